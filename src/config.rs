@@ -1,0 +1,321 @@
+//! Every setting: flag, environment variable, default, unit. One table; `salon serve --help` shows it. Read once at
+//! start by `main`; nothing else reads the environment. Wrong settings are told apart from run-time failures:
+//! `main` exits with 2 before anything starts.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use secrecy::{ExposeSecret, SecretString};
+
+/// A setting that is one of two.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Switch {
+    /// Yes.
+    On,
+    /// No.
+    Off,
+}
+
+impl Switch {
+    /// Whether it is on.
+    #[must_use]
+    pub const fn is_on(self) -> bool {
+        matches!(self, Self::On)
+    }
+}
+
+/// Who writes the assistant's replies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum LlmKind {
+    /// The built-in demo; no network.
+    Scripted,
+    /// The Anthropic Messages API.
+    Anthropic,
+    /// OpenAI, or any server that speaks its chat completions.
+    Openai,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Every setting of a server. Each is a flag and an environment variable of the name shown.
+#[derive(Clone, Debug, Args)]
+pub struct Config {
+    /// Where browsers and clients connect
+    #[arg(
+        long,
+        env = "SALON_LISTEN",
+        default_value = "127.0.0.1:8000",
+        value_name = "ADDRESS"
+    )]
+    pub listen: SocketAddr,
+
+    /// Where /metrics is served; nowhere if not set
+    #[arg(long, env = "SALON_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub metrics_listen: Option<SocketAddr>,
+
+    /// Folder of the embedded database; used when DATABASE_URL is not set
+    #[arg(
+        long,
+        env = "SALON_DATA",
+        default_value = "salon-data",
+        value_name = "FOLDER"
+    )]
+    pub data: PathBuf,
+
+    /// Postgres; postgres://user:password@host/database?sslmode=verify-full. Not set: the embedded database
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<SecretString>,
+
+    /// Postgres for migrations, when the server's own user may not change the schema
+    #[arg(
+        long,
+        env = "MIGRATE_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub migrate_database_url: Option<SecretString>,
+
+    /// Run migrations when starting
+    #[arg(
+        long,
+        env = "SALON_MIGRATE",
+        default_value = "on",
+        value_name = "on|off"
+    )]
+    pub migrate: Switch,
+
+    /// Connections to Postgres
+    #[arg(long, env = "SALON_DATABASE_POOL", default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..=500), value_name = "COUNT")]
+    pub database_pool: u16,
+
+    /// How long a request waits for a connection
+    #[arg(long, env = "SALON_DATABASE_WAIT_MS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(10..=30_000), value_name = "MS")]
+    pub database_wait_ms: u64,
+
+    /// How long connecting to Postgres may take
+    #[arg(long, env = "SALON_DATABASE_CONNECT_MS", default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(10..=60_000), value_name = "MS")]
+    pub database_connect_ms: u64,
+
+    /// Redis, to run several instances; redis:// or rediss://
+    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
+    pub redis_url: Option<SecretString>,
+
+    /// Authenticates what instances tell each other, at least 32 characters; the new one first, then the old one after a comma
+    #[arg(
+        long,
+        env = "SALON_CLUSTER_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub cluster_secret: Option<SecretString>,
+
+    /// Name of this deployment, so that several can share one Redis
+    #[arg(
+        long,
+        env = "SALON_DEPLOYMENT",
+        default_value = "salon",
+        value_name = "NAME"
+    )]
+    pub deployment: String,
+
+    /// Let people in by name only
+    #[arg(
+        long,
+        env = "SALON_GUESTS",
+        default_value = "on",
+        value_name = "on|off"
+    )]
+    pub guests: Switch,
+
+    /// Let people make accounts
+    #[arg(
+        long,
+        env = "SALON_SIGNUP",
+        default_value = "on",
+        value_name = "on|off"
+    )]
+    pub signup: Switch,
+
+    /// Origins whose pages may use the server, comma-separated; not set: the server's own address as the browser names it
+    #[arg(
+        long,
+        env = "SALON_PUBLIC_ORIGIN",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    pub public_origin: Vec<String>,
+
+    /// Proxies whose X-Forwarded-For is believed: addresses or networks, comma-separated
+    #[arg(
+        long,
+        env = "SALON_TRUSTED_PROXIES",
+        value_delimiter = ',',
+        value_name = "NETWORK"
+    )]
+    pub trusted_proxies: Vec<String>,
+
+    /// Messages one socket may send per second in the long run
+    #[arg(long, env = "SALON_RATE_SENDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_SECOND")]
+    pub rate_sends: u32,
+
+    /// Messages one socket may send at once
+    #[arg(long, env = "SALON_RATE_SENDS_BURST", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "COUNT")]
+    pub rate_sends_burst: u32,
+
+    /// Frames of any kind one socket may send per second in the long run
+    #[arg(long, env = "SALON_RATE_FRAMES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_SECOND")]
+    pub rate_frames: u32,
+
+    /// Sign-ins, sign-ups and guests one address may try per minute, on this instance
+    #[arg(long, env = "SALON_RATE_SIGN_INS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_MINUTE")]
+    pub rate_sign_ins: u32,
+
+    /// Who answers; not set: anthropic or openai if its key is set, else scripted
+    #[arg(long, env = "SALON_LLM", value_name = "scripted|anthropic|openai")]
+    pub llm: Option<LlmKind>,
+
+    /// The provider's model; not set: a default for each provider
+    #[arg(long, env = "SALON_MODEL", value_name = "MODEL")]
+    pub model: Option<String>,
+
+    /// Key for Anthropic
+    #[arg(
+        long,
+        env = "ANTHROPIC_API_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
+    pub anthropic_api_key: Option<SecretString>,
+
+    /// Anthropic, or a server that speaks its Messages API
+    #[arg(
+        long,
+        env = "ANTHROPIC_BASE_URL",
+        default_value = "https://api.anthropic.com",
+        value_name = "URL"
+    )]
+    pub anthropic_base_url: String,
+
+    /// Key for OpenAI
+    #[arg(
+        long,
+        env = "OPENAI_API_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
+    pub openai_api_key: Option<SecretString>,
+
+    /// OpenAI, or any server that speaks its chat completions
+    #[arg(
+        long,
+        env = "OPENAI_BASE_URL",
+        default_value = "https://api.openai.com/v1",
+        value_name = "URL"
+    )]
+    pub openai_base_url: String,
+
+    /// The built-in demo waits so long between two words
+    #[arg(long, env = "SALON_SCRIPTED_DELAY_MS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=60_000), value_name = "MS")]
+    pub scripted_delay_ms: u64,
+
+    /// How the log is written
+    #[arg(
+        long,
+        env = "SALON_LOG_FORMAT",
+        default_value = "text",
+        value_name = "text|json"
+    )]
+    pub log_format: LogFormat,
+
+    /// What is logged: a level, or levels by module (tracing's filter syntax)
+    #[arg(long, env = "SALON_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+}
+
+impl Config {
+    /// What single settings cannot say about each other.
+    ///
+    /// # Errors
+    /// A sentence for the operator that names the settings; no values.
+    pub fn check(&self) -> Result<(), String> {
+        if self.redis_url.is_some() && self.database_url.is_none() {
+            return Err("REDIS_URL without DATABASE_URL: the embedded database belongs to one instance, so there is nothing to share. Set DATABASE_URL too, or leave REDIS_URL out.".into());
+        }
+        if self.redis_url.is_some() {
+            let Some(secret) = &self.cluster_secret else {
+                return Err("REDIS_URL needs SALON_CLUSTER_SECRET: instances authenticate what they tell each other with it (at least 32 characters).".into());
+            };
+            if secret
+                .expose_secret()
+                .split(',')
+                .any(|part| part.trim().len() < 32)
+            {
+                return Err("SALON_CLUSTER_SECRET: each secret has at least 32 characters.".into());
+            }
+            if secret.expose_secret().split(',').count() > 2 {
+                return Err(
+                    "SALON_CLUSTER_SECRET: at most two secrets, the new one and the old one."
+                        .into(),
+                );
+            }
+        }
+        if crate::channel_layer::GroupName::new(&self.deployment).is_none() {
+            return Err("SALON_DEPLOYMENT: letters, digits, '-', '_' and '.' only.".into());
+        }
+        match self.llm {
+            Some(LlmKind::Anthropic) if self.anthropic_api_key.is_none() => {
+                Err("SALON_LLM=anthropic needs ANTHROPIC_API_KEY.".into())
+            }
+            Some(LlmKind::Openai) if self.openai_api_key.is_none() => Err(
+                "SALON_LLM=openai needs OPENAI_API_KEY (any text for a server without keys)."
+                    .into(),
+            ),
+            _ => self.check_origins(),
+        }
+    }
+
+    fn check_origins(&self) -> Result<(), String> {
+        for origin in &self.public_origin {
+            let rest = origin
+                .strip_prefix("https://")
+                .or_else(|| origin.strip_prefix("http://"));
+            if !rest.is_some_and(|host| {
+                !host.is_empty() && !host.contains(['/', '?', '#', '@', '*', ' '])
+            }) {
+                return Err(format!(
+                    "SALON_PUBLIC_ORIGIN: `{origin}` is not an origin such as https://chat.example.org (no path, no final slash)."
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Who answers, after the keys that are there.
+    #[must_use]
+    pub fn llm_kind(&self) -> LlmKind {
+        match (self.llm, &self.anthropic_api_key, &self.openai_api_key) {
+            (Some(kind), _, _) => kind,
+            (None, Some(_), _) => LlmKind::Anthropic,
+            (None, None, Some(_)) => LlmKind::Openai,
+            (None, None, None) => LlmKind::Scripted,
+        }
+    }
+
+    /// Whether cookies may go without `Secure`: only when every public origin is plain http, or none is named
+    /// and the server listens on this machine only.
+    #[must_use]
+    pub fn plain_http(&self) -> bool {
+        match self.public_origin.as_slice() {
+            [] => true,
+            origins => origins.iter().all(|origin| origin.starts_with("http://")),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What the writer asks of a store: batches of changes, each room's under its head lock. The stores judge
+//! rights, repeats and counters inside the transaction; see the contract on `Store::apply`.
+
+use chrono::{DateTime, Utc};
+
+use super::rows::{Head, MessageState, ReplyMeta, ReplyRefused, StoredChange, UserRow, Visibility};
+use crate::error::Refusal;
+use crate::ids::{Attempt, BatchId, ClientId, InstanceId, RoomId, Seq, UserId, Version};
+use crate::permissions::Role;
+
+/// Changes of some rooms, to be written in one transaction.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Inserted into `batches` when any change is not a post, so that a rerun finds it.
+    pub id: BatchId,
+    /// True when this is the second try of a batch whose COMMIT's answer was lost.
+    pub rerun: bool,
+    /// In any order; the store locks them in the order of their ids.
+    pub rooms: Vec<RoomChanges>,
+}
+
+/// The changes of one room, in the order they must be numbered.
+#[derive(Clone, Debug)]
+pub struct RoomChanges {
+    /// Which room.
+    pub room: RoomId,
+    /// What to do, first come first.
+    pub changes: Vec<Change>,
+}
+
+/// One change.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Change {
+    /// A new message.
+    Post(NewPost),
+    /// `user` becomes a member with `role`, or gets another role. Versioned (`role`).
+    SetMember {
+        /// Who does it.
+        actor: UserId,
+        /// To whom.
+        user: UserId,
+        /// From now on.
+        role: Role,
+    },
+    /// `user` is no longer a member. Versioned (`removed`). Anyone may remove oneself.
+    RemoveMember {
+        /// Who does it.
+        actor: UserId,
+        /// Whom.
+        user: UserId,
+    },
+    /// Name or visibility. Versioned (`settings`).
+    EditRoom {
+        /// Who does it.
+        actor: UserId,
+        /// The new name, if it changes.
+        name: Option<String>,
+        /// The new visibility, if it changes; never to or from `direct`.
+        visibility: Option<Visibility>,
+    },
+    /// The room goes. Versioned (`deleted`), the last version it has.
+    DeleteRoom {
+        /// Who does it.
+        actor: UserId,
+    },
+    /// Ask a running reply to stop; a queued one settles `stopped` here and now.
+    StopReply {
+        /// Who does it.
+        actor: UserId,
+        /// Which reply.
+        seq: Seq,
+    },
+    /// Put a `stopped`, `failed` or `interrupted` reply back to `queued` with an empty text.
+    RetryReply {
+        /// Who does it.
+        actor: UserId,
+        /// Which reply.
+        seq: Seq,
+    },
+    /// The runner's last word on its attempt. Refused (`reply_settled`) unless `owner` still holds `attempt`.
+    SettleReply(Settlement),
+    /// A dead runner's reply, with the text that was saved. Refused unless the lease of `attempt` has run out
+    /// and something was shown.
+    InterruptReply {
+        /// Which reply.
+        seq: Seq,
+        /// The attempt seen to have run out.
+        attempt: Attempt,
+    },
+}
+
+/// A message to be posted.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NewPost {
+    /// Who writes.
+    pub author: UserId,
+    /// The author's id of the message (P4).
+    pub client_id: ClientId,
+    /// The text; checked for size, NUL and emptiness before it comes here.
+    pub body: String,
+    /// Its sanitised HTML, when it is more than plain text.
+    pub html: Option<String>,
+    /// The message it answers; refused (`message_not_found`) unless it exists and is not deleted.
+    pub reply_to: Option<Seq>,
+    /// Whether it asks the assistant, and which.
+    pub prompt: Option<NewPrompt>,
+    /// The sender was too fast: a repeat is still answered, anything new is refused (`rate_limited`).
+    pub over_rate: bool,
+}
+
+/// The part of a post that asks for a reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NewPrompt {
+    /// Who answers.
+    pub assistant: UserId,
+    /// False for "only in a direct room", where every message asks.
+    pub mentioned: bool,
+}
+
+/// How a reply ended.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Settlement {
+    /// Which reply.
+    pub seq: Seq,
+    /// The fencing token.
+    pub attempt: Attempt,
+    /// Who holds the lease.
+    pub owner: InstanceId,
+    /// `Complete`, `Stopped`, `Failed` or `Interrupted`.
+    pub state: MessageState,
+    /// The whole text.
+    pub body: String,
+    /// Its sanitised HTML.
+    pub html: Option<String>,
+    /// What the message tells of its making.
+    pub meta: ReplyMeta,
+}
+
+/// What became of a batch; `rooms` in the order they were given.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// One for each room of the batch.
+    pub rooms: Vec<RoomApplied>,
+}
+
+/// What became of one room's part.
+#[derive(Clone, Debug)]
+pub enum RoomApplied {
+    /// Its changes were judged, and those allowed are committed.
+    Done(RoomDone),
+    /// Another transaction holds its head: nothing was done; try it alone.
+    Locked,
+}
+
+/// A room's part that was judged.
+#[derive(Clone, Debug)]
+pub struct RoomDone {
+    /// The counters after it.
+    pub head: Head,
+    /// The version before it: the range is (from, head.version].
+    pub from: Version,
+    /// One for each change, in order.
+    pub outcomes: Vec<Result<Outcome, Refusal>>,
+    /// What was written, one for each version of the range, ascending. Empty when this was a rerun that found
+    /// its batch committed: readers then fill from the database.
+    pub changes: Vec<StoredChange>,
+}
+
+/// A change that was allowed.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Outcome {
+    /// A post.
+    Posted(Posted),
+    /// Anything else; the version it took, or the room's version when nothing had to change.
+    Changed {
+        /// The version.
+        version: Version,
+    },
+}
+
+/// What a sender is told of its message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Posted {
+    /// Its place.
+    pub seq: Seq,
+    /// The version it was created at.
+    pub version: Version,
+    /// When.
+    pub created_at: DateTime<Utc>,
+    /// True when this `client_id` was stored before.
+    pub duplicate: bool,
+    /// The reply it asked for.
+    pub reply_seq: Option<Seq>,
+    /// Why it gets none.
+    pub reply_refused: Option<ReplyRefused>,
+}
+
+/// A user to be made with its first session.
+#[derive(Clone)]
+pub struct NewAccount {
+    /// The user.
+    pub user: UserRow,
+    /// The argon2id PHC string; none for guests.
+    pub password_hash: Option<String>,
+    /// May administer the server.
+    pub admin: bool,
+}
+
+/// A session to be made. Only the SHA-256 of its token is ever stored.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// Its id.
+    pub id: crate::ids::SessionId,
+    /// Whose.
+    pub user: UserId,
+    /// SHA-256 of the token.
+    pub token_hash: [u8; 32],
+    /// How long it lives at most, in seconds from the database's now.
+    pub lifetime_s: i64,
+}
+
+/// A room to be made.
+#[derive(Clone, Debug)]
+pub struct NewRoom {
+    /// Its id.
+    pub id: RoomId,
+    /// Its address.
+    pub slug: String,
+    /// Its display name.
+    pub name: String,
+    /// Who may find and enter it.
+    pub visibility: Visibility,
+}
+
+/// Chunks a runner has published and now saves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChunkAppend {
+    /// Where.
+    pub room: RoomId,
+    /// Its message.
+    pub seq: Seq,
+    /// The fencing token.
+    pub attempt: Attempt,
+    /// The new chunks, joined; none to renew the lease only.
+    pub chunk: Option<super::rows::ReplyChunk>,
+}

@@ -1,0 +1,321 @@
+//! The database: the [`Store`] contract, its rows, and its two implementations, [`sqlite`] (the embedded default)
+//! and [`postgres`]. All SQL of Salon is below this folder; diesel is named nowhere else.
+//!
+//! A store method is a whole unit of work. It runs on a task of its own, so that no caller that goes away can
+//! leave a transaction half done; a connection found with an open transaction is thrown away. Called by the
+//! writer, the feeds, the chat rules, auth and the jobs. A store never calls anything of Salon back, and nothing
+//! but SQL is awaited while a connection is held.
+
+pub mod changes;
+pub mod postgres;
+pub mod rows;
+pub mod sqlite;
+
+use async_trait::async_trait;
+
+use crate::error::{ErrorCode, Refusal};
+use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
+use changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
+use rows::{
+    Changes, ClaimedReply, Credentials, ExpiredReply, Head, HistoryPage, Identity, LatestPage,
+    LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply, UserRow,
+};
+
+/// The slug of the public room that every new database has.
+pub const LOBBY: &str = "lobby";
+
+/// The name of the assistant that every new database has.
+pub const ASSISTANT: &str = "assistant";
+
+/// How a store call fails.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A rule said no; nothing was changed. Say it to the client.
+    #[error("refused: {0}")]
+    Refused(#[from] Refusal),
+    /// No connection, a timeout, a lock not got in time, a serialisation failure: nothing was changed, and the same call may work later.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
+    /// COMMIT was sent and its answer was lost: it may or may not have happened (P5).
+    #[error("the outcome of a commit is unknown: {0}")]
+    CommitUnknown(String),
+    /// The database refused the statement itself (a value it cannot take, a bug): the same call fails again.
+    #[error("the database refused: {0}")]
+    Broken(String),
+}
+
+impl StoreError {
+    /// What a client may be told. The cause is logged here, once.
+    #[must_use]
+    pub fn into_refusal(self) -> Refusal {
+        match self {
+            Self::Refused(refusal) => refusal,
+            Self::Unavailable(cause) => {
+                tracing::warn!(%cause, "the database is unavailable");
+                Refusal::from(ErrorCode::Unavailable).retry_after_ms(crate::limits::RETRY_HINT_MS)
+            }
+            Self::CommitUnknown(cause) => {
+                tracing::warn!(%cause, "the outcome of a commit is unknown");
+                ErrorCode::OutcomeUnknown.into()
+            }
+            Self::Broken(cause) => {
+                tracing::error!(%cause, "the database refused a statement");
+                ErrorCode::Internal.into()
+            }
+        }
+    }
+}
+
+/// What a store call gives.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// What the last sweep removed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Swept {
+    /// Sessions past their end.
+    pub sessions: u64,
+    /// Tickets past their end.
+    pub tickets: u64,
+    /// Batch ids older than an hour.
+    pub batches: u64,
+}
+
+/// How a fresh session came to be, for [`Store::create_account`] and [`Store::create_session`].
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// Who.
+    pub identity: Identity,
+}
+
+/// The database, as everything above it sees it.
+///
+/// Rules for every implementation:
+/// - Every versioned change takes its room's head lock first, in a statement of its own, and reads membership,
+///   repeats and counters in later statements, so that it sees what the lock waited for.
+/// - `created_at` is the database's clock after the lock and never before the room's last.
+/// - Reads that name a user join membership in the same statement; a room the user may not see is
+///   `room_not_found`, a public room it has not joined is `not_a_member`. A deleted room is `room_not_found`.
+/// - Lists are bounded by the `limit` given and by the byte bounds of `limits.rs`.
+/// - Names are compared without case. Slugs are never reused, also not after deletion (`slug_taken`).
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Whether the database answers, on a way of its own that a busy pool cannot block.
+    async fn ping(&self) -> StoreResult<()>;
+
+    // --- accounts
+
+    /// A user, its membership in the lobby and its first session, in one transaction.
+    ///
+    /// # Errors
+    /// `name_taken` when a user (not a guest) has the name, whatever its case. Guests may share a name.
+    async fn create_account(
+        &self,
+        account: NewAccount,
+        session: NewSession,
+    ) -> StoreResult<SignedIn>;
+
+    /// What to check a password against; `None` when nobody with a password has this name.
+    async fn credentials(&self, name: &str) -> StoreResult<Option<Credentials>>;
+
+    /// One more session of an existing user.
+    ///
+    /// # Errors
+    /// `user_not_found`.
+    async fn create_session(&self, session: NewSession) -> StoreResult<SignedIn>;
+
+    /// Who holds the token of this SHA-256; `None` when the session has ended.
+    async fn identity(&self, token_hash: &[u8; 32]) -> StoreResult<Option<Identity>>;
+
+    /// Ends a session and its tickets; false when it had ended before.
+    async fn delete_session(&self, session: SessionId) -> StoreResult<bool>;
+
+    /// Those of the given sessions that still live (at most [`crate::limits::HEADS_PER_STATEMENT`]).
+    async fn live_sessions(&self, sessions: &[SessionId]) -> StoreResult<Vec<SessionId>>;
+
+    /// A single-use ticket for `session`, living `lifetime_s` seconds.
+    async fn create_ticket(
+        &self,
+        session: SessionId,
+        ticket_hash: &[u8; 32],
+        lifetime_s: i64,
+    ) -> StoreResult<()>;
+
+    /// Uses a ticket up: whom it stands for, once; `None` ever after, or when it or its session has ended.
+    async fn redeem_ticket(&self, ticket_hash: &[u8; 32]) -> StoreResult<Option<Identity>>;
+
+    /// The assistant's user.
+    async fn assistant(&self) -> StoreResult<UserRow>;
+
+    /// Users by name, for adding members.
+    ///
+    /// # Errors
+    /// `user_not_found`.
+    async fn user_by_name(&self, name: &str) -> StoreResult<UserRow>;
+
+    // --- rooms
+
+    /// A room with its owner as first member, its head at version 0 and a fresh epoch.
+    ///
+    /// # Errors
+    /// `slug_taken`; `too_many` when the owner owns [`crate::limits::ROOMS_PER_OWNER`].
+    async fn create_room(&self, room: NewRoom, owner: UserId) -> StoreResult<RoomView>;
+
+    /// The direct room of `user` and `assistant`, made from `fresh` when there is none yet; one wins a race.
+    async fn direct_room(
+        &self,
+        user: UserId,
+        assistant: UserId,
+        fresh: NewRoom,
+    ) -> StoreResult<RoomView>;
+
+    /// The rooms the user is a member of, then public ones it is not, each ordered by slug; at most `limit`.
+    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<RoomView>>;
+
+    /// One room as the user sees it: a member's, or a public one (then `role` is `None`).
+    ///
+    /// # Errors
+    /// `room_not_found`.
+    async fn room(&self, user: UserId, slug: &str) -> StoreResult<RoomView>;
+
+    /// Makes the user a `member` of a public room if it is not one yet (under the head lock, without a version) and
+    /// proves membership.
+    ///
+    /// # Errors
+    /// `room_not_found` for a private room one is not in.
+    async fn join_room(&self, user: UserId, slug: &str) -> StoreResult<Proof>;
+
+    /// Proves membership of many at once, in one statement; answers in the order asked.
+    ///
+    /// Each answer's refusal is `not_a_member` (public, could join) or `room_not_found`.
+    async fn prove(&self, wanted: &[(UserId, String)]) -> StoreResult<Vec<Result<Proof, Refusal>>>;
+
+    /// The members of a room, by name, after the given user id's place; at most `limit`.
+    async fn members(
+        &self,
+        user: UserId,
+        slug: &str,
+        after: Option<UserId>,
+        limit: i64,
+    ) -> StoreResult<Vec<MemberRow>>;
+
+    // --- history
+
+    /// The counters of the given rooms (at most [`crate::limits::HEADS_PER_STATEMENT`]), in any order, without
+    /// those that do not exist; a deleted room still has them. Runs on a reserved connection.
+    async fn heads(&self, rooms: &[RoomId]) -> StoreResult<Vec<Head>>;
+
+    /// Every change above `after` and the head, from one statement; cut (`complete: false`) after `limit`
+    /// changes or [`crate::limits::PAGE_BYTES`] of text. Knows no reader: feeds and shared pages call it.
+    ///
+    /// # Errors
+    /// `room_not_found`.
+    async fn changes_after(&self, room: RoomId, after: Version, limit: i64)
+    -> StoreResult<Changes>;
+
+    /// The latest `limit` messages, fewer when they pass [`crate::limits::PAGE_BYTES`]. Knows no reader: show it only
+    /// to one whose proof is not older than it.
+    async fn latest_page(&self, room: RoomId, limit: i64) -> StoreResult<LatestPage>;
+
+    /// The `limit` messages before `before` (or the latest).
+    async fn history(
+        &self,
+        user: UserId,
+        slug: &str,
+        before: Option<Seq>,
+        limit: i64,
+    ) -> StoreResult<HistoryPage>;
+
+    /// The `limit` messages after `after`, upwards.
+    async fn history_after(
+        &self,
+        user: UserId,
+        slug: &str,
+        after: Seq,
+        limit: i64,
+    ) -> StoreResult<HistoryPage>;
+
+    /// One message.
+    ///
+    /// # Errors
+    /// `message_not_found`, or as every read.
+    async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow>;
+
+    // --- writes
+
+    /// Writes a batch: locks the heads, then judges and numbers each room's changes in order, and commits.
+    ///
+    /// With several rooms the locks are taken with SKIP LOCKED and a room not got is [`rows`]' `Locked`; with one
+    /// room the lock is waited for up to [`crate::limits::LOCK_WAIT_MS`], then `Unavailable`.
+    /// For each post, in this order: a repeat of (room, author, client_id), also within the batch, answers with the
+    /// first seq and its own reply; then membership and role; then `over_rate`; then `reply_to`. A post that prompts
+    /// inserts its reply (`queued`, the next seq and version) unless the room has
+    /// [`crate::limits::REPLIES_PER_ROOM`] unsettled ones (`reply_refused`).
+    /// A deleted room refuses everything (`room_not_found`).
+    /// A refused change takes no version and does not fail the others.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when nothing was committed, [`StoreError::CommitUnknown`] when that is not known:
+    /// then call again with the same batch and `rerun: true`. [`StoreError::Broken`]: one of the changes cannot be
+    /// stored; bisect.
+    async fn apply(&self, batch: Batch) -> StoreResult<Applied>;
+
+    // --- replies
+
+    /// Takes up to `limit` replies: queued ones, and streaming ones whose lease ran out before anything was shown
+    /// (those under the next attempt). Each comes back `streaming`, leased to `owner` for `limits::LEASE_MS` of
+    /// database time. Attempts count from 1.
+    async fn claim_replies(&self, owner: InstanceId, limit: i64) -> StoreResult<Vec<ClaimedReply>>;
+
+    /// Notes that text of this attempt is about to be shown; false when the attempt is no longer `owner`'s.
+    async fn mark_shown(
+        &self,
+        owner: InstanceId,
+        room: RoomId,
+        seq: Seq,
+        attempt: Attempt,
+    ) -> StoreResult<bool>;
+
+    /// Appends chunks, renews the leases and tells of each whether it is still held and asked to stop, all in
+    /// one statement. An expired lease nobody took may be renewed.
+    async fn append_chunks(
+        &self,
+        owner: InstanceId,
+        appends: Vec<ChunkAppend>,
+    ) -> StoreResult<Vec<LeaseState>>;
+
+    /// Gives back claimed replies of which nothing was shown: queued again, for anyone, the attempt kept counted.
+    async fn release_replies(
+        &self,
+        owner: InstanceId,
+        replies: &[(RoomId, Seq, Attempt)],
+    ) -> StoreResult<()>;
+
+    /// The saved chunks of an attempt from number `from` on, in order.
+    async fn reply_chunks(
+        &self,
+        room: RoomId,
+        seq: Seq,
+        attempt: Attempt,
+        from: ChunkNumber,
+    ) -> StoreResult<Vec<ReplyChunk>>;
+
+    /// The room's replies that are not settled, with their saved text, by seq.
+    async fn running_replies(&self, room: RoomId) -> StoreResult<Vec<RunningReply>>;
+
+    /// Streaming replies whose lease has run out; at most `limit`.
+    async fn expired_replies(&self, limit: i64) -> StoreResult<Vec<ExpiredReply>>;
+
+    /// What a prompt is built from: the messages up to and including `prompt_seq`, the latest `limit` of them and at
+    /// most `limits::CONTEXT_BYTES` of text, ascending; no tombstones, no unsettled or empty replies.
+    async fn context(
+        &self,
+        room: RoomId,
+        prompt_seq: Seq,
+        limit: i64,
+    ) -> StoreResult<Vec<MessageRow>>;
+
+    // --- jobs
+
+    /// Removes what has run out.
+    async fn sweep(&self) -> StoreResult<Swept>;
+}

@@ -1,0 +1,168 @@
+//! What a client may be told when something does not work: a stable code, a public sentence, and when to
+//! try again. Causes never travel in here; they go to the log, once, where they are met.
+//!
+//! Use [`Refusal`] for anything said to a client (socket or HTTP). Adapters have error types of their own
+//! (`StoreError`, `LayerError`, `LlmError`) that the domain turns into one.
+
+use serde::{Serialize, Serializer};
+
+macro_rules! error_codes {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal, $status:literal, $sentence:literal;)*) => {
+        /// A stable public code. Clients branch on it, so one is never renamed or reused.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+        pub enum ErrorCode {
+            $($(#[$doc])* #[doc = $sentence] $variant,)*
+        }
+
+        impl ErrorCode {
+            /// Every code there is, for the documents and the tests that compare them.
+            pub const ALL: &'static [ErrorCode] = &[$(ErrorCode::$variant,)*];
+
+            /// The code as it stands on the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The HTTP status a refusal with this code has.
+            #[must_use]
+            pub const fn http_status(self) -> u16 {
+                match self { $(Self::$variant => $status,)* }
+            }
+
+            /// The sentence shown to people when there is nothing more particular to say.
+            #[must_use]
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $sentence,)* }
+            }
+
+            /// The code of that name, when there is one.
+            #[must_use]
+            pub fn from_code(code: &str) -> Option<Self> {
+                match code { $($code => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+error_codes! {
+    BadRequest = "bad_request", 400, "The request is not of the documented form.";
+    UnknownType = "unknown_type", 400, "There is no frame of this type.";
+    TooLarge = "too_large", 413, "This is larger than the documented limit.";
+    Unauthenticated = "unauthenticated", 401, "Sign in first.";
+    BadCredentials = "bad_credentials", 401, "The name or the password is wrong.";
+    Forbidden = "forbidden", 403, "Your role in this room does not allow this.";
+    OriginRefused = "origin_refused", 403, "This origin may not use the server.";
+    SignupOff = "signup_off", 403, "This server does not take new accounts.";
+    GuestsOff = "guests_off", 403, "This server does not admit guests.";
+    NotAMember = "not_a_member", 403, "You are not a member of this room.";
+    RoomNotFound = "room_not_found", 404, "There is no such room, or you may not see it.";
+    MessageNotFound = "message_not_found", 404, "There is no such message in this room.";
+    ReplyNotFound = "reply_not_found", 404, "There is no such reply in this room.";
+    UserNotFound = "user_not_found", 404, "There is no such user.";
+    NotFound = "not_found", 404, "There is nothing at this address.";
+    MethodNotAllowed = "method_not_allowed", 405, "This address does not answer this method.";
+    NotJoined = "not_joined", 409, "Join the room on this socket first.";
+    NameTaken = "name_taken", 409, "This name is taken.";
+    SlugTaken = "slug_taken", 409, "A room with this address exists or existed.";
+    LastOwner = "last_owner", 409, "A room keeps at least one owner.";
+    ReplyRunning = "reply_running", 409, "This reply is still being written.";
+    ReplySettled = "reply_settled", 409, "This reply is already finished.";
+    Behind = "behind", 409, "An earlier message of this socket was refused: send that one again first.";
+    TooMany = "too_many", 429, "There are too many of these already.";
+    TooManyReplies = "too_many_replies", 429, "The assistant has too many replies to write in this room.";
+    NoAssistant = "no_assistant", 409, "No assistant takes prompts in this room.";
+    RateLimited = "rate_limited", 429, "Too fast: try again a little later.";
+    Busy = "busy", 503, "The server is busy: try again a little later.";
+    Unavailable = "unavailable", 503, "The server cannot do this right now: try again a little later.";
+    ShuttingDown = "shutting_down", 503, "This instance is stopping: connect again.";
+    OutcomeUnknown = "outcome_unknown", 503, "It is not known whether this was saved: send it again with the same client_id, or look at the room.";
+    Internal = "internal", 500, "Something went wrong on the server.";
+    /// Why a reply failed.
+    ProviderUnavailable = "provider_unavailable", 502, "The model provider could not be reached.";
+    /// Why a reply failed.
+    ProviderOverloaded = "provider_overloaded", 503, "The model provider is overloaded.";
+    /// Why a reply failed.
+    ProviderRateLimited = "provider_rate_limited", 429, "The model provider limits our requests.";
+    /// Why a reply failed.
+    ProviderQuota = "provider_quota", 402, "The model provider's quota or spend limit is used up.";
+    /// Why a reply failed.
+    ProviderRefusedKey = "provider_auth", 502, "The model provider refused this server's key.";
+    /// Why a reply failed.
+    ProviderRefused = "provider_refused", 502, "The model provider refused the request.";
+    /// Why a reply failed.
+    ProviderTimeout = "provider_timeout", 504, "The model provider did not answer in time.";
+    /// Why a reply failed.
+    ProviderTruncated = "provider_truncated", 502, "The model provider's answer broke off.";
+    /// Why a reply failed.
+    ProviderMalformed = "provider_malformed", 502, "The model provider's answer could not be read.";
+    /// Why a reply failed.
+    ReplyTooLong = "reply_too_long", 502, "The answer grew past the documented limit.";
+}
+
+impl Serialize for ErrorCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl ErrorCode {
+    /// Whether the same request may work later without being changed. A retryable refusal of a send also
+    /// refuses what the same socket pipelined behind it to that room (P10).
+    #[must_use]
+    pub const fn is_retryable(self) -> bool {
+        matches!(
+            self,
+            Self::RateLimited
+                | Self::Busy
+                | Self::Unavailable
+                | Self::ShuttingDown
+                | Self::OutcomeUnknown
+                | Self::Behind
+        )
+    }
+}
+
+/// A typed no: what a client gets instead of what it asked for.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{}: {}", .code.as_str(), .message)]
+pub struct Refusal {
+    /// What clients branch on.
+    pub code: ErrorCode,
+    /// What people read; public, in English, a full sentence.
+    pub message: std::borrow::Cow<'static, str>,
+    /// When to try again, in milliseconds, where that is known.
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Refusal {
+    /// A refusal with a sentence of its own, which must hold nothing secret.
+    #[must_use]
+    pub fn with_message(
+        code: ErrorCode,
+        message: impl Into<std::borrow::Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            retry_after_ms: None,
+        }
+    }
+
+    /// The same refusal, saying when to try again.
+    #[must_use]
+    pub fn retry_after_ms(mut self, retry_after_ms: u64) -> Self {
+        self.retry_after_ms = Some(retry_after_ms);
+        self
+    }
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Self {
+        Self {
+            code,
+            message: code.sentence().into(),
+            retry_after_ms: None,
+        }
+    }
+}

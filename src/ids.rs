@@ -1,0 +1,161 @@
+//! The names of things: users, rooms, sessions, messages. Every layer uses them; they know nothing of any layer.
+//!
+//! Ids are UUIDv7 (time-ordered, minted here, index-friendly). `seq` and `version` are plain counters that
+//! only the database advances, so they are aliases: arithmetic on them is what they are for.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+
+/// A message's place in its room: 1, 2, 3 … without a hole.
+pub type Seq = i64;
+/// A room's change counter: every versioned change takes the next one.
+pub type Version = i64;
+/// One try at a reply, from 1; also the fencing token of its runner.
+pub type Attempt = i32;
+/// The number of a piece of a reply within an attempt, from 1.
+pub type ChunkNumber = i32;
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new id, ordered by the time it was made.
+            #[must_use]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+    };
+}
+
+uuid_id!(
+    /// A person, a guest, a bot or the assistant.
+    UserId
+);
+uuid_id!(
+    /// A room, whatever its name becomes.
+    RoomId
+);
+uuid_id!(
+    /// One sign-in of one user; never the token itself.
+    SessionId
+);
+uuid_id!(
+    /// The sender's own id of a message: makes a resend find the first one (P4).
+    ClientId
+);
+uuid_id!(
+    /// One running Salon process; the owner of reply leases.
+    InstanceId
+);
+uuid_id!(
+    /// One socket or event stream.
+    ConnectionId
+);
+uuid_id!(
+    /// One writer batch: its rerun after a lost COMMIT looks for this id.
+    BatchId
+);
+
+/// A random number of a room's history; it changes when history is replaced. On the wire a string, since
+/// JavaScript numbers lose precision above 2^53.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Epoch(pub i64);
+
+impl Epoch {
+    /// A fresh random epoch for a new or replaced history.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(rand::random::<i64>() & i64::MAX)
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for Epoch {
+    type Err = std::num::ParseIntError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        i64::from_str_radix(text, 16).map(Self)
+    }
+}
+
+impl Serialize for Epoch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Epoch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A room by both of its names: the id that tables use and the slug that the wire uses. Both never change.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct RoomRef {
+    /// What tables and actors know it by.
+    pub id: RoomId,
+    /// What clients know it by.
+    pub slug: std::sync::Arc<str>,
+}
+
+/// Where a reader stands in a room: the history it knows and the last version it applied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Cursor {
+    /// The history that `version` counts in.
+    pub epoch: Epoch,
+    /// The last version applied; 0 before the first.
+    pub version: Version,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_survives_its_wire_form() {
+        for epoch in [Epoch(0), Epoch(1), Epoch(i64::MAX), Epoch::random()] {
+            let text = serde_json::to_string(&epoch).unwrap();
+            assert_eq!(serde_json::from_str::<Epoch>(&text).unwrap(), epoch);
+        }
+        assert!("not hex".parse::<Epoch>().is_err());
+    }
+}

@@ -1,0 +1,236 @@
+//! Every bound of Salon, its unit in its name and its reason beside it. What happens at each bound is a typed
+//! refusal or a documented close code (P11); relations between bounds hold at compile time, below.
+//!
+//! These are fixed. What an operator may change is a setting in `config.rs`.
+
+use std::time::Duration;
+
+// --- frames and bodies
+
+/// A message's text, in bytes of UTF-8. Long enough for a page of prose, short enough to fan out.
+pub const BODY_BYTES: usize = 16 * 1024;
+/// A reply's text. Above every model's usual longest answer of prose.
+pub const REPLY_BYTES: usize = 128 * 1024;
+/// One frame, and one message, from a client (close code 1009 above it).
+pub const CLIENT_FRAME_BYTES: usize = 64 * 1024;
+/// The messages of one page, so that one read cannot fill an outbox.
+pub const PAGE_BYTES: usize = 256 * 1024;
+/// Messages in one page.
+pub const PAGE_MESSAGES: i64 = 100;
+/// Above this a message's HTML is left out of frames; the page renders the text itself.
+pub const HTML_BYTES: usize = 32 * 1024;
+/// The body of one HTTP request. A message's text with JSON escapes fits.
+pub const REQUEST_BYTES: usize = 128 * 1024;
+/// The headers of one HTTP request, hyper's read buffer (431 above it).
+pub const HEADER_BYTES: usize = 16 * 1024;
+/// Headers of one HTTP request.
+pub const HEADER_COUNT: usize = 64;
+/// A `ref` of a client frame, in characters.
+pub const REF_CHARS: usize = 64;
+/// A user's or a room's display name, in characters.
+pub const NAME_CHARS: usize = 64;
+/// A room's address, in characters of `[a-z0-9-]`.
+pub const SLUG_CHARS: usize = 64;
+/// A password, in characters: at least.
+pub const PASSWORD_MIN_CHARS: usize = 8;
+/// A password, in bytes: at most. Hashing cost does not grow with it.
+pub const PASSWORD_MAX_BYTES: usize = 1024;
+
+// --- one socket
+
+/// Bytes waiting for one slow reader; above it the socket closes with 4008 and comes back with its cursor.
+pub const OUTBOX_BYTES: usize = 1024 * 1024;
+/// Frames waiting for one slow reader.
+pub const OUTBOX_FRAMES: usize = 4096;
+/// Rooms one socket may be in.
+pub const ROOMS_PER_SOCKET: usize = 200;
+/// Rooms in one `room.join`.
+pub const ROOMS_PER_JOIN: usize = 100;
+/// Answers one socket may be waiting for; above it sends are refused `busy`, other requests too.
+pub const IN_FLIGHT_PER_SOCKET: usize = 256;
+/// Bytes of tungstenite's read buffer. Its default of 128 KiB is really resident, for every socket.
+pub const READ_BUFFER_BYTES: usize = 1024;
+/// The server's ping, and `heartbeat_ms` of `welcome`.
+pub const PING_INTERVAL: Duration = Duration::from_secs(15);
+/// A peer from which nothing came for so long is dead.
+pub const PEER_TIMEOUT: Duration = Duration::from_secs(24);
+/// A peer that takes nothing for so long is closed as slow.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(9);
+/// A close handshake: then the stream is dropped.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How many sockets and event streams one process holds; above it an upgrade is refused 503.
+pub const SOCKETS: usize = 100_000;
+/// Reading the headers of a request (slow loris).
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// One HTTP request that is not a stream and not `/api/chat`.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+// --- writer
+
+/// Lanes of the writer on Postgres: transactions in flight at once. SQLite has one writer and so one lane.
+pub const LANES: usize = 4;
+/// Changes waiting in one lane; above it a send is refused `busy`.
+pub const LANE_QUEUE: usize = 4096;
+/// Changes in one transaction.
+pub const BATCH_CHANGES: usize = 512;
+/// Text in one transaction, so that a batch of large messages commits soon.
+pub const BATCH_BYTES: usize = 1024 * 1024;
+/// Waiting for one room's head lock when it is written alone.
+pub const LOCK_WAIT_MS: u64 = 2_000;
+/// Rooms that wait for a head lock at once, per process, each on a connection.
+pub const LOCKED_ROOMS: usize = 2;
+/// How long a lost COMMIT is settled before the answer is `outcome_unknown` (P5).
+pub const OUTCOME_TIMEOUT: Duration = Duration::from_secs(5);
+/// A transaction's longest time on the server (statement and idle timeouts follow from it).
+pub const TRANSACTION_MS: u64 = 5_000;
+/// What a retryable refusal proposes.
+pub const RETRY_HINT_MS: u64 = 500;
+
+// --- feed and channel layer
+
+/// What a feed's channel holds before it lags (then it reads the database).
+pub const CHANNEL_CAPACITY: usize = 1024;
+/// Commands waiting for one feed; senders wait.
+pub const FEED_COMMANDS: usize = 256;
+/// An early range is held so long before the hole below it is filled.
+pub const EARLY_HOLD: Duration = Duration::from_millis(25);
+/// A head seen ahead of the feed waits so long for its publication.
+pub const HEAD_GRACE: Duration = Duration::from_millis(50);
+/// Every room with a feed has its head read once in so long.
+pub const HEAD_CHECK_INTERVAL: Duration = Duration::from_millis(1000);
+/// Rooms (or sessions) in one statement of the head check.
+pub const HEADS_PER_STATEMENT: usize = 2_000;
+/// Ranges held early by one feed; above it it fills at once.
+pub const EARLY_RANGES: usize = 64;
+/// Bytes of recent ranges a feed keeps for sockets that come back.
+pub const RING_BYTES: usize = 512 * 1024;
+/// Recent ranges a feed keeps.
+pub const RING_RANGES: usize = 1024;
+/// Deltas held for one reply until their numbering joins.
+pub const EARLY_DELTAS: usize = 256;
+/// A feed without readers ends after so long.
+pub const FEED_LINGER: Duration = Duration::from_secs(10);
+/// Feeds in one process; above it a join is refused `busy`.
+pub const FEEDS: usize = 50_000;
+/// Proofs of many sockets wait so long for each other to share a statement.
+pub const PROOF_WINDOW: Duration = Duration::from_millis(3);
+/// Proofs in one statement.
+pub const PROOFS_PER_STATEMENT: usize = 500;
+/// Proofs waiting; above it a join is refused `busy`.
+pub const PROOF_QUEUE: usize = 20_000;
+/// A latest page is shared by joins for so long.
+pub const PAGE_SHARE: Duration = Duration::from_millis(500);
+/// Latest pages shared at once.
+pub const SHARED_PAGES: usize = 1_000;
+/// Pages of catching up read at once in one process, so that a storm leaves connections to the others.
+pub const CATCH_UPS: usize = 4;
+/// A tick late by so much means that the process was frozen: it reads sessions and heads before it goes on.
+pub const FROZEN: Duration = Duration::from_secs(2);
+/// Live sessions are checked so often, Redis or not (P7: ≤ 5 s).
+pub const SESSION_CHECK_INTERVAL: Duration = Duration::from_secs(3);
+/// Messages waiting to be published to Redis; above it they are dropped and counted, and readers fill.
+pub const PUBLISH_QUEUE: usize = 8192;
+/// Bytes waiting to be published to Redis.
+pub const PUBLISH_QUEUE_BYTES: usize = 32 * 1024 * 1024;
+/// One message on the layer. A batch above it is published as a hint to read.
+pub const LAYER_MESSAGE_BYTES: usize = 1024 * 1024 + 64 * 1024;
+/// One publication to Redis; past it the connection counts as dead.
+pub const PUBLISH_TIMEOUT: Duration = Duration::from_millis(500);
+/// How often the layer's liveness probe goes round through Redis.
+pub const PROBE_INTERVAL: Duration = Duration::from_millis(500);
+/// A probe that did not come back for so long means a connection that is open but dead.
+pub const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
+
+// --- replies
+
+/// A runner's lease on a reply, in the database's time.
+pub const LEASE_MS: u64 = 8_000;
+/// A runner stops publishing by its own clock so long after the last renewal it began.
+pub const LEASE_OWN: Duration = Duration::from_millis(6_500);
+/// Chunks are saved and leases renewed so often.
+pub const APPEND_INTERVAL: Duration = Duration::from_millis(500);
+/// Unsettled replies in one room.
+pub const REPLIES_PER_ROOM: i64 = 16;
+/// Replies one process runs at once.
+pub const REPLIES_PER_INSTANCE: usize = 1_000;
+/// Queued replies are looked for so often, nudged or not.
+pub const CLAIM_INTERVAL: Duration = Duration::from_millis(1000);
+/// Expired leases are looked for so often.
+pub const ORPHAN_INTERVAL: Duration = Duration::from_millis(1500);
+/// A lease must be seen expired twice, so far apart, before it is judged dead.
+pub const ORPHAN_GRACE: Duration = Duration::from_secs(3);
+/// The shortest time between two deltas in the first second of a reply (25 a second).
+pub const DELTA_INTERVAL_FIRST: Duration = Duration::from_millis(40);
+/// The shortest time between two deltas after it (15 a second).
+pub const DELTA_INTERVAL: Duration = Duration::from_millis(67);
+/// Messages a prompt is built from.
+pub const CONTEXT_MESSAGES: i64 = 100;
+/// Text a prompt is built from.
+pub const CONTEXT_BYTES: usize = 256 * 1024;
+/// Tokens asked of a provider at most, where it wants a number.
+pub const REPLY_TOKENS: u32 = 8_192;
+/// Connecting to a provider.
+pub const PROVIDER_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// From the request to a provider's first byte of stream.
+pub const PROVIDER_FIRST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Between two bytes of a provider's stream; pings count.
+pub const PROVIDER_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// One reply in all.
+pub const PROVIDER_TOTAL_TIMEOUT: Duration = Duration::from_secs(600);
+/// One line of a provider's event stream.
+pub const PROVIDER_LINE_BYTES: usize = 1024 * 1024;
+/// An error body of a provider, read for its type and no further.
+pub const PROVIDER_ERROR_BYTES: usize = 64 * 1024;
+/// Tries at one reply before anything is shown.
+pub const PROVIDER_TRIES: u32 = 3;
+/// The longest `retry-after` of a provider that is waited for.
+pub const PROVIDER_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+// --- accounts and rooms
+
+/// A session lives so long.
+pub const SESSION_S: i64 = 30 * 24 * 3600;
+/// A guest's session lives so long.
+pub const GUEST_SESSION_S: i64 = 7 * 24 * 3600;
+/// A socket ticket lives so long.
+pub const TICKET_S: i64 = 30;
+/// Password hashes at once: each takes 19 MiB.
+pub const HASHES: usize = 2;
+/// Password checks waiting; above it `busy`.
+pub const HASH_QUEUE: usize = 64;
+/// Rooms one user may own.
+pub const ROOMS_PER_OWNER: i64 = 1_000;
+/// Rooms listed at once.
+pub const ROOMS_LISTED: i64 = 500;
+/// Members listed at once.
+pub const MEMBERS_LISTED: i64 = 200;
+/// How long a batch's id is kept for its rerun.
+pub const BATCH_ID_S: i64 = 3_600;
+
+// --- shutdown
+
+/// A stopping process waits so long for what is in flight.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
+/// Sockets are closed spread over so long, so that they do not come back all at once.
+pub const CLOSE_SPREAD: Duration = Duration::from_secs(2);
+
+const _: () = assert!(
+    BODY_BYTES * 2 < CLIENT_FRAME_BYTES,
+    "a body with escapes fits a frame"
+);
+const _: () = assert!(
+    PAGE_BYTES + REPLY_BYTES * 2 < OUTBOX_BYTES,
+    "an outbox always admits one largest frame"
+);
+const _: () = assert!(
+    LEASE_OWN.as_millis() < LEASE_MS as u128,
+    "a runner stops before its lease ends"
+);
+const _: () = assert!(
+    PEER_TIMEOUT.as_secs() < 25 && PING_INTERVAL.as_millis() < PEER_TIMEOUT.as_millis(),
+    "a dead peer is freed in 25 s"
+);
+const _: () = assert!(
+    WRITE_TIMEOUT.as_secs() < 10,
+    "a slow reader is closed in 10 s"
+);

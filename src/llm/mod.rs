@@ -1,0 +1,106 @@
+//! Language models: the [`LlmProvider`] contract and its implementations, [`anthropic`], [`openai`] (any compatible
+//! server) and [`scripted`] (built in, no network). Called by the reply runner only.
+//!
+//! A provider turns a [`Prompt`] into a stream of [`Delta`]s that ends with exactly one [`Delta::Done`] or one error.
+//! Dropping the stream closes the provider's connection: that is how a reply is stopped. It never sees a room, a
+//! database or a socket, and never retries after the first text: the runner must not show a text twice.
+
+pub mod anthropic;
+pub mod event_stream;
+pub mod http;
+pub mod openai;
+pub mod scripted;
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+
+use crate::db::rows::Usage;
+use crate::error::ErrorCode;
+
+/// What a model is asked. Ends on a user turn: current models refuse anything else.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Prompt {
+    /// Who the model is here; not part of the conversation.
+    pub system: String,
+    /// The conversation, oldest first; never two of one role in a row, the first and the last by the user.
+    pub turns: Vec<Turn>,
+    /// Tokens of answer at most.
+    pub max_tokens: u32,
+}
+
+/// One side's part of a conversation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Turn {
+    /// Whose. Roles are structure, never text.
+    pub role: TurnRole,
+    /// What was said; several people's messages carry their names inside.
+    pub text: String,
+}
+
+/// The two sides.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TurnRole {
+    /// People.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// A piece of an answer.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Delta {
+    /// More text; never empty, whole UTF-8 characters.
+    Text(String),
+    /// The end: nothing follows.
+    Done(Completion),
+}
+
+/// How an answer ended by itself.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Completion {
+    /// The provider's reason in our words: `end`, `length`, `refusal`, `filter`, or the provider's own.
+    pub stop_reason: String,
+    /// Tokens, where the provider told.
+    pub usage: Option<Usage>,
+    /// The model that really answered, where the provider told.
+    pub model: Option<String>,
+}
+
+/// How an answer fails. The code is public; the cause is for the log and holds no key and no text of the prompt.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{}: {cause}", .code.as_str())]
+pub struct LlmError {
+    /// One of the `provider_…` codes, or `reply_too_long`.
+    pub code: ErrorCode,
+    /// For the log.
+    pub cause: String,
+}
+
+impl LlmError {
+    /// An error with its cause.
+    #[must_use]
+    pub fn new(code: ErrorCode, cause: impl Into<String>) -> Self {
+        Self {
+            code,
+            cause: cause.into(),
+        }
+    }
+}
+
+/// The stream of an answer. Bounded in time by the provider: connect, first byte, idle and total timeouts of
+/// `limits.rs` end it with `provider_timeout`.
+pub type DeltaStream = BoxStream<'static, Result<Delta, LlmError>>;
+
+/// A language model.
+#[async_trait]
+pub trait LlmProvider: Send + Sync + 'static {
+    /// The model's name, as stored with each reply.
+    fn model(&self) -> &str;
+
+    /// Begins an answer. May retry with jitter and `retry-after` inside, before any text came, up to
+    /// [`crate::limits::PROVIDER_TRIES`] tries; quota, spend and key errors are never retried.
+    ///
+    /// # Errors
+    /// When no answer could be begun.
+    async fn answer(&self, prompt: Prompt) -> Result<DeltaStream, LlmError>;
+}

@@ -1,0 +1,261 @@
+//! What a client may send. The consumer parses each text frame here; nothing else does.
+//!
+//! Parsing takes two passes: first the `type` and the `ref`, so that every error can be answered under the
+//! client's `ref`; then the fields of that type. Unknown fields are ignored, so old servers take newer clients.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{ErrorCode, Refusal};
+use crate::ids::{ClientId, Epoch, Seq, Version};
+use crate::limits;
+
+/// A frame of a client that has the right form. Whether it is allowed, others decide.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ClientFrame {
+    /// `room.join`: one room or several, each answered for itself.
+    Join(Vec<JoinRoom>),
+    /// `room.leave`: ends this socket's subscription, not the membership.
+    Leave(RoomName),
+    /// `message.send`.
+    Send(SendMessage),
+    /// `message.history`.
+    History(History),
+    /// `reply.stop`.
+    Stop(ReplyName),
+    /// `reply.retry`.
+    Retry(ReplyName),
+    /// `reply.continue`.
+    Continue(ContinueReply),
+    /// `ping`.
+    Ping,
+}
+
+/// One room of a `room.join`.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct JoinRoom {
+    /// The slug.
+    pub room: String,
+    /// The last version applied; left out for the latest page.
+    #[serde(default)]
+    pub after: Option<Version>,
+    /// The history that `after` counts in; required with it.
+    #[serde(default)]
+    pub epoch: Option<Epoch>,
+}
+
+/// The form of `room.join` that carries several rooms.
+#[derive(Deserialize)]
+struct JoinMany {
+    #[serde(default)]
+    rooms: Option<Vec<JoinRoom>>,
+}
+
+/// A frame that only names a room.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct RoomName {
+    /// The slug.
+    pub room: String,
+}
+
+/// `message.send`.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct SendMessage {
+    /// The slug.
+    pub room: String,
+    /// The sender's own id of the message; a resend has the same.
+    pub client_id: ClientId,
+    /// The text.
+    pub body: String,
+    /// The message it answers.
+    #[serde(default)]
+    pub reply_to: Option<Seq>,
+}
+
+/// `message.history`.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct History {
+    /// The slug.
+    pub room: String,
+    /// Messages before this one; left out for the latest.
+    #[serde(default)]
+    pub before: Option<Seq>,
+    /// How many at most; left out for [`limits::PAGE_MESSAGES`].
+    #[serde(default)]
+    pub limit: Option<i64>,
+}
+
+/// A frame that names a reply.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct ReplyName {
+    /// The slug.
+    pub room: String,
+    /// The reply's message.
+    pub seq: Seq,
+}
+
+/// `reply.continue`: posts a new message that quotes what there is and asks for the rest.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct ContinueReply {
+    /// The slug.
+    pub room: String,
+    /// The reply's message.
+    pub seq: Seq,
+    /// The id of the new message.
+    pub client_id: ClientId,
+}
+
+/// A frame that could not be taken, with the `ref` to answer under.
+#[derive(Clone, PartialEq, Debug)]
+pub struct BadFrame {
+    /// The client's `ref`, if that much could be read.
+    pub reference: Option<String>,
+    /// The client's `room`, if that much could be read.
+    pub room: Option<String>,
+    /// What to answer.
+    pub refusal: Refusal,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(rename = "ref", borrow, default)]
+    reference: Option<Cow<'a, str>>,
+    #[serde(default)]
+    room: Option<serde_json::Value>,
+}
+
+/// Parses one text frame into what it asks and the `ref` to answer under.
+///
+/// # Errors
+/// `bad_request` for what is not JSON of the documented form, `unknown_type` for a type there is none of.
+pub fn parse(text: &str) -> Result<(ClientFrame, Option<String>), BadFrame> {
+    let nameless = |refusal| BadFrame {
+        reference: None,
+        room: None,
+        refusal,
+    };
+    let envelope: Envelope<'_> =
+        serde_json::from_str(text).map_err(|error| nameless(bad_form(&error)))?;
+    let reference = envelope.reference.map(Cow::into_owned);
+    if reference
+        .as_ref()
+        .is_some_and(|reference| reference.chars().count() > limits::REF_CHARS)
+    {
+        return Err(nameless(Refusal::with_message(
+            ErrorCode::BadRequest,
+            "`ref` has at most 64 characters.",
+        )));
+    }
+    let frame = parse_kind(&envelope.kind, text).and_then(|frame| checked(frame));
+    match frame {
+        Ok(frame) => Ok((frame, reference)),
+        Err(refusal) => {
+            let room = envelope
+                .room
+                .and_then(|room| room.as_str().map(str::to_owned));
+            Err(BadFrame {
+                reference,
+                room,
+                refusal,
+            })
+        }
+    }
+}
+
+fn parse_kind(kind: &str, text: &str) -> Result<ClientFrame, Refusal> {
+    Ok(match kind {
+        "room.join" => ClientFrame::Join(match fields::<JoinMany>(text)?.rooms {
+            Some(rooms) => rooms,
+            None => vec![fields(text)?],
+        }),
+        "room.leave" => ClientFrame::Leave(fields(text)?),
+        "message.send" => ClientFrame::Send(fields(text)?),
+        "message.history" => ClientFrame::History(fields(text)?),
+        "reply.stop" => ClientFrame::Stop(fields(text)?),
+        "reply.retry" => ClientFrame::Retry(fields(text)?),
+        "reply.continue" => ClientFrame::Continue(fields(text)?),
+        "ping" => ClientFrame::Ping,
+        _ => return Err(ErrorCode::UnknownType.into()),
+    })
+}
+
+fn fields<T: DeserializeOwned>(text: &str) -> Result<T, Refusal> {
+    serde_json::from_str(text).map_err(|error| bad_form(&error))
+}
+
+/// serde's sentence names fields and positions of the client's own text, nothing of ours.
+fn bad_form(error: &serde_json::Error) -> Refusal {
+    let mut sentence = error.to_string();
+    sentence.truncate(sentence.floor_char_boundary(200));
+    Refusal::with_message(
+        ErrorCode::BadRequest,
+        format!("The frame is not of the documented form: {sentence}"),
+    )
+}
+
+/// What the types alone cannot say.
+fn checked(frame: ClientFrame) -> Result<ClientFrame, Refusal> {
+    let bad = |sentence: &'static str| Err(Refusal::with_message(ErrorCode::BadRequest, sentence));
+    match &frame {
+        ClientFrame::Join(rooms) if rooms.is_empty() => bad("`rooms` is empty."),
+        ClientFrame::Join(rooms) if rooms.len() > limits::ROOMS_PER_JOIN => Err(
+            Refusal::with_message(ErrorCode::TooLarge, "`rooms` has at most 100 entries."),
+        ),
+        ClientFrame::Join(rooms)
+            if rooms
+                .iter()
+                .any(|room| room.after.is_some() != room.epoch.is_some()) =>
+        {
+            bad("`after` and `epoch` come together.")
+        }
+        ClientFrame::Join(rooms)
+            if rooms
+                .iter()
+                .any(|room| room.after.is_some_and(|after| after < 0)) =>
+        {
+            bad("`after` is a version, from 0.")
+        }
+        ClientFrame::History(history)
+            if history
+                .limit
+                .is_some_and(|limit| !(1..=limits::PAGE_MESSAGES).contains(&limit)) =>
+        {
+            bad("`limit` is from 1 to 100.")
+        }
+        ClientFrame::History(history) if history.before.is_some_and(|before| before < 1) => {
+            bad("`before` is a seq, from 1.")
+        }
+        ClientFrame::Send(send) => check_body(&send.body).map(|()| frame),
+        _ => Ok(frame),
+    }
+}
+
+/// Whether a text may be a message: not blank, no NUL (Postgres cannot store one), within the limit.
+///
+/// # Errors
+/// `bad_request` or `too_large`.
+pub fn check_body(body: &str) -> Result<(), Refusal> {
+    if body.len() > limits::BODY_BYTES {
+        return Err(Refusal::with_message(
+            ErrorCode::TooLarge,
+            "A message has at most 16 KiB of text.",
+        ));
+    }
+    if body.contains('\0') {
+        return Err(Refusal::with_message(
+            ErrorCode::BadRequest,
+            "A message cannot hold a NUL character.",
+        ));
+    }
+    if body.trim().is_empty() {
+        return Err(Refusal::with_message(
+            ErrorCode::BadRequest,
+            "A message needs some text.",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,454 @@
+//! What instances pass to each other about one room: a range of its changes with their frames already encoded, a
+//! piece of a running reply, or a hint to read. The writer and the reply runners make them, feeds take them.
+//!
+//! The frames in it are the very bytes that go to the sockets. A feed reads only the small table in front: which
+//! version each frame is, and what a feed itself must act on (a removal, a reply that starts or settles). The
+//! layer authenticates the whole; still nothing here decides rights: a feed that doubts reads the database.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use uuid::Uuid;
+
+use super::frame::{Frame, append_text_frame};
+use super::server::{MessageBody, ServerFrame};
+use crate::db::rows::{LogKind, MessageState, StoredChange};
+use crate::ids::{Attempt, ChunkNumber, Epoch, Seq, UserId, Version};
+
+/// The first byte of every publication. An unknown one is only a hint to read.
+const FORMAT: u8 = 1;
+const KIND_RANGE: u8 = 1;
+const KIND_DELTA: u8 = 2;
+const KIND_LOOK: u8 = 3;
+
+/// Something about one room.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Publication {
+    /// Changes, ready to be sent.
+    Range(ChangeRange),
+    /// A piece of a running reply.
+    Delta(DeltaPiece),
+    /// Something happened: read the database.
+    Look,
+}
+
+/// The changes of (from, to], in the form they had when they were read or written.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ChangeRange {
+    /// The history it belongs to.
+    pub epoch: Epoch,
+    /// A reader at this version or above can take it.
+    pub from: Version,
+    /// Where a reader stands after it.
+    pub to: Version,
+    /// Ascending by version.
+    pub entries: Vec<Entry>,
+    /// The frames of all entries, one behind the other.
+    pub frames: Bytes,
+}
+
+/// One change of a range.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// Its version.
+    pub version: Version,
+    /// What a feed must do about it, beside sending its frame.
+    pub effect: Effect,
+    /// Where its frame begins in `frames`.
+    pub offset: usize,
+    /// The length of its frame.
+    pub length: usize,
+}
+
+/// What a change means to a feed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// Nothing but its frame.
+    None,
+    /// A reply waits or runs from here on, under attempts above `after_attempt`.
+    ReplyQueued {
+        /// The reply's message.
+        seq: Seq,
+        /// Attempts up to this one are over.
+        after_attempt: Attempt,
+    },
+    /// A reply ended.
+    ReplySettled {
+        /// The reply's message.
+        seq: Seq,
+    },
+    /// Nothing above this version may reach the user's sockets whose proof is older.
+    Removed {
+        /// Whose.
+        user: UserId,
+    },
+    /// A message's text is gone: ranges below may not be replayed.
+    Tombstone,
+    /// The room is gone.
+    RoomDeleted,
+}
+
+/// A piece of a reply. It has no version.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DeltaPiece {
+    /// The reply's message.
+    pub seq: Seq,
+    /// The runner's attempt.
+    pub attempt: Attempt,
+    /// The first chunk covered.
+    pub first: ChunkNumber,
+    /// How many are covered.
+    pub count: ChunkNumber,
+    /// Their text, UTF-8.
+    pub text: Bytes,
+    /// The frame of exactly this piece.
+    pub frame: Bytes,
+}
+
+impl ChangeRange {
+    /// Encodes what the database gave. `changes` ascends within (from, to]; each frame's `prev` is the version of the
+    /// one before it, the first one's is `from`.
+    #[must_use]
+    pub fn encode(
+        slug: &str,
+        epoch: Epoch,
+        from: Version,
+        to: Version,
+        changes: &[StoredChange],
+    ) -> Self {
+        let mut frames = BytesMut::with_capacity(changes.len() * 512);
+        let mut entries = Vec::with_capacity(changes.len());
+        let mut prev = from;
+        for change in changes {
+            let version = change.version();
+            let offset = frames.len();
+            let length = append_text_frame(&mut frames, &change_frame(slug, prev, change));
+            entries.push(Entry {
+                version,
+                effect: effect_of(change),
+                offset,
+                length,
+            });
+            prev = version;
+        }
+        Self {
+            epoch,
+            from,
+            to,
+            entries,
+            frames: frames.freeze(),
+        }
+    }
+
+    /// The frames of the versions above `after`, as one run; empty when there are none.
+    #[must_use]
+    pub fn frames_above(&self, after: Version) -> Frame {
+        let first = self.entries.partition_point(|entry| entry.version <= after);
+        match self.entries.get(first) {
+            Some(entry) => Frame::from_encoded(self.frames.slice(entry.offset..)),
+            None => Frame::from_encoded(Bytes::new()),
+        }
+    }
+
+    /// The frames of the versions in (after, up_to], as one run.
+    #[must_use]
+    pub fn frames_between(&self, after: Version, up_to: Version) -> Frame {
+        let first = self.entries.partition_point(|entry| entry.version <= after);
+        let last = self.entries.partition_point(|entry| entry.version <= up_to);
+        let start = self
+            .entries
+            .get(first)
+            .map_or(self.frames.len(), |entry| entry.offset);
+        let end = self
+            .entries
+            .get(last)
+            .map_or(self.frames.len(), |entry| entry.offset);
+        Frame::from_encoded(self.frames.slice(start..end.max(start)))
+    }
+}
+
+impl DeltaPiece {
+    /// A piece with its frame.
+    #[must_use]
+    pub fn encode(
+        slug: &str,
+        seq: Seq,
+        attempt: Attempt,
+        first: ChunkNumber,
+        count: ChunkNumber,
+        text: &str,
+    ) -> Self {
+        let frame = Frame::encode(&ServerFrame::Delta {
+            room: slug,
+            seq,
+            attempt,
+            chunk: first,
+            count,
+            text,
+        });
+        Self {
+            seq,
+            attempt,
+            first,
+            count,
+            text: Bytes::copy_from_slice(text.as_bytes()),
+            frame: frame.bytes().clone(),
+        }
+    }
+}
+
+/// The frame that tells members of a change.
+fn change_frame<'a>(room: &'a str, prev: Version, change: &'a StoredChange) -> ServerFrame<'a> {
+    match change {
+        StoredChange::Message(row) => ServerFrame::Message {
+            room,
+            version: row.version,
+            prev,
+            message: MessageBody::from(&**row),
+        },
+        StoredChange::Log(log) => ServerFrame::Changed {
+            room,
+            version: log.version,
+            prev,
+            change: log.kind,
+            user: log.user.as_ref(),
+            role: log.role,
+            data: &log.data,
+        },
+    }
+}
+
+fn effect_of(change: &StoredChange) -> Effect {
+    match change {
+        StoredChange::Message(row) if row.deleted_at.is_some() => Effect::Tombstone,
+        StoredChange::Message(row) => match (&row.meta.reply, row.state) {
+            (None, _) => Effect::None,
+            (Some(reply), MessageState::Queued) => Effect::ReplyQueued {
+                seq: row.seq,
+                after_attempt: reply.attempt,
+            },
+            (Some(_), _) => Effect::ReplySettled { seq: row.seq },
+        },
+        StoredChange::Log(log) => match (log.kind, &log.user) {
+            (LogKind::Removed, Some(user)) => Effect::Removed { user: user.id },
+            (LogKind::Deleted, _) => Effect::RoomDeleted,
+            _ => Effect::None,
+        },
+    }
+}
+
+impl Publication {
+    /// The bytes that go over the layer.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(self.size_hint());
+        out.put_u8(FORMAT);
+        match self {
+            Self::Look => out.put_u8(KIND_LOOK),
+            Self::Range(range) => {
+                out.put_u8(KIND_RANGE);
+                out.put_i64(range.epoch.0);
+                out.put_i64(range.from);
+                out.put_i64(range.to);
+                out.put_u32(u32::try_from(range.entries.len()).unwrap_or(u32::MAX));
+                for entry in &range.entries {
+                    out.put_i64(entry.version);
+                    put_effect(&mut out, entry.effect);
+                    out.put_u32(u32::try_from(entry.length).unwrap_or(u32::MAX));
+                }
+                out.put_slice(&range.frames);
+            }
+            Self::Delta(delta) => {
+                out.put_u8(KIND_DELTA);
+                out.put_i64(delta.seq);
+                out.put_i32(delta.attempt);
+                out.put_i32(delta.first);
+                out.put_i32(delta.count);
+                out.put_u32(u32::try_from(delta.text.len()).unwrap_or(u32::MAX));
+                out.put_slice(&delta.text);
+                out.put_slice(&delta.frame);
+            }
+        }
+        out.freeze()
+    }
+
+    fn size_hint(&self) -> usize {
+        match self {
+            Self::Look => 2,
+            Self::Range(range) => 64 + range.entries.len() * 32 + range.frames.len(),
+            Self::Delta(delta) => 64 + delta.text.len() + delta.frame.len(),
+        }
+    }
+
+    /// Reads what [`Publication::to_bytes`] wrote; `None` for anything else. Frames are slices of `bytes`, not copies.
+    #[must_use]
+    pub fn from_bytes(bytes: &Bytes) -> Option<Self> {
+        let mut rest = bytes.clone();
+        if rest.try_get_u8().ok()? != FORMAT {
+            return None;
+        }
+        match rest.try_get_u8().ok()? {
+            KIND_LOOK => Some(Self::Look),
+            KIND_RANGE => read_range(rest).map(Self::Range),
+            KIND_DELTA => read_delta(rest).map(Self::Delta),
+            _ => None,
+        }
+    }
+}
+
+fn read_range(mut rest: Bytes) -> Option<ChangeRange> {
+    let epoch = Epoch(rest.try_get_i64().ok()?);
+    let from = rest.try_get_i64().ok()?;
+    let to = rest.try_get_i64().ok()?;
+    let count = rest.try_get_u32().ok()?;
+    // Each entry takes at least 13 bytes, so a made-up count cannot make us reserve more than was received.
+    if usize::try_from(count).ok()?.checked_mul(13)? > rest.len() || from > to {
+        return None;
+    }
+    let mut entries = Vec::with_capacity(usize::try_from(count).ok()?);
+    let mut offset = 0_usize;
+    let mut below = from;
+    for _ in 0..count {
+        let version = rest.try_get_i64().ok()?;
+        let effect = get_effect(&mut rest)?;
+        let length = usize::try_from(rest.try_get_u32().ok()?).ok()?;
+        if version <= below || version > to {
+            return None;
+        }
+        below = version;
+        entries.push(Entry {
+            version,
+            effect,
+            offset,
+            length,
+        });
+        offset = offset.checked_add(length)?;
+    }
+    (offset == rest.len()).then_some(ChangeRange {
+        epoch,
+        from,
+        to,
+        entries,
+        frames: rest,
+    })
+}
+
+fn read_delta(mut rest: Bytes) -> Option<DeltaPiece> {
+    let seq = rest.try_get_i64().ok()?;
+    let attempt = rest.try_get_i32().ok()?;
+    let first = rest.try_get_i32().ok()?;
+    let count = rest.try_get_i32().ok()?;
+    let length = usize::try_from(rest.try_get_u32().ok()?).ok()?;
+    if first < 1 || count < 1 || length > rest.len() || first.checked_add(count).is_none() {
+        return None;
+    }
+    let text = rest.split_to(length);
+    std::str::from_utf8(&text).ok()?;
+    Some(DeltaPiece {
+        seq,
+        attempt,
+        first,
+        count,
+        text,
+        frame: rest,
+    })
+}
+
+fn put_effect(out: &mut BytesMut, effect: Effect) {
+    match effect {
+        Effect::None => out.put_u8(0),
+        Effect::ReplyQueued { seq, after_attempt } => {
+            out.put_u8(1);
+            out.put_i64(seq);
+            out.put_i32(after_attempt);
+        }
+        Effect::ReplySettled { seq } => {
+            out.put_u8(2);
+            out.put_i64(seq);
+        }
+        Effect::Removed { user } => {
+            out.put_u8(3);
+            out.put_slice(user.0.as_bytes());
+        }
+        Effect::Tombstone => out.put_u8(4),
+        Effect::RoomDeleted => out.put_u8(5),
+    }
+}
+
+fn get_effect(rest: &mut Bytes) -> Option<Effect> {
+    Some(match rest.try_get_u8().ok()? {
+        0 => Effect::None,
+        1 => Effect::ReplyQueued {
+            seq: rest.try_get_i64().ok()?,
+            after_attempt: rest.try_get_i32().ok()?,
+        },
+        2 => Effect::ReplySettled {
+            seq: rest.try_get_i64().ok()?,
+        },
+        3 => {
+            if rest.len() < 16 {
+                return None;
+            }
+            Effect::Removed {
+                user: UserId(Uuid::from_slice(&rest.split_to(16)).ok()?),
+            }
+        }
+        4 => Effect::Tombstone,
+        5 => Effect::RoomDeleted,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::rows::LogRow;
+
+    fn log(version: Version, kind: LogKind) -> StoredChange {
+        StoredChange::Log(LogRow {
+            version,
+            kind,
+            user: None,
+            role: None,
+            data: serde_json::json!({}),
+        })
+    }
+
+    #[test]
+    fn a_range_survives_the_layer_and_is_cut_at_a_version() {
+        let changes = [
+            log(3, LogKind::Settings),
+            log(5, LogKind::Settings),
+            log(6, LogKind::Deleted),
+        ];
+        let range = ChangeRange::encode("lobby", Epoch(7), 2, 6, &changes);
+        let read = Publication::from_bytes(&Publication::Range(range.clone()).to_bytes());
+        assert_eq!(read, Some(Publication::Range(range.clone())));
+        assert_eq!(range.frames_above(2).payloads().count(), 3);
+        assert_eq!(range.frames_above(4).payloads().count(), 2);
+        assert_eq!(range.frames_above(6).payloads().count(), 0);
+        assert_eq!(range.frames_between(3, 5).payloads().count(), 1);
+        let first: serde_json::Value =
+            serde_json::from_slice(&range.frames_above(3).payloads().next().unwrap()).unwrap();
+        assert_eq!(
+            (first["version"].as_i64(), first["prev"].as_i64()),
+            (Some(5), Some(3))
+        );
+    }
+
+    #[test]
+    fn a_cut_or_changed_publication_never_panics() {
+        let bytes = Publication::Range(ChangeRange::encode(
+            "a",
+            Epoch(1),
+            0,
+            2,
+            &[log(1, LogKind::Settings)],
+        ))
+        .to_bytes();
+        for end in 0..bytes.len() {
+            assert_eq!(Publication::from_bytes(&bytes.slice(..end)), None);
+            let mut changed = bytes.to_vec();
+            changed[end] ^= 0xff;
+            let _ = Publication::from_bytes(&Bytes::from(changed));
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! What the server sends, as types that serialise to the documented JSON. Borrowed throughout: a frame lives
+//! only until it is encoded. Nothing in a frame depends on its reader, except answers to that reader.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+
+use crate::db::rows::{
+    LogKind, MessageKind, MessageRow, MessageState, ReplyMeta, ReplyState, RoomView, RunningReply,
+    UserRow, Visibility,
+};
+use crate::error::{ErrorCode, Refusal};
+use crate::ids::{
+    Attempt, ChunkNumber, ClientId, ConnectionId, Epoch, RoomId, Seq, UserId, Version,
+};
+use crate::limits;
+use crate::permissions::Role;
+
+/// Any frame the server sends.
+#[derive(Serialize, Debug)]
+#[serde(tag = "type")]
+pub enum ServerFrame<'a> {
+    /// The first frame of every socket.
+    #[serde(rename = "welcome")]
+    Welcome {
+        /// [`super::PROTOCOL`].
+        protocol: u32,
+        /// What this server can do beyond the core.
+        features: &'a [&'a str],
+        /// This socket's id, for the log.
+        connection: ConnectionId,
+        /// Who you are.
+        user: &'a UserRow,
+        /// The server pings this often.
+        heartbeat_ms: u64,
+        /// The bounds a client should know.
+        limits: Limits,
+    },
+    /// The answer to `room.join`, for each room.
+    #[serde(rename = "room.joined")]
+    Joined(Joined<'a>),
+    /// The answer to `message.send` and `reply.continue`: it is committed.
+    #[serde(rename = "message.accepted")]
+    Accepted(Accepted<'a>),
+    /// A message as it is from `version` on.
+    #[serde(rename = "message")]
+    Message {
+        /// The slug.
+        room: &'a str,
+        /// The version this frame brings the reader to.
+        version: Version,
+        /// The version of the frame before it in the range read.
+        prev: Version,
+        /// The message.
+        message: MessageBody<'a>,
+    },
+    /// A versioned change that is not a message.
+    #[serde(rename = "room.changed")]
+    Changed {
+        /// The slug.
+        room: &'a str,
+        /// As in `message`.
+        version: Version,
+        /// As in `message`.
+        prev: Version,
+        /// What happened.
+        change: LogKind,
+        /// To whom.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user: Option<&'a UserRow>,
+        /// The role from now on.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        role: Option<Role>,
+        /// More about it.
+        data: &'a serde_json::Value,
+    },
+    /// The last frame of a room for somebody who is no longer a member.
+    #[serde(rename = "room.removed")]
+    Removed {
+        /// The slug.
+        room: &'a str,
+        /// The removal's version.
+        version: Version,
+        /// `removed` or `deleted`.
+        reason: &'a str,
+    },
+    /// A piece of a reply.
+    #[serde(rename = "reply.delta")]
+    Delta {
+        /// The slug.
+        room: &'a str,
+        /// The reply's message.
+        seq: Seq,
+        /// A higher one resets the text.
+        attempt: Attempt,
+        /// The number of the first chunk covered.
+        chunk: ChunkNumber,
+        /// How many are covered.
+        count: ChunkNumber,
+        /// Their text.
+        text: &'a str,
+    },
+    /// The answer to `message.history`.
+    #[serde(rename = "message.page")]
+    Page {
+        /// The client's.
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a str>,
+        /// The slug.
+        room: &'a str,
+        /// Ascending by seq.
+        messages: Vec<MessageBody<'a>>,
+        /// Whether there are older ones.
+        more: bool,
+    },
+    /// The answer to what has no other.
+    #[serde(rename = "ok")]
+    Ok {
+        /// The client's.
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a str>,
+        /// The slug, where it is about a room.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<&'a str>,
+        /// The version the change took, where it took one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version: Option<Version>,
+    },
+    /// This instance is stopping: connect again after so long.
+    #[serde(rename = "drain")]
+    Drain {
+        /// Wait so long, different for every socket.
+        reconnect_after_ms: u64,
+    },
+    /// The answer to `ping`.
+    #[serde(rename = "pong")]
+    Pong {
+        /// The client's.
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a str>,
+    },
+    /// A typed no.
+    #[serde(rename = "error")]
+    Error {
+        /// The client's.
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a str>,
+        /// The slug, where it is about a room.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<&'a str>,
+        /// The message it is about, where it is about a send.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_id: Option<ClientId>,
+        /// What to branch on.
+        code: ErrorCode,
+        /// What to show.
+        message: &'a str,
+        /// When to try again, where that is known.
+        retry_after_ms: Option<u64>,
+    },
+}
+
+impl<'a> ServerFrame<'a> {
+    /// The `error` frame of a refusal.
+    #[must_use]
+    pub fn error(
+        reference: Option<&'a str>,
+        room: Option<&'a str>,
+        client_id: Option<ClientId>,
+        refusal: &'a Refusal,
+    ) -> Self {
+        Self::Error {
+            reference,
+            room,
+            client_id,
+            code: refusal.code,
+            message: &refusal.message,
+            retry_after_ms: refusal.retry_after_ms,
+        }
+    }
+}
+
+/// The bounds that `welcome` announces, all in the unit of their name.
+#[derive(Clone, Copy, Serialize, Debug)]
+pub struct Limits {
+    body_bytes: usize,
+    frame_bytes: usize,
+    page_messages: i64,
+    rooms_per_socket: usize,
+    in_flight: usize,
+    /// Sends per second in the long run, and at once.
+    sends_per_second: u32,
+    sends_burst: u32,
+}
+
+impl Limits {
+    /// The fixed bounds with the configured rate.
+    #[must_use]
+    pub const fn new(sends_per_second: u32, sends_burst: u32) -> Self {
+        Self {
+            body_bytes: limits::BODY_BYTES,
+            frame_bytes: limits::CLIENT_FRAME_BYTES,
+            page_messages: limits::PAGE_MESSAGES,
+            rooms_per_socket: limits::ROOMS_PER_SOCKET,
+            in_flight: limits::IN_FLIGHT_PER_SOCKET,
+            sends_per_second,
+            sends_burst,
+        }
+    }
+}
+
+/// `room.joined`.
+#[derive(Serialize, Debug)]
+pub struct Joined<'a> {
+    /// The client's.
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<&'a str>,
+    /// The room; its `version` is the cursor to hold after applying `messages`.
+    pub room: RoomBody<'a>,
+    /// The history the versions count in.
+    pub epoch: Epoch,
+    /// The room's present version; what lies between follows as frames.
+    pub head: Version,
+    /// The latest page by seq, or none when `after` was given and served.
+    pub messages: &'a [Box<serde_json::value::RawValue>],
+    /// Every reply that is not settled.
+    pub replies: Vec<ReplyBody<'a>>,
+    /// Why what is held of the room must be dropped (`epoch`, `ahead`, `retention`), or null.
+    pub reset: Option<&'static str>,
+}
+
+/// A room in `room.joined` and in HTTP answers.
+#[derive(Serialize, Debug)]
+pub struct RoomBody<'a> {
+    /// Its id.
+    pub id: RoomId,
+    /// Its address.
+    pub slug: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Who may enter.
+    pub visibility: Visibility,
+    /// What the asking user is in it; null for a public room one has not joined.
+    pub role: Option<Role>,
+    /// In `room.joined` the cursor; in HTTP answers the room's present version.
+    pub version: Version,
+    /// The latest message's seq.
+    pub last_seq: Seq,
+    /// The oldest kept message's seq.
+    pub first_seq: Seq,
+    /// When it was made.
+    #[serde(serialize_with = "millis")]
+    pub created_at: DateTime<Utc>,
+}
+
+impl<'a> RoomBody<'a> {
+    /// A room as `view` saw it.
+    #[must_use]
+    pub fn new(view: &'a RoomView) -> Self {
+        Self {
+            id: view.room.id,
+            slug: &view.room.slug,
+            name: &view.room.name,
+            visibility: view.room.visibility,
+            role: view.role,
+            version: view.head.version,
+            last_seq: view.head.last_seq,
+            first_seq: view.head.first_seq,
+            created_at: view.room.created_at,
+        }
+    }
+}
+
+/// `message.accepted`.
+#[derive(Serialize, Debug)]
+pub struct Accepted<'a> {
+    /// The client's.
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<&'a str>,
+    /// The slug.
+    pub room: &'a str,
+    /// The sender's id of the message.
+    pub client_id: ClientId,
+    /// Its place.
+    pub seq: Seq,
+    /// The version it was created at.
+    pub version: Version,
+    /// When.
+    #[serde(serialize_with = "millis")]
+    pub created_at: DateTime<Utc>,
+    /// True for a resend.
+    pub duplicate: bool,
+    /// The reply it asked for.
+    pub reply_seq: Option<Seq>,
+    /// Why it gets none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_refused: Option<ErrorCode>,
+}
+
+/// A message inside a frame or an HTTP answer.
+#[derive(Serialize, Debug)]
+pub struct MessageBody<'a> {
+    /// Its place.
+    pub seq: Seq,
+    /// Its latest change.
+    pub version: Version,
+    /// The sender's id of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+    /// Who wrote it.
+    pub kind: MessageKind,
+    /// By name.
+    pub author: &'a UserRow,
+    /// As written.
+    pub body: &'a str,
+    /// As sanitised HTML, when it is more than plain text and not above `limits::HTML_BYTES`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub html: Option<&'a str>,
+    /// Where it stands.
+    pub state: MessageState,
+    /// The message it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<Seq>,
+    /// Of a reply only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply: Option<&'a ReplyMeta>,
+    /// When it was stored.
+    #[serde(serialize_with = "millis")]
+    pub created_at: DateTime<Utc>,
+    /// When its text last changed by hand.
+    #[serde(
+        serialize_with = "optional_millis",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub edited_at: Option<DateTime<Utc>>,
+    /// When it was deleted.
+    #[serde(
+        serialize_with = "optional_millis",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub deleted_at: Option<DateTime<Utc>>,
+}
+
+impl<'a> From<&'a MessageRow> for MessageBody<'a> {
+    fn from(row: &'a MessageRow) -> Self {
+        Self {
+            seq: row.seq,
+            version: row.version,
+            client_id: row.client_id,
+            kind: row.kind,
+            author: &row.author,
+            body: &row.body,
+            html: row
+                .html
+                .as_deref()
+                .filter(|html| html.len() <= limits::HTML_BYTES),
+            state: row.state,
+            reply_to: row.reply_to,
+            reply: row.meta.reply.as_ref(),
+            created_at: row.created_at,
+            edited_at: row.edited_at,
+            deleted_at: row.deleted_at,
+        }
+    }
+}
+
+/// A reply that is not settled, in `room.joined`.
+#[derive(Serialize, Debug)]
+pub struct ReplyBody<'a> {
+    /// Its message.
+    pub seq: Seq,
+    /// The message that asked.
+    pub prompt_seq: Seq,
+    /// `queued` or `streaming`.
+    pub state: ReplyState,
+    /// The current try.
+    pub attempt: Attempt,
+    /// The highest chunk number in `body`.
+    pub chunks: ChunkNumber,
+    /// The text so far; null when it does not fit, then it follows as one delta from chunk 1.
+    pub body: Option<&'a str>,
+}
+
+impl<'a> From<&'a RunningReply> for ReplyBody<'a> {
+    fn from(reply: &'a RunningReply) -> Self {
+        Self {
+            seq: reply.seq,
+            prompt_seq: reply.prompt_seq,
+            state: reply.state,
+            attempt: reply.attempt,
+            chunks: reply.chunks,
+            body: Some(&reply.body),
+        }
+    }
+}
+
+/// A user in an HTTP answer.
+#[derive(Serialize, Debug)]
+pub struct UserBody {
+    /// Its id.
+    pub id: UserId,
+    /// Its name.
+    pub name: String,
+}
+
+/// RFC 3339 in UTC with milliseconds: the one form of a time on the wire.
+///
+/// # Errors
+/// As the serialiser's.
+pub fn millis<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
+fn optional_millis<S: Serializer>(
+    time: &Option<DateTime<Utc>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => millis(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}

@@ -1,0 +1,11 @@
+//! Every test that needs more than one module, in one crate: one link, one set of helpers, all in parallel.
+//! `support` holds the helpers; the other modules are a promise or a noun each.
+
+#![allow(clippy::indexing_slicing, reason = "a test may panic")]
+
+mod auth;
+mod channel_layer;
+mod http;
+mod llm;
+mod store;
+mod support;

@@ -1,0 +1,8 @@
+//! What tests share: servers they own, clients that speak like users, and waits with deadlines.
+
+#![allow(dead_code, reason = "not every helper is used by every build")]
+
+pub(crate) mod fake_provider;
+pub(crate) mod postgres;
+pub(crate) mod process;
+pub(crate) mod redis;
