@@ -90,6 +90,8 @@ pub const RETRY_HINT_MS: u64 = 500;
 
 /// What a feed's channel holds before it lags (then it reads the database).
 pub const CHANNEL_CAPACITY: usize = 1024;
+/// Bytes a channel holds before it lags; an empty one takes any single message.
+pub const CHANNEL_BYTES: usize = 8 * 1024 * 1024;
 /// Commands waiting for one feed; senders wait.
 pub const FEED_COMMANDS: usize = 256;
 /// An early range is held so long before the hole below it is filled.
