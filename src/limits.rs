@@ -71,10 +71,12 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 pub const LANES: usize = 4;
 /// Changes waiting in one lane; above it a send is refused `busy`.
 pub const LANE_QUEUE: usize = 4096;
+/// Bytes waiting in all lanes; above it a send is refused `busy`.
+pub const LANE_QUEUE_BYTES: usize = 32 * 1024 * 1024;
 /// Changes in one transaction.
 pub const BATCH_CHANGES: usize = 512;
 /// Text in one transaction, so that a batch of large messages commits soon.
-pub const BATCH_BYTES: usize = 1024 * 1024;
+pub const BATCH_BYTES: usize = 384 * 1024;
 /// Waiting for one room's head lock when it is written alone.
 pub const LOCK_WAIT_MS: u64 = 2_000;
 /// Rooms that wait for a head lock at once, per process, each on a connection.

@@ -79,15 +79,28 @@ impl Feed {
         inbox: mpsc::Receiver<Command>,
         shown: Arc<Shown>,
     ) -> Self {
-        Self { room, store, layer, inbox, shown }
+        Self {
+            room,
+            store,
+            layer,
+            inbox,
+            shown,
+        }
     }
 
     /// Runs until nobody reads any more.
     pub(crate) async fn run(self) {
         let channel = self.layer.new_channel(limits::CHANNEL_CAPACITY);
         // Subscribed first, then read: what is published in between is in the channel or in the head.
-        self.layer.group_add(&GroupName::room(self.room.id), &channel).await;
-        let head = match self.store.heads(&[self.room.id]).await.map(|heads| heads.first().copied()) {
+        self.layer
+            .group_add(&GroupName::room(self.room.id), &channel)
+            .await;
+        let head = match self
+            .store
+            .heads(&[self.room.id])
+            .await
+            .map(|heads| heads.first().copied())
+        {
             Ok(Some(head)) => head,
             Ok(None) => return,
             Err(error) => {
@@ -103,7 +116,10 @@ impl Feed {
                 return;
             }
         };
-        let start = Cursor { epoch: head.epoch, version: head.version };
+        let start = Cursor {
+            epoch: head.epoch,
+            version: head.version,
+        };
         let mut replies = Replies::default();
         replies.restore(known);
         self.shown.set(start);
@@ -149,7 +165,11 @@ impl Running {
 
     /// When something is due though nothing comes.
     fn wake_at(&self) -> Instant {
-        let mut wake = self.idle_since.map_or(self.next_reply_check + Duration::from_secs(3600), |since| since + limits::FEED_LINGER);
+        let mut wake = self
+            .idle_since
+            .map_or(self.next_reply_check + Duration::from_secs(3600), |since| {
+                since + limits::FEED_LINGER
+            });
         if !self.replies.is_empty() {
             wake = wake.min(self.next_reply_check);
         }
@@ -161,7 +181,10 @@ impl Running {
 
     fn woken(&mut self) {
         let now = Instant::now();
-        if self.idle_since.is_some_and(|since| now >= since + limits::FEED_LINGER) {
+        if self
+            .idle_since
+            .is_some_and(|since| now >= since + limits::FEED_LINGER)
+        {
             // Closed first, so that nobody is told yes and then forgotten.
             self.feed.inbox.close();
             match self.feed.inbox.try_recv() {
@@ -190,10 +213,13 @@ impl Running {
         if due {
             let after = self.sequencer.begin_fill();
             metrics::counter!("salon_feed_fills_total").increment(1);
-            self.reading =
-                Some(Box::pin(async move { Read::Changes(store.changes_after(room, after, FILL_LIMIT).await) }));
+            self.reading = Some(Box::pin(async move {
+                Read::Changes(store.changes_after(room, after, FILL_LIMIT).await)
+            }));
         } else if std::mem::take(&mut self.replies_missing) {
-            self.reading = Some(Box::pin(async move { Read::Replies(store.running_replies(room).await) }));
+            self.reading = Some(Box::pin(async move {
+                Read::Replies(store.running_replies(room).await)
+            }));
         }
     }
 
@@ -202,7 +228,8 @@ impl Running {
             Read::Changes(Ok(changes)) => self.filled(changes).await,
             Read::Changes(Err(error)) => {
                 tracing::warn!(room = %self.feed.room.slug, %error, "a feed could not read what it missed");
-                self.sequencer.fill_failed(std::time::Instant::now(), FILL_RETRY);
+                self.sequencer
+                    .fill_failed(std::time::Instant::now(), FILL_RETRY);
             }
             Read::Replies(Ok(known)) => {
                 let frames = self.replies.fill(&self.feed.room.slug, known);
@@ -226,14 +253,25 @@ impl Running {
             (false, Some(last)) => last.version(),
             (false, None) => after,
         };
-        let first_missing = changes.changes.partition_point(|change| change.version() <= after);
+        let first_missing = changes
+            .changes
+            .partition_point(|change| change.version() <= after);
         let missing = changes.changes.get(first_missing..).unwrap_or_default();
         if end > after {
-            let range = ChangeRange::encode(&self.feed.room.slug, changes.head.epoch, after, end, missing);
+            let range = ChangeRange::encode(
+                &self.feed.room.slug,
+                changes.head.epoch,
+                after,
+                end,
+                missing,
+            );
             self.accept(range).await;
         }
         if changes.complete {
-            self.sequencer.fill_complete(Cursor { epoch: changes.head.epoch, version: changes.head.version });
+            self.sequencer.fill_complete(Cursor {
+                epoch: changes.head.epoch,
+                version: changes.head.version,
+            });
         } else {
             self.sequencer.mark_dirty();
         }
@@ -273,7 +311,9 @@ impl Running {
                 Effect::Removed { user } => {
                     self.deliver_range(&range, sent, entry.version - 1).await;
                     sent = entry.version - 1;
-                    self.cut(entry.version, "removed", |subscriber| subscriber.user == user);
+                    self.cut(entry.version, "removed", |subscriber| {
+                        subscriber.user == user
+                    });
                 }
                 Effect::RoomDeleted => {
                     self.deliver_range(&range, sent, entry.version - 1).await;
@@ -284,10 +324,17 @@ impl Running {
             }
         }
         self.deliver_range(&range, sent, range.to).await;
-        self.feed.shown.set(Cursor { epoch: range.epoch, version: range.to });
+        self.feed.shown.set(Cursor {
+            epoch: range.epoch,
+            version: range.to,
+        });
         for entry in &range.entries {
             match entry.effect {
-                Effect::ReplyQueued { seq, prompt_seq, after_attempt } => {
+                Effect::ReplyQueued {
+                    seq,
+                    prompt_seq,
+                    after_attempt,
+                } => {
                     let frames = self.replies.queued(seq, prompt_seq, after_attempt);
                     self.deliver_all(&frames);
                     self.next_reply_check = Instant::now() + REPLY_CHECK;
@@ -309,7 +356,11 @@ impl Running {
         while index < self.subscribers.len() {
             let turn_ends = (index + DELIVERIES_PER_TURN).min(self.subscribers.len());
             let mut gone = false;
-            for subscriber in self.subscribers.get_mut(index..turn_ends).unwrap_or_default() {
+            for subscriber in self
+                .subscribers
+                .get_mut(index..turn_ends)
+                .unwrap_or_default()
+            {
                 if subscriber.cursor >= to {
                     continue;
                 }
@@ -324,7 +375,8 @@ impl Running {
                 gone |= !delivered;
             }
             if gone {
-                self.subscribers.retain(|subscriber| subscriber.cursor != Version::MAX);
+                self.subscribers
+                    .retain(|subscriber| subscriber.cursor != Version::MAX);
                 self.note_idle();
             }
             index = turn_ends;
@@ -337,7 +389,8 @@ impl Running {
     fn deliver_all(&mut self, frames: &[Frame]) {
         for frame in frames {
             let before = self.subscribers.len();
-            self.subscribers.retain(|subscriber| subscriber.reader.deliver(frame));
+            self.subscribers
+                .retain(|subscriber| subscriber.reader.deliver(frame));
             if self.subscribers.len() != before {
                 self.note_idle();
             }
@@ -346,7 +399,11 @@ impl Running {
 
     /// Takes subscribers whose proof is below a removal off the room, with a last word.
     fn cut(&mut self, version: Version, reason: &str, is_meant: impl Fn(&Subscriber) -> bool) {
-        let last = Frame::encode(&ServerFrame::Removed { room: &self.feed.room.slug, version, reason });
+        let last = Frame::encode(&ServerFrame::Removed {
+            room: &self.feed.room.slug,
+            version,
+            reason,
+        });
         self.subscribers.retain(|subscriber| {
             let cut = subscriber.proof < version && is_meant(subscriber);
             if cut {
@@ -376,7 +433,8 @@ impl Running {
         match command {
             Command::Attach(attach, answer) => self.attach(attach, answer),
             Command::Detach(connection) => {
-                self.subscribers.retain(|subscriber| subscriber.connection != connection);
+                self.subscribers
+                    .retain(|subscriber| subscriber.connection != connection);
                 self.note_idle();
             }
             Command::Head(head) => self.sequencer.head_seen(head, std::time::Instant::now()),
@@ -384,7 +442,8 @@ impl Running {
     }
 
     fn attach(&mut self, attach: Attach, answer: oneshot::Sender<Attached>) {
-        self.subscribers.retain(|subscriber| subscriber.connection != attach.connection);
+        self.subscribers
+            .retain(|subscriber| subscriber.connection != attach.connection);
         let attached = self.admit(attach);
         self.note_idle();
         // Whoever asked may have gone meanwhile; its reader then fails at the next delivery.
@@ -402,19 +461,44 @@ impl Running {
         }
         let greeted = attach.greeting.is_none();
         if let Some(greeting) = attach.greeting
-            && !attach.reader.deliver(&greeting(&self.replies.snapshot(), self.sequencer.version()))
+            && !attach.reader.deliver(&greeting(
+                &self.replies.snapshot(),
+                self.sequencer.version(),
+            ))
         {
             return Attached::Gone;
         }
-        let Some(runs) = self.ring.above(attach.cursor.version) else { return Attached::TooOld };
+        let Some(runs) = self.ring.above(attach.cursor.version) else {
+            return Attached::TooOld;
+        };
         // What `room.joined` told of replies needs no telling again; after pages it may be old.
-        let replies = if greeted { self.replies.whole(&self.feed.room.slug) } else { Vec::new() };
-        if !runs.iter().chain(&replies).all(|run| attach.reader.deliver(run)) {
+        let replies = if greeted {
+            self.replies.whole(&self.feed.room.slug)
+        } else {
+            Vec::new()
+        };
+        if !runs
+            .iter()
+            .chain(&replies)
+            .all(|run| attach.reader.deliver(run))
+        {
             return Attached::Gone;
         }
         let cursor = attach.cursor.version.max(self.sequencer.version());
-        let Attach { connection, reader, user, proof, .. } = attach;
-        self.subscribers.push(Subscriber { connection, reader, user, proof, cursor });
+        let Attach {
+            connection,
+            reader,
+            user,
+            proof,
+            ..
+        } = attach;
+        self.subscribers.push(Subscriber {
+            connection,
+            reader,
+            user,
+            proof,
+            cursor,
+        });
         Attached::Done
     }
 }

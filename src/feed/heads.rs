@@ -25,7 +25,10 @@ pub async fn check_heads(feeds: Feeds, store: Arc<dyn Store>, stop: Cancellation
         let began = tokio::time::Instant::now();
         check_once(&feeds, &store).await;
         let jitter = interval.mul_f64(rand::rng().random_range(-0.1..0.1_f64).abs());
-        wait = interval.saturating_sub(began.elapsed()).saturating_sub(jitter).max(Duration::from_millis(50));
+        wait = interval
+            .saturating_sub(began.elapsed())
+            .saturating_sub(jitter)
+            .max(Duration::from_millis(50));
     }
 }
 
@@ -35,7 +38,13 @@ async fn check_once(feeds: &Feeds, store: &Arc<dyn Store>) {
         match store.heads(part).await {
             Ok(heads) => {
                 for head in heads {
-                    feeds.tell_head(head.room, Cursor { epoch: head.epoch, version: head.version });
+                    feeds.tell_head(
+                        head.room,
+                        Cursor {
+                            epoch: head.epoch,
+                            version: head.version,
+                        },
+                    );
                 }
             }
             Err(error) => {

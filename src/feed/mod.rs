@@ -114,7 +114,8 @@ impl Shown {
     /// Whether a head is news to the feed.
     fn is_behind(&self, head: Cursor) -> bool {
         let version = self.version.load(Ordering::Relaxed);
-        version >= 0 && (head.version > version || head.epoch.0 != self.epoch.load(Ordering::Relaxed))
+        version >= 0
+            && (head.version > version || head.epoch.0 != self.epoch.load(Ordering::Relaxed))
     }
 }
 
@@ -129,7 +130,9 @@ impl Feeds {
             tracker: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
-        Self { shared: Arc::new(shared) }
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// Attaches a reader to a room's feed, starting it if there is none.
@@ -184,7 +187,11 @@ impl Feeds {
 
     /// Tells a feed of the head that the database shows. A full inbox loses nothing: the next check comes in a second.
     fn tell_head(&self, room: RoomId, head: Cursor) {
-        if let Some(handle) = self.lock().get(&room).filter(|handle| handle.shown.is_behind(head)) {
+        if let Some(handle) = self
+            .lock()
+            .get(&room)
+            .filter(|handle| handle.shown.is_behind(head))
+        {
             let _ = handle.commands.try_send(Command::Head(head));
         }
     }
@@ -200,7 +207,13 @@ impl Feeds {
             return Err(Refusal::from(ErrorCode::Busy).retry_after_ms(limits::RETRY_HINT_MS));
         }
         let (commands, inbox) = mpsc::channel(limits::FEED_COMMANDS);
-        let handle = Handle { commands: commands.clone(), shown: Arc::new(Shown { epoch: AtomicI64::new(0), version: AtomicI64::new(-1) }) };
+        let handle = Handle {
+            commands: commands.clone(),
+            shown: Arc::new(Shown {
+                epoch: AtomicI64::new(0),
+                version: AtomicI64::new(-1),
+            }),
+        };
         rooms.insert(room.id, handle.clone());
         let feed = actor::Feed::new(
             room.clone(),
@@ -223,12 +236,18 @@ impl Feeds {
     /// Forgets a feed that ended, unless another has taken its place.
     fn forget(&self, room: RoomId, commands: &mpsc::Sender<Command>) {
         let mut rooms = self.lock();
-        if rooms.get(&room).is_some_and(|handle| handle.commands.same_channel(commands)) {
+        if rooms
+            .get(&room)
+            .is_some_and(|handle| handle.commands.same_channel(commands))
+        {
             rooms.remove(&room);
         }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RoomId, Handle>> {
-        self.shared.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .rooms
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

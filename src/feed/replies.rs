@@ -63,10 +63,15 @@ impl Replies {
             reply.attempt = after_attempt;
             reply.restart();
         }
-        let (known, unknown) = std::mem::take(&mut self.unknown).into_iter().partition(|piece| piece.seq == seq);
+        let (known, unknown) = std::mem::take(&mut self.unknown)
+            .into_iter()
+            .partition(|piece| piece.seq == seq);
         self.unknown = unknown;
         let known: Vec<DeltaPiece> = known;
-        known.into_iter().flat_map(|piece| self.delta(piece)).collect()
+        known
+            .into_iter()
+            .flat_map(|piece| self.delta(piece))
+            .collect()
     }
 
     /// A reply ended: its message's new version was emitted.
@@ -98,7 +103,9 @@ impl Replies {
     pub fn fill(&mut self, slug: &str, known: Vec<RunningReply>) -> Vec<Frame> {
         let mut frames = Vec::new();
         for saved in known {
-            let Some(reply) = self.running.get_mut(&saved.seq) else { continue };
+            let Some(reply) = self.running.get_mut(&saved.seq) else {
+                continue;
+            };
             if saved.attempt > reply.attempt {
                 reply.attempt = saved.attempt;
                 reply.restart();
@@ -107,7 +114,9 @@ impl Replies {
                 continue;
             }
             // The text of an attempt only ever grows, so ours is a prefix of what was saved.
-            let Some(rest) = saved.body.strip_prefix(&reply.text) else { continue };
+            let Some(rest) = saved.body.strip_prefix(&reply.text) else {
+                continue;
+            };
             let (first, count) = (reply.chunks + 1, saved.chunks - reply.chunks);
             let piece = DeltaPiece::encode(slug, saved.seq, saved.attempt, first, count, rest);
             frames.extend(reply.take(piece));
@@ -124,7 +133,11 @@ impl Replies {
             .map(|(&seq, reply)| RunningReply {
                 seq,
                 prompt_seq: reply.prompt_seq,
-                state: if reply.chunks > 0 { ReplyState::Streaming } else { ReplyState::Queued },
+                state: if reply.chunks > 0 {
+                    ReplyState::Streaming
+                } else {
+                    ReplyState::Queued
+                },
                 attempt: reply.attempt,
                 chunks: reply.chunks,
                 body: reply.text.clone(),
@@ -140,7 +153,9 @@ impl Replies {
         self.snapshot()
             .into_iter()
             .filter(|reply| reply.chunks > 0)
-            .map(|reply| DeltaPiece::encode(slug, reply.seq, reply.attempt, 1, reply.chunks, &reply.body))
+            .map(|reply| {
+                DeltaPiece::encode(slug, reply.seq, reply.attempt, 1, reply.chunks, &reply.body)
+            })
             .map(|piece| Frame::from_encoded(piece.frame))
             .collect()
     }
@@ -153,7 +168,11 @@ impl Replies {
                 Running {
                     prompt_seq: saved.prompt_seq,
                     // A queued reply's attempt is over; a streaming one's is not.
-                    over: if saved.state == ReplyState::Streaming { saved.attempt - 1 } else { saved.attempt },
+                    over: if saved.state == ReplyState::Streaming {
+                        saved.attempt - 1
+                    } else {
+                        saved.attempt
+                    },
                     attempt: saved.attempt,
                     chunks: saved.chunks,
                     text: saved.body,
@@ -178,7 +197,8 @@ impl Running {
             let last = piece.first + piece.count - 1;
             if piece.first == self.chunks + 1 {
                 // Publications are checked to be UTF-8 when they are read.
-                self.text.push_str(std::str::from_utf8(&piece.text).unwrap_or_default());
+                self.text
+                    .push_str(std::str::from_utf8(&piece.text).unwrap_or_default());
                 self.chunks = last;
                 frames.push(Frame::from_encoded(Bytes::clone(&piece.frame)));
             } else if last > self.chunks && self.early.len() < limits::EARLY_DELTAS {
@@ -186,7 +206,11 @@ impl Running {
             }
             // What lies wholly below is known by now; what overlaps would need a cut and waits for the fill.
             self.early.retain(|_, held| held.first > self.chunks);
-            if self.early.first_key_value().is_some_and(|(&first, _)| first == self.chunks + 1) {
+            if self
+                .early
+                .first_key_value()
+                .is_some_and(|(&first, _)| first == self.chunks + 1)
+            {
                 next = self.early.pop_first().map(|(_, held)| held);
             }
         }
@@ -207,7 +231,12 @@ mod tests {
         frames
             .iter()
             .flat_map(|frame| frame.payloads().collect::<Vec<_>>())
-            .map(|json| serde_json::from_slice::<serde_json::Value>(&json).unwrap()["text"].as_str().unwrap().to_owned())
+            .map(|json| {
+                serde_json::from_slice::<serde_json::Value>(&json).unwrap()["text"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            })
             .collect()
     }
 

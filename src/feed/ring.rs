@@ -21,7 +21,11 @@ impl Ring {
     /// A ring that begins at a version with nothing in it.
     #[must_use]
     pub const fn new(start: Version) -> Self {
-        Self { ranges: VecDeque::new(), bytes: 0, start }
+        Self {
+            ranges: VecDeque::new(),
+            bytes: 0,
+            start,
+        }
     }
 
     /// The lowest cursor that can be served.
@@ -32,7 +36,12 @@ impl Ring {
 
     /// Adds the range just emitted. A tombstone in it cuts everything below: what was deleted is not replayed.
     pub fn push(&mut self, range: ChangeRange) {
-        if let Some(tombstone) = range.entries.iter().rev().find(|entry| entry.effect == Effect::Tombstone) {
+        if let Some(tombstone) = range
+            .entries
+            .iter()
+            .rev()
+            .find(|entry| entry.effect == Effect::Tombstone)
+        {
             self.start = tombstone.version - 1;
             self.ranges.clear();
             self.bytes = 0;
@@ -40,7 +49,9 @@ impl Ring {
         self.bytes += range.frames.len();
         self.ranges.push_back(range);
         while self.bytes > limits::RING_BYTES || self.ranges.len() > limits::RING_RANGES {
-            let Some(oldest) = self.ranges.pop_front() else { break };
+            let Some(oldest) = self.ranges.pop_front() else {
+                break;
+            };
             self.bytes -= oldest.frames.len();
             self.start = self.start.max(oldest.to);
         }
@@ -65,14 +76,18 @@ impl Ring {
     /// Whether the user was removed above the version its proof was made at, or the room was deleted.
     #[must_use]
     pub fn ends_proof(&self, user: UserId, proof: Version) -> bool {
-        self.ranges.iter().filter(|range| range.to > proof).flat_map(|range| &range.entries).any(|entry| {
-            entry.version > proof
-                && match entry.effect {
-                    Effect::Removed { user: removed } => removed == user,
-                    Effect::RoomDeleted => true,
-                    _ => false,
-                }
-        })
+        self.ranges
+            .iter()
+            .filter(|range| range.to > proof)
+            .flat_map(|range| &range.entries)
+            .any(|entry| {
+                entry.version > proof
+                    && match entry.effect {
+                        Effect::Removed { user: removed } => removed == user,
+                        Effect::RoomDeleted => true,
+                        _ => false,
+                    }
+            })
     }
 }
 
@@ -85,10 +100,24 @@ mod tests {
     fn range(from: Version, to: Version, removed: Option<UserId>, padding: usize) -> ChangeRange {
         let changes: Vec<StoredChange> = (from + 1..=to)
             .map(|version| {
-                let user = removed.map(|id| UserRow { id, name: "ada".into(), kind: UserKind::User });
-                let kind = if user.is_some() { LogKind::Removed } else { LogKind::Settings };
+                let user = removed.map(|id| UserRow {
+                    id,
+                    name: "ada".into(),
+                    kind: UserKind::User,
+                });
+                let kind = if user.is_some() {
+                    LogKind::Removed
+                } else {
+                    LogKind::Settings
+                };
                 let data = serde_json::json!({ "padding": "x".repeat(padding) });
-                StoredChange::Log(LogRow { version, kind, user, role: None, data })
+                StoredChange::Log(LogRow {
+                    version,
+                    kind,
+                    user,
+                    role: None,
+                    data,
+                })
             })
             .collect();
         ChangeRange::encode("r", Epoch(1), from, to, &changes)
@@ -100,8 +129,17 @@ mod tests {
         ring.push(range(10, 12, None, 0));
         ring.push(range(12, 15, None, 0));
         assert!(ring.above(9).is_none());
-        let frames = |cursor| ring.above(cursor).unwrap().iter().map(|run| run.payloads().count()).sum::<usize>();
-        assert_eq!((frames(10), frames(11), frames(14), frames(15), frames(99)), (5, 4, 1, 0, 0));
+        let frames = |cursor| {
+            ring.above(cursor)
+                .unwrap()
+                .iter()
+                .map(|run| run.payloads().count())
+                .sum::<usize>()
+        };
+        assert_eq!(
+            (frames(10), frames(11), frames(14), frames(15), frames(99)),
+            (5, 4, 1, 0, 0)
+        );
     }
 
     #[test]
@@ -111,7 +149,11 @@ mod tests {
             ring.push(range(version, version + 1, None, limits::RING_BYTES / 10));
         }
         assert!(ring.bytes <= limits::RING_BYTES);
-        assert!(ring.start() > 15 && ring.above(ring.start()).is_some() && ring.above(ring.start() - 1).is_none());
+        assert!(
+            ring.start() > 15
+                && ring.above(ring.start()).is_some()
+                && ring.above(ring.start() - 1).is_none()
+        );
     }
 
     #[test]

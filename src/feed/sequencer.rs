@@ -108,8 +108,12 @@ impl Sequencer {
             self.other_epoch = true;
             self.dirty = true;
         } else if head.version > self.version {
-            let deadline = self.head.map_or(now + limits::HEAD_GRACE, |(_, deadline)| deadline);
-            let version = self.head.map_or(head.version, |(seen, _)| seen.max(head.version));
+            let deadline = self
+                .head
+                .map_or(now + limits::HEAD_GRACE, |(_, deadline)| deadline);
+            let version = self
+                .head
+                .map_or(head.version, |(seen, _)| seen.max(head.version));
             self.head = Some((version, deadline));
         }
     }
@@ -120,7 +124,11 @@ impl Sequencer {
         if self.dirty {
             return FillDue::Now;
         }
-        let early = self.early.values().map(|(_, came)| *came + limits::EARLY_HOLD).min();
+        let early = self
+            .early
+            .values()
+            .map(|(_, came)| *came + limits::EARLY_HOLD)
+            .min();
         let head = self.head.map(|(_, deadline)| deadline);
         match (early, head) {
             (None, None) => FillDue::Never,
@@ -137,7 +145,9 @@ impl Sequencer {
 
     /// The fill did not come; ask again after `delay`.
     pub fn fill_failed(&mut self, now: Instant, delay: Duration) {
-        let head = self.head.map_or(self.version + 1, |(head, _)| head.max(self.version + 1));
+        let head = self
+            .head
+            .map_or(self.version + 1, |(head, _)| head.max(self.version + 1));
         self.head = Some((head, now + delay));
         for (_, came) in self.early.values_mut() {
             *came = now + delay;
@@ -172,9 +182,13 @@ impl Sequencer {
         if range.from == above {
             return range;
         }
-        let first = range.entries.partition_point(|entry| entry.version <= above);
+        let first = range
+            .entries
+            .partition_point(|entry| entry.version <= above);
         let entries = range.entries.get(first..).unwrap_or_default();
-        let start = entries.first().map_or(range.frames.len(), |entry| entry.offset);
+        let start = entries
+            .first()
+            .map_or(range.frames.len(), |entry| entry.offset);
         ChangeRange {
             epoch: range.epoch,
             from: above,
@@ -182,7 +196,10 @@ impl Sequencer {
             frames: range.frames.slice(start..),
             entries: entries
                 .iter()
-                .map(|entry| crate::protocol::publication::Entry { offset: entry.offset - start, ..*entry })
+                .map(|entry| crate::protocol::publication::Entry {
+                    offset: entry.offset - start,
+                    ..*entry
+                })
                 .collect(),
         }
     }
@@ -196,7 +213,11 @@ mod tests {
 
     const EPOCH: Epoch = Epoch(1);
 
-    fn range_of(versions: impl IntoIterator<Item = Version>, from: Version, to: Version) -> ChangeRange {
+    fn range_of(
+        versions: impl IntoIterator<Item = Version>,
+        from: Version,
+        to: Version,
+    ) -> ChangeRange {
         let changes: Vec<StoredChange> = versions
             .into_iter()
             .map(|version| {
@@ -217,13 +238,19 @@ mod tests {
     }
 
     fn emitted(ranges: &[ChangeRange]) -> Vec<Version> {
-        ranges.iter().flat_map(|range| range.entries.iter().map(|entry| entry.version)).collect()
+        ranges
+            .iter()
+            .flat_map(|range| range.entries.iter().map(|entry| entry.version))
+            .collect()
     }
 
     #[test]
     fn what_continues_is_emitted_and_what_is_known_is_dropped() {
         let now = Instant::now();
-        let mut sequencer = Sequencer::new(Cursor { epoch: EPOCH, version: 0 });
+        let mut sequencer = Sequencer::new(Cursor {
+            epoch: EPOCH,
+            version: 0,
+        });
         assert_eq!(emitted(&sequencer.accept(range(0, 3), now)), [1, 2, 3]);
         assert_eq!(emitted(&sequencer.accept(range(1, 3), now)), []);
         let part = sequencer.accept(range(1, 5), now);
@@ -235,7 +262,10 @@ mod tests {
     #[test]
     fn what_is_early_waits_and_then_asks_for_a_fill() {
         let now = Instant::now();
-        let mut sequencer = Sequencer::new(Cursor { epoch: EPOCH, version: 0 });
+        let mut sequencer = Sequencer::new(Cursor {
+            epoch: EPOCH,
+            version: 0,
+        });
         assert!(sequencer.accept(range(2, 4), now).is_empty());
         assert_eq!(sequencer.fill_due(), FillDue::At(now + limits::EARLY_HOLD));
         assert_eq!(emitted(&sequencer.accept(range(0, 2), now)), [1, 2, 3, 4]);
@@ -245,10 +275,25 @@ mod tests {
     #[test]
     fn a_head_without_its_publication_asks_for_a_fill() {
         let now = Instant::now();
-        let mut sequencer = Sequencer::new(Cursor { epoch: EPOCH, version: 4 });
-        sequencer.head_seen(Cursor { epoch: EPOCH, version: 4 }, now);
+        let mut sequencer = Sequencer::new(Cursor {
+            epoch: EPOCH,
+            version: 4,
+        });
+        sequencer.head_seen(
+            Cursor {
+                epoch: EPOCH,
+                version: 4,
+            },
+            now,
+        );
         assert_eq!(sequencer.fill_due(), FillDue::Never);
-        sequencer.head_seen(Cursor { epoch: EPOCH, version: 6 }, now);
+        sequencer.head_seen(
+            Cursor {
+                epoch: EPOCH,
+                version: 6,
+            },
+            now,
+        );
         assert_eq!(sequencer.fill_due(), FillDue::At(now + limits::HEAD_GRACE));
         assert_eq!(sequencer.begin_fill(), 4);
         // Version 5 was superseded by 6: the fill jumps over it.
@@ -259,7 +304,10 @@ mod tests {
     #[test]
     fn another_epoch_is_never_emitted() {
         let now = Instant::now();
-        let mut sequencer = Sequencer::new(Cursor { epoch: EPOCH, version: 0 });
+        let mut sequencer = Sequencer::new(Cursor {
+            epoch: EPOCH,
+            version: 0,
+        });
         let mut other = range(0, 1);
         other.epoch = Epoch(2);
         assert!(sequencer.accept(other, now).is_empty());

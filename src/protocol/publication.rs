@@ -358,7 +358,11 @@ fn read_delta(mut rest: Bytes) -> Option<DeltaPiece> {
 fn put_effect(out: &mut BytesMut, effect: Effect) {
     match effect {
         Effect::None => out.put_u8(0),
-        Effect::ReplyQueued { seq, prompt_seq, after_attempt } => {
+        Effect::ReplyQueued {
+            seq,
+            prompt_seq,
+            after_attempt,
+        } => {
             out.put_u8(1);
             out.put_i64(seq);
             out.put_i64(prompt_seq);
