@@ -1,1 +1,5 @@
 //! To come.
+
+pub mod markdown;
+pub mod mentions;
+pub mod prompt;
