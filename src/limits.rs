@@ -65,6 +65,11 @@ pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// One HTTP request that is not a stream and not `/api/chat`.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// What `/readyz` waits for the database.
+pub const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Client addresses whose sign-ins are counted; past twice as many the oldest start anew.
+pub const RATE_KEYS: usize = 50_000;
+
 // --- writer
 
 /// Lanes of the writer on Postgres: transactions in flight at once. SQLite has one writer and so one lane.
