@@ -76,10 +76,12 @@ pub const RATE_KEYS: usize = 50_000;
 pub const LANES: usize = 4;
 /// Changes waiting in one lane; above it a send is refused `busy`.
 pub const LANE_QUEUE: usize = 4096;
+/// Bytes waiting in all lanes; above it a send is refused `busy`.
+pub const LANE_QUEUE_BYTES: usize = 32 * 1024 * 1024;
 /// Changes in one transaction.
 pub const BATCH_CHANGES: usize = 512;
 /// Text in one transaction, so that a batch of large messages commits soon.
-pub const BATCH_BYTES: usize = 1024 * 1024;
+pub const BATCH_BYTES: usize = 384 * 1024;
 /// Waiting for one room's head lock when it is written alone.
 pub const LOCK_WAIT_MS: u64 = 2_000;
 /// Rooms that wait for a head lock at once, per process, each on a connection.
@@ -95,6 +97,8 @@ pub const RETRY_HINT_MS: u64 = 500;
 
 /// What a feed's channel holds before it lags (then it reads the database).
 pub const CHANNEL_CAPACITY: usize = 1024;
+/// Bytes a channel holds before it lags; an empty one takes any single message.
+pub const CHANNEL_BYTES: usize = 8 * 1024 * 1024;
 /// Commands waiting for one feed; senders wait.
 pub const FEED_COMMANDS: usize = 256;
 /// An early range is held so long before the hole below it is filled.

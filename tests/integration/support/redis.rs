@@ -1,1 +1,85 @@
-//! To come.
+//! A Redis server of a test's own: empty at each start, on a free port, gone with its owner.
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::process::{OwnedProcess, START_WITHIN, free_port, owned_command};
+
+/// A running `redis-server` without persistence.
+pub(crate) struct RedisServer {
+    process: OwnedProcess,
+    folder: TempDir,
+    port: u16,
+}
+
+impl RedisServer {
+    /// Starts one and waits until it answers.
+    pub(crate) async fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        let port = free_port();
+        let process = launch(&folder, port);
+        let mut server = Self {
+            process,
+            folder,
+            port,
+        };
+        server.process.wait_for_port(port, START_WITHIN).await;
+        server
+    }
+
+    /// `redis://127.0.0.1:<port>/`
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// Where it listens on 127.0.0.1.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// SIGKILL: connections are refused from here on.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts again on the same port, empty.
+    pub(crate) async fn restart(&mut self) {
+        self.process.kill();
+        self.process = launch(&self.folder, self.port);
+        self.process.wait_for_port(self.port, START_WITHIN).await;
+    }
+
+    /// SIGSTOP: connections stay open, nothing answers.
+    pub(crate) fn freeze(&self) {
+        self.process.freeze();
+    }
+
+    /// SIGCONT.
+    pub(crate) fn thaw(&self) {
+        self.process.thaw();
+    }
+
+    /// A plain connection for a test's own commands.
+    pub(crate) async fn connection(&self) -> redis::aio::MultiplexedConnection {
+        redis::Client::open(self.url())
+            .unwrap()
+            .get_multiplexed_async_connection_with_config(
+                &redis::AsyncConnectionConfig::new()
+                    .set_connection_timeout(Some(Duration::from_secs(10)))
+                    .set_response_timeout(Some(Duration::from_secs(10))),
+            )
+            .await
+            .unwrap()
+    }
+}
+
+fn launch(folder: &TempDir, port: u16) -> OwnedProcess {
+    let mut command = owned_command("redis-server");
+    command
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
+        .arg("--dir")
+        .arg(folder.path());
+    OwnedProcess::start("redis", folder.path(), command)
+}
