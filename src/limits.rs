@@ -216,6 +216,13 @@ pub const MEMBERS_LISTED: i64 = 200;
 /// How long a batch's id is kept for its rerun.
 pub const BATCH_ID_S: i64 = 3_600;
 
+// --- log
+
+/// Lines waiting for standard error; above it they are dropped and counted.
+pub const LOG_LINES: usize = 8_192;
+/// A stopping process waits so long for its last lines.
+pub const LOG_FLUSH: Duration = Duration::from_secs(1);
+
 // --- shutdown
 
 /// A stopping process waits so long for what is in flight.

@@ -11,7 +11,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::app::App;
 use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
-use crate::http::{assets, auth, health, members, messages, openapi, rooms};
+use crate::http::{assets, auth, health, members, messages, metrics, openapi, rooms};
 use crate::limits;
 
 /// Everything but `/metrics`, which has a listener of its own.
@@ -29,6 +29,11 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&app), safety_headers))
         .layer(from_fn_with_state(Arc::clone(&app), observe))
         .with_state(app)
+}
+
+/// The listener of `SALON_METRICS_LISTEN`, for the operator's network only.
+pub fn metrics_router() -> Router {
+    Router::new().route("/metrics", get(metrics::show))
 }
 
 /// What is answered within `limits::REQUEST_TIMEOUT`.

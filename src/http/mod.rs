@@ -10,6 +10,7 @@ pub mod extract;
 pub mod health;
 pub mod members;
 pub mod messages;
+pub mod metrics;
 pub mod middleware;
 pub mod openapi;
 pub mod origin;
