@@ -327,5 +327,5 @@ fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
-        .map_err(|_| "not an address or a network such as 10.0.0.0/8".to_owned())
+        .map_err(|_error| "not an address or a network such as 10.0.0.0/8".to_owned())
 }

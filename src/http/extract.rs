@@ -171,7 +171,7 @@ impl<S: Send + Sync> FromRequestParts<S> for MemberPath {
         let slug = room_slug(slug)?;
         let user = user
             .parse()
-            .map_err(|_| bad_request("path", "a user's id is a UUID"))?;
+            .map_err(|_error| bad_request("path", "a user's id is a UUID"))?;
         Ok(Self { slug, user })
     }
 }
@@ -184,7 +184,7 @@ async fn path_parts<S: Send + Sync, const COUNT: usize>(
     let Ok(Path(found)) = Path::<Vec<String>>::from_request_parts(parts, state).await else {
         return Err(otherwise.into());
     };
-    found.try_into().map_err(|_| otherwise.into())
+    found.try_into().map_err(|_others| otherwise.into())
 }
 
 fn room_slug(slug: String) -> Result<String, Problem> {

@@ -77,3 +77,71 @@ impl Modify for Credentials {
 pub async fn document() -> Json<utoipa::openapi::OpenApi> {
     Json(Document::openapi())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// `METHOD /path` of every `.route(…)` under `/api` in `routes.rs`.
+    fn routed() -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for line in include_str!("../routes.rs").lines() {
+            let Some(rest) = line.trim().strip_prefix(".route(\"/api") else {
+                continue;
+            };
+            let (path, handlers) = rest.split_once('"').unwrap();
+            for method in ["get", "post", "put", "patch", "delete"] {
+                if handlers.contains(&format!(" {method}("))
+                    || handlers.contains(&format!(".{method}("))
+                {
+                    found.insert(format!("{method} /api{path}"));
+                }
+            }
+        }
+        found
+    }
+
+    fn documented() -> BTreeSet<String> {
+        let document = serde_json::to_value(Document::openapi()).unwrap();
+        let mut found = BTreeSet::new();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for method in operations.as_object().unwrap().keys() {
+                found.insert(format!("{method} {path}"));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_route_is_documented_and_every_document_is_routed() {
+        assert!(routed().len() > 20);
+        assert_eq!(routed(), documented());
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        fn references(value: &serde_json::Value, found: &mut BTreeSet<String>) {
+            match value {
+                serde_json::Value::Object(fields) => {
+                    if let Some(target) = fields.get("$ref").and_then(|target| target.as_str()) {
+                        found.insert(target.trim_start_matches('#').to_owned());
+                    }
+                    fields.values().for_each(|field| references(field, found));
+                }
+                serde_json::Value::Array(items) => {
+                    items.iter().for_each(|item| references(item, found));
+                }
+                _ => {}
+            }
+        }
+        let document = serde_json::to_value(Document::openapi()).unwrap();
+        let mut found = BTreeSet::new();
+        references(&document, &mut found);
+        assert!(found.len() > 10, "{found:?}");
+        for target in found {
+            assert!(document.pointer(&target).is_some(), "{target}");
+        }
+    }
+}
