@@ -168,7 +168,6 @@ pub async fn delete_session(
 /// Who asks.
 #[utoipa::path(get, path = "/api/me", tag = "accounts",
     responses((status = 200, description = "You", body = Me), (status = "default", response = super::openapi::AnyProblem)))]
-#[expect(clippy::unused_async, reason = "an axum handler")]
 pub async fn me(Caller(identity): Caller) -> Json<Me> {
     Json(Me {
         user: identity.user,
@@ -195,7 +194,6 @@ pub async fn create_ticket(
 /// What a page should know before anybody signs in.
 #[utoipa::path(get, path = "/api/config", tag = "accounts", security(()),
     responses((status = 200, description = "The server's public settings", body = PublicConfig)))]
-#[expect(clippy::unused_async, reason = "an axum handler")]
 pub async fn config(State(app): State<Arc<App>>) -> Json<PublicConfig> {
     Json(PublicConfig {
         protocol: PROTOCOL,

@@ -5,7 +5,6 @@ use axum::http::{HeaderName, header};
 use crate::metrics;
 
 /// Everything counted so far, in Prometheus' text form.
-#[expect(clippy::unused_async, reason = "an axum handler")]
 pub async fn show() -> ([(HeaderName, &'static str); 1], String) {
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], metrics::render())

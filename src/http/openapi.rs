@@ -73,7 +73,6 @@ impl Modify for Credentials {
 /// This document.
 #[utoipa::path(get, path = "/api/openapi.json", tag = "server", security(()),
     responses((status = 200, description = "The OpenAPI document", body = Object)))]
-#[expect(clippy::unused_async, reason = "an axum handler")]
 pub async fn document() -> Json<utoipa::openapi::OpenApi> {
     Json(Document::openapi())
 }
