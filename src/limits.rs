@@ -65,6 +65,11 @@ pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// One HTTP request that is not a stream and not `/api/chat`.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// What `/readyz` waits for the database.
+pub const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Client addresses whose sign-ins are counted; past twice as many the oldest start anew.
+pub const RATE_KEYS: usize = 50_000;
+
 // --- writer
 
 /// Lanes of the writer on Postgres: transactions in flight at once. SQLite has one writer and so one lane.
@@ -87,6 +92,12 @@ pub const OUTCOME_TIMEOUT: Duration = Duration::from_secs(5);
 pub const TRANSACTION_MS: u64 = 5_000;
 /// What a retryable refusal proposes.
 pub const RETRY_HINT_MS: u64 = 500;
+
+// --- embedded database
+
+/// Connections that read SQLite, beside the one that writes and the one kept for probes: as many as its disk and two
+/// cores can use.
+pub const SQLITE_READERS: u32 = 4;
 
 // --- feed and channel layer
 
@@ -216,6 +227,13 @@ pub const ROOMS_LISTED: i64 = 500;
 pub const MEMBERS_LISTED: i64 = 200;
 /// How long a batch's id is kept for its rerun.
 pub const BATCH_ID_S: i64 = 3_600;
+
+// --- log
+
+/// Lines waiting for standard error; above it they are dropped and counted.
+pub const LOG_LINES: usize = 8_192;
+/// A stopping process waits so long for its last lines.
+pub const LOG_FLUSH: Duration = Duration::from_secs(1);
 
 // --- shutdown
 

@@ -252,7 +252,7 @@ mod tests {
             version: 0,
         });
         assert_eq!(emitted(&sequencer.accept(range(0, 3), now)), [1, 2, 3]);
-        assert_eq!(emitted(&sequencer.accept(range(1, 3), now)), []);
+        assert!(emitted(&sequencer.accept(range(1, 3), now)).is_empty());
         let part = sequencer.accept(range(1, 5), now);
         assert_eq!(emitted(&part), [4, 5]);
         assert_eq!(part[0].frames_above(0).payloads().count(), 2);
