@@ -239,6 +239,10 @@ pub const LOG_FLUSH: Duration = Duration::from_secs(1);
 
 /// A stopping process waits so long for what is in flight.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
+/// Running replies may go on for so long while the process stops; then they settle `interrupted`.
+pub const REPLY_GRACE: Duration = Duration::from_secs(10);
+/// Settling them takes at most so long.
+pub const DRAIN_SETTLE: Duration = Duration::from_secs(5);
 /// Sockets are closed spread over so long, so that they do not come back all at once.
 pub const CLOSE_SPREAD: Duration = Duration::from_secs(2);
 
