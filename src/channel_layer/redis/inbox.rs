@@ -64,14 +64,14 @@ impl Inbox {
     pub(super) fn take(&self, channel: &str, bytes: Vec<u8>) {
         let group = self.sealer.group_of(channel);
         let Some(envelope) = self.sealer.open(bytes) else {
-            return self.refuse(channel, group);
+            return self.refuse(channel, group.as_ref());
         };
         let own = envelope.origin == self.sealer.instance();
         match (envelope.kind, &group) {
             // Delivered when it was sent.
             (Kind::Message | Kind::Gap | Kind::GapAnywhere, _) if own => {}
             (Kind::Message, Some(group)) if group.as_str() == envelope.group => {
-                self.deliver(group, envelope);
+                self.deliver(group, &envelope);
             }
             (Kind::Gap, Some(group)) if group.as_str() == envelope.group => self.resync(group),
             (Kind::GapAnywhere, None) => self.resync_all(),
@@ -80,7 +80,7 @@ impl Inbox {
                     .send_modify(|seen| *seen = (*seen).max(envelope.number));
             }
             // Authentic, but moved to a channel it was not published to.
-            _ => self.refuse(channel, group),
+            _ => self.refuse(channel, group.as_ref()),
         }
     }
 
@@ -135,13 +135,13 @@ impl Inbox {
         self.registry.resync_all();
     }
 
-    fn deliver(&self, group: &GroupName, envelope: Envelope) {
+    fn deliver(&self, group: &GroupName, envelope: &Envelope) {
         if !self.registry.has_members(group) {
             return;
         }
         let step = {
             let mut positions = lock(&self.positions);
-            advance(positions.entry(group.clone()).or_default(), &envelope)
+            advance(positions.entry(group.clone()).or_default(), envelope)
         };
         match step {
             Step::Repeat => {
@@ -157,9 +157,9 @@ impl Inbox {
 
     /// What cannot be opened may still have been somebody's message (a newer format): read, but at most once in
     /// [`limits::REFUSED_INTERVAL`], so that a forger cannot make a storm of it.
-    fn refuse(&self, channel: &str, group: Option<GroupName>) {
+    fn refuse(&self, channel: &str, group: Option<&GroupName>) {
         metrics::counter!("salon_layer_refused_total").increment(1);
-        let concerned = match &group {
+        let concerned = match group {
             Some(group) => self.registry.has_members(group),
             None => channel == self.everyone,
         };
@@ -168,7 +168,7 @@ impl Inbox {
         }
         {
             let mut refused = lock(&self.refused);
-            if let Some(entry) = refused.get_mut(&group) {
+            if let Some(entry) = refused.get_mut(&group.cloned()) {
                 entry.owed = true;
                 return;
             }
@@ -176,9 +176,9 @@ impl Inbox {
                 resynced_at: Instant::now(),
                 owed: false,
             };
-            refused.insert(group.clone(), entry);
+            refused.insert(group.cloned(), entry);
         }
-        self.resync_one_or_all(group.as_ref());
+        self.resync_one_or_all(group);
     }
 
     fn resync_one_or_all(&self, group: Option<&GroupName>) {
