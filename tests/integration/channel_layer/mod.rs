@@ -28,7 +28,7 @@ struct Pair {
     _redis: Option<RedisServer>,
 }
 
-async fn in_memory_pair() -> Pair {
+fn in_memory_pair() -> Pair {
     let one = InMemoryLayer::new();
     Pair {
         two: one.another_instance(),

@@ -8,7 +8,7 @@ macro_rules! for_every_layer {
     ($($rule:ident),* $(,)?) => {
         mod in_memory {
             $(#[tokio::test(flavor = "multi_thread")]
-            async fn $rule() { super::$rule(super::in_memory_pair().await).await; })*
+            async fn $rule() { super::$rule(super::in_memory_pair()).await; })*
         }
         mod redis {
             $(#[tokio::test(flavor = "multi_thread")]
