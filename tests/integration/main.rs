@@ -9,6 +9,7 @@
 )]
 
 mod auth;
+mod balancer;
 mod channel_layer;
 mod http;
 mod llm;
