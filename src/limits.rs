@@ -60,6 +60,8 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(9);
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many sockets and event streams one process holds; above it an upgrade is refused 503.
 pub const SOCKETS: usize = 100_000;
+/// HTTP connections at once, sockets not counted; above it a connection is closed at once.
+pub const HTTP_CONNECTIONS: usize = 20_000;
 /// Reading the headers of a request (slow loris).
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// One HTTP request that is not a stream and not `/api/chat`.
@@ -259,7 +261,13 @@ pub const LOG_LINES: usize = 8_192;
 /// A stopping process waits so long for its last lines.
 pub const LOG_FLUSH: Duration = Duration::from_secs(1);
 
+/// What has run out is removed so often.
+pub const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
+
 // --- shutdown
+
+/// Readiness is gone for so long before connections are refused, where there is a balancer to see it.
+pub const DRAIN_NOTICE: Duration = Duration::from_millis(1_500);
 
 /// A stopping process waits so long for what is in flight.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
