@@ -7,5 +7,6 @@ mod auth;
 mod channel_layer;
 mod http;
 mod llm;
+mod markdown;
 mod store;
 mod support;
