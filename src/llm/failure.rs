@@ -47,9 +47,9 @@ impl Failure {
         }
     }
 
-    /// Something did not come in time; another try may be luckier.
+    /// Something did not come in time. People have waited long enough by then: it is not asked for again.
     pub(super) fn timeout(cause: impl Into<String>) -> Self {
-        Self::passing(ErrorCode::ProviderTimeout, cause)
+        Self::lasting(ErrorCode::ProviderTimeout, cause)
     }
 
     /// The stream ended before the answer did.
@@ -404,7 +404,7 @@ mod tests {
         let mut map = HeaderMap::new();
         let later = Utc::now() + chrono::Duration::seconds(30);
         map.insert("retry-after", later.to_rfc2822().parse().unwrap());
-        let Retry::After(wait) = Failure::timeout("c").with_headers(&map).retry else {
+        let Retry::After(wait) = Failure::truncated("c").with_headers(&map).retry else {
             panic!("a date in the future is a wait");
         };
         assert!(wait > Duration::from_secs(20) && wait <= Duration::from_secs(30));

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use salon::error::ErrorCode;
-use salon::llm::http::Timeouts;
 
 use super::{BOTH, ask, provider, timeouts};
 use crate::support::fake_provider::{Answer, FakeProvider};
@@ -180,19 +179,5 @@ async fn a_provider_that_is_not_there_is_unavailable() {
             "{kind:?}"
         );
         assert!(begun.elapsed() < Duration::from_secs(10));
-    }
-}
-
-#[tokio::test]
-async fn a_first_byte_that_does_not_come_is_asked_for_again() {
-    for kind in BOTH {
-        let server = FakeProvider::start([Answer::unanswered(), Answer::text(&["second"])]);
-        let short = Timeouts {
-            first_byte: Duration::from_millis(1_000),
-            ..timeouts()
-        };
-        let answered = ask(&provider(kind, &server, short)).await;
-        assert_eq!(answered.text, "second", "{kind:?}");
-        assert_eq!(server.requests().len(), 2);
     }
 }

@@ -10,13 +10,6 @@ use crate::support::fake_provider::{Answer, Ending, FakeProvider};
 
 const SHORT: Duration = Duration::from_millis(150);
 
-fn one_try() -> Timeouts {
-    Timeouts {
-        tries: 1,
-        ..timeouts()
-    }
-}
-
 #[tokio::test]
 async fn the_first_byte_must_come_in_time() {
     for kind in BOTH {
@@ -24,7 +17,7 @@ async fn the_first_byte_must_come_in_time() {
             let server = FakeProvider::start([answer]);
             let short = Timeouts {
                 first_byte: SHORT,
-                ..one_try()
+                ..timeouts()
             };
             let answered = ask(&provider(kind, &server, short)).await;
             assert_eq!(
@@ -33,6 +26,7 @@ async fn the_first_byte_must_come_in_time() {
                 "{kind:?}"
             );
             assert_eq!(server.ending(0).await, Ending::ClosedByClient);
+            assert_eq!(server.requests().len(), 1, "nobody waits for it twice");
         }
     }
 }
