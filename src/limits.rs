@@ -222,6 +222,8 @@ pub const PROVIDER_TOTAL_TIMEOUT: Duration = Duration::from_secs(600);
 pub const PROVIDER_LINE_BYTES: usize = 1024 * 1024;
 /// Blocks of one answer that a provider has open at once; real ones have one.
 pub const PROVIDER_BLOCKS: usize = 256;
+/// Tokens that a provider may say it counted; what is above is not believed.
+pub const PROVIDER_TOKENS: i64 = 1_000_000_000;
 /// An error body of a provider, read for its type and no further.
 pub const PROVIDER_ERROR_BYTES: usize = 64 * 1024;
 /// Tries at one reply before anything is shown.

@@ -13,5 +13,6 @@ mod balancer;
 mod channel_layer;
 mod http;
 mod llm;
+mod markdown;
 mod store;
 mod support;
