@@ -11,18 +11,61 @@ pub(crate) struct RedisServer {
     process: OwnedProcess,
     folder: TempDir,
     port: u16,
+    options: Vec<String>,
 }
 
 impl RedisServer {
     /// Starts one and waits until it answers.
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts the nodes of a Redis Cluster that know each other. They own no slots, which pub/sub does not need.
+    pub(crate) async fn start_cluster<const NODES: usize>() -> [Self; NODES] {
+        let mut nodes = Vec::new();
+        for _ in 0..NODES {
+            let bus = free_port().to_string();
+            let options = ["--cluster-enabled", "yes", "--cluster-port", &bus];
+            nodes.push((Self::start_with(&options).await, bus));
+        }
+        for (node, _) in &nodes {
+            let mut connection = node.connection().await;
+            for (other, bus) in &nodes {
+                redis::cmd("CLUSTER")
+                    .arg(("MEET", "127.0.0.1", other.port, bus))
+                    .exec_async(&mut connection)
+                    .await
+                    .unwrap();
+            }
+        }
+        for (node, _) in &mut nodes {
+            let mut connection = node.connection().await;
+            // A link each way to each other node.
+            let links = 2 * (NODES - 1);
+            let linked = async || {
+                redis::cmd("CLUSTER")
+                    .arg("LINKS")
+                    .query_async::<Vec<redis::Value>>(&mut connection)
+                    .await
+                    .is_ok_and(|all| all.len() == links)
+            };
+            let what = "the nodes know each other";
+            node.process.wait_until(what, START_WITHIN, linked).await;
+        }
+        let nodes: Vec<Self> = nodes.into_iter().map(|(node, _)| node).collect();
+        nodes.try_into().ok().unwrap()
+    }
+
+    async fn start_with(options: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let port = free_port();
-        let process = launch(&folder, port);
+        let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+        let process = launch(&folder, port, &options);
         let mut server = Self {
             process,
             folder,
             port,
+            options,
         };
         server.process.wait_for_port(port, START_WITHIN).await;
         server
@@ -46,7 +89,7 @@ impl RedisServer {
     /// Starts again on the same port, empty.
     pub(crate) async fn restart(&mut self) {
         self.process.kill();
-        self.process = launch(&self.folder, self.port);
+        self.process = launch(&self.folder, self.port, &self.options);
         self.process.wait_for_port(self.port, START_WITHIN).await;
     }
 
@@ -74,11 +117,12 @@ impl RedisServer {
     }
 }
 
-fn launch(folder: &TempDir, port: u16) -> OwnedProcess {
+fn launch(folder: &TempDir, port: u16, options: &[String]) -> OwnedProcess {
     let mut command = owned_command("redis-server");
     command
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
         .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
+        .args(options)
         .arg("--dir")
         .arg(folder.path());
     OwnedProcess::start("redis", folder.path(), command)
