@@ -4,7 +4,7 @@
 //!
 //! One connection writes (`BEGIN IMMEDIATE`, so the file's lock stands for every room's head lock), a few read, and
 //! one is kept for [`ping`](crate::db::Store::ping) and [`heads`](crate::db::Store::heads), so that busy readers cannot
-//! make the server look dead. [`contract`](self) is the list of the units of work; each noun's file holds their SQL.
+//! make the server look dead. `contract.rs` is the list of the units of work; each noun's file holds their SQL.
 
 mod accounts;
 mod apply;
