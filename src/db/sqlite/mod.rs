@@ -150,3 +150,35 @@ fn prepare(folder: &Path) -> Result<(String, FolderLock), OpenError> {
         .map_err(|error| OpenError::Migration(error.to_string()))?;
     Ok((path, lock))
 }
+
+#[cfg(test)]
+mod tests {
+    use diesel::prelude::*;
+    use diesel::sql_types::Text;
+
+    use super::*;
+
+    #[derive(QueryableByName, PartialEq, Debug)]
+    struct Definition {
+        #[diesel(sql_type = Text)]
+        sql: String,
+    }
+
+    fn definitions(conn: &mut SqliteConnection) -> Vec<Definition> {
+        let query = "SELECT sql FROM sqlite_schema \
+            WHERE sql IS NOT NULL AND name NOT LIKE '\\_\\_diesel%' ESCAPE '\\' ORDER BY name";
+        diesel::sql_query(query).load(conn).unwrap()
+    }
+
+    #[test]
+    fn every_migration_goes_down_and_up_again() {
+        let mut conn = SqliteConnection::establish(":memory:").unwrap();
+        conn.run_pending_migrations(MIGRATIONS).unwrap();
+        let up = definitions(&mut conn);
+        assert!(up.len() > 10);
+        conn.revert_all_migrations(MIGRATIONS).unwrap();
+        assert_eq!(definitions(&mut conn), []);
+        conn.run_pending_migrations(MIGRATIONS).unwrap();
+        assert_eq!(definitions(&mut conn), up);
+    }
+}

@@ -16,7 +16,6 @@ mod rooms;
 mod runners;
 mod sqlite;
 
-
 /// One test function for each test of the table, on a fresh store.
 macro_rules! cases {
     ($fresh:path; $($noun:ident: $($test:ident)*;)*) => {
