@@ -83,6 +83,10 @@ pub const LOCKED_ROOMS: usize = 2;
 pub const OUTCOME_TIMEOUT: Duration = Duration::from_secs(5);
 /// A transaction's longest time on the server (statement and idle timeouts follow from it).
 pub const TRANSACTION_MS: u64 = 5_000;
+/// One statement's longest time on the server, below the transaction's.
+pub const STATEMENT_MS: u64 = 4_000;
+/// Connections to Postgres that only probes and head checks use, so that a busy pool cannot block them.
+pub const RESERVED_CONNECTIONS: usize = 2;
 /// What a retryable refusal proposes.
 pub const RETRY_HINT_MS: u64 = 500;
 
@@ -233,4 +237,8 @@ const _: () = assert!(
 const _: () = assert!(
     WRITE_TIMEOUT.as_secs() < 10,
     "a slow reader is closed in 10 s"
+);
+const _: () = assert!(
+    LOCK_WAIT_MS < STATEMENT_MS && STATEMENT_MS < TRANSACTION_MS,
+    "a lock is given up before its statement, a statement before its transaction"
 );

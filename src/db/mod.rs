@@ -69,6 +69,17 @@ impl StoreError {
 /// What a store call gives.
 pub type StoreResult<T> = Result<T, StoreError>;
 
+/// Runs a unit of work on a task of its own: a caller that goes away stops waiting, but does not stop the work.
+pub(crate) async fn uncancelled<T: Send + 'static>(
+    work: impl Future<Output = StoreResult<T>> + Send + 'static,
+) -> StoreResult<T> {
+    match tokio::spawn(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => Err(StoreError::Broken("a unit of work panicked".into())),
+        Err(error) => Err(StoreError::CommitUnknown(error.to_string())),
+    }
+}
+
 /// What the last sweep removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Swept {
