@@ -90,6 +90,12 @@ pub const RESERVED_CONNECTIONS: usize = 2;
 /// What a retryable refusal proposes.
 pub const RETRY_HINT_MS: u64 = 500;
 
+// --- embedded database
+
+/// Connections that read SQLite, beside the one that writes and the one kept for probes: as many as its disk and two
+/// cores can use.
+pub const SQLITE_READERS: u32 = 4;
+
 // --- feed and channel layer
 
 /// What a feed's channel holds before it lags (then it reads the database).

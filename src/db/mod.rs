@@ -69,7 +69,11 @@ impl StoreError {
 /// What a store call gives.
 pub type StoreResult<T> = Result<T, StoreError>;
 
-/// Runs a unit of work on a task of its own: a caller that goes away stops waiting, but does not stop the work.
+/// Runs a unit of work on a task of its own: a caller that goes away leaves it running to its end, so no
+/// transaction stays half done.
+///
+/// # Errors
+/// Those of the work; [`StoreError::Broken`] when it panicked.
 pub(crate) async fn uncancelled<T: Send + 'static>(
     work: impl Future<Output = StoreResult<T>> + Send + 'static,
 ) -> StoreResult<T> {
