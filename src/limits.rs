@@ -92,6 +92,10 @@ pub const LOCKED_ROOMS: usize = 2;
 pub const OUTCOME_TIMEOUT: Duration = Duration::from_secs(5);
 /// A transaction's longest time on the server (statement and idle timeouts follow from it).
 pub const TRANSACTION_MS: u64 = 5_000;
+/// One statement's longest time on the server, below the transaction's.
+pub const STATEMENT_MS: u64 = 4_000;
+/// Connections to Postgres that only probes and head checks use, so that a busy pool cannot block them.
+pub const RESERVED_CONNECTIONS: usize = 2;
 /// What a retryable refusal proposes.
 pub const RETRY_HINT_MS: u64 = 500;
 
@@ -303,4 +307,6 @@ const _: () = assert!(
 const _: () = assert!(
     LAYER_BACKOFF_MAX.as_millis() + LAYER_CONNECT_TIMEOUT.as_millis() < 3_000,
     "the layer is back within 3 s of Redis"
+    LOCK_WAIT_MS < STATEMENT_MS && STATEMENT_MS < TRANSACTION_MS,
+    "a lock is given up before its statement, a statement before its transaction"
 );
