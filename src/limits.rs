@@ -194,10 +194,16 @@ pub const PROVIDER_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 pub const PROVIDER_TOTAL_TIMEOUT: Duration = Duration::from_secs(600);
 /// One line of a provider's event stream.
 pub const PROVIDER_LINE_BYTES: usize = 1024 * 1024;
+/// Blocks of one answer that a provider has open at once; real ones have one.
+pub const PROVIDER_BLOCKS: usize = 256;
 /// An error body of a provider, read for its type and no further.
 pub const PROVIDER_ERROR_BYTES: usize = 64 * 1024;
 /// Tries at one reply before anything is shown.
 pub const PROVIDER_TRIES: u32 = 3;
+/// The wait before the second of them, where the provider names none; it doubles with each.
+pub const PROVIDER_RETRY_FIRST: Duration = Duration::from_millis(500);
+/// What that doubling stops at.
+pub const PROVIDER_RETRY_LONGEST: Duration = Duration::from_secs(8);
 /// The longest `retry-after` of a provider that is waited for.
 pub const PROVIDER_RETRY_AFTER: Duration = Duration::from_secs(60);
 

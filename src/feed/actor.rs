@@ -15,12 +15,12 @@ use super::{Attach, Attached, Command, Reader, Shown};
 use crate::channel_layer::{Channel, ChannelLayer, GroupName, LayerEvent};
 use crate::db::rows::{Changes, RunningReply};
 use crate::db::{Store, StoreError};
-use crate::ids::{ConnectionId, Cursor, RoomRef, UserId, Version};
+use crate::ids::{ConnectionId, Cursor, RoomRef, Seq, UserId, Version};
 use crate::limits;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Frame;
-use crate::protocol::publication::{ChangeRange, Effect, Publication};
-use crate::protocol::server::ServerFrame;
+use crate::protocol::publication::{ChangeRange, DeltaPiece, Effect, Publication};
+use crate::protocol::server::{ReplyBody, ServerFrame};
 
 /// Changes read by one fill; what is left is read by the next.
 const FILL_LIMIT: i64 = 500;
@@ -459,24 +459,24 @@ impl Running {
         if attach.proof < self.ring.start() || self.ring.ends_proof(attach.user, attach.proof) {
             return Attached::ProveAgain;
         }
-        let greeted = attach.greeting.is_none();
-        if let Some(greeting) = attach.greeting
-            && !attach.reader.deliver(&greeting(
-                &self.replies.snapshot(),
-                self.sequencer.version(),
-            ))
-        {
-            return Attached::Gone;
+        // What the greeting tells of replies needs no telling again; what it had to leave out follows.
+        let mut untold = self.replies.snapshot();
+        if let Some(greeting) = attach.greeting {
+            let told = bodies_within(&untold, limits::PAGE_BYTES);
+            let left_out: Vec<Seq> = told
+                .iter()
+                .filter(|reply| reply.body.is_none())
+                .map(|reply| reply.seq)
+                .collect();
+            if !attach.reader.deliver(&greeting(told, self.sequencer.version())) {
+                return Attached::Gone;
+            }
+            untold.retain(|reply| left_out.contains(&reply.seq));
         }
         let Some(runs) = self.ring.above(attach.cursor.version) else {
             return Attached::TooOld;
         };
-        // What `room.joined` told of replies needs no telling again; after pages it may be old.
-        let replies = if greeted {
-            self.replies.whole(&self.feed.room.slug)
-        } else {
-            Vec::new()
-        };
+        let replies = whole_texts(&self.feed.room.slug, &untold);
         if !runs
             .iter()
             .chain(&replies)
@@ -501,6 +501,31 @@ impl Running {
         });
         Attached::Done
     }
+}
+
+/// The replies for `room.joined`: once `limit` bytes of text are told, the others' text is left out.
+fn bodies_within(replies: &[RunningReply], limit: usize) -> Vec<ReplyBody<'_>> {
+    let mut told = 0;
+    let body_of = |reply: &RunningReply| {
+        told += reply.body.len();
+        told <= limit
+    };
+    let fits: Vec<bool> = replies.iter().map(body_of).collect();
+    replies
+        .iter()
+        .zip(fits)
+        .map(|(reply, fits)| ReplyBody { body: fits.then_some(reply.body.as_str()), ..ReplyBody::from(reply) })
+        .collect()
+}
+
+/// Each reply's whole text so far as one delta from chunk 1.
+fn whole_texts(slug: &str, replies: &[RunningReply]) -> Vec<Frame> {
+    replies
+        .iter()
+        .filter(|reply| reply.chunks > 0)
+        .map(|reply| DeltaPiece::encode(slug, reply.seq, reply.attempt, 1, reply.chunks, &reply.body))
+        .map(|piece| Frame::from_encoded(piece.frame))
+        .collect()
 }
 
 /// Waits for the read under way; for ever when there is none.

@@ -21,12 +21,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::channel_layer::ChannelLayer;
 use crate::db::Store;
-use crate::db::rows::RunningReply;
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{ConnectionId, Cursor, RoomId, RoomRef, UserId, Version};
 use crate::limits;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Frame;
+use crate::protocol::server::ReplyBody;
 
 /// Where a feed delivers to: a socket's outbox, an event stream, a test.
 pub trait Reader: Send + Sync + 'static {
@@ -37,8 +37,8 @@ pub trait Reader: Send + Sync + 'static {
     fn close(&self, code: CloseCode);
 }
 
-/// Builds the first frame of an attachment (`room.joined`) from the replies that run.
-pub type Greeting = Box<dyn FnOnce(&[RunningReply], Version) -> Frame + Send>;
+/// Builds the first frame of an attachment (`room.joined`) from the replies that run and the feed's version.
+pub type Greeting = Box<dyn FnOnce(Vec<ReplyBody<'_>>, Version) -> Frame + Send>;
 
 /// What a reader brings to be attached.
 pub struct Attach {

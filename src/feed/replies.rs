@@ -147,19 +147,6 @@ impl Replies {
         all
     }
 
-    /// Each running reply's whole text so far as one delta from chunk 1, for a socket that attaches.
-    #[must_use]
-    pub fn whole(&self, slug: &str) -> Vec<Frame> {
-        self.snapshot()
-            .into_iter()
-            .filter(|reply| reply.chunks > 0)
-            .map(|reply| {
-                DeltaPiece::encode(slug, reply.seq, reply.attempt, 1, reply.chunks, &reply.body)
-            })
-            .map(|piece| Frame::from_encoded(piece.frame))
-            .collect()
-    }
-
     /// Starts over from what the database knows, when the feed begins.
     pub fn restore(&mut self, known: Vec<RunningReply>) {
         for saved in known {

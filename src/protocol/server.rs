@@ -365,7 +365,7 @@ impl<'a> From<&'a MessageRow> for MessageBody<'a> {
 }
 
 /// A reply that is not settled, in `room.joined`.
-#[derive(Serialize, Debug)]
+#[derive(Clone, Copy, Serialize, Debug)]
 pub struct ReplyBody<'a> {
     /// Its message.
     pub seq: Seq,
