@@ -33,15 +33,35 @@ impl Chat {
     ///
     /// # Errors
     /// `bad_request`, `too_large`, or that the assistant is not known yet.
-    pub async fn post_of(&self, author: &UserRow, draft: Draft, over_rate: bool) -> Result<Change, Refusal> {
+    pub async fn post_of(
+        &self,
+        author: &UserRow,
+        draft: Draft,
+        over_rate: bool,
+    ) -> Result<Change, Refusal> {
         check_body(&draft.body)?;
         let assistant = self.assistant().await?;
         // The store prompts for every message of a direct room, so the prompt always goes along.
         let mentioned = mentions::mentions_assistant(&draft.body, &assistant.name);
-        let prompt = Some(NewPrompt { assistant: assistant.id, mentioned });
+        let prompt = Some(NewPrompt {
+            assistant: assistant.id,
+            mentioned,
+        });
         let html = render(&draft.body).await;
-        let Draft { client_id, body, reply_to } = draft;
-        Ok(Change::Post(NewPost { author: author.id, client_id, body, html, reply_to, prompt, over_rate }))
+        let Draft {
+            client_id,
+            body,
+            reply_to,
+        } = draft;
+        Ok(Change::Post(NewPost {
+            author: author.id,
+            client_id,
+            body,
+            html,
+            reply_to,
+            prompt,
+            over_rate,
+        }))
     }
 
     /// Posts a message and waits until it is committed.
@@ -57,7 +77,17 @@ impl Chat {
         reply_to: Option<Seq>,
     ) -> Result<Posted, Refusal> {
         let room = self.find(who, slug).await?;
-        let change = self.post_of(&who.user, Draft { client_id, body, reply_to }, false).await?;
+        let change = self
+            .post_of(
+                &who.user,
+                Draft {
+                    client_id,
+                    body,
+                    reply_to,
+                },
+                false,
+            )
+            .await?;
         match self.writer.write(room, change).await? {
             Outcome::Posted(posted) => Ok(posted),
             Outcome::Changed { .. } => Err(ErrorCode::Internal.into()),
@@ -68,51 +98,105 @@ impl Chat {
     ///
     /// # Errors
     /// As finding the room.
-    pub async fn history(&self, who: &Identity, slug: &str, before: Option<Seq>, limit: i64) -> Result<HistoryPage, Refusal> {
+    pub async fn history(
+        &self,
+        who: &Identity,
+        slug: &str,
+        before: Option<Seq>,
+        limit: i64,
+    ) -> Result<HistoryPage, Refusal> {
         let limit = limit.clamp(1, limits::PAGE_MESSAGES);
-        self.store.history(who.user.id, slug, before, limit).await.map_err(StoreError::into_refusal)
+        self.store
+            .history(who.user.id, slug, before, limit)
+            .await
+            .map_err(StoreError::into_refusal)
     }
 
     /// A page of history, onwards.
     ///
     /// # Errors
     /// As finding the room.
-    pub async fn history_after(&self, who: &Identity, slug: &str, after: Seq, limit: i64) -> Result<HistoryPage, Refusal> {
+    pub async fn history_after(
+        &self,
+        who: &Identity,
+        slug: &str,
+        after: Seq,
+        limit: i64,
+    ) -> Result<HistoryPage, Refusal> {
         let limit = limit.clamp(1, limits::PAGE_MESSAGES);
-        self.store.history_after(who.user.id, slug, after, limit).await.map_err(StoreError::into_refusal)
+        self.store
+            .history_after(who.user.id, slug, after, limit)
+            .await
+            .map_err(StoreError::into_refusal)
     }
 
     /// One message.
     ///
     /// # Errors
     /// `message_not_found`, as finding the room.
-    pub async fn message(&self, who: &Identity, slug: &str, seq: Seq) -> Result<MessageRow, Refusal> {
-        self.store.message(who.user.id, slug, seq).await.map_err(StoreError::into_refusal)
+    pub async fn message(
+        &self,
+        who: &Identity,
+        slug: &str,
+        seq: Seq,
+    ) -> Result<MessageRow, Refusal> {
+        self.store
+            .message(who.user.id, slug, seq)
+            .await
+            .map_err(StoreError::into_refusal)
     }
 
     /// Stops a reply: a queued one at once, a running one as soon as its runner hears of it.
     ///
     /// # Errors
     /// `reply_not_found`, `reply_settled`, `forbidden`, as finding the room.
-    pub async fn stop_reply(&self, who: &Identity, slug: &str, seq: Seq) -> Result<Version, Refusal> {
+    pub async fn stop_reply(
+        &self,
+        who: &Identity,
+        slug: &str,
+        seq: Seq,
+    ) -> Result<Version, Refusal> {
         let room = self.find(who, slug).await?;
-        let version = self.change(room.clone(), Change::StopReply { actor: who.user.id, seq }).await?;
+        let version = self
+            .change(
+                room.clone(),
+                Change::StopReply {
+                    actor: who.user.id,
+                    seq,
+                },
+            )
+            .await?;
         self.nudge_stop(&room, seq);
         Ok(version)
     }
 
     /// Tells the runners, wherever they are, to look at a reply; the database says what they find.
     pub(crate) fn nudge_stop(&self, room: &RoomRef, seq: Seq) {
-        self.layer.group_send(&GroupName::control(), Control::Stop { room: room.id, seq }.to_bytes());
+        self.layer.group_send(
+            &GroupName::control(),
+            Control::Stop { room: room.id, seq }.to_bytes(),
+        );
     }
 
     /// Puts a stopped, failed or interrupted reply back to the queue.
     ///
     /// # Errors
     /// `reply_not_found`, `reply_running`, `forbidden`, as finding the room.
-    pub async fn retry_reply(&self, who: &Identity, slug: &str, seq: Seq) -> Result<Version, Refusal> {
+    pub async fn retry_reply(
+        &self,
+        who: &Identity,
+        slug: &str,
+        seq: Seq,
+    ) -> Result<Version, Refusal> {
         let room = self.find(who, slug).await?;
-        self.change(room, Change::RetryReply { actor: who.user.id, seq }).await
+        self.change(
+            room,
+            Change::RetryReply {
+                actor: who.user.id,
+                seq,
+            },
+        )
+        .await
     }
 
     /// The message that asks the assistant to go on with a reply that broke off: a new turn of the user that quotes its
@@ -120,11 +204,20 @@ impl Chat {
     ///
     /// # Errors
     /// `reply_not_found`, `reply_running`, as finding the room.
-    pub async fn continuation(&self, who: &Identity, slug: &str, seq: Seq, client_id: ClientId) -> Result<Draft, Refusal> {
-        let message = self.message(who, slug, seq).await.map_err(|refusal| match refusal.code {
-            ErrorCode::MessageNotFound => ErrorCode::ReplyNotFound.into(),
-            _ => refusal,
-        })?;
+    pub async fn continuation(
+        &self,
+        who: &Identity,
+        slug: &str,
+        seq: Seq,
+        client_id: ClientId,
+    ) -> Result<Draft, Refusal> {
+        let message = self
+            .message(who, slug, seq)
+            .await
+            .map_err(|refusal| match refusal.code {
+                ErrorCode::MessageNotFound => ErrorCode::ReplyNotFound.into(),
+                _ => refusal,
+            })?;
         if message.meta.reply.is_none() {
             return Err(ErrorCode::ReplyNotFound.into());
         }
@@ -132,7 +225,11 @@ impl Chat {
             return Err(ErrorCode::ReplyRunning.into());
         }
         let name = &self.assistant().await?.name;
-        Ok(Draft { client_id, body: continuation_text(name, &message.body), reply_to: Some(seq) })
+        Ok(Draft {
+            client_id,
+            body: continuation_text(name, &message.body),
+            reply_to: Some(seq),
+        })
     }
 }
 
@@ -154,7 +251,9 @@ pub(crate) async fn render(body: &str) -> Option<String> {
     }
     let body = body.to_owned();
     // A renderer that panics costs the formatting, never the text.
-    tokio::task::spawn_blocking(move || markdown::render(&body)).await.unwrap_or(None)
+    tokio::task::spawn_blocking(move || markdown::render(&body))
+        .await
+        .unwrap_or(None)
 }
 
 #[cfg(test)]
@@ -166,7 +265,13 @@ mod tests {
         let text = continuation_text("assistant", &"häuser und zeilen\n".repeat(2_000));
         assert!(text.starts_with("@assistant ") && text.len() < limits::BODY_BYTES);
         assert!(text.trim_end().ends_with("> häuser und zeilen"));
-        assert!(check_body(&continuation_text("assistant", "\n\n".repeat(4_000).as_str())).is_ok());
+        assert!(
+            check_body(&continuation_text(
+                "assistant",
+                "\n\n".repeat(4_000).as_str()
+            ))
+            .is_ok()
+        );
         assert!(check_body(&continuation_text("assistant", "")).is_ok());
     }
 }

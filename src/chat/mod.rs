@@ -69,7 +69,12 @@ pub struct CatchUp {
 impl Chat {
     /// The rules over these handles.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, writer: Arc<Writer>, feeds: Feeds, layer: Arc<dyn ChannelLayer>) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        writer: Arc<Writer>,
+        feeds: Feeds,
+        layer: Arc<dyn ChannelLayer>,
+    ) -> Self {
         Self {
             proofs: Proofs::start(Arc::clone(&store)),
             store,
@@ -88,7 +93,10 @@ impl Chat {
     /// # Errors
     /// `unavailable` while the database does not answer.
     pub async fn assistant(&self) -> Result<&UserRow, Refusal> {
-        self.assistant.get_or_try_init(|| self.store.assistant()).await.map_err(crate::db::StoreError::into_refusal)
+        self.assistant
+            .get_or_try_init(|| self.store.assistant())
+            .await
+            .map_err(crate::db::StoreError::into_refusal)
     }
 
     /// Proves membership.
@@ -105,9 +113,11 @@ impl Chat {
     /// `room_not_found`, or that it cannot be done now.
     pub async fn enter(&self, user: UserId, slug: &str) -> Result<Proof, Refusal> {
         match self.prove(user, slug).await {
-            Err(refusal) if refusal.code == ErrorCode::NotAMember => {
-                self.store.join_room(user, slug).await.map_err(crate::db::StoreError::into_refusal)
-            }
+            Err(refusal) if refusal.code == ErrorCode::NotAMember => self
+                .store
+                .join_room(user, slug)
+                .await
+                .map_err(crate::db::StoreError::into_refusal),
             proved => proved,
         }
     }
@@ -121,9 +131,15 @@ impl Chat {
             let page = self.store.latest_page(room, limits::PAGE_MESSAGES).await?;
             let raw = |row| serde_json::value::to_raw_value(&MessageBody::from(row)).ok();
             let messages = page.messages.iter().filter_map(raw).collect();
-            Ok(Arc::new(SharedPage { head: page.head, messages }))
+            Ok(Arc::new(SharedPage {
+                head: page.head,
+                messages,
+            }))
         };
-        self.latest.get(room, read).await.map_err(crate::db::StoreError::into_refusal)
+        self.latest
+            .get(room, read)
+            .await
+            .map_err(crate::db::StoreError::into_refusal)
     }
 
     /// What follows `after`, a page of it; few are read at once, so that a storm leaves connections to the others.
@@ -134,20 +150,32 @@ impl Chat {
         let read = async {
             // The semaphore is never closed.
             let _permit = self.catch_ups.acquire().await;
-            let page = self.store.changes_after(room.id, after, CATCH_UP_CHANGES).await?;
+            let page = self
+                .store
+                .changes_after(room.id, after, CATCH_UP_CHANGES)
+                .await?;
             let end = match (page.complete, page.changes.last()) {
                 (true, _) => page.head.version,
                 (false, last) => last.map_or(after, crate::db::rows::StoredChange::version),
             };
             let range = ChangeRange::encode(&room.slug, page.head.epoch, after, end, &page.changes);
-            Ok(Arc::new(CatchUp { head: page.head, range }))
+            Ok(Arc::new(CatchUp {
+                head: page.head,
+                range,
+            }))
         };
-        self.catching_up.get((room.id, after), read).await.map_err(crate::db::StoreError::into_refusal)
+        self.catching_up
+            .get((room.id, after), read)
+            .await
+            .map_err(crate::db::StoreError::into_refusal)
     }
 }
 
 /// The room of a proof, by both of its names.
 #[must_use]
 pub fn room_ref(proof: &Proof) -> RoomRef {
-    RoomRef { id: proof.view.room.id, slug: proof.view.room.slug.as_str().into() }
+    RoomRef {
+        id: proof.view.room.id,
+        slug: proof.view.room.slug.as_str().into(),
+    }
 }

@@ -43,7 +43,13 @@ impl Proofs {
     pub async fn prove(&self, user: UserId, slug: &str) -> Result<Proof, Refusal> {
         let (answer, answered) = oneshot::channel();
         let busy = || Refusal::from(ErrorCode::Busy).retry_after_ms(limits::RETRY_HINT_MS);
-        self.queue.try_send(Wanted { user, slug: slug.to_owned(), answer }).map_err(|_full| busy())?;
+        self.queue
+            .try_send(Wanted {
+                user,
+                slug: slug.to_owned(),
+                answer,
+            })
+            .map_err(|_full| busy())?;
         answered.await.unwrap_or_else(|_| Err(busy()))
     }
 }
@@ -65,7 +71,10 @@ async fn gather(store: Arc<dyn Store>, mut inbox: mpsc::Receiver<Wanted>) {
             }
         }
         let batch = std::mem::take(&mut batch);
-        let (store, permit) = (Arc::clone(&store), Arc::clone(&statements).acquire_owned().await);
+        let (store, permit) = (
+            Arc::clone(&store),
+            Arc::clone(&statements).acquire_owned().await,
+        );
         tokio::spawn(async move {
             prove(&store, batch).await;
             drop(permit);
@@ -74,7 +83,10 @@ async fn gather(store: Arc<dyn Store>, mut inbox: mpsc::Receiver<Wanted>) {
 }
 
 async fn prove(store: &Arc<dyn Store>, batch: Vec<Wanted>) {
-    let keys: Vec<(UserId, String)> = batch.iter().map(|wanted| (wanted.user, wanted.slug.clone())).collect();
+    let keys: Vec<(UserId, String)> = batch
+        .iter()
+        .map(|wanted| (wanted.user, wanted.slug.clone()))
+        .collect();
     match store.prove(&keys).await {
         Ok(proofs) => {
             for (wanted, proof) in batch.into_iter().zip(proofs) {

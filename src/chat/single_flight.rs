@@ -25,7 +25,11 @@ impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
     /// Answers are shared for `share` after their read began; at most `capacity` are kept.
     #[must_use]
     pub fn new(share: Duration, capacity: usize) -> Self {
-        Self { entries: Mutex::default(), share, capacity }
+        Self {
+            entries: Mutex::default(),
+            share,
+            capacity,
+        }
     }
 
     /// The shared answer of `key`, or what `read` gives.
@@ -50,7 +54,13 @@ impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
         }
         let answer = Arc::new(OnceCell::new());
         if entries.len() < self.capacity {
-            entries.insert(key, Entry { begun: now, answer: Arc::clone(&answer) });
+            entries.insert(
+                key,
+                Entry {
+                    begun: now,
+                    answer: Arc::clone(&answer),
+                },
+            );
         }
         answer
     }
@@ -74,7 +84,8 @@ mod tests {
             }
         };
         assert_eq!(flights.get(1, read(true)).await, Err("no"));
-        let (first, second) = tokio::join!(flights.get(1, read(false)), flights.get(1, read(false)));
+        let (first, second) =
+            tokio::join!(flights.get(1, read(false)), flights.get(1, read(false)));
         assert_eq!((first, second), (Ok(2), Ok(2)));
         tokio::time::advance(Duration::from_secs(2)).await;
         assert_eq!(flights.get(1, read(false)).await, Ok(3));

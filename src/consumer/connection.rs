@@ -75,7 +75,13 @@ impl Connection {
     }
 
     /// Sends an `error`.
-    pub fn refuse(&self, reference: Option<&str>, room: Option<&str>, client_id: Option<ClientId>, refusal: &Refusal) {
+    pub fn refuse(
+        &self,
+        reference: Option<&str>,
+        room: Option<&str>,
+        client_id: Option<ClientId>,
+        refusal: &Refusal,
+    ) {
         self.send(&ServerFrame::error(reference, room, client_id, refusal));
     }
 
@@ -94,7 +100,9 @@ impl Connection {
     /// The room of a slug this socket has used, and the order of its sends there.
     #[must_use]
     pub fn room(&self, slug: &str) -> Option<(RoomRef, Arc<SendOrder>)> {
-        self.lock().get(slug).map(|slot| (slot.room.clone(), Arc::clone(&slot.order)))
+        self.lock()
+            .get(slug)
+            .map(|slot| (slot.room.clone(), Arc::clone(&slot.order)))
     }
 
     /// Remembers a room that membership was proved for. `None` when [`limits::ROOMS_PER_SOCKET`] are known.
@@ -103,12 +111,14 @@ impl Connection {
         if rooms.len() >= limits::ROOMS_PER_SOCKET && !rooms.contains_key(&*room.slug) {
             return None;
         }
-        let slot = rooms.entry(room.slug.as_ref().into()).or_insert_with(|| Slot {
-            room: room.clone(),
-            order: Arc::default(),
-            generation: 0,
-            joined: false,
-        });
+        let slot = rooms
+            .entry(room.slug.as_ref().into())
+            .or_insert_with(|| Slot {
+                room: room.clone(),
+                order: Arc::default(),
+                generation: 0,
+                joined: false,
+            });
         Some(Arc::clone(&slot.order))
     }
 
@@ -125,7 +135,9 @@ impl Connection {
     /// Whether no later join or leave has come.
     #[must_use]
     pub fn is_current(&self, slug: &str, generation: u64) -> bool {
-        self.lock().get(slug).is_some_and(|slot| slot.generation == generation)
+        self.lock()
+            .get(slug)
+            .is_some_and(|slot| slot.generation == generation)
     }
 
     /// Ends the subscription to a room; the room, when there was one.
@@ -140,7 +152,11 @@ impl Connection {
     /// The rooms it follows, to be detached when it goes.
     #[must_use]
     pub fn joined_rooms(&self) -> Vec<RoomRef> {
-        self.lock().values().filter(|slot| slot.joined).map(|slot| slot.room.clone()).collect()
+        self.lock()
+            .values()
+            .filter(|slot| slot.joined)
+            .map(|slot| slot.room.clone())
+            .collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Box<str>, Slot>> {
@@ -162,13 +178,21 @@ impl Reader for Connection {
 pub struct Stream(pub Arc<Connection>);
 
 impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         self.0.outbox.transport().poll_read(cx, buffer)
     }
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         // The codec hands over whole frames; taking all of them keeps frames whole in the outbox.
         Poll::Ready(if self.0.outbox.push(&Bytes::copy_from_slice(bytes)) {
             Ok(bytes.len())

@@ -50,7 +50,10 @@ impl Connections {
         }
         sockets.insert(connection.id, Arc::clone(connection));
         metrics::gauge!("salon_sockets").increment(1.0);
-        Ok(Registered { connections: Arc::clone(self), id: connection.id })
+        Ok(Registered {
+            connections: Arc::clone(self),
+            id: connection.id,
+        })
     }
 
     /// How many there are.
@@ -82,7 +85,11 @@ impl Connections {
     }
 
     async fn close_ended(&self, store: &Arc<dyn Store>) -> bool {
-        let sessions: HashSet<SessionId> = self.lock().values().map(|socket| socket.identity.session).collect();
+        let sessions: HashSet<SessionId> = self
+            .lock()
+            .values()
+            .map(|socket| socket.identity.session)
+            .collect();
         let sessions: Vec<SessionId> = sessions.into_iter().collect();
         for part in sessions.chunks(limits::HEADS_PER_STATEMENT) {
             let live: HashSet<SessionId> = match store.live_sessions(part).await {
@@ -112,7 +119,9 @@ impl Connections {
             .into_iter()
             .map(|socket| {
                 let after = rand::rng().random_range(0..=spread);
-                socket.send(&ServerFrame::Drain { reconnect_after_ms: after });
+                socket.send(&ServerFrame::Drain {
+                    reconnect_after_ms: after,
+                });
                 (after, socket)
             })
             .collect();

@@ -44,13 +44,23 @@ pub(super) async fn join(
 ) -> Result<(), Refusal> {
     let mut generation = None;
     for _ in 0..PROOFS {
-        let proof = shared.chat.enter(connection.identity.user.id, &wanted.room).await?;
+        let proof = shared
+            .chat
+            .enter(connection.identity.user.id, &wanted.room)
+            .await?;
         let room = room_ref(&proof);
         connection.remember(&room).ok_or_else(too_many_rooms)?;
         let generation = *generation.get_or_insert_with(|| connection.begin_join(&room.slug));
-        let Some(start) = start(shared, &proof, wanted).await? else { continue };
+        let Some(start) = start(shared, &proof, wanted).await? else {
+            continue;
+        };
         let cursor = start.cursor;
-        let attach = attach(connection, &proof, cursor, Some(greeting(proof.clone(), start, reference)));
+        let attach = attach(
+            connection,
+            &proof,
+            cursor,
+            Some(greeting(proof.clone(), start, reference)),
+        );
         match shared.chat.feeds.attach(&room, attach).await? {
             Attached::Done => return settle(shared, connection, &room, generation).await,
             Attached::TooOld => {
@@ -65,7 +75,12 @@ pub(super) async fn join(
 }
 
 /// A join that a later join or leave overtook takes itself back.
-async fn settle(shared: &Consumers, connection: &Connection, room: &RoomRef, generation: u64) -> Result<(), Refusal> {
+async fn settle(
+    shared: &Consumers,
+    connection: &Connection,
+    room: &RoomRef,
+    generation: u64,
+) -> Result<(), Refusal> {
     if !connection.is_current(&room.slug, generation) {
         shared.chat.feeds.detach(room.id, connection.id).await;
     }
@@ -74,15 +89,26 @@ async fn settle(shared: &Consumers, connection: &Connection, room: &RoomRef, gen
 
 /// Where the socket starts: at its cursor if that can be served, else at the latest page. `None` when the page is
 /// newer than the proof.
-async fn start(shared: &Consumers, proof: &Proof, wanted: &JoinRoom) -> Result<Option<Start>, Refusal> {
+async fn start(
+    shared: &Consumers,
+    proof: &Proof,
+    wanted: &JoinRoom,
+) -> Result<Option<Start>, Refusal> {
     let head = proof.view.head;
     let reset = match (wanted.after, wanted.epoch) {
         (Some(_), Some(epoch)) if epoch != head.epoch => Some("epoch"),
         (Some(after), _) if after > head.version => Some("ahead"),
         (Some(after), _) if after < head.floor => Some("retention"),
         (Some(version), _) => {
-            let cursor = Cursor { epoch: head.epoch, version };
-            return Ok(Some(Start { cursor, page: None, reset: None }));
+            let cursor = Cursor {
+                epoch: head.epoch,
+                version,
+            };
+            return Ok(Some(Start {
+                cursor,
+                page: None,
+                reset: None,
+            }));
         }
         (None, _) => None,
     };
@@ -90,18 +116,33 @@ async fn start(shared: &Consumers, proof: &Proof, wanted: &JoinRoom) -> Result<O
     if page.head.version > head.version || page.head.epoch != head.epoch {
         return Ok(None);
     }
-    let cursor = Cursor { epoch: page.head.epoch, version: page.head.version };
-    Ok(Some(Start { cursor, page: Some(page), reset }))
+    let cursor = Cursor {
+        epoch: page.head.epoch,
+        version: page.head.version,
+    };
+    Ok(Some(Start {
+        cursor,
+        page: Some(page),
+        reset,
+    }))
 }
 
 /// `room.joined`, built by the feed as it attaches, with the replies that run at that moment.
 fn greeting(proof: Proof, start: Start, reference: Option<&str>) -> Greeting {
     let reference = reference.map(str::to_owned);
     Box::new(move |replies, feed_version| {
-        let head = proof.view.head.version.max(start.cursor.version).max(feed_version);
+        let head = proof
+            .view
+            .head
+            .version
+            .max(start.cursor.version)
+            .max(feed_version);
         Frame::encode(&ServerFrame::Joined(Joined {
             reference: reference.as_deref(),
-            room: RoomBody { version: start.cursor.version, ..RoomBody::new(&proof.view) },
+            room: RoomBody {
+                version: start.cursor.version,
+                ..RoomBody::new(&proof.view)
+            },
             epoch: start.cursor.epoch,
             head,
             messages: start.page.as_ref().map_or(&[], |page| &page.messages),
@@ -111,7 +152,12 @@ fn greeting(proof: Proof, start: Start, reference: Option<&str>) -> Greeting {
     })
 }
 
-fn attach(connection: &Arc<Connection>, proof: &Proof, cursor: Cursor, greeting: Option<Greeting>) -> Attach {
+fn attach(
+    connection: &Arc<Connection>,
+    proof: &Proof,
+    cursor: Cursor,
+    greeting: Option<Greeting>,
+) -> Attach {
     Attach {
         connection: connection.id,
         reader: Arc::clone(connection) as Arc<dyn crate::feed::Reader>,
@@ -142,8 +188,14 @@ async fn catch_up(
             return Ok(());
         }
         if let Some(removed) = removal(&page, &proof) {
-            connection.outbox.deliver(&page.range.frames_between(cursor.version, removed.0 - 1));
-            connection.send(&ServerFrame::Removed { room: &room.slug, version: removed.0, reason: removed.1 });
+            connection
+                .outbox
+                .deliver(&page.range.frames_between(cursor.version, removed.0 - 1));
+            connection.send(&ServerFrame::Removed {
+                room: &room.slug,
+                version: removed.0,
+                reason: removed.1,
+            });
             connection.leave(&room.slug);
             return Ok(());
         }
@@ -153,7 +205,12 @@ async fn catch_up(
         }
         let moved = page.range.to > cursor.version;
         cursor.version = page.range.to;
-        match shared.chat.feeds.attach(room, attach(connection, &proof, cursor, None)).await? {
+        match shared
+            .chat
+            .feeds
+            .attach(room, attach(connection, &proof, cursor, None))
+            .await?
+        {
             Attached::Done | Attached::Gone => return Ok(()),
             Attached::TooOld if moved => {}
             Attached::TooOld => tokio::time::sleep(limits::PAGE_SHARE).await,
@@ -168,13 +225,17 @@ async fn catch_up(
 
 /// The first removal of this reader in a page that its proof does not outlive, and its reason.
 fn removal(page: &CatchUp, proof: &Proof) -> Option<(Version, &'static str)> {
-    page.range.entries.iter().filter(|entry| entry.version > proof.view.head.version).find_map(|entry| {
-        match entry.effect {
-            Effect::Removed { user } if user == proof.user => Some((entry.version, LogKind::Removed.as_str())),
+    page.range
+        .entries
+        .iter()
+        .filter(|entry| entry.version > proof.view.head.version)
+        .find_map(|entry| match entry.effect {
+            Effect::Removed { user } if user == proof.user => {
+                Some((entry.version, LogKind::Removed.as_str()))
+            }
             Effect::RoomDeleted => Some((entry.version, LogKind::Deleted.as_str())),
             _ => None,
-        }
-    })
+        })
 }
 
 /// A new proof while catching up. One who is no longer a member must not learn more, and has had `room.joined`: it

@@ -40,7 +40,10 @@ use transport::Transport;
 /// What `welcome` names beyond the core.
 const FEATURES: &[&str] = &["replies", "history"];
 /// Frames of bad form in a row, about, before the socket is closed: one a second is forgiven.
-const BAD_FRAMES: Rate = Rate { per_second: 1.0, burst: 100.0 };
+const BAD_FRAMES: Rate = Rate {
+    per_second: 1.0,
+    burst: 100.0,
+};
 
 /// What every consumer of a process shares.
 pub struct Consumers {
@@ -61,13 +64,24 @@ impl Consumers {
             chat,
             connections,
             sends: Rate::per_second(config.rate_sends, config.rate_sends_burst),
-            frames: Rate::per_second(config.rate_frames, config.rate_frames.saturating_mul(2).max(config.rate_sends_burst)),
+            frames: Rate::per_second(
+                config.rate_frames,
+                config
+                    .rate_frames
+                    .saturating_mul(2)
+                    .max(config.rate_sends_burst),
+            ),
             limits: Limits::new(config.rate_sends, config.rate_sends_burst),
         }
     }
 
     /// Serves one socket until it ends. `read_ahead` is what was read of it before the upgrade was seen.
-    pub async fn serve(self: Arc<Self>, identity: Identity, transport: Transport, read_ahead: Vec<u8>) {
+    pub async fn serve(
+        self: Arc<Self>,
+        identity: Identity,
+        transport: Transport,
+        read_ahead: Vec<u8>,
+    ) {
         let connection = Connection::new(identity, transport);
         let registered = match self.connections.register(&connection) {
             Ok(registered) => registered,
@@ -174,7 +188,11 @@ impl Consumer {
     /// When something is due though nothing comes: a ping, a dead peer, a slow one.
     fn wake_at(&self) -> Instant {
         let heard = self.last_heard + limits::PEER_TIMEOUT;
-        let stalled = self.connection.outbox.stalled_since().map(|since| since + limits::WRITE_TIMEOUT);
+        let stalled = self
+            .connection
+            .outbox
+            .stalled_since()
+            .map(|since| since + limits::WRITE_TIMEOUT);
         self.next_ping.min(heard).min(stalled.unwrap_or(heard))
     }
 
@@ -182,7 +200,10 @@ impl Consumer {
     fn woken(&mut self) -> bool {
         let now = Instant::now();
         let outbox = &self.connection.outbox;
-        if outbox.stalled_since().is_some_and(|since| now >= since + limits::WRITE_TIMEOUT) {
+        if outbox
+            .stalled_since()
+            .is_some_and(|since| now >= since + limits::WRITE_TIMEOUT)
+        {
             metrics::counter!("salon_sockets_slow_total").increment(1);
             outbox.close(CloseCode::Slow);
             return false;
@@ -217,7 +238,11 @@ impl Consumer {
     }
 
     fn count_frame(&mut self) -> bool {
-        if self.frames.take(self.shared.frames, std::time::Instant::now()).is_ok() {
+        if self
+            .frames
+            .take(self.shared.frames, std::time::Instant::now())
+            .is_ok()
+        {
             return true;
         }
         self.count_bad_frame()
@@ -225,7 +250,10 @@ impl Consumer {
 
     /// False when there were too many.
     fn count_bad_frame(&mut self) -> bool {
-        let forgiven = self.bad_frames.take(BAD_FRAMES, std::time::Instant::now()).is_ok();
+        let forgiven = self
+            .bad_frames
+            .take(BAD_FRAMES, std::time::Instant::now())
+            .is_ok();
         if !forgiven {
             self.connection.outbox.close(CloseCode::TooManyErrors);
         }
@@ -233,7 +261,10 @@ impl Consumer {
     }
 
     async fn receive_text(&mut self, text: &Utf8Bytes) -> bool {
-        let too_fast = self.frames.take(self.shared.frames, std::time::Instant::now()).err();
+        let too_fast = self
+            .frames
+            .take(self.shared.frames, std::time::Instant::now())
+            .err();
         match client::parse(text) {
             Ok((frame, reference)) => match too_fast {
                 Some(wait) => {
@@ -246,7 +277,12 @@ impl Consumer {
                 }
             },
             Err(bad) => {
-                self.connection.refuse(bad.reference.as_deref(), bad.room.as_deref(), None, &bad.refusal);
+                self.connection.refuse(
+                    bad.reference.as_deref(),
+                    bad.room.as_deref(),
+                    None,
+                    &bad.refusal,
+                );
                 bad.refusal.code == ErrorCode::UnknownType || self.count_bad_frame()
             }
         }
@@ -256,7 +292,11 @@ impl Consumer {
     async fn end(mut self) {
         self.tasks.shutdown().await;
         for room in self.connection.joined_rooms() {
-            self.shared.chat.feeds.detach(room.id, self.connection.id).await;
+            self.shared
+                .chat
+                .feeds
+                .detach(room.id, self.connection.id)
+                .await;
         }
         self.connection.outbox.close(CloseCode::Normal);
         let closing = async {
@@ -264,7 +304,13 @@ impl Consumer {
                 tracing::debug!(connection = %self.connection.id, code = code.number(), "socket closed");
                 metrics::counter!("salon_sockets_closed_total", "code" => code.number().to_string()).increment(1);
                 // The peer's own close frame, or its end of the stream, ends the handshake.
-                while self.socket.next().await.is_some_and(|message| message.is_ok_and(|message| !message.is_close())) {}
+                while self
+                    .socket
+                    .next()
+                    .await
+                    .is_some_and(|message| message.is_ok_and(|message| !message.is_close()))
+                {
+                }
             }
         };
         let _ = tokio::time::timeout(limits::CLOSE_TIMEOUT, closing).await;

@@ -59,7 +59,10 @@ impl Outbox {
     /// An empty outbox over a stream.
     #[must_use]
     pub fn new(transport: Transport) -> Self {
-        Self { transport, state: Mutex::default() }
+        Self {
+            transport,
+            state: Mutex::default(),
+        }
     }
 
     /// The stream below, for its reading side.
@@ -89,7 +92,8 @@ impl Outbox {
                     return false;
                 }
             }
-        } else if state.bytes >= limits::OUTBOX_BYTES || state.queue.len() >= limits::OUTBOX_FRAMES {
+        } else if state.bytes >= limits::OUTBOX_BYTES || state.queue.len() >= limits::OUTBOX_FRAMES
+        {
             state.close(CloseCode::Slow);
             return false;
         }
@@ -163,13 +167,18 @@ impl Outbox {
 
     fn write_some(&self, state: &mut State) -> io::Result<()> {
         let written = if state.queue.len() == 1 {
-            self.transport.try_write(state.queue.front().map_or(&[], |front| front))?
+            self.transport
+                .try_write(state.queue.front().map_or(&[], |front| front))?
         } else {
             let mut slices = [io::IoSlice::new(&[]); SLICES];
             for (slice, bytes) in slices.iter_mut().zip(&state.queue) {
                 *slice = io::IoSlice::new(bytes);
             }
-            self.transport.try_write_vectored(slices.get(..state.queue.len().min(SLICES)).unwrap_or_default())?
+            self.transport.try_write_vectored(
+                slices
+                    .get(..state.queue.len().min(SLICES))
+                    .unwrap_or_default(),
+            )?
         };
         state.wrote(written);
         Ok(())

@@ -37,7 +37,9 @@ impl Transport {
     pub fn try_write_vectored(&self, buffers: &[io::IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write_vectored(buffers),
-            Self::Memory(stream) => stream.outgoing.write(buffers.first().map_or(&[], |first| first)),
+            Self::Memory(stream) => stream
+                .outgoing
+                .write(buffers.first().map_or(&[], |first| first)),
         }
     }
 
@@ -50,7 +52,11 @@ impl Transport {
     }
 
     /// Reads what has come.
-    pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    pub fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => loop {
                 std::task::ready!(stream.poll_read_ready(cx))?;
@@ -79,8 +85,17 @@ pub struct MemoryStream {
 #[must_use]
 pub fn pipe(capacity: usize) -> (MemoryStream, MemoryStream) {
     let (there, back) = (Arc::new(Pipe::new(capacity)), Arc::new(Pipe::new(capacity)));
-    let server = MemoryStream { incoming: Arc::clone(&there), outgoing: Arc::clone(&back) };
-    (server, MemoryStream { incoming: back, outgoing: there })
+    let server = MemoryStream {
+        incoming: Arc::clone(&there),
+        outgoing: Arc::clone(&back),
+    };
+    (
+        server,
+        MemoryStream {
+            incoming: back,
+            outgoing: there,
+        },
+    )
 }
 
 impl Drop for MemoryStream {
@@ -107,7 +122,10 @@ struct PipeState {
 
 impl Pipe {
     fn new(capacity: usize) -> Self {
-        Self { capacity, state: Mutex::default() }
+        Self {
+            capacity,
+            state: Mutex::default(),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, PipeState> {
@@ -119,7 +137,10 @@ impl Pipe {
         if state.closed {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        let room = self.capacity.saturating_sub(state.bytes.len()).min(bytes.len());
+        let room = self
+            .capacity
+            .saturating_sub(state.bytes.len())
+            .min(bytes.len());
         if room == 0 && !bytes.is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -158,7 +179,10 @@ impl Pipe {
     fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        for waker in [state.reader.take(), state.writer.take()].into_iter().flatten() {
+        for waker in [state.reader.take(), state.writer.take()]
+            .into_iter()
+            .flatten()
+        {
             waker.wake();
         }
     }
@@ -166,13 +190,21 @@ impl Pipe {
 
 /// The client's end, for a codec on top of it.
 impl AsyncRead for MemoryStream {
-    fn poll_read(self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: std::pin::Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         self.incoming.poll_read(cx, buffer)
     }
 }
 
 impl AsyncWrite for MemoryStream {
-    fn poll_write(self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: std::pin::Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         loop {
             match self.outgoing.write(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

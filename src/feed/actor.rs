@@ -468,7 +468,10 @@ impl Running {
                 .filter(|reply| reply.body.is_none())
                 .map(|reply| reply.seq)
                 .collect();
-            if !attach.reader.deliver(&greeting(told, self.sequencer.version())) {
+            if !attach
+                .reader
+                .deliver(&greeting(told, self.sequencer.version()))
+            {
                 return Attached::Gone;
             }
             untold.retain(|reply| left_out.contains(&reply.seq));
@@ -514,7 +517,10 @@ fn bodies_within(replies: &[RunningReply], limit: usize) -> Vec<ReplyBody<'_>> {
     replies
         .iter()
         .zip(fits)
-        .map(|(reply, fits)| ReplyBody { body: fits.then_some(reply.body.as_str()), ..ReplyBody::from(reply) })
+        .map(|(reply, fits)| ReplyBody {
+            body: fits.then_some(reply.body.as_str()),
+            ..ReplyBody::from(reply)
+        })
         .collect()
 }
 
@@ -523,7 +529,9 @@ fn whole_texts(slug: &str, replies: &[RunningReply]) -> Vec<Frame> {
     replies
         .iter()
         .filter(|reply| reply.chunks > 0)
-        .map(|reply| DeltaPiece::encode(slug, reply.seq, reply.attempt, 1, reply.chunks, &reply.body))
+        .map(|reply| {
+            DeltaPiece::encode(slug, reply.seq, reply.attempt, 1, reply.chunks, &reply.body)
+        })
         .map(|piece| Frame::from_encoded(piece.frame))
         .collect()
 }

@@ -36,9 +36,10 @@ impl Control {
         let mut words = text.split(' ');
         match (words.next()?, words.next(), words.next(), words.next()) {
             ("sessions", None, None, None) => Some(Self::Sessions),
-            ("stop", Some(room), Some(seq), None) => {
-                Some(Self::Stop { room: room.parse().ok()?, seq: seq.parse().ok()? })
-            }
+            ("stop", Some(room), Some(seq), None) => Some(Self::Stop {
+                room: room.parse().ok()?,
+                seq: seq.parse().ok()?,
+            }),
             _ => None,
         }
     }
@@ -50,7 +51,13 @@ mod tests {
 
     #[test]
     fn a_nudge_survives_the_layer() {
-        for control in [Control::Sessions, Control::Stop { room: RoomId::new(), seq: 7 }] {
+        for control in [
+            Control::Sessions,
+            Control::Stop {
+                room: RoomId::new(),
+                seq: 7,
+            },
+        ] {
             assert_eq!(Control::from_bytes(&control.to_bytes()), Some(control));
         }
         assert_eq!(Control::from_bytes(b"stop everything now"), None);

@@ -5,6 +5,7 @@
 
 mod auth;
 mod channel_layer;
+mod command_line;
 mod http;
 mod llm;
 mod store;

@@ -5,3 +5,4 @@ mod bad_input;
 mod origins;
 mod page;
 mod probes;
+mod rooms;

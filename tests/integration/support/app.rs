@@ -13,7 +13,9 @@ use salon::channel_layer::in_memory::InMemoryLayer;
 use salon::chat::Chat;
 use salon::config::Config;
 use salon::db::sqlite::SqliteStore;
+use salon::feed::Feeds;
 use salon::shutdown::Shutdown;
+use salon::writer::Writer;
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -89,11 +91,15 @@ impl TestApp {
     pub(crate) async fn start(flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(folder.path()).await.unwrap();
+        let layer = InMemoryLayer::new();
+        let feeds = Feeds::new(store.clone(), layer.clone());
+        let writer = Writer::start(store.clone(), layer.clone(), Arc::default(), 1);
+        let chat = Chat::new(store.clone(), Arc::new(writer), feeds, layer.clone());
         let app = App::new(
             Arc::new(config(flags)),
             store.clone(),
-            InMemoryLayer::new(),
-            Arc::new(Chat),
+            layer,
+            Arc::new(chat),
             Shutdown::new(),
         );
         Self {
