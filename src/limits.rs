@@ -155,6 +155,30 @@ pub const PUBLISH_TIMEOUT: Duration = Duration::from_millis(500);
 pub const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 /// A probe that did not come back for so long means a connection that is open but dead.
 pub const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
+/// Connecting to Redis, handshake included.
+pub const LAYER_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The first wait before connecting to Redis again; doubled at each failure, a random part of it is waited.
+pub const LAYER_BACKOFF_FIRST: Duration = Duration::from_millis(50);
+/// The longest such wait, so that all heals within 3 s of Redis (P6).
+pub const LAYER_BACKOFF_MAX: Duration = Duration::from_secs(1);
+/// How long joining a group waits for Redis to confirm; past it the receiver goes on and gets a `Resync`.
+pub const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Groups in one command to Redis.
+pub const SUBSCRIBE_GROUPS: usize = 1_000;
+/// Messages published to Redis in one round trip.
+pub const PUBLISH_BATCH: usize = 256;
+/// Bytes published to Redis in one round trip, or one message.
+pub const PUBLISH_BATCH_BYTES: usize = 1024 * 1024;
+/// What waited longer for Redis is announced as lost: its readers have read the database long since.
+pub const PUBLISH_STALE: Duration = Duration::from_secs(1);
+/// Groups whose last number this process remembers; a forgotten one costs its readers one read.
+pub const NUMBERED_GROUPS: usize = 65_536;
+/// Instances whose numbers are remembered for one group; the oldest goes first.
+pub const GROUP_ORIGINS: usize = 64;
+/// What cannot be authenticated makes a group's readers read at most once in so long.
+pub const REFUSED_INTERVAL: Duration = Duration::from_secs(1);
+/// A closing layer writes out what was sent, for at most so long.
+pub const LAYER_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 // --- replies
 
@@ -239,6 +263,10 @@ pub const LOG_FLUSH: Duration = Duration::from_secs(1);
 
 /// A stopping process waits so long for what is in flight.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
+/// Running replies may go on for so long while the process stops; then they settle `interrupted`.
+pub const REPLY_GRACE: Duration = Duration::from_secs(10);
+/// Settling them takes at most so long.
+pub const DRAIN_SETTLE: Duration = Duration::from_secs(5);
 /// Sockets are closed spread over so long, so that they do not come back all at once.
 pub const CLOSE_SPREAD: Duration = Duration::from_secs(2);
 
@@ -261,4 +289,8 @@ const _: () = assert!(
 const _: () = assert!(
     WRITE_TIMEOUT.as_secs() < 10,
     "a slow reader is closed in 10 s"
+);
+const _: () = assert!(
+    LAYER_BACKOFF_MAX.as_millis() + LAYER_CONNECT_TIMEOUT.as_millis() < 3_000,
+    "the layer is back within 3 s of Redis"
 );

@@ -363,3 +363,82 @@ impl Mailbox {
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(name: &str) -> GroupName {
+        GroupName::new(name).unwrap()
+    }
+
+    #[test]
+    fn a_dropped_channel_leaves_nothing_behind() {
+        #[derive(Default)]
+        struct Seen(Mutex<Vec<String>>);
+        impl GroupObserver for Seen {
+            fn membership_changed(&self, group: &GroupName) {
+                lock(&self.0).push(group.to_string());
+            }
+        }
+        let seen = Arc::new(Seen::default());
+        let registry = Registry::new(Some(Arc::clone(&seen) as _));
+        let (first, second) = (registry.new_channel(1), registry.new_channel(1));
+        registry.add(&group("a"), &first);
+        registry.add(&group("a"), &second);
+        drop(first);
+        assert!(registry.has_members(&group("a")));
+        drop(second);
+        assert!(registry.groups().is_empty());
+        assert!(registry.mailboxes().is_empty());
+        assert!(lock(&registry.channels).is_empty());
+        assert_eq!(
+            *lock(&seen.0),
+            ["a", "a"],
+            "the first joined, the last left"
+        );
+    }
+
+    #[test]
+    fn a_full_channel_still_gets_its_resync() {
+        let registry = Registry::new(None);
+        let mut channel = registry.new_channel(1);
+        registry.add(&group("a"), &channel);
+        for _ in 0..3 {
+            registry.deliver(&group("a"), &Bytes::from_static(b"x"));
+            registry.resync(&group("a"));
+        }
+        assert_eq!(channel.try_receive(), Some(LayerEvent::Resync));
+        assert!(matches!(
+            channel.try_receive(),
+            Some(LayerEvent::Message { .. })
+        ));
+        assert_eq!(channel.try_receive(), Some(LayerEvent::Lagged));
+        assert_eq!(channel.try_receive(), None);
+    }
+
+    #[test]
+    fn bytes_are_bounded_too_but_one_message_always_fits() {
+        let registry = Registry::new(None);
+        let mut channel = registry.new_channel(100);
+        registry.add(&group("a"), &channel);
+        let large = Bytes::from(vec![0; limits::CHANNEL_BYTES + 1]);
+        for _ in 0..2 {
+            registry.deliver(&group("a"), &large);
+            registry.deliver(&group("a"), &Bytes::from_static(b"x"));
+            assert!(matches!(
+                channel.try_receive(),
+                Some(LayerEvent::Message { payload, .. }) if payload == large
+            ));
+            assert_eq!(channel.try_receive(), Some(LayerEvent::Lagged));
+        }
+    }
+
+    #[test]
+    fn a_channel_of_another_registry_is_left_alone() {
+        let (one, two) = (Registry::new(None), Registry::new(None));
+        let channel = one.new_channel(1);
+        two.add(&group("a"), &channel);
+        assert!(!two.has_members(&group("a")));
+    }
+}

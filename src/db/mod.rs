@@ -317,6 +317,12 @@ pub trait Store: Send + Sync + 'static {
     /// The room's replies that are not settled, with their saved text, by seq.
     async fn running_replies(&self, room: RoomId) -> StoreResult<Vec<RunningReply>>;
 
+    /// The slug of a room, deleted or not, for those who have only its id; it never changes.
+    ///
+    /// # Errors
+    /// `room_not_found`.
+    async fn room_slug(&self, room: RoomId) -> StoreResult<String>;
+
     /// Streaming replies whose lease has run out; at most `limit`.
     async fn expired_replies(&self, limit: i64) -> StoreResult<Vec<ExpiredReply>>;
 

@@ -254,6 +254,10 @@ impl Store for SqliteStore {
         self.read(move |conn| replies::running(conn, room)).await
     }
 
+    async fn room_slug(&self, room: RoomId) -> StoreResult<String> {
+        self.read(move |conn| rooms::slug(conn, room)).await
+    }
+
     async fn expired_replies(&self, limit: i64) -> StoreResult<Vec<ExpiredReply>> {
         self.read(move |conn| replies::expired(conn, limit)).await
     }

@@ -27,6 +27,16 @@ pub(super) fn ping(conn: &mut SqliteConnection) -> Work<()> {
     Ok(())
 }
 
+/// The slug of a room, deleted or not.
+pub(super) fn slug(conn: &mut SqliteConnection, room: RoomId) -> Work<String> {
+    rooms::table
+        .filter(rooms::id.eq(StoredId(room.0)))
+        .select(rooms::slug)
+        .first(conn)
+        .optional()?
+        .ok_or_else(|| ErrorCode::RoomNotFound.into())
+}
+
 /// A room with its owner.
 pub(super) fn create(conn: &mut SqliteConnection, room: &NewRoom, owner: UserId) -> Work<RoomView> {
     if accounts::by_id(conn, owner)?.is_none() {
