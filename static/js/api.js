@@ -1,0 +1,79 @@
+/**
+ * The HTTP half of the protocol: accounts, rooms, members. JSON in and out; the session is the server's cookie.
+ * Every refusal is a `Refusal` with the server's stable code; no answer at all has the code `network`.
+ */
+import { Refusal } from './errors.js';
+
+/** A request without an answer after this long is given up. */
+const TIMEOUT_MS = 20_000;
+
+export class Api {
+  #base;
+  #fetch;
+
+  /** @param {string} base such as `/api` @param {typeof fetch} [fetcher] */
+  constructor(base, fetcher = (...args) => globalThis.fetch(...args)) {
+    this.#base = base;
+    this.#fetch = fetcher;
+  }
+
+  /** What this server offers, before anybody has signed in. */
+  config() { return this.#call('GET', '/config'); }
+  /** Who the session is. @throws {Refusal} `unauthenticated` */
+  me() { return this.#call('GET', '/me'); }
+  /** @param {string} name */
+  guest(name) { return this.#call('POST', '/guests', { name }); }
+  /** @param {string} name @param {string} password */
+  signUp(name, password) { return this.#call('POST', '/users', { name, password }); }
+  /** @param {string} name @param {string} password */
+  signIn(name, password) { return this.#call('POST', '/sessions', { name, password }); }
+  signOut() { return this.#call('DELETE', '/sessions/current'); }
+
+  /** One's own rooms and the public ones. */
+  async rooms() { return (await this.#call('GET', '/rooms')).rooms; }
+  /** @param {{slug: string, name: string, visibility: 'public' | 'private'}} room */
+  createRoom(room) { return this.#call('POST', '/rooms', room); }
+  /** @param {string} slug @param {{name?: string, visibility?: string}} change */
+  changeRoom(slug, change) { return this.#call('PATCH', `/rooms/${encodeURIComponent(slug)}`, change); }
+  /** @param {string} slug */
+  deleteRoom(slug) { return this.#call('DELETE', `/rooms/${encodeURIComponent(slug)}`); }
+  /** @param {string} slug @returns {Promise<{user: object, role: string}[]>} */
+  async members(slug) { return (await this.#call('GET', `/rooms/${encodeURIComponent(slug)}/members`)).members; }
+  /** @param {string} slug @param {{name: string, role?: string}} member */
+  addMember(slug, member) { return this.#call('POST', `/rooms/${encodeURIComponent(slug)}/members`, member); }
+  /** @param {string} slug @param {string} user the id */
+  removeMember(slug, user) {
+    return this.#call('DELETE', `/rooms/${encodeURIComponent(slug)}/members/${encodeURIComponent(user)}`);
+  }
+
+  async #call(method, path, body) {
+    let response;
+    let text;
+    try {
+      response = await this.#fetch(this.#base + path, {
+        method,
+        credentials: 'same-origin',
+        headers: body === undefined ? {} : { 'content-type': 'application/json' },
+        body: body === undefined ? undefined : JSON.stringify(body),
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+      text = await response.text();
+    } catch {
+      throw new Refusal('network', 'The server cannot be reached.');
+    }
+    const answer = parse(text);
+    if (response.ok) return answer;
+    throw new Refusal(answer?.code ?? 'internal', answer?.detail ?? answer?.title ?? 'Something went wrong on the server.', {
+      retryAfterMs: answer?.retry_after_ms ?? null,
+      status: response.status,
+    });
+  }
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

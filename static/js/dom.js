@@ -1,0 +1,77 @@
+/**
+ * Building nodes without HTML strings: the only ways that the page makes elements. (`html.js` has the one exception.)
+ */
+
+/**
+ * @param {string} tag with classes, such as `button.quiet`
+ * @param {Record<string, any>} [properties] `on…` listen; `text` is the text; others are attributes, left out when
+ *   null, undefined or false
+ * @param {...(Node | string | null | undefined | false)} children
+ * @returns {HTMLElement}
+ */
+export function h(tag, properties = {}, ...children) {
+  const [name, ...classes] = tag.split('.');
+  const element = document.createElement(name);
+  if (classes.length > 0) element.className = classes.join(' ');
+  for (const [key, value] of Object.entries(properties)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key.startsWith('on')) element.addEventListener(key.slice(2), value);
+    else if (key === 'text') element.textContent = value;
+    else element.setAttribute(key, value === true ? '' : String(value));
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+const SHAPES = {
+  send: ['M12 19V5', 'M5.5 11.5 12 5l6.5 6.5'],
+  stop: ['M7 7h10v10H7z'],
+  back: ['M15 5l-7 7 7 7'],
+  down: ['M12 5v14', 'M5.5 12.5 12 19l6.5-6.5'],
+  plus: ['M12 5v14', 'M5 12h14'],
+  close: ['M6 6l12 12', 'M18 6 6 18'],
+  people: ['M9 11.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7z', 'M2.5 20c.4-3.6 3-5.5 6.500-5.500s6.100 1.900 6.500 5.500', 'M16 4.800a3.300 3.300 0 0 1 0 6.400', 'M18 14.900c2 .7 3.200 2.400 3.500 5.100'],
+  settings: ['M4 7h9', 'M17 7h3', 'M4 17h3', 'M11 17h9', 'M15 4.500v5', 'M9 14.500v5'],
+  copy: ['M9 9h11v11H9z', 'M5 15H4V4h11v1'],
+  check: ['M5 12.500l4.500 4.500L19 7.500'],
+  retry: ['M20 11a8 8 0 1 0-2.300 6.300', 'M20 4.500V11h-6.500'],
+  more: ['M5 12h14', 'M13 6l6 6-6 6'],
+  lock: ['M6 11h12v9H6z', 'M8.500 11V8a3.500 3.500 0 0 1 7 0v3'],
+  hash: ['M9.500 4 7.500 20', 'M16.500 4l-2 16', 'M4.500 9h16', 'M3.500 15h16'],
+  chat: ['M4 5h16v11H10l-4.500 4v-4H4z'],
+  leave: ['M14 4H5v16h9', 'M10 12h11', 'M17 8l4 4-4 4'],
+  alert: ['M12 4 2.500 20h19z', 'M12 10v4.500', 'M12 17.300v.2'],
+  spark: ['M12 3c.6 5.200 3.500 8.300 9 9-5.500.7-8.400 3.800-9 9-.6-5.200-3.500-8.300-9-9 5.500-.7 8.400-3.800 9-9z'],
+};
+
+/** @param {keyof typeof SHAPES} name @returns {SVGElement} a drawing beside a label; screen readers pass it over */
+export function icon(name) {
+  const namespace = 'http://www.w3.org/2000/svg';
+  const svg = document.createElementNS(namespace, 'svg');
+  svg.setAttribute('viewBox', '0 0 24 24');
+  svg.setAttribute('aria-hidden', 'true');
+  svg.setAttribute('class', `icon icon-${name}`);
+  for (const shape of SHAPES[name]) {
+    const path = document.createElementNS(namespace, 'path');
+    path.setAttribute('d', shape);
+    svg.append(path);
+  }
+  return svg;
+}
+
+/**
+ * A button that is only a drawing.
+ * @param {keyof typeof SHAPES} shape
+ * @param {string} label
+ * @param {(event: Event) => void} onclick
+ * @param {string} [classes]
+ */
+export function iconButton(shape, label, onclick, classes = 'icon-button') {
+  return h(`button.${classes}`, { type: 'button', 'aria-label': label, title: label, onclick }, icon(shape));
+}
+
+/** Says something once to those who listen instead of look. @param {string} sentence */
+export function announce(sentence) {
+  const region = document.getElementById('status');
+  if (region !== null && region.textContent !== sentence) region.textContent = sentence;
+}

@@ -1,0 +1,155 @@
+/**
+ * `<salon-app>`: who is here, which room is open, and what lies between the page and the browser (address, title,
+ * visibility, network). It makes the one `Salon` and hands it to the other elements.
+ */
+import { Refusal, Salon } from '../salon.js';
+import { h, announce } from '../dom.js';
+import { Memory, livingTabs, local, tabId } from '../memory.js';
+import { RoomBook } from '../room-book.js';
+import './banner.js';
+import './room-list.js';
+import './room.js';
+import './sign-in.js';
+
+/** A page hidden for longer reads what it missed as soon as it is shown. */
+const HIDDEN_MS = 60_000;
+
+class SalonApp extends HTMLElement {
+  #salon = null;
+  #book = null;
+  #memory = null;
+  #config = null;
+  #hiddenAt = null;
+
+  connectedCallback() {
+    addEventListener('hashchange', () => this.#route());
+    addEventListener('online', () => this.#salon?.retryNow());
+    addEventListener('offline', () => this.#salon?.probe());
+    document.addEventListener('visibilitychange', () => this.#visibilityChanged());
+    this.addEventListener('salon-open', (event) => this.#open(event.detail.slug));
+    this.addEventListener('salon-list', () => { location.hash = '#/'; });
+    this.addEventListener('salon-sign-out', () => this.#signOut());
+    this.addEventListener('salon-signed-in', (event) => this.#enter(event.detail.user));
+    this.addEventListener('salon-left', (event) => this.#left(event.detail.slug));
+    this.#begin();
+  }
+
+  async #begin() {
+    const tab = tabId();
+    this.#salon = new Salon({ storage: local, tab, living: await livingTabs(tab) });
+    this.#salon.on('signed_out', () => this.#sessionEnded());
+    try {
+      this.#config = await this.#salon.api.config();
+      const { user } = await this.#salon.api.me();
+      await this.#enter(user);
+    } catch (refusal) {
+      if (refusal instanceof Refusal && refusal.status === 401) this.#showSignIn();
+      else if (refusal instanceof Refusal) this.#showUnreachable();
+      else throw refusal;
+    }
+  }
+
+  async #enter(user) {
+    this.#memory = new Memory(user.id);
+    await this.#salon.connect(user);
+    this.#book = new RoomBook(this.#salon, this.#memory);
+    this.#book.on('change', () => this.#titleChanged());
+    this.#showChat();
+    await this.#book.load();
+    if (location.hash.length <= 2) this.#openFirst();
+    else this.#route();
+  }
+
+  #showSignIn(note = '') {
+    const form = document.createElement('salon-sign-in');
+    form.show({ salon: this.#salon, config: this.#config ?? { guests: true, signup: true }, note });
+    this.className = 'app signed-out';
+    this.replaceChildren(form);
+    document.title = 'Salon';
+  }
+
+  #showUnreachable() {
+    this.className = 'app signed-out';
+    const again = h('button.primary', { type: 'button', text: 'Try again', onclick: () => location.reload() });
+    this.replaceChildren(h('div.unreachable', {},
+      h('h1', { text: 'Salon cannot be reached' }),
+      h('p', { text: 'The server does not answer at the moment. Nothing you wrote is lost.' }), again));
+  }
+
+  #showChat() {
+    const [list, room, banner] = ['salon-room-list', 'salon-room', 'salon-banner'].map((tag) => document.createElement(tag));
+    const context = { salon: this.#salon, book: this.#book, memory: this.#memory, config: this.#config };
+    this.className = 'app';
+    this.dataset.pane = 'list';
+    this.replaceChildren(list, h('main.main', { id: 'main' }, banner, room));
+    for (const element of [list, room, banner]) element.show(context);
+  }
+
+  /** A newcomer lands in the lobby; who has been here, in the last room; a narrow screen shows the list first. */
+  #openFirst() {
+    const slug = this.#book.first();
+    if (slug !== null) location.replace(`#/rooms/${encodeURIComponent(slug)}`);
+    else this.#route();
+  }
+
+  #open(slug) {
+    const hash = `#/rooms/${encodeURIComponent(slug)}`;
+    if (location.hash === hash) this.#route();
+    else location.hash = hash;
+  }
+
+  #route() {
+    if (this.#book === null) return;
+    const match = /^#\/rooms\/([^/]+)$/.exec(location.hash);
+    const slug = match && decodeURIComponent(match[1]);
+    this.dataset.pane = slug === null ? 'list' : 'room';
+    if (slug !== null) this.#book.open(slug);
+    this.querySelector('salon-room')?.open(slug ?? this.#book.current);
+    this.#titleChanged();
+  }
+
+  #left(slug) {
+    this.#book.forget(slug);
+    location.hash = '#/';
+    this.querySelector('salon-room')?.open(null);
+    this.#book.load();
+  }
+
+  #titleChanged() {
+    const unread = this.#book.unreadTotal();
+    const name = this.#book.name(this.#book.current);
+    document.title = `${unread > 0 ? `(${unread > 99 ? '99+' : unread}) ` : ''}${name === null ? '' : `${name} · `}Salon`;
+  }
+
+  #visibilityChanged() {
+    if (document.hidden) {
+      this.#hiddenAt = Date.now();
+      return;
+    }
+    if (this.#hiddenAt !== null && Date.now() - this.#hiddenAt > HIDDEN_MS) this.#salon?.resync();
+    else this.#salon?.probe();
+    this.#hiddenAt = null;
+  }
+
+  async #signOut() {
+    try {
+      await this.#salon.api.signOut();
+    } catch (refusal) {
+      if (refusal.status !== 401) {
+        announce('Signing out did not work: the server cannot be reached.');
+        return;
+      }
+    }
+    this.#memory.clear();
+    this.#sessionEnded('');
+  }
+
+  #sessionEnded(note = 'Your session has ended. Sign in to go on.') {
+    this.#salon.disconnect();
+    this.#book = null;
+    if (note === '') history.replaceState(null, '', location.pathname);
+    this.#showSignIn(note);
+  }
+}
+
+customElements.define('salon-app', SalonApp);

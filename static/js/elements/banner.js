@@ -1,0 +1,63 @@
+/**
+ * `<salon-banner>`: says that the connection is lost, but only when it stays lost; and passes on what went wrong.
+ */
+import { h, iconButton } from '../dom.js';
+
+/** Shorter interruptions are not worth a word. */
+const GRACE_MS = 5_000;
+const NOTE_MS = 8_000;
+
+class SalonBanner extends HTMLElement {
+  #timer = null;
+  #shown = false;
+
+  /** @param {{salon: import('../salon.js').Salon}} context */
+  show({ salon }) {
+    this.className = 'banners';
+    this.lost = h('div.banner', { role: 'alert', hidden: true });
+    this.notes = h('div.notes', { role: 'alert' });
+    this.append(this.lost, this.notes);
+    salon.on('status', (status) => this.#statusChanged(salon, status));
+    addEventListener('salon-note', (event) => this.#note(event.detail));
+    this.#statusChanged(salon, salon.status);
+  }
+
+  #statusChanged(salon, status) {
+    if (status === 'open') {
+      clearTimeout(this.#timer);
+      this.#timer = null;
+      this.#shown = false;
+      this.lost.hidden = true;
+      this.lost.replaceChildren();
+    } else if (status !== 'idle' && this.#timer === null) {
+      this.#timer = setTimeout(() => this.#showLost(salon), GRACE_MS);
+    }
+    this.lost.classList.toggle('trying', status === 'connecting');
+  }
+
+  #showLost(salon) {
+    if (this.#shown || !this.isConnected) return;
+    this.#shown = true;
+    this.lost.replaceChildren(
+      h('span.pulse', { 'aria-hidden': 'true' }),
+      h('span', { text: 'Reconnecting… What you write is kept and sent as soon as the connection is back.' }),
+      h('button.text-button', { type: 'button', text: 'Try now', onclick: () => salon.retryNow() }),
+    );
+    this.lost.hidden = false;
+  }
+
+  #note(sentence) {
+    const note = h('div.note', {}, h('span', { text: sentence }),
+      iconButton('close', 'Dismiss', () => note.remove(), 'icon-button.small'));
+    this.notes.append(note);
+    while (this.notes.children.length > 3) this.notes.firstElementChild.remove();
+    setTimeout(() => note.remove(), NOTE_MS);
+  }
+}
+
+/** Shows a sentence about something that went wrong. @param {string} sentence */
+export function showNote(sentence) {
+  dispatchEvent(new CustomEvent('salon-note', { detail: sentence }));
+}
+
+customElements.define('salon-banner', SalonBanner);

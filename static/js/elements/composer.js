@@ -1,0 +1,136 @@
+/**
+ * `<salon-composer>`: where one writes. It is never disabled; its one button sends, and stops one's own running
+ * reply while there is nothing to send.
+ */
+import { h, icon } from '../dom.js';
+import { myRunningReply } from '../items.js';
+import { MentionMenu } from './mention-menu.js';
+import { showNote } from './banner.js';
+
+/** The counter appears when less than this part of the limit is left. */
+const COUNTER_FROM = 0.8;
+const encoder = new TextEncoder();
+
+class SalonComposer extends HTMLElement {
+  #context;
+  #room;
+  #messages;
+  #running = null;
+  #menu;
+  #touch = matchMedia('(hover: none) and (pointer: coarse)');
+
+  /** @param {object} context @param {import('../room.js').Room} room @param {HTMLElement} messages */
+  show(context, room, messages) {
+    this.#context = context;
+    this.#room = room;
+    this.#messages = messages;
+    this.className = 'composer';
+    this.input = h('textarea', {
+      id: 'composer-input', rows: 1, 'aria-label': 'Message', placeholder: 'Write a message, or @assistant to ask',
+      autocomplete: 'off', enterkeyhint: this.#touch.matches ? 'enter' : 'send',
+      oninput: () => this.#edited(), onkeydown: (event) => this.#key(event),
+    });
+    this.button = h('button.send', { id: 'composer-send', type: 'button', onclick: () => this.#pressed() });
+    this.counter = h('span.counter', { 'aria-live': 'polite', hidden: true });
+    const box = h('div.box', {}, this.input, this.counter, this.button);
+    this.append(box, h('p.keys', { text: this.#touch.matches ? '' : 'Enter sends · Shift + Enter for a new line' }));
+    this.#menu = new MentionMenu(this.input, box, () => this.#members());
+    messages.addEventListener('salon-suggest', (event) => this.#put(event.detail.text));
+    this.input.value = context.memory.draft(room.slug);
+    this.#edited();
+    if (matchMedia('(hover: hover)').matches) this.input.focus({ preventScroll: true });
+  }
+
+  /** @param {import('../store.js').RoomState} state */
+  update(state) {
+    this.#running = myRunningReply(state);
+    const reads = state.room?.role === 'reader';
+    this.hidden = reads;
+    this.#showMode();
+  }
+
+  #put(text) {
+    this.input.value = text;
+    this.#edited();
+    this.input.focus();
+  }
+
+  #edited() {
+    this.#context.memory.setDraft(this.#room.slug, this.input.value);
+    this.#grow();
+    this.#count();
+    this.#showMode();
+  }
+
+  /** As high as its text, up to the limit of the style sheet. */
+  #grow() {
+    this.input.style.height = 'auto';
+    this.input.style.height = `${this.input.scrollHeight}px`;
+  }
+
+  #count() {
+    const limit = this.#context.salon.limits.body_bytes;
+    const used = this.input.value.length * 3 < limit * COUNTER_FROM ? 0 : encoder.encode(this.input.value).length;
+    this.counter.hidden = used < limit * COUNTER_FROM;
+    this.tooLong = used > limit;
+    this.counter.classList.toggle('over', this.tooLong);
+    const left = limit - used;
+    this.counter.textContent = left >= 0 ? `${left.toLocaleString()} left` : `${(-left).toLocaleString()} too many`;
+  }
+
+  #showMode() {
+    const empty = this.input.value.trim() === '';
+    const mode = empty && this.#running !== null ? 'stop' : 'send';
+    this.button.disabled = mode === 'send' && (empty || this.tooLong);
+    if (this.button.dataset.mode === mode) return;
+    this.button.dataset.mode = mode;
+    const label = mode === 'stop' ? 'Stop the answer' : 'Send';
+    this.button.setAttribute('aria-label', label);
+    this.button.title = label;
+    this.button.replaceChildren(icon(mode));
+  }
+
+  #key(event) {
+    if (event.isComposing || event.keyCode === 229) return;
+    if (this.#menu.key(event)) return;
+    if (event.key === 'Enter' && !event.shiftKey && !event.altKey && (!this.#touch.matches || event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      this.#send();
+    }
+  }
+
+  #pressed() {
+    if (this.button.dataset.mode === 'stop') this.#stop();
+    else this.#send();
+    this.input.focus();
+  }
+
+  #send() {
+    const body = this.input.value.trim();
+    if (body === '' || this.tooLong) return;
+    this.input.value = '';
+    this.#edited();
+    this.#room.send(body.replaceAll('\0', ''));
+    // In the same frame: the words are in the column before the box is seen empty.
+    this.#messages.sent();
+  }
+
+  async #stop() {
+    try {
+      await this.#room.stop(this.#running);
+    } catch (refusal) {
+      if (refusal.code !== 'reply_settled') showNote(refusal.message);
+    }
+  }
+
+  async #members() {
+    try {
+      const members = await this.#context.salon.api.members(this.#room.slug);
+      return members.map(({ user }) => user);
+    } catch {
+      return [];
+    }
+  }
+}
+
+customElements.define('salon-composer', SalonComposer);

@@ -1,0 +1,59 @@
+/**
+ * The dialog that lists a room's members; owners and moderators add and remove them there.
+ */
+import { h } from '../dom.js';
+import { avatar } from '../avatar.js';
+import { openDialog, submitting } from './dialog.js';
+
+const ROLES = { owner: 'Owner', moderator: 'Moderator', member: 'Member', reader: 'Reader' };
+
+/**
+ * @param {{salon: import('../salon.js').Salon}} context
+ * @param {object} room
+ * @param {HTMLElement} opener which dispatches `salon-left` when one leaves the room oneself
+ */
+export function openMembersDialog({ salon }, room, opener) {
+  const manages = room.role === 'owner' || room.role === 'moderator';
+  const list = h('ul.members', { 'aria-busy': 'true' }, h('li.empty', { text: 'Reading the list…' }));
+  const problem = h('p.problem', { role: 'alert' });
+  const name = h('input', { id: 'member-name', required: true, maxlength: 64, autocomplete: 'off', spellcheck: 'false', placeholder: 'Name' });
+  const role = h('select', { 'aria-label': 'Role' },
+    ...['member', 'reader', 'moderator'].map((value) => h('option', { value, text: ROLES[value] })));
+  const reload = async () => {
+    try {
+      const members = await salon.api.members(room.slug);
+      list.replaceChildren(...members.map((member) => row(member)));
+    } catch (refusal) {
+      problem.textContent = refusal.message;
+    }
+    list.removeAttribute('aria-busy');
+  };
+  const remove = async (user) => {
+    const self = user.id === salon.user.id;
+    if (self && !confirm('Leave this room?')) return;
+    try {
+      await salon.api.removeMember(room.slug, user.id);
+    } catch (refusal) {
+      problem.textContent = refusal.message;
+      return;
+    }
+    if (!self) return void reload();
+    dialog.close();
+    opener.dispatchEvent(new CustomEvent('salon-left', { bubbles: true, detail: { slug: room.slug } }));
+  };
+  const row = ({ user, role: held }) => h('li', {}, avatar(user),
+    h('span.member-name', {}, h('strong', { text: user.name }), h('small', { text: user.kind === 'assistant' ? 'Assistant' : ROLES[held] })),
+    (manages || user.id === salon.user.id) && h('button.text-button', {
+      type: 'button', text: user.id === salon.user.id ? 'Leave' : 'Remove', onclick: () => remove(user),
+    }));
+  const add = (event) => submitting(event, problem, async () => {
+    await salon.api.addMember(room.slug, { name: name.value.trim(), role: role.value });
+    name.value = '';
+    await reload();
+  });
+  const dialog = openDialog(`Members of ${room.name}`,
+    manages && h('form.add-member', { onsubmit: add }, h('label.visually-hidden', { for: 'member-name', text: 'Name' }),
+      name, role, h('button.primary', { type: 'submit', text: 'Add' })),
+    problem, list);
+  reload();
+}

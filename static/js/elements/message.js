@@ -1,0 +1,205 @@
+/**
+ * `<salon-message>`: one message in every state it can have: on its way, settled, or a reply that waits, grows, was
+ * stopped, failed or broke off. It draws again only what changed.
+ */
+import { h, icon } from '../dom.js';
+import { avatar } from '../avatar.js';
+import { replyFailure } from '../errors.js';
+import { GrowingBody, copyButton, renderPlain, renderSettled } from '../render.js';
+import { isRunning } from '../replies.js';
+import { clockTime, fullTime } from '../time.js';
+import { showNote } from './banner.js';
+
+/** Waiting becomes worth a number after this. */
+const ELAPSED_AFTER_S = 3;
+
+class SalonMessage extends HTMLElement {
+  #room;
+  #item;
+  #drawn = {};
+  #growing = null;
+  #waitingSince = null;
+  #ticker = null;
+
+  disconnectedCallback() {
+    clearInterval(this.#ticker);
+    this.#ticker = null;
+  }
+
+  /** @param {import('../items.js').Item} item @param {import('../room.js').Room} room */
+  update(item, room) {
+    this.#room = room;
+    this.#item = item;
+    if (this.body === undefined) this.#build();
+    const { message, entry } = item;
+    const own = item.type === 'outgoing' || item.mine;
+    const classes = ['message', own ? 'own' : message.kind === 'assistant' ? 'assistant' : 'other', item.grouped && 'grouped'];
+    this.className = classes.filter(Boolean).join(' ');
+    this.dataset.state = item.type === 'outgoing' ? entry.state : this.#stateOf(item);
+    if (message !== undefined) this.dataset.seq = message.seq;
+    this.#drawHead(item);
+    this.#drawBody(item);
+    this.#drawFoot(item);
+  }
+
+  /** `queued` on the wire covers waiting and being written; readers see the difference. */
+  #stateOf({ message, reply }) {
+    if (message.deleted_at) return 'deleted';
+    if (!isRunning(message)) return message.state;
+    if (reply?.frozen !== null && reply?.frozen !== undefined) return 'stopping';
+    return reply === null || reply.text === '' ? 'queued' : 'streaming';
+  }
+
+  #build() {
+    this.setAttribute('role', 'article');
+    this.picture = h('div.picture');
+    this.head = h('div.head');
+    this.body = h('div.body.markdown', { dir: 'auto' });
+    this.foot = h('div.foot');
+    this.tools = h('div.tools');
+    this.append(this.picture, h('div.content', {}, this.head, this.body, this.foot, this.tools));
+  }
+
+  #drawHead({ type, message, entry, grouped }) {
+    const at = type === 'outgoing' ? entry.at : Date.parse(message.created_at);
+    const author = message?.author;
+    const key = `${author?.id} ${author?.name} ${at} ${grouped} ${message?.edited_at} ${message?.reply?.model}`;
+    if (this.#drawn.head === key) return;
+    this.#drawn.head = key;
+    const time = h('time', { datetime: new Date(at).toISOString(), title: fullTime(at), text: clockTime(at) });
+    this.picture.replaceChildren(...(author && !grouped ? [avatar(author)] : []));
+    this.head.replaceChildren(...[
+      author && h('span.author', { text: author.name }),
+      message?.reply?.model && h('span.model', { text: message.reply.model }),
+      time,
+      message?.edited_at && h('span.edited', { text: 'edited' }),
+    ].filter(Boolean));
+    this.setAttribute('aria-label', `${author?.name ?? 'You'}, ${clockTime(at)}`);
+  }
+
+  #drawBody({ type, message, entry, reply }) {
+    const { state } = this.dataset;
+    if (type === 'outgoing') {
+      this.#drawOnce(`plain ${entry.body}`, () => renderPlain(this.body, entry.body));
+    } else if (state === 'deleted') {
+      this.#drawOnce('deleted', () => this.body.replaceChildren(h('p.deleted', { text: 'This message was deleted.' })));
+    } else if (isRunning(message)) {
+      this.#drawGrowing(reply);
+    } else {
+      // The echo of one's own plain words looks like what is there already: nothing to draw.
+      const key = message.html === undefined && message.kind === 'user' ? `plain ${message.body}` : `version ${message.version}`;
+      this.#drawOnce(key, () => renderSettled(this.body, message));
+    }
+  }
+
+  #drawOnce(key, draw) {
+    this.#growing = null;
+    if (this.#drawn.body === key) return;
+    this.#drawn.body = key;
+    draw();
+  }
+
+  #drawGrowing(reply) {
+    const text = reply?.frozen ?? reply?.text ?? '';
+    const key = `growing ${reply?.attempt} ${text.length}`;
+    if (this.#drawn.body === key && this.#growing !== null) return;
+    this.#drawn.body = key;
+    this.#growing ??= new GrowingBody(this.body);
+    this.#growing.update(text, { open: true });
+  }
+
+  #drawFoot(item) {
+    const { state } = this.dataset;
+    const { ahead, entry, message } = item;
+    const key = `${state} ${ahead} ${entry?.error?.code} ${message?.version} ${this.#maySteer()}`;
+    if (this.#drawn.foot === key) return;
+    this.#drawn.foot = key;
+    clearInterval(this.#ticker);
+    this.#ticker = null;
+    if (state !== 'queued') this.#waitingSince = null;
+    this.foot.replaceChildren(...(FEET[state]?.call(this, item) ?? []).filter(Boolean));
+    const settled = message !== undefined && ['complete', 'stopped', 'failed', 'interrupted'].includes(state) && message.body !== '';
+    this.tools.replaceChildren(...(settled ? [copyButton(() => this.#item.message.body, 'Copy message')] : []));
+  }
+
+  /** Stop and Retry: whose prompt it was, and those who keep order. */
+  #maySteer() {
+    const role = this.#room.state.room?.role;
+    return this.#item.asked ? role !== 'reader' : role === 'owner' || role === 'moderator';
+  }
+
+  stopButton() {
+    return this.#maySteer() && button('stop', 'Stop', () => this.#ask(this.#room.stop(this.#item.message.seq)));
+  }
+
+  againButtons() {
+    const { seq, body } = this.#item.message;
+    const writes = this.#room.state.room?.role !== 'reader';
+    return [
+      this.#maySteer() && button('retry', 'Retry', () => this.#ask(this.#room.retryReply(seq))),
+      writes && body !== '' && button('more', 'Continue', () => this.#ask(this.#room.continueReply(seq))),
+    ];
+  }
+
+  sendButtons() {
+    const { clientId } = this.#item.entry;
+    return [
+      button('retry', 'Retry', () => this.#room.retrySend(clientId)),
+      button('close', 'Discard', () => this.#room.discardSend(clientId)),
+    ];
+  }
+
+  /** A line that says how long one waits, once that is worth saying. */
+  waiting(ahead) {
+    this.#waitingSince ??= Date.now();
+    const seconds = h('span.seconds');
+    const tick = () => {
+      const elapsed = Math.floor((Date.now() - this.#waitingSince) / 1_000);
+      seconds.textContent = elapsed >= ELAPSED_AFTER_S ? `${elapsed} s` : '';
+    };
+    tick();
+    this.#ticker = setInterval(tick, 1_000);
+    const label = ahead > 0 ? `Queued, ${ahead} ahead` : 'Thinking';
+    return h('span.waiting', {}, h('span.dots', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i')), h('span', { text: label }), seconds);
+  }
+
+  async #ask(promise) {
+    try {
+      await promise;
+    } catch (refusal) {
+      showNote(refusal.code === 'disconnected' ? 'There is no connection at the moment. Try again when it is back.' : refusal.message);
+    }
+  }
+}
+
+const chip = (kind, shape, text) => h(`span.chip.chip-${kind}`, {}, icon(shape), h('span', { text }));
+
+const button = (shape, text, onclick) => h('button.quiet', { type: 'button', 'data-action': text.toLowerCase(), onclick }, icon(shape), h('span', { text }));
+
+/** What stands under a message, by its state. */
+const FEET = {
+  sending({ entry }) {
+    return [h('span.sending', { text: entry.error === null ? 'Sending…' : 'Waiting to send again…' })];
+  },
+  failed(item) {
+    if (item.type === 'outgoing') return [chip('bad', 'alert', `Not sent. ${item.entry.error?.message ?? ''}`), ...this.sendButtons()];
+    return [chip('bad', 'alert', replyFailure(item.message.reply?.error)), ...this.againButtons()];
+  },
+  queued({ ahead }) {
+    return [this.waiting(ahead), this.stopButton()];
+  },
+  streaming() {
+    return [h('span.caret', { 'aria-hidden': 'true' }), this.stopButton()];
+  },
+  stopping() {
+    return [chip('calm', 'stop', 'Stopping…')];
+  },
+  stopped() {
+    return [chip('calm', 'stop', 'Stopped'), ...this.againButtons()];
+  },
+  interrupted() {
+    return [chip('warn', 'alert', 'Interrupted: the server that wrote this answer went away.'), ...this.againButtons()];
+  },
+};
+
+customElements.define('salon-message', SalonMessage);

@@ -1,0 +1,228 @@
+/**
+ * `<salon-messages>`: the message column. It shows at most `SHOWN_MAX` of the messages that are held, asks for older
+ * ones near the top, follows the end only while the reader is there, and says by the way what happens to replies.
+ */
+import { announce, h, icon } from '../dom.js';
+import { buildItems } from '../items.js';
+import { ScrollKeeper } from '../scroll.js';
+import { emptyRoom } from './empty-room.js';
+import './message.js';
+
+/** Messages in the document at most. */
+export const SHOWN_MAX = 400;
+/** What is kept when the reader is at the end and it became more. */
+const TRIM_TO = 300;
+/** Messages that come into sight at once. */
+const STEP = 60;
+/** So near to an edge more is shown. */
+const EDGE_PX = 800;
+
+class SalonMessages extends HTMLElement {
+  #context;
+  #room;
+  #keeper;
+  #elements = new Map();
+  #readSeq = Infinity;
+  #opened = false;
+  #lowSeq = null;
+  #highSeq = null;
+  #upward = false;
+  #newCount = 0;
+  #lastSeq = 0;
+  #running = new Set();
+
+  /** @param {object} context @param {import('../room.js').Room} room */
+  show(context, room) {
+    this.#context = context;
+    this.#room = room;
+    this.className = 'messages';
+    this.above = h('div.above', {});
+    this.column = h('div.column', { role: 'log', 'aria-live': 'off', 'aria-label': 'Messages' });
+    this.scroller = h('div.scroller', { tabindex: '0', 'aria-label': 'Messages, scrollable', role: 'region' }, this.column);
+    this.jump = h('button.jump', { id: 'jump-latest', type: 'button', hidden: true, onclick: () => this.toLatest() });
+    this.append(this.scroller, this.jump);
+    this.#keeper = new ScrollKeeper(this.scroller, this.column, () => this.#scrolled());
+    this.visible = () => !document.hidden && this.#keeper.following && this.#markRead();
+    document.addEventListener('visibilitychange', this.visible);
+  }
+
+  disconnectedCallback() {
+    this.#keeper?.disconnect();
+    document.removeEventListener('visibilitychange', this.visible);
+  }
+
+  /** @param {import('../store.js').RoomState} state */
+  update(state) {
+    if (!this.#opened && state.room !== null) this.#open(state);
+    const messages = this.#shown(state.messages);
+    const atEnd = this.#highSeq === null;
+    const items = buildItems(state, messages, { readSeq: this.#readSeq, atEnd });
+    this.#countNew(state);
+    this.#keeper.keep(() => {
+      this.#renderAbove(state, items);
+      this.#render(items);
+    });
+    this.#tellReplies(state);
+    this.#showJump();
+    if (this.#keeper.following) this.#atEnd(state);
+    if (this.#keeper.above < EDGE_PX && !state.complete && state.history === null) this.#older(state);
+  }
+
+  /** Shows the end of the room and stays there. */
+  toLatest() {
+    this.#lowSeq = null;
+    this.#highSeq = null;
+    this.#upward = false;
+    this.#newCount = 0;
+    this.#keeper.following = true;
+    this.update(this.#room.state);
+    this.#keeper.toEnd();
+    this.#showJump();
+  }
+
+  /** The reader wrote something: it has to be seen. */
+  sent() {
+    this.#readSeq = Infinity;
+    this.toLatest();
+  }
+
+  #open(state) {
+    this.#opened = true;
+    const read = this.#context.memory.readSeq(state.slug);
+    this.#lastSeq = state.messages.at(-1)?.seq ?? 0;
+    if (read === null || read >= this.#lastSeq) return;
+    this.#readSeq = read;
+    requestAnimationFrame(() => {
+      const line = this.column.querySelector('.new-line');
+      if (line !== null && this.#lastSeq - read > 3) this.#keeper.showLine(line);
+      this.#showJump();
+    });
+  }
+
+  /** The part of what is held that is in the document: a window that moves with the reader. */
+  #shown(messages) {
+    let low = this.#lowSeq === null ? 0 : placeFrom(messages, this.#lowSeq);
+    let high = this.#highSeq === null ? messages.length : placeFrom(messages, this.#highSeq + 1);
+    if (high - low > SHOWN_MAX) {
+      if (this.#upward && !this.#keeper.following) high = low + SHOWN_MAX;
+      else low = high - SHOWN_MAX;
+    }
+    this.#lowSeq = low === 0 ? null : messages[low].seq;
+    this.#highSeq = high === messages.length ? null : messages[high - 1].seq;
+    return messages.slice(low, high);
+  }
+
+  #scrolled() {
+    const { state } = this.#room;
+    const { above, distance } = this.#keeper;
+    if (above < EDGE_PX && (this.#lowSeq !== null || !state.complete)) {
+      this.#upward = true;
+      this.#older(state);
+    } else if (distance < EDGE_PX && this.#highSeq !== null) {
+      this.#upward = false;
+      const next = placeFrom(state.messages, this.#highSeq + 1) + STEP;
+      this.#highSeq = next >= state.messages.length ? null : state.messages[next].seq;
+      this.update(state);
+    }
+    if (this.#keeper.following && this.#highSeq === null) this.#atEnd(state);
+    this.#showJump();
+  }
+
+  #older(state) {
+    if (this.#lowSeq === null) {
+      this.#room.loadOlder();
+      return;
+    }
+    const low = Math.max(0, placeFrom(state.messages, this.#lowSeq) - STEP);
+    this.#lowSeq = low === 0 ? null : state.messages[low].seq;
+    this.update(state);
+  }
+
+  #atEnd(state) {
+    this.#newCount = 0;
+    if (state.messages.length > SHOWN_MAX) this.#room.trim(TRIM_TO);
+    if (!document.hidden) this.#markRead();
+  }
+
+  #markRead() {
+    const last = this.#room.state.messages.at(-1);
+    if (last !== undefined && this.isConnected) this.#context.book.read(this.#room.slug, last.seq);
+  }
+
+  #countNew(state) {
+    const last = state.messages.at(-1)?.seq ?? 0;
+    if (last > this.#lastSeq && !this.#keeper.following) this.#newCount += last - this.#lastSeq;
+    this.#lastSeq = last;
+  }
+
+  #render(items) {
+    const held = this.#elements;
+    this.#elements = new Map();
+    let place = this.above.nextSibling;
+    if (this.above.parentNode !== this.column) this.column.prepend(this.above);
+    place = this.above.nextSibling;
+    for (const item of items) {
+      const element = held.get(item.key) ?? makeElement(item);
+      held.delete(item.key);
+      this.#elements.set(item.key, element);
+      if (element === place) place = place.nextSibling;
+      else this.column.insertBefore(element, place);
+      if (element.update) element.update(item, this.#room, this.#context);
+    }
+    for (const element of held.values()) element.remove();
+  }
+
+  #renderAbove(state, items) {
+    const kind = state.room === null ? 'opening' : !state.complete ? 'more' : items.length === 0 ? 'empty' : 'start';
+    if (this.above.dataset.kind === kind && kind !== 'start') return;
+    if (this.above.dataset.kind === kind && this.above.dataset.name === state.room.name) return;
+    this.above.dataset.kind = kind;
+    this.above.dataset.name = state.room?.name ?? '';
+    this.above.replaceChildren(...({
+      opening: () => [h('div.skeletons', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i'))],
+      more: () => [h('p.loading', {}, h('span.spinner', { 'aria-hidden': 'true' }), 'Earlier messages')],
+      empty: () => [emptyRoom(state.room, this.#context.config, (text) =>
+        this.dispatchEvent(new CustomEvent('salon-suggest', { bubbles: true, detail: { text } })))],
+      start: () => [h('p.start', {}, icon('hash'), `This is where ${state.room.name} begins.`)],
+    })[kind]());
+  }
+
+  #showJump() {
+    const show = this.#keeper.away || this.#highSeq !== null;
+    this.jump.hidden = !show;
+    const label = this.#newCount > 0 ? `Jump to latest (${this.#newCount} new)` : 'Jump to latest';
+    if (this.jump.dataset.label === label) return;
+    this.jump.dataset.label = label;
+    this.jump.replaceChildren(icon('down'), h('span', { text: label }));
+  }
+
+  /** Once at the start and once at the end of an answer; never for each of its words. */
+  #tellReplies(state) {
+    const running = new Set([...state.replies.values()].filter(({ text }) => text !== '').map(({ seq }) => seq));
+    const begun = [...running].some((seq) => !this.#running.has(seq));
+    const ended = [...this.#running].some((seq) => !running.has(seq));
+    this.#running = running;
+    if (begun) announce('Assistant is answering');
+    else if (ended) announce('Answer complete');
+  }
+}
+
+function makeElement(item) {
+  if (item.type === 'day') return h('div.day', { role: 'separator', 'aria-label': item.label }, h('span', { text: item.label }));
+  if (item.type === 'new') return h('div.new-line', { role: 'separator', 'aria-label': 'New messages' }, h('span', { text: 'New' }));
+  return document.createElement('salon-message');
+}
+
+/** The place of the first message whose seq is at least `seq`. */
+function placeFrom(messages, seq) {
+  let low = 0;
+  let high = messages.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (messages[middle].seq < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+customElements.define('salon-messages', SalonMessages);

@@ -1,0 +1,81 @@
+/**
+ * `<salon-room-list>`: one's own rooms with what is unread, public rooms to join, and the way to a new one.
+ */
+import { h, icon, iconButton } from '../dom.js';
+import { avatar } from '../avatar.js';
+import { openRoomDialog } from './room-dialog.js';
+
+/** With fewer rooms than this there is nothing to search. */
+const SEARCH_FROM = 8;
+
+class SalonRoomList extends HTMLElement {
+  #context;
+  #filter = '';
+
+  /** @param {{salon: import('../salon.js').Salon, book: import('../room-book.js').RoomBook}} context */
+  show(context) {
+    this.#context = context;
+    this.className = 'room-list';
+    this.search = h('input.search', {
+      type: 'search', placeholder: 'Find a room', 'aria-label': 'Find a room', hidden: true,
+      oninput: (event) => { this.#filter = event.target.value.trim().toLowerCase(); this.#render(); },
+    });
+    this.rooms = h('nav.rooms', { 'aria-label': 'Rooms' });
+    this.append(
+      h('header.list-head', {},
+        h('p.brand', {}, h('img', { src: '/icon.svg', alt: '', width: 28, height: 28 }), h('span', { text: 'Salon' })),
+        iconButton('plus', 'New room', () => openRoomDialog(context, this), 'icon-button')),
+      this.search, this.rooms, this.#me());
+    context.book.on('change', () => this.#render());
+    this.#render();
+  }
+
+  #me() {
+    const { user } = this.#context.salon;
+    return h('footer.me', {}, avatar(user),
+      h('span.me-name', {}, h('strong', { text: user.name }), h('small', { text: user.kind === 'guest' ? 'Guest' : 'Signed in' })),
+      iconButton('leave', 'Sign out', () => this.#signOut(user)));
+  }
+
+  #signOut(user) {
+    const question = 'Sign out? A guest’s name cannot be used again after that.';
+    if (user.kind === 'guest' && !confirm(question)) return;
+    this.dispatchEvent(new CustomEvent('salon-sign-out', { bubbles: true }));
+  }
+
+  #render() {
+    const { book } = this.#context;
+    const fits = (room) => this.#filter === '' || `${room.name} ${room.slug}`.toLowerCase().includes(this.#filter);
+    const [mine, others] = [book.mine(), book.others()];
+    this.search.hidden = mine.length + others.length < SEARCH_FROM;
+    const shown = [
+      this.#group('Your rooms', mine.filter(fits), mine.length === 0 ? 'None yet. Open a public room, or make one.' : ''),
+      others.length > 0 && this.#group('Public rooms', others.filter(fits), ''),
+    ];
+    const nothing = this.#filter !== '' && ![...mine, ...others].some(fits);
+    const focused = document.activeElement?.closest?.('.room-link')?.dataset.slug;
+    this.rooms.replaceChildren(...(nothing ? [h('p.empty', { text: 'No room is called that.' })] : shown.filter(Boolean)));
+    if (focused !== undefined) this.rooms.querySelector(`[data-slug="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  #group(title, rooms, empty) {
+    return h('section', {}, h('h2', { text: title }),
+      h('ul', {}, ...rooms.map((room) => h('li', {}, this.#link(room)))),
+      empty !== '' && this.#context.book.loaded && h('p.empty', { text: empty }));
+  }
+
+  #link(room) {
+    const { book } = this.#context;
+    const unread = book.unread(room);
+    const current = room.slug === book.current;
+    const shape = room.visibility === 'private' ? 'lock' : room.visibility === 'direct' ? 'chat' : 'hash';
+    return h('a.room-link', {
+      href: `#/rooms/${encodeURIComponent(room.slug)}`, 'data-slug': room.slug, 'data-unread': unread > 0,
+      'aria-current': current ? 'page' : null,
+    }, icon(shape), h('span.room-name', { text: room.name }),
+    unread > 0 && h('span.badge', { 'aria-label': `${unread} unread`, text: unread > 99 ? '99+' : unread }),
+    room.role === null && h('span.join', { text: 'Join' }));
+  }
+}
+
+customElements.define('salon-room-list', SalonRoomList);

@@ -1,0 +1,112 @@
+/**
+ * `<salon-room>`: the pane of the open room: its head, its messages, the composer, and what stands there instead when
+ * there is no room, or it may not be entered.
+ */
+import { h, icon, iconButton } from '../dom.js';
+import { openMembersDialog } from './members-dialog.js';
+import { openSettingsDialog } from './room-dialog.js';
+import { replyRefusal } from '../salon.js';
+import { showNote } from './banner.js';
+import './composer.js';
+import './messages.js';
+
+const REFUSALS = {
+  not_a_member: 'You are not a member of this room.',
+  room_not_found: 'There is no such room, or you may not see it.',
+  removed: 'You are no longer a member of this room.',
+  deleted: 'This room was deleted.',
+};
+
+class SalonRoom extends HTMLElement {
+  #context;
+  #room = null;
+  #ends = [];
+  #frame = null;
+
+  /** @param {object} context as `<salon-app>` makes it */
+  show(context) {
+    this.#context = context;
+    this.className = 'room';
+    this.#showNothing('Choose a room', 'Open one from the list, or make a new one.');
+  }
+
+  /** Shows a room, or none. @param {string | null} slug */
+  open(slug) {
+    if (slug !== null && this.#room?.slug === slug) return;
+    for (const end of this.#ends) end();
+    this.#ends = [];
+    this.#room = slug === null ? null : this.#context.salon.room(slug);
+    if (this.#room === null) {
+      this.#showNothing('Choose a room', 'Open one from the list, or make a new one.');
+      return;
+    }
+    this.#build();
+    this.#ends.push(
+      this.#room.on('change', () => this.#later()),
+      this.#room.on('reply_refused', ({ code }) => showNote(replyRefusal(code))),
+    );
+    this.#update();
+  }
+
+  #build() {
+    this.messages = document.createElement('salon-messages');
+    this.composer = document.createElement('salon-composer');
+    this.heading = h('h1.room-title');
+    this.sub = h('p.room-sub');
+    this.buttons = h('div.room-buttons');
+    this.replaceChildren(
+      h('header.room-head', {},
+        iconButton('back', 'Back to the rooms', () => this.dispatchEvent(new CustomEvent('salon-list', { bubbles: true })), 'icon-button.back'),
+        h('div.room-titles', {}, this.heading, this.sub), this.buttons),
+      this.messages, this.composer);
+    this.messages.show(this.#context, this.#room);
+    this.composer.show(this.#context, this.#room, this.messages);
+  }
+
+  /** Several frames at once make one drawing; a hidden page draws when it is shown. */
+  #later() {
+    this.#frame ??= requestAnimationFrame(() => {
+      this.#frame = null;
+      this.#update();
+    });
+  }
+
+  #update() {
+    const state = this.#room?.state;
+    if (state === undefined) return;
+    if (state.phase === 'refused' || state.phase === 'removed') {
+      this.#showNothing('This room is closed to you', REFUSALS[state.refusal.code] ?? state.refusal.message);
+      this.#context.salon.closeRoom(state.slug);
+      this.#room = null;
+      return;
+    }
+    this.#updateHead(state);
+    this.messages.update(state);
+    this.composer.update(state);
+  }
+
+  #updateHead(state) {
+    const name = state.room?.name ?? this.#context.book.name(state.slug);
+    const role = state.room?.role ?? null;
+    const visibility = state.room?.visibility ?? 'public';
+    if (this.dataset.head === JSON.stringify([name, role, visibility])) return;
+    this.dataset.head = JSON.stringify([name, role, visibility]);
+    this.heading.textContent = name;
+    this.sub.replaceChildren(icon(visibility === 'private' ? 'lock' : 'hash'), state.slug);
+    this.buttons.replaceChildren(
+      iconButton('people', 'Members', () => openMembersDialog(this.#context, this.#room.state.room, this)),
+      ...(role === 'owner' ? [iconButton('settings', 'Room settings', () => openSettingsDialog(this.#context, this.#room.state.room))] : []));
+    this.buttons.hidden = state.room === null;
+  }
+
+  #showNothing(title, sentence) {
+    delete this.dataset.head;
+    this.replaceChildren(h('div.nothing', {}, icon('chat'), h('h1', { text: title }), h('p', { text: sentence }),
+      h('button.quiet.only-narrow', {
+        type: 'button', text: 'Show the rooms',
+        onclick: () => this.dispatchEvent(new CustomEvent('salon-list', { bubbles: true })),
+      })));
+  }
+}
+
+customElements.define('salon-room', SalonRoom);

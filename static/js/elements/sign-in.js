@@ -1,0 +1,89 @@
+/**
+ * `<salon-sign-in>`: comes in by a name only (guest), by name and password, or by a new account; whatever the server
+ * offers. The guest's one field comes first.
+ */
+import { h, icon } from '../dom.js';
+
+const MODES = {
+  guest: { title: 'Come in', action: 'Join as guest', note: 'No password, no e-mail. Your name is yours for a week.' },
+  sign_in: { title: 'Sign in', action: 'Sign in', note: '' },
+  sign_up: { title: 'Create an account', action: 'Create account', note: 'At least 8 characters. Pass phrases are welcome.' },
+};
+
+class SalonSignIn extends HTMLElement {
+  #salon;
+  #config;
+  #modes;
+
+  /** @param {{salon: import('../salon.js').Salon, config: object, note: string}} context */
+  show({ salon, config, note }) {
+    this.#salon = salon;
+    this.#config = config;
+    this.#modes = [config.guests && 'guest', 'sign_in', config.signup && 'sign_up'].filter(Boolean);
+    this.className = 'sign-in';
+    this.append(this.#intro(), h('div.sign-in-card', {}));
+    this.#showMode(this.#modes[0], note);
+  }
+
+  #intro() {
+    const assistant = this.#config.assistant;
+    const model = assistant === undefined ? null
+      : assistant.scripted ? 'The built-in demo model answers here.' : `${assistant.model} answers here.`;
+    return h('div.intro', {},
+      h('p.brand', {}, h('img', { src: '/icon.svg', alt: '', width: 36, height: 36 }), h('span', { text: 'Salon' })),
+      h('h1', { text: 'Rooms where people and a language model talk.' }),
+      h('p.lead', { text: 'Everything said is kept, in order, for everyone in the room.' }),
+      model && h('p.model', {}, icon('spark'), h('span', { text: model })));
+  }
+
+  #showMode(mode, note = '') {
+    const { title, action, note: hint } = MODES[mode];
+    const guest = mode === 'guest';
+    const prefix = guest ? 'guest' : 'account';
+    const name = h('input', {
+      id: `${prefix}-name`, name: 'username', autocomplete: guest ? 'nickname' : 'username', maxlength: 64, required: true,
+      autocapitalize: 'off', spellcheck: 'false', placeholder: guest ? 'What shall we call you?' : '',
+    });
+    const password = guest ? null : h('input', {
+      id: 'account-password', type: 'password', name: 'password', required: true, maxlength: 1024,
+      minlength: mode === 'sign_up' ? 8 : null, autocomplete: mode === 'sign_up' ? 'new-password' : 'current-password',
+    });
+    const problem = h('p.problem', { role: 'alert', text: note });
+    const go = h('button.primary.wide', { id: `${prefix}-go`, type: 'submit', text: action });
+    const form = h('form', { onsubmit: (event) => this.#submit(event, { mode, name, password, problem, go }) },
+      h('h2', { text: title }),
+      h('label', { for: name.id, text: 'Name' }), name,
+      password && h('label', { for: password.id, text: 'Password' }), password,
+      hint && h('p.hint', { text: hint }), problem, go);
+    this.lastElementChild.replaceChildren(form, this.#otherWays(mode));
+    if (matchMedia('(hover: hover)').matches) name.focus();
+  }
+
+  #otherWays(mode) {
+    const ways = { guest: 'Join as guest', sign_in: 'Sign in', sign_up: 'Create account' };
+    const others = this.#modes.filter((other) => other !== mode);
+    return h('p.other-ways', {}, ...others.map((other) =>
+      h('button.text-button', { type: 'button', 'data-mode': other, text: ways[other], onclick: () => this.#showMode(other) })));
+  }
+
+  async #submit(event, { mode, name, password, problem, go }) {
+    event.preventDefault();
+    const called = name.value.trim();
+    if (called === '') return;
+    go.disabled = true;
+    problem.textContent = '';
+    try {
+      const { api } = this.#salon;
+      const { user } = mode === 'guest' ? await api.guest(called)
+        : mode === 'sign_in' ? await api.signIn(called, password.value)
+        : await api.signUp(called, password.value);
+      this.dispatchEvent(new CustomEvent('salon-signed-in', { bubbles: true, detail: { user } }));
+    } catch (refusal) {
+      problem.textContent = refusal.message;
+      go.disabled = false;
+      (mode === 'sign_in' ? password : name).focus();
+    }
+  }
+}
+
+customElements.define('salon-sign-in', SalonSignIn);

@@ -1,0 +1,81 @@
+/**
+ * What the message column shows, from a room's state: messages, days, the line above what is new, and what is on its
+ * way. Pure. Called by `elements/messages.js`.
+ *
+ * @typedef {{key: string, type: 'day', label: string} | {key: string, type: 'new'}
+ *   | {key: string, type: 'message', message: object, reply: import('./store.js').Reply | null, ahead: number, mine: boolean, asked: boolean, grouped: boolean}
+ *   | {key: string, type: 'outgoing', entry: import('./store.js').Outgoing, grouped: boolean}} Item
+ */
+import { dayKey, dayName } from './time.js';
+import { messageAt } from './store.js';
+import { isRunning } from './replies.js';
+
+/** Messages of one author within this time share one header. */
+export const GROUP_MS = 5 * 60_000;
+
+/**
+ * @param {import('./store.js').RoomState} state
+ * @param {object[]} messages the part of `state.messages` that is shown
+ * @param {{readSeq: number, atEnd: boolean, now?: number}} options `readSeq`: the last one read before the room was
+ *   opened, or Infinity; `atEnd`: whether `messages` ends where the room does
+ * @returns {Item[]}
+ */
+export function buildItems(state, messages, { readSeq, atEnd, now = Date.now() }) {
+  const items = [];
+  let previous = null;
+  let marked = false;
+  let ahead = 0;
+  for (const message of messages) {
+    const at = Date.parse(message.created_at);
+    const mine = message.author.id === state.me;
+    const newDay = previous === null || dayKey(previous.at) !== dayKey(at);
+    if (newDay) items.push({ key: `day-${dayKey(at)}`, type: 'day', label: dayName(at, now) });
+    const firstNew = !marked && previous !== null && message.seq > readSeq && !mine;
+    if (firstNew) items.push({ key: 'new', type: 'new' });
+    marked ||= firstNew;
+    const grouped = !newDay && !firstNew && message.kind !== 'assistant' && previous?.author === message.author.id
+      && at - previous.at < GROUP_MS;
+    const running = isRunning(message);
+    items.push({
+      key: mine && message.client_id ? message.client_id : `seq-${message.seq}`,
+      type: 'message',
+      message,
+      reply: running ? (state.replies.get(message.seq) ?? null) : null,
+      ahead: running ? ahead : 0,
+      mine,
+      asked: message.kind === 'assistant' && isMyPrompt(state, promptOf(state, message)),
+      grouped,
+    });
+    if (running) ahead += 1;
+    previous = { at, author: message.author.id };
+  }
+  if (atEnd) appendOutgoing(items, state, previous);
+  return items;
+}
+
+function appendOutgoing(items, state, previous) {
+  let last = previous;
+  for (const entry of state.outgoing) {
+    const grouped = last?.author === state.me && entry.at - last.at < GROUP_MS;
+    items.push({ key: entry.clientId, type: 'outgoing', entry, grouped });
+    last = { at: entry.at, author: state.me };
+  }
+}
+
+/** The seq of the message that a reply answers, or null. */
+export const promptOf = (state, message) =>
+  state.replies.get(message.seq)?.promptSeq ?? message.reply?.prompt_seq ?? message.reply_to ?? null;
+
+const isMyPrompt = (state, seq) => seq !== null && messageAt(state, seq)?.author.id === state.me;
+
+/**
+ * The newest running reply that this reader asked for, which the composer's button stops.
+ * @param {import('./store.js').RoomState} state
+ * @returns {number | null} its seq
+ */
+export function myRunningReply(state) {
+  for (const reply of [...state.replies.values()].reverse()) {
+    if (reply.frozen === null && isMyPrompt(state, reply.promptSeq)) return reply.seq;
+  }
+  return null;
+}

@@ -1,0 +1,100 @@
+/**
+ * What this browser remembers between visits: drafts, the last message read in each room, the last room, and which
+ * of its tabs this is. All of it is forgotten at sign-out. Storage may be forbidden; then nothing is remembered.
+ */
+import { memoryStorage } from './pending.js';
+
+/** The browser's storage of that kind, or one that forgets. @param {'localStorage' | 'sessionStorage'} kind */
+export function storageOf(kind) {
+  try {
+    const storage = globalThis[kind];
+    storage.setItem('salon.probe', '1');
+    storage.removeItem('salon.probe');
+    return storage;
+  } catch {
+    return memoryStorage();
+  }
+}
+
+export const local = storageOf('localStorage');
+const session = storageOf('sessionStorage');
+
+/** This page's id, the same after a reload. */
+export function tabId() {
+  const held = session.getItem('salon.tab');
+  if (held !== null) return held;
+  const id = Math.random().toString(36).slice(2);
+  session.setItem('salon.tab', id);
+  return id;
+}
+
+/**
+ * The other pages of this browser that are open now, each of which looks after its own unsent messages. Without the
+ * Web Locks API none is known; then two pages may send the same message, which the server stores once.
+ * @param {string} tab
+ * @returns {Promise<Set<string>>}
+ */
+export async function livingTabs(tab) {
+  const prefix = 'salon.tab.';
+  if (!navigator.locks) return new Set();
+  const { held } = await navigator.locks.query();
+  navigator.locks.request(prefix + tab, () => new Promise(() => {}));
+  const names = held.map(({ name }) => name).filter((name) => name.startsWith(prefix));
+  return new Set(names.map((name) => name.slice(prefix.length)).filter((name) => name !== tab));
+}
+
+/** What one user has left in this browser. */
+export class Memory {
+  #user;
+
+  /** @param {string} user the id */
+  constructor(user) {
+    this.#user = user;
+  }
+
+  /** @param {string} room @returns {string} */
+  draft(room) {
+    return local.getItem(this.#key('draft', room)) ?? '';
+  }
+
+  /** @param {string} room @param {string} text */
+  setDraft(room, text) {
+    this.#set(this.#key('draft', room), text);
+  }
+
+  /** The seq of the last message read in `room`, or null when it was never opened here. @param {string} room */
+  readSeq(room) {
+    const text = local.getItem(this.#key('read', room));
+    return text === null ? null : Number(text);
+  }
+
+  /** @param {string} room @param {number} seq */
+  setReadSeq(room, seq) {
+    if (seq > (this.readSeq(room) ?? 0)) this.#set(this.#key('read', room), String(seq));
+  }
+
+  /** Starts again at `seq`, when the room's history was replaced. @param {string} room @param {number} seq */
+  resetReadSeq(room, seq) {
+    this.#set(this.#key('read', room), String(seq));
+  }
+
+  /** Forgets all that this user left here, but not other users'. */
+  clear() {
+    for (const key of Object.keys(local)) {
+      if (key.startsWith(`salon.${this.#user}.`) || key === `salon.pending.${this.#user}`) local.removeItem(key);
+    }
+  }
+
+  #key(kind, room) {
+    return `salon.${this.#user}.${kind}.${room}`;
+  }
+
+  #set(key, text) {
+    try {
+      if (text === '') local.removeItem(key);
+      else local.setItem(key, text);
+    } catch {
+      // A full storage: the draft lasts as long as the page.
+    }
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * Messages' bodies as nodes: the tree of `markdown.js`, plain text with links, or the server's HTML; all dressed the
+ * same way (links say where they lead, code has a copy button). Never a string of HTML; see `html.js` for that.
+ */
+import { h, icon } from './dom.js';
+import { fragmentOf } from './html.js';
+import { linkify, safeHref } from './inline.js';
+import { GrowingMarkdown } from './markdown.js';
+
+/** @param {import('./inline.js').Inline[]} nodes @returns {Node[]} */
+export function renderInline(nodes) {
+  return nodes.map((node) => {
+    switch (node.type) {
+      case 'text': return document.createTextNode(node.text);
+      case 'break': return h('br');
+      case 'code': return h('code', { text: node.text });
+      case 'link': return h('a', { href: node.href }, ...renderInline(node.children));
+      default: return h(node.type, {}, ...renderInline(node.children));
+    }
+  });
+}
+
+/** @param {import('./markdown.js').Block} block @returns {HTMLElement} */
+export function renderBlock(block) {
+  switch (block.type) {
+    case 'paragraph': return h('p', {}, ...renderInline(block.inline));
+    case 'heading': return h(`h${block.level}`, {}, ...renderInline(block.inline));
+    case 'rule': return h('hr');
+    case 'code': {
+      const language = block.language.replace(/[^\w+#.-]/g, '');
+      return h('pre', { 'data-open': block.open }, h('code', { class: language && `language-${language}`, text: block.text }));
+    }
+    case 'quote': return h('blockquote', {}, ...block.blocks.map(renderBlock));
+    case 'list': return renderList(block);
+    default: return renderTable(block);
+  }
+}
+
+function renderList({ ordered, start, tight, items }) {
+  const list = h(ordered ? 'ol' : 'ul', { start: ordered && start !== 1 ? start : null });
+  for (const blocks of items) {
+    const item = h('li');
+    for (const block of blocks) {
+      if (tight && block.type === 'paragraph') item.append(...renderInline(block.inline));
+      else item.append(renderBlock(block));
+    }
+    list.append(item);
+  }
+  return list;
+}
+
+function renderTable({ align, head, rows }) {
+  const cell = (tag) => (inline, place) =>
+    h(tag, { class: align[place] && `align-${align[place]}` }, ...renderInline(inline));
+  return h('table', {},
+    h('thead', {}, h('tr', {}, ...head.map(cell('th')))),
+    h('tbody', {}, ...rows.map((row) => h('tr', {}, ...row.map(cell('td'))))));
+}
+
+/** The body of a running reply: with each piece of text only its last blocks are built anew. */
+export class GrowingBody {
+  #markdown = new GrowingMarkdown();
+  #container;
+
+  /** @param {HTMLElement} container which this owns from now on */
+  constructor(container) {
+    this.#container = container;
+    container.replaceChildren();
+  }
+
+  /** @param {string} text the whole text so far @param {{open?: boolean}} [options] */
+  update(text, { open = true } = {}) {
+    const { blocks, kept } = this.#markdown.update(text, { open });
+    while (this.#container.children.length > kept) this.#container.lastElementChild.remove();
+    for (const block of blocks.slice(kept)) {
+      const holder = h('div.block', {}, renderBlock(block));
+      dress(holder, { copyable: block.type === 'code' && !block.open });
+      this.#container.append(holder);
+    }
+  }
+}
+
+/** Beyond this length a text without HTML had HTML too long to send: then the page reads the Markdown itself. */
+const PLAIN_MAX = 8_000;
+
+/**
+ * Fills the body of a settled message.
+ * @param {HTMLElement} container
+ * @param {{kind: string, body: string, html?: string}} message
+ */
+export function renderSettled(container, { kind, body, html }) {
+  if (html !== undefined && html !== null) {
+    container.replaceChildren(fragmentOf(html));
+    dress(container, { copyable: true });
+  } else if (kind === 'assistant' || body.length > PLAIN_MAX) {
+    new GrowingBody(container).update(body, { open: false });
+  } else {
+    renderPlain(container, body);
+  }
+}
+
+/** @param {HTMLElement} container @param {string} text */
+export function renderPlain(container, text) {
+  container.replaceChildren(h('p', {}, ...renderInline(linkify(text))));
+  dress(container, { copyable: false });
+}
+
+/** Links lead out of the page and say where to; tables scroll by themselves; code can be copied. */
+function dress(container, { copyable }) {
+  for (const link of container.querySelectorAll('a')) dressLink(link);
+  for (const table of container.querySelectorAll('table')) {
+    const frame = h('div.table-frame', { tabindex: '0', role: 'region', 'aria-label': 'Table' });
+    table.replaceWith(frame);
+    frame.append(table);
+  }
+  for (const pre of container.querySelectorAll('pre')) dressCode(pre, copyable);
+}
+
+function dressLink(link) {
+  const href = safeHref(link.getAttribute('href') ?? '');
+  if (href === null) {
+    link.removeAttribute('href');
+    return;
+  }
+  link.target = '_blank';
+  link.rel = 'noopener noreferrer nofollow ugc';
+  link.title = href;
+  const { host } = new URL(href, location.href);
+  if (host !== '' && !link.textContent.includes(host)) link.dataset.host = host;
+}
+
+function dressCode(pre, copyable) {
+  const code = pre.querySelector('code');
+  const language = /language-(\S+)/.exec(code?.className ?? '')?.[1] ?? '';
+  pre.tabIndex = 0;
+  const frame = h('div.code', {}, h('div.code-bar', {}, h('span.code-language', { text: language || 'text' })));
+  pre.replaceWith(frame);
+  frame.append(pre);
+  if (copyable) frame.firstElementChild.append(copyButton(() => code?.textContent ?? pre.textContent, 'Copy code'));
+}
+
+/**
+ * A button that copies and says so.
+ * @param {() => string} text
+ * @param {string} label
+ */
+export function copyButton(text, label) {
+  const button = h('button.copy', { type: 'button', 'aria-label': label, title: label }, icon('copy'), h('span', { text: 'Copy' }));
+  button.addEventListener('click', async () => {
+    const done = await copy(text());
+    button.replaceChildren(icon(done ? 'check' : 'alert'), h('span', { text: done ? 'Copied' : 'Not copied' }));
+    setTimeout(() => button.replaceChildren(icon('copy'), h('span', { text: 'Copy' })), 1_600);
+  });
+  return button;
+}
+
+/** `navigator.clipboard` is missing on pages served over plain HTTP; there a selection is copied. */
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = h('textarea.visually-hidden', { 'aria-hidden': 'true' });
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand('copy');
+    area.remove();
+    return done;
+  }
+}

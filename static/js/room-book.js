@@ -1,0 +1,134 @@
+/**
+ * The rooms one knows of, and how much is unread in each. The list comes over HTTP; rooms that are open on the socket
+ * count live. Made by `<salon-app>`, read by the room list and the title.
+ *
+ * Events: `change`.
+ */
+import { Emitter } from './emitter.js';
+
+/** Rooms that are kept joined to count what is new in them; the others count when the list is read again. */
+const WATCHED_MAX = 20;
+/** Messages kept of a room that is only watched. */
+const WATCHED_KEEP = 60;
+/** The list is read again this often while the page is visible. */
+const RELOAD_MS = 60_000;
+
+export class RoomBook extends Emitter {
+  #salon;
+  #memory;
+  #rooms = new Map();
+  /** The slug of the room that is shown, or null. */
+  current = null;
+  /** Whether the list has come. */
+  loaded = false;
+
+  /** @param {import('./salon.js').Salon} salon @param {import('./memory.js').Memory} memory */
+  constructor(salon, memory) {
+    super();
+    this.#salon = salon;
+    this.#memory = memory;
+    salon.on('room', ({ slug, state }) => this.#roomChanged(slug, state));
+    salon.on('welcome', () => this.loaded && this.load());
+    setInterval(() => !document.hidden && salon.status === 'open' && this.load(), RELOAD_MS);
+  }
+
+  /** Reads the list; a failure leaves the one there is. */
+  async load() {
+    let rooms;
+    try {
+      rooms = await this.#salon.api.rooms();
+    } catch {
+      return;
+    }
+    const open = [...this.#rooms.values()].filter(({ slug }) => this.#salon.openRoom(slug)?.state.phase === 'joined');
+    this.#rooms = new Map([...rooms, ...open].map((room) => [room.slug, room]));
+    for (const slug of this.#salon.roomsWithUnsent()) if (this.#rooms.has(slug)) this.#salon.room(slug);
+    for (const room of this.mine().slice(0, WATCHED_MAX)) this.#salon.room(room.slug);
+    this.loaded = true;
+    this.emit('change');
+  }
+
+  /** @returns {object[]} the rooms one is a member of, by name */
+  mine() {
+    return byName([...this.#rooms.values()].filter(({ role }) => role !== null));
+  }
+
+  /** @returns {object[]} public rooms one has not joined, by name */
+  others() {
+    return byName([...this.#rooms.values()].filter(({ role }) => role === null));
+  }
+
+  /** Where to begin: the last room, else the lobby, else any. @returns {string | null} */
+  first() {
+    const last = this.#memory.draft('last-room');
+    if (this.#rooms.has(last)) return last;
+    if (this.#rooms.has('lobby')) return 'lobby';
+    return this.mine()[0]?.slug ?? null;
+  }
+
+  /** Shows a room, joining it. @param {string} slug */
+  open(slug) {
+    this.#salon.openRoom(this.current ?? '')?.trim(WATCHED_KEEP);
+    this.current = slug;
+    this.#memory.setDraft('last-room', slug);
+    this.#salon.room(slug);
+    this.emit('change');
+  }
+
+  /** A room one is no longer in. @param {string} slug */
+  forget(slug) {
+    this.#salon.closeRoom(slug);
+    this.#rooms.delete(slug);
+    if (this.current === slug) this.current = null;
+    this.emit('change');
+  }
+
+  /** Takes a room that was made or changed. @param {object} room */
+  put(room) {
+    this.#rooms.set(room.slug, room);
+    this.emit('change');
+  }
+
+  /** @param {string | null} slug @returns {string | null} */
+  name(slug) {
+    return this.#rooms.get(slug)?.name ?? slug;
+  }
+
+  /** Everything up to `seq` was seen. @param {string} slug @param {number} seq */
+  read(slug, seq) {
+    if (seq <= (this.#memory.readSeq(slug) ?? 0)) return;
+    this.#memory.setReadSeq(slug, seq);
+    this.emit('change');
+  }
+
+  /** @param {object} room @returns {number} */
+  unread(room) {
+    const read = this.#memory.readSeq(room.slug);
+    return read === null || room.role === null ? 0 : Math.max(0, room.last_seq - read);
+  }
+
+  /** @returns {number} over all rooms */
+  unreadTotal() {
+    return this.mine().reduce((sum, room) => sum + this.unread(room), 0);
+  }
+
+  #roomChanged(slug, state) {
+    if (state.phase === 'removed') {
+      if (this.#rooms.delete(slug)) this.emit('change');
+      return;
+    }
+    if (state.phase !== 'joined') return;
+    const lastSeq = Math.max(state.room.last_seq, state.messages.at(-1)?.seq ?? 0);
+    const held = this.#rooms.get(slug);
+    if (held?.last_seq === lastSeq && held.name === state.room.name && held.role === state.room.role) return;
+    const read = this.#memory.readSeq(slug);
+    // A room that is new to this browser, or whose history was replaced, has nothing unread.
+    if (read === null || read > lastSeq) this.#memory.resetReadSeq(slug, lastSeq);
+    if (slug !== this.current && state.messages.length > WATCHED_KEEP * 2) {
+      queueMicrotask(() => this.#salon.openRoom(slug)?.trim(WATCHED_KEEP));
+    }
+    this.put({ ...state.room, last_seq: lastSeq });
+  }
+}
+
+const byName = (rooms) => rooms.sort((one, other) => one.name.localeCompare(other.name));

@@ -1,0 +1,237 @@
+/**
+ * One room as a client lives in it: joins it and joins it again, feeds its frames to the pure store, sends and
+ * resends what was written. Made by `Salon.room`; views listen to `change` and read `state`.
+ *
+ * Events: `change` (the new `RoomState`), `message` (a message newer than any before, live only),
+ * `reply_refused` ({code}: a prompt was taken, but no reply will be written).
+ */
+import { Emitter } from './emitter.js';
+import { isRetryable } from './errors.js';
+import { createRoom, reduce } from './store.js';
+
+/** Messages in one page of history. */
+export const PAGE_MESSAGES = 50;
+/** Messages one page holds at most; further back there is the export. */
+export const HELD_MAX = 4_000;
+const JOIN_RETRY_MS = 1_000;
+const JOIN_RETRY_CAP_MS = 15_000;
+
+export class Room extends Emitter {
+  #connection;
+  #pending;
+  #state;
+  #timers = { flush: null, join: null };
+  #joinFailures = 0;
+
+  /**
+   * @param {string} slug
+   * @param {{connection: import('./connection.js').Connection, pending: import('./pending.js').Pending, me: string}} handles
+   */
+  constructor(slug, { connection, pending, me }) {
+    super();
+    this.#connection = connection;
+    this.#pending = pending;
+    this.#state = createRoom(slug, me);
+    for (const entry of pending.list(slug)) this.#restore(entry);
+  }
+
+  /** @returns {import('./store.js').RoomState} */
+  get state() {
+    return this.#state;
+  }
+
+  get slug() {
+    return this.#state.slug;
+  }
+
+  /** Joins, or joins again from the cursor: after a reconnect, after a gap, after a long sleep. */
+  join() {
+    clearTimeout(this.#timers.join);
+    if (this.#connection.status !== 'open') return;
+    const ref = this.#connection.nextRef();
+    const { cursor, epoch, slug } = this.#state;
+    this.#apply({ type: 'local.joining', ref });
+    const from = cursor === null ? {} : { after: cursor, epoch };
+    this.#connection.request({ type: 'room.join', ref, room: slug, ...from }).catch((refusal) => {
+      if (isRetryable(refusal.code)) this.#joinLater(ref, refusal);
+      else this.#apply({ type: 'local.refused_join', ref, code: refusal.code, message: refusal.message });
+    });
+  }
+
+  /** Takes a frame of this room; `Salon` calls it, in the order of the socket. @param {object} frame */
+  receive(frame) {
+    const newest = this.#state.messages.at(-1)?.seq ?? this.#state.from - 1;
+    const live = this.#state.phase === 'joined';
+    if (frame.type === 'message.accepted') this.#pending.accepted(frame.client_id);
+    this.#apply(frame);
+    for (const message of messagesOf(frame)) {
+      if (message.client_id && message.author?.id === this.#state.me) this.#pending.accepted(message.client_id);
+    }
+    if (frame.type === 'room.joined' && this.#state.phase === 'joined') {
+      this.#joinFailures = 0;
+      this.#flush();
+    }
+    if (live && frame.type === 'message' && frame.message.seq > newest) this.emit('message', frame.message);
+    if (frame.type === 'message.accepted') {
+      if (frame.reply_refused) this.emit('reply_refused', { code: frame.reply_refused });
+      this.#flush();
+    }
+  }
+
+  /** The socket is gone; `join` follows on the next one. */
+  disconnected() {
+    this.#apply({ type: 'local.disconnected' });
+  }
+
+  /**
+   * Sends a message, now or when there is a connection; it is shown at once.
+   * @param {string} body
+   * @param {{replyTo?: number | null}} [options]
+   * @returns {string} its client id
+   */
+  send(body, { replyTo = null } = {}) {
+    const clientId = randomId();
+    const { at } = this.#pending.add({ room: this.slug, clientId, body, replyTo });
+    this.#apply({ type: 'local.send', clientId, body, replyTo, at });
+    this.#flush();
+    return clientId;
+  }
+
+  /** Sends a failed message again, under the same id. @param {string} clientId */
+  retrySend(clientId) {
+    this.#pending.retry(this.slug, clientId);
+    this.#apply({ type: 'local.retry', clientId });
+    this.#flush();
+  }
+
+  /** Forgets a message that was not sent. @param {string} clientId */
+  discardSend(clientId) {
+    this.#pending.discard(clientId);
+    this.#apply({ type: 'local.discard', clientId });
+    // The server may hold back what follows until that one comes again; joining again releases it.
+    if (this.#pending.list(this.slug).length > 0) this.join();
+  }
+
+  /**
+   * Asks for the page above what is held.
+   * @returns {Promise<boolean>} whether one came
+   */
+  async loadOlder() {
+    const { phase, complete, history, from, messages, slug } = this.#state;
+    if (phase !== 'joined' || complete || history !== null || messages.length >= HELD_MAX) return false;
+    const ref = this.#connection.nextRef();
+    this.#apply({ type: 'local.history', ref });
+    try {
+      await this.#connection.request({ type: 'message.history', ref, room: slug, before: from, limit: PAGE_MESSAGES });
+      return true;
+    } catch {
+      this.#apply({ type: 'local.history_failed', ref });
+      return false;
+    }
+  }
+
+  /** Stops a reply; what is shown of it freezes at once. @param {number} seq */
+  async stop(seq) {
+    this.#apply({ type: 'local.stop', seq });
+    try {
+      await this.#connection.request({ type: 'reply.stop', room: this.slug, seq });
+    } catch (refusal) {
+      if (refusal.code !== 'reply_settled') this.#apply({ type: 'local.stop_failed', seq });
+      throw refusal;
+    }
+  }
+
+  /** Has a stopped, failed or interrupted reply written again. @param {number} seq */
+  async retryReply(seq) {
+    await this.#connection.request({ type: 'reply.retry', room: this.slug, seq });
+  }
+
+  /** Asks for the rest of a stopped, failed or interrupted reply. @param {number} seq */
+  async continueReply(seq) {
+    const frame = { type: 'reply.continue', room: this.slug, seq, client_id: randomId() };
+    await this.#connection.request(frame);
+  }
+
+  /** Forgets the oldest messages beyond `keep`. @param {number} keep */
+  trim(keep) {
+    this.#apply({ type: 'local.trim', keep });
+  }
+
+  /** Ends this socket's subscription; the membership stays. */
+  close() {
+    clearTimeout(this.#timers.flush);
+    clearTimeout(this.#timers.join);
+    this.#connection.request({ type: 'room.leave', room: this.slug }).catch(() => {});
+  }
+
+  #apply(event) {
+    const { state, rejoin } = reduce(this.#state, event);
+    const changed = state !== this.#state;
+    this.#state = state;
+    if (changed) this.emit('change', state);
+    if (rejoin) this.join();
+  }
+
+  #joinLater(ref, refusal) {
+    if (this.#state.joinRef !== ref || refusal.code === 'disconnected') return;
+    const wait = Math.min(JOIN_RETRY_CAP_MS, JOIN_RETRY_MS * 2 ** this.#joinFailures) * (0.5 + Math.random() / 2);
+    this.#joinFailures += 1;
+    this.#timers.join = setTimeout(() => this.join(), Math.max(wait, refusal.retryAfterMs ?? 0));
+  }
+
+  #restore({ clientId, body, replyTo, at, failed }) {
+    this.#apply({ type: 'local.send', clientId, body, replyTo, at });
+    if (failed) {
+      const message = 'This message was not sent.';
+      this.#apply({ type: 'local.refused', clientId, code: 'failed', message, retrying: false });
+    }
+  }
+
+  #flush() {
+    if (this.#state.phase !== 'joined' || this.#connection.status !== 'open') return;
+    for (const { clientId, body, replyTo } of this.#pending.toSend(this.slug)) {
+      const ref = this.#connection.nextRef();
+      const answers = replyTo === null ? {} : { reply_to: replyTo };
+      this.#pending.sent(clientId, ref);
+      this.#connection
+        .request({ type: 'message.send', ref, room: this.slug, client_id: clientId, body, ...answers })
+        .catch((refusal) => this.#refused(clientId, ref, refusal));
+    }
+  }
+
+  #refused(clientId, ref, refusal) {
+    if (refusal.code === 'disconnected') return;
+    // An open socket that does not answer a send: a new one settles what became of it.
+    if (refusal.code === 'deadline') {
+      this.#connection.restart();
+      return;
+    }
+    const { retryable, retryAfterMs, code, message } = refusal;
+    const rejoin = code === 'not_joined';
+    const { outcome, resendInMs } = this.#pending.refused(this.slug, clientId, ref, {
+      retryable: retryable || rejoin,
+      retryAfterMs,
+    });
+    if (outcome === 'ignored') return;
+    this.#apply({ type: 'local.refused', clientId, code, message, retrying: outcome === 'later' });
+    if (rejoin) this.join();
+    if (outcome === 'later') {
+      clearTimeout(this.#timers.flush);
+      this.#timers.flush = setTimeout(() => this.#flush(), resendInMs + 1);
+    }
+  }
+}
+
+function messagesOf(frame) {
+  return frame.type === 'message' ? [frame.message] : frame.type === 'room.joined' ? frame.messages : [];
+}
+
+/** A UUID; `crypto.randomUUID` is missing on pages served over plain HTTP. */
+function randomId() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}

@@ -1,0 +1,172 @@
+/**
+ * The client library: everything a program needs to live in Salon's rooms, in a browser or in Node ≥ 20 (which
+ * must hand in a `WebSocket`). The bundled page uses nothing else. No package, no build step.
+ *
+ * ```js
+ * import { Salon } from './salon.js';
+ * const salon = new Salon();
+ * await salon.api.guest('ada');               // sets the session cookie
+ * await salon.connect();                      // one socket, kept for as long as the session lives
+ * const lobby = salon.room('lobby');          // joins it, and joins it again after every reconnect
+ * lobby.on('change', (state) => console.log(state.messages.at(-1)?.body));
+ * lobby.send('@assistant hello');             // resent under the same id until it is known to be kept
+ * ```
+ *
+ * What the library promises: messages come once and in order; after a lost connection each room goes on from its
+ * cursor; a gap is noticed and read again; what was written is neither lost by a reload nor stored twice.
+ */
+import { Api } from './api.js';
+import { SIGNED_OUT } from './backoff.js';
+import { Connection } from './connection.js';
+import { Emitter } from './emitter.js';
+import { Pending, memoryStorage } from './pending.js';
+import { Room } from './room.js';
+
+export { Api } from './api.js';
+export { Connection } from './connection.js';
+export { Refusal, replyFailure, replyRefusal } from './errors.js';
+export { Room } from './room.js';
+export { createRoom, messageAt, reduce } from './store.js';
+export { isRunning } from './replies.js';
+
+/**
+ * Events: `status` (of the connection), `welcome` (user, limits), `signed_out` (the session has ended), `room`
+ * (`{slug, state}`: any change in any open room), `message` (`{slug, message}`: a new one, live).
+ */
+export class Salon extends Emitter {
+  #socketUrl;
+  #environment;
+  #storage;
+  #tab;
+  #living;
+  #connection = null;
+  #pending = null;
+  #rooms = new Map();
+
+  /**
+   * @param {object} [options]
+   * @param {string} [options.origin] such as `https://chat.example.org`; the page's own when left out
+   * @param {typeof fetch} [options.fetch]
+   * @param {object} [options.environment] for `Connection`: WebSocket and, in tests, timers and dice
+   * @param {Storage} [options.storage] where unsent messages survive a reload
+   * @param {string} [options.tab] this page's id, the same after a reload
+   * @param {Set<string>} [options.living] other pages of this browser that are open now
+   */
+  constructor({ origin = globalThis.location?.origin, fetch, environment, storage = memoryStorage(), tab = 'only', living } = {}) {
+    super();
+    /** HTTP: accounts, rooms, members. */
+    this.api = new Api(`${origin}/api`, fetch);
+    /** Who is signed in, once connected. */
+    this.user = null;
+    /** The bounds of `welcome`. */
+    this.limits = { body_bytes: 16 * 1024 };
+    this.#socketUrl = `${origin.replace(/^http/, 'ws')}/ws`;
+    this.#environment = environment;
+    this.#storage = storage;
+    this.#tab = tab;
+    this.#living = living;
+  }
+
+  /** @returns {import('./connection.js').Status} */
+  get status() {
+    return this.#connection?.status ?? 'idle';
+  }
+
+  /**
+   * Opens the socket for the user of the session and keeps it open.
+   * @param {{id: string, name: string, kind: string}} [user] as `api.me()` told, when that is known already
+   */
+  async connect(user) {
+    this.user = user ?? (await this.api.me()).user;
+    this.#pending = new Pending({ storage: this.#storage, user: this.user.id, tab: this.#tab, living: this.#living });
+    const connection = new Connection(this.#socketUrl, this.#environment);
+    this.#connection = connection;
+    connection.on('status', (status) => this.#statusChanged(status));
+    connection.on('welcome', (frame) => this.#welcomed(frame));
+    connection.on('frame', (frame) => this.#rooms.get(frame.room)?.receive(frame));
+    connection.on('failed', ({ failures }) => failures % 3 === 2 && this.#checkSession());
+    connection.on('ended', ({ code }) => this.emit('signed_out', { ended: code === SIGNED_OUT }));
+    connection.start();
+  }
+
+  /** Closes the socket and forgets every room. Unsent messages stay in storage. */
+  disconnect() {
+    this.#connection?.stop();
+    this.#connection = null;
+    this.#rooms.clear();
+    this.user = null;
+  }
+
+  /**
+   * The room of that slug, joined now or as soon as there is a connection. Joining a public room makes one a member.
+   * @param {string} slug
+   * @returns {Room}
+   */
+  room(slug) {
+    const held = this.#rooms.get(slug);
+    if (held !== undefined) return held;
+    const room = new Room(slug, { connection: this.#connection, pending: this.#pending, me: this.user.id });
+    this.#rooms.set(slug, room);
+    room.on('change', (state) => this.emit('room', { slug, state }));
+    room.on('message', (message) => this.emit('message', { slug, message }));
+    room.join();
+    return room;
+  }
+
+  /** @param {string} slug @returns {Room | undefined} the room, when it is open here */
+  openRoom(slug) {
+    return this.#rooms.get(slug);
+  }
+
+  /** Ends the subscription of a room and forgets it. @param {string} slug */
+  closeRoom(slug) {
+    this.#rooms.get(slug)?.close();
+    this.#rooms.delete(slug);
+  }
+
+  /** The rooms in which something waits to be sent. @returns {string[]} */
+  roomsWithUnsent() {
+    return this.#pending?.rooms() ?? [];
+  }
+
+  /** Connects at once instead of waiting: "Try now", the browser's `online` event. */
+  retryNow() {
+    this.#connection?.retryNow();
+  }
+
+  /** After a long sleep: makes sure that the socket lives and reads what every room missed. */
+  resync() {
+    this.#connection?.probe();
+    if (this.status === 'open') for (const room of this.#rooms.values()) room.join();
+  }
+
+  /** Asks for a sign of life, when the network may have changed. */
+  probe() {
+    this.#connection?.probe();
+  }
+
+  #statusChanged(status) {
+    if (status !== 'open') {
+      this.#pending.disconnected();
+      for (const room of this.#rooms.values()) room.disconnected();
+    }
+    this.emit('status', status);
+  }
+
+  #welcomed(frame) {
+    this.limits = { ...this.limits, ...frame.limits };
+    this.emit('welcome', frame);
+    for (const room of this.#rooms.values()) room.join();
+  }
+
+  /** A refused upgrade looks like any lost connection: ask whether there still is a session. */
+  async #checkSession() {
+    try {
+      await this.api.me();
+    } catch (refusal) {
+      if (refusal.status !== 401 || this.#connection === null) return;
+      this.#connection.stop();
+      this.emit('signed_out', { ended: true });
+    }
+  }
+}
