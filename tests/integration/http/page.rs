@@ -62,3 +62,46 @@ async fn every_answer_keeps_browsers_safe() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_page_is_at_the_root_and_compressed_for_who_takes_it() {
+    let app = TestApp::start(&[]).await;
+    let page = app.request(Method::GET, "/").send().await;
+    assert_eq!(page.status, 200);
+    assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
+    let html = String::from_utf8_lossy(&page.bytes).into_owned();
+    assert!(html.to_lowercase().starts_with("<!doctype html>"), "{html}");
+
+    let zipped = app
+        .request(Method::GET, "/")
+        .header("accept-encoding", "br, gzip")
+        .send()
+        .await;
+    assert_eq!(zipped.headers["content-encoding"], "gzip");
+    assert!(
+        zipped.headers["vary"]
+            .to_str()
+            .unwrap()
+            .contains("accept-encoding")
+    );
+    assert_eq!(zipped.bytes[..2], [0x1f, 0x8b]);
+    assert!(zipped.bytes.len() < page.bytes.len());
+    assert_eq!(zipped.headers["etag"], page.headers["etag"]);
+
+    // What may hold a secret is never compressed together with what somebody else chose.
+    let config = app
+        .request(Method::GET, "/api/openapi.json")
+        .header("accept-encoding", "gzip")
+        .send()
+        .await;
+    assert!(!config.headers.contains_key("content-encoding"));
+
+    // Everything the page names is there.
+    for part in html.split('"').filter(|part| part.starts_with('/')) {
+        assert_eq!(
+            app.request(Method::GET, part).send().await.status,
+            200,
+            "{part}"
+        );
+    }
+}
