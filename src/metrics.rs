@@ -76,6 +76,62 @@ pub const ALL: &[(Kind, &str, &str)] = &[
         "salon_layer_lagged_messages_total",
         "Messages a full channel did not take",
     ),
+    (Kind::Gauge, "salon_sockets", "Sockets open now"),
+    (
+        Kind::Counter,
+        "salon_sockets_closed_total",
+        "Sockets closed, by close code",
+    ),
+    (
+        Kind::Counter,
+        "salon_sockets_slow_total",
+        "Sockets closed because they took nothing",
+    ),
+    (
+        Kind::Gauge,
+        "salon_replies_running",
+        "Replies this process is writing now",
+    ),
+    (
+        Kind::Counter,
+        "salon_replies_total",
+        "Replies ended, by state",
+    ),
+    (
+        Kind::Histogram,
+        "salon_reply_first_text_seconds",
+        "Time from claiming a reply to its first text",
+    ),
+    (
+        Kind::Counter,
+        "salon_layer_published_total",
+        "Messages published to Redis",
+    ),
+    (
+        Kind::Counter,
+        "salon_layer_received_total",
+        "Messages of other instances taken from Redis",
+    ),
+    (
+        Kind::Counter,
+        "salon_layer_dropped_total",
+        "Messages not published because Redis did not take them in time",
+    ),
+    (
+        Kind::Counter,
+        "salon_layer_refused_total",
+        "Messages from Redis that were not authentic, or repeated",
+    ),
+    (
+        Kind::Counter,
+        "salon_layer_resyncs_total",
+        "Gaps after which readers were told to read the database",
+    ),
+    (
+        Kind::Counter,
+        "salon_layer_reconnects_total",
+        "Connections to Redis that ended",
+    ),
 ];
 
 /// Bounds of the histograms of seconds.

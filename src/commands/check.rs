@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use salon::channel_layer::ChannelLayer;
+use salon::channel_layer::redis::{RedisLayer, RedisSettings};
 use salon::config::{Config, LlmKind, Switch};
+use salon::ids::InstanceId;
 use salon::server;
-use secrecy::ExposeSecret;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Failure, say};
@@ -49,7 +51,7 @@ pub(crate) async fn check(mut config: Config) -> Result<(), Failure> {
     match &config.redis_url {
         Some(url) => {
             let target = without_secrets(url.expose_secret());
-            report("redis", &target, redis(url.expose_secret()).await);
+            report("redis", &target, redis(&config, url).await);
         }
         None => report("redis", "none", Ok("one instance only".to_owned())),
     }
@@ -89,24 +91,31 @@ fn embedded(config: &Config) -> Result<String, String> {
     }
 }
 
-/// Asks in clear text where that is how it listens; with TLS it is enough that something does.
-async fn redis(url: &str) -> Result<String, String> {
-    let mut stream = connect(url).await?;
-    if !url.starts_with("redis://") {
-        return Ok("takes connections".to_owned());
-    }
-    let ask = async {
-        stream.write_all(b"PING\r\n").await?;
-        let mut answer = [0_u8; 7];
-        stream.read_exact(&mut answer).await?;
-        std::io::Result::Ok(answer)
+/// Connects as the server would: address, TLS, password and all.
+async fn redis(config: &Config, url: &SecretString) -> Result<String, String> {
+    let secret = config
+        .cluster_secret
+        .as_ref()
+        .map(ExposeSecret::expose_secret);
+    let settings = RedisSettings {
+        url: url.clone(),
+        secrets: secret
+            .into_iter()
+            .flat_map(|both| both.split(','))
+            .map(|one| SecretString::from(one.trim()))
+            .collect(),
+        deployment: config.deployment.clone(),
+        instance: InstanceId::new(),
     };
-    match tokio::time::timeout(ANSWER_WITHIN, ask).await {
-        Ok(Ok(answer)) if answer.starts_with(b"+PONG") => Ok("answers".to_owned()),
-        Ok(Ok(answer)) if answer.starts_with(b"-NOAUTH") => Ok("answers, to a password".to_owned()),
-        Ok(Ok(_)) => Err("does not speak like Redis".to_owned()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("no answer in time".to_owned()),
+    let layer = RedisLayer::connect(settings)
+        .await
+        .map_err(|error| error.to_string())?;
+    let is_up = layer.is_up();
+    layer.close().await;
+    if is_up {
+        Ok("answers".to_owned())
+    } else {
+        Err("no answer, or a wrong password".to_owned())
     }
 }
 
@@ -152,7 +161,6 @@ fn host_and_port(url: &str) -> Option<(&str, u16)> {
     let default = match scheme {
         "http" => 80,
         "https" => 443,
-        "redis" | "rediss" => 6379,
         _ => return None,
     };
     let (host, port) = match authority.rsplit_once(':') {
@@ -184,8 +192,8 @@ mod tests {
 
     #[test]
     fn hosts_and_ports_are_found() {
-        assert_eq!(host_and_port("redis://u:p@cache/0"), Some(("cache", 6379)));
-        assert_eq!(host_and_port("rediss://[::1]:7000"), Some(("::1", 7000)));
+        assert_eq!(host_and_port("http://u:p@api/v1"), Some(("api", 80)));
+        assert_eq!(host_and_port("http://[::1]:7000"), Some(("::1", 7000)));
         assert_eq!(host_and_port("https://[::1]/v1"), Some(("::1", 443)));
         assert_eq!(host_and_port("nonsense"), None);
     }

@@ -18,6 +18,7 @@ use super::error::Problem;
 use super::extract::{Caller, JsonBody, cookie_name};
 use crate::app::App;
 use crate::auth::SignedIn;
+use crate::channel_layer::GroupName;
 use crate::config::Config;
 use crate::db::ASSISTANT;
 use crate::db::rows::{UserKind, UserRow};
@@ -25,6 +26,7 @@ use crate::error::{ErrorCode, Refusal};
 use crate::ids::SessionId;
 use crate::limits;
 use crate::protocol::PROTOCOL;
+use crate::protocol::control::Control;
 
 /// A name and its password.
 #[derive(Deserialize, ToSchema)]
@@ -160,6 +162,9 @@ pub async fn delete_session(
     Caller(identity): Caller,
 ) -> Result<(StatusCode, [(HeaderName, String); 1]), Problem> {
     app.auth.sign_out(identity.session).await?;
+    // Every instance looks at once whether its sockets' sessions still live, and without the nudge soon after (P7).
+    app.layer
+        .group_send(&GroupName::control(), Control::Sessions.to_bytes());
     // The session of a guest is all there is of the guest, so there is nothing else to end.
     let gone = cookie(&app.config, String::new(), 0);
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]))

@@ -93,6 +93,12 @@ pub fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
+    use axum::extract::Request;
+    use axum::routing::get;
+    use tower::ServiceExt;
+    use tower_http::catch_panic::CatchPanicLayer;
+
     use super::*;
 
     #[tokio::test]
@@ -115,9 +121,26 @@ mod tests {
         assert_eq!(body["type"], "urn:salon:problem:rate_limited");
     }
 
-    #[test]
-    fn a_panic_shows_nothing_of_itself() {
-        let response = panicked(Box::new("secret".to_owned()));
-        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    #[tokio::test]
+    async fn a_handler_that_panics_answers_all_the_same() {
+        async fn handler() -> &'static str {
+            panic!("secret")
+        }
+        let router = Router::new()
+            .route("/", get(handler))
+            .layer(CatchPanicLayer::custom(panicked));
+        for _ in 0..2 {
+            let request = Request::new(axum::body::Body::empty());
+            let response = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            let bytes = axum::body::to_bytes(response.into_body(), 10_000)
+                .await
+                .unwrap();
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            assert!(
+                text.contains("\"internal\"") && !text.contains("secret"),
+                "{text}"
+            );
+        }
     }
 }

@@ -136,3 +136,36 @@ fn insert_if_absent(headers: &mut HeaderMap, name: HeaderName, value: &'static s
         .entry(name)
         .or_insert(HeaderValue::from_static(value));
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_too_long_is_ended_and_a_change_may_have_happened() {
+        async fn never() {
+            std::future::pending::<()>().await;
+        }
+        let router = Router::new()
+            .route("/", get(never).post(never))
+            .layer(axum::middleware::from_fn(deadline));
+        for (method, code) in [
+            (Method::GET, "unavailable"),
+            (Method::POST, "outcome_unknown"),
+        ] {
+            let mut request = Request::new(Body::empty());
+            *request.method_mut() = method;
+            let response = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), 503);
+            let bytes = axum::body::to_bytes(response.into_body(), 10_000)
+                .await
+                .unwrap();
+            assert!(String::from_utf8_lossy(&bytes).contains(code));
+        }
+    }
+}

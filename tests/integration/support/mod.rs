@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "not every helper is used by every build")]
 
+pub(crate) mod app;
 pub(crate) mod fake_provider;
 pub(crate) mod haproxy;
 pub(crate) mod postgres;
