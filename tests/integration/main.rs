@@ -11,6 +11,7 @@
 mod auth;
 mod balancer;
 mod channel_layer;
+mod chat_view;
 mod command_line;
 mod http;
 mod llm;

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "not every helper is used by every build")]
 
 pub(crate) mod app;
+pub(crate) mod event_stream;
 pub(crate) mod fake_provider;
 pub(crate) mod haproxy;
 pub(crate) mod postgres;
