@@ -91,7 +91,6 @@ async fn a_call_waits_and_answers_with_the_reply() {
     let (_, reply) = ada.get(&format!("/api/rooms/{room}/messages/2")).await;
     assert_eq!(reply, body["reply"]);
     // The next prompt goes to the same room; in any other room the assistant is called.
-    ada.post("/api/rooms/lobby/join", &json!({})).await;
     let (status, body) = ada
         .post("/api/chat", &json!({ "message": "hi", "room": "lobby" }))
         .await;
@@ -343,7 +342,6 @@ async fn many_calls_wait_at_once_and_others_stay_fast() {
     )
     .await;
     let other = ApiClient::guest(&salon, "other").await;
-    other.post("/api/rooms/lobby/join", &json!({})).await;
     let mut slowest = Duration::ZERO;
     for number in 0..50 {
         let began = Instant::now();
@@ -380,9 +378,6 @@ async fn signing_out_ends_what_waits_and_the_reply_goes_on() {
         ApiClient::guest(&salon, "ada").await,
         ApiClient::guest(&salon, "bob").await,
     );
-    for who in [&ada, &bob] {
-        who.post("/api/rooms/lobby/join", &json!({})).await;
-    }
     let prompt = json!({ "message": "hi", "room": "lobby", "client_id": Uuid::new_v4() });
     let mut stream = ada.chat_events(&prompt).await;
     let accepted = stream.expect("accepted").await;
@@ -416,7 +411,7 @@ async fn only_members_see_a_reply() {
     let salon = server(&provider).await;
     let (ada, bob) = (
         ApiClient::guest(&salon, "ada").await,
-        ApiClient::guest(&salon, "bob").await,
+        ApiClient::account(&salon, "bob").await,
     );
     let room = json!({ "slug": "den", "name": "Den", "visibility": "private" });
     assert_eq!(ada.post("/api/rooms", &room).await.0, 201);
@@ -440,8 +435,10 @@ async fn only_members_see_a_reply() {
         code(bob.post("/api/chat", &ask("No Slug")).await),
         (404, "room_not_found".into())
     );
+    let hall = json!({ "slug": "hall", "visibility": "public" });
+    assert_eq!(ada.post("/api/rooms", &hall).await.0, 201);
     assert_eq!(
-        code(bob.post("/api/chat", &ask("lobby")).await),
+        code(bob.post("/api/chat", &ask("hall")).await),
         (403, "not_a_member".into())
     );
     let events = "/api/rooms/den/replies/2/events";
@@ -465,20 +462,16 @@ async fn only_members_see_a_reply() {
             &json!({ "name": "bob", "role": "member" }),
         )
         .await;
-    // Guests have no name of their own to be found by; an account has.
-    if status == 200 {
-        let mut stream = bob.reply_events("den", 2, None).await;
-        stream.expect("delta").await;
-        let member = format!(
-            "/api/rooms/den/members/{}",
-            me["user"]["id"].as_str().unwrap()
-        );
-        assert_eq!(ada.delete(&member).await.0, 200);
-        assert_eq!(stream.expect("error").await.data["code"], "room_not_found");
-        assert!(stream.next().await.is_none());
-    } else {
-        assert_eq!(body["code"], "user_not_found");
-    }
+    assert_eq!(status, 200, "{body}");
+    let mut stream = bob.reply_events("den", 2, None).await;
+    stream.expect("delta").await;
+    let member = format!(
+        "/api/rooms/den/members/{}",
+        me["user"]["id"].as_str().unwrap()
+    );
+    assert_eq!(ada.delete(&member).await.0, 200);
+    assert_eq!(stream.expect("error").await.data["code"], "room_not_found");
+    assert!(stream.next().await.is_none());
 }
 
 #[tokio::test]

@@ -37,14 +37,24 @@ pub(crate) struct EventStream {
 }
 
 impl ApiClient {
-    /// A guest of this name.
+    /// A guest of this name; a member of the lobby, like everybody.
     pub(crate) async fn guest(salon: &SalonProcess, name: &str) -> Self {
+        Self::made(salon, "/api/guests", &json!({ "name": name })).await
+    }
+
+    /// An account of this name.
+    pub(crate) async fn account(salon: &SalonProcess, name: &str) -> Self {
+        let wanted = json!({ "name": name, "password": "correct horse" });
+        Self::made(salon, "/api/users", &wanted).await
+    }
+
+    async fn made(salon: &SalonProcess, path: &str, wanted: &Value) -> Self {
         let mut client = Self {
             http: Client::builder().no_proxy().build().unwrap(),
             url: salon.url(),
             token: String::new(),
         };
-        let made = client.post("/api/guests", &json!({ "name": name })).await;
+        let made = client.post(path, wanted).await;
         assert_eq!(made.0, 201, "{}", made.1);
         client.token = made.1["token"].as_str().unwrap().to_owned();
         client
