@@ -16,5 +16,6 @@ mod command_line;
 mod http;
 mod llm;
 mod markdown;
+mod protocol_document;
 mod store;
 mod support;
