@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "not every helper is used by every build")]
 
 pub(crate) mod fake_provider;
+pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod redis;
