@@ -60,6 +60,8 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(9);
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many sockets and event streams one process holds; above it an upgrade is refused 503.
 pub const SOCKETS: usize = 100_000;
+/// HTTP connections at once, sockets not counted; above it a connection is closed at once.
+pub const HTTP_CONNECTIONS: usize = 20_000;
 /// Reading the headers of a request (slow loris).
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// One HTTP request that is not a stream and not `/api/chat`.
@@ -90,6 +92,10 @@ pub const LOCKED_ROOMS: usize = 2;
 pub const OUTCOME_TIMEOUT: Duration = Duration::from_secs(5);
 /// A transaction's longest time on the server (statement and idle timeouts follow from it).
 pub const TRANSACTION_MS: u64 = 5_000;
+/// One statement's longest time on the server, below the transaction's.
+pub const STATEMENT_MS: u64 = 4_000;
+/// Connections to Postgres that only probes and head checks use, so that a busy pool cannot block them.
+pub const RESERVED_CONNECTIONS: usize = 2;
 /// What a retryable refusal proposes.
 pub const RETRY_HINT_MS: u64 = 500;
 
@@ -220,6 +226,8 @@ pub const PROVIDER_TOTAL_TIMEOUT: Duration = Duration::from_secs(600);
 pub const PROVIDER_LINE_BYTES: usize = 1024 * 1024;
 /// Blocks of one answer that a provider has open at once; real ones have one.
 pub const PROVIDER_BLOCKS: usize = 256;
+/// Tokens that a provider may say it counted; what is above is not believed.
+pub const PROVIDER_TOKENS: i64 = 1_000_000_000;
 /// An error body of a provider, read for its type and no further.
 pub const PROVIDER_ERROR_BYTES: usize = 64 * 1024;
 /// Tries at one reply before anything is shown.
@@ -259,7 +267,13 @@ pub const LOG_LINES: usize = 8_192;
 /// A stopping process waits so long for its last lines.
 pub const LOG_FLUSH: Duration = Duration::from_secs(1);
 
+/// What has run out is removed so often.
+pub const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
+
 // --- shutdown
+
+/// Readiness is gone for so long before connections are refused, where there is a balancer to see it.
+pub const DRAIN_NOTICE: Duration = Duration::from_millis(1_500);
 
 /// A stopping process waits so long for what is in flight.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
@@ -293,4 +307,6 @@ const _: () = assert!(
 const _: () = assert!(
     LAYER_BACKOFF_MAX.as_millis() + LAYER_CONNECT_TIMEOUT.as_millis() < 3_000,
     "the layer is back within 3 s of Redis"
+    LOCK_WAIT_MS < STATEMENT_MS && STATEMENT_MS < TRANSACTION_MS,
+    "a lock is given up before its statement, a statement before its transaction"
 );

@@ -2,23 +2,24 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
+use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
+use crate::consumer::Consumers;
 use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
-use crate::http::{assets, auth, health, members, messages, metrics, openapi, rooms};
+use crate::http::{assets, auth, health, members, messages, metrics, openapi, rooms, socket};
 use crate::limits;
 
 /// Everything but `/metrics`, which has a listener of its own.
-pub fn router(app: Arc<App>) -> Router {
+pub fn router(app: Arc<App>, consumers: Arc<Consumers>) -> Router {
     let everything = Router::new()
         .merge(answers().layer(from_fn(deadline)))
-        .merge(streams())
+        .merge(streams().layer(Extension(consumers)))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback_service(assets::router());
     // Read from below: the last layer is the outermost.
@@ -64,5 +65,5 @@ fn answers() -> Router<Arc<App>> {
 /// What lives longer than one answer: the socket, `POST /api/chat` and the event streams. No deadline; each bounds
 /// itself.
 fn streams() -> Router<Arc<App>> {
-    Router::new()
+    Router::new().route("/ws", get(socket::upgrade))
 }

@@ -10,8 +10,7 @@ pub fn mentions_assistant(body: &str, name: &str) -> bool {
     body.match_indices('@').any(|(place, at)| {
         let (before, rest) = body.split_at(place);
         let after_at = rest.strip_prefix(at).unwrap_or(rest);
-        begins_a_word(before)
-            && strip_prefix_in_any_case(after_at, name).is_some_and(|after| ends_a_word(after))
+        begins_a_word(before) && strip_prefix_in_any_case(after_at, name).is_some_and(ends_a_word)
     })
 }
 

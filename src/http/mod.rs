@@ -15,3 +15,4 @@ pub mod middleware;
 pub mod openapi;
 pub mod origin;
 pub mod rooms;
+pub mod socket;

@@ -17,7 +17,7 @@ use super::event_stream::{Event, EventStreamParser};
 use super::failure::{Failure, Retry, name_like};
 use super::http::{Request, Timeouts, describe};
 use super::{Delta, DeltaStream, LlmError};
-use crate::error::ErrorCode;
+use crate::limits;
 
 /// Turns the events of one stream into deltas.
 pub(super) trait Decoder: Send + Sync + 'static {
@@ -82,6 +82,13 @@ pub(super) fn model_name(value: Option<&Value>) -> Option<String> {
         .and_then(Value::as_str)
         .filter(|name| !name.is_empty() && name.len() <= 200 && !name.contains(char::is_control))
         .map(str::to_owned)
+}
+
+/// A provider's count of tokens, if it can be one.
+pub(super) fn token_count(value: Option<&Value>) -> Option<i64> {
+    value
+        .and_then(Value::as_i64)
+        .filter(|count| (0..=limits::PROVIDER_TOKENS).contains(count))
 }
 
 /// A provider's own stop reason, if it is one that may be stored and shown.
@@ -192,9 +199,8 @@ impl<D: Decoder> Reading<D> {
         let due = self.byte_due.min(deadline);
         let bytes = match timeout_at(due, self.response.chunk()).await {
             Err(_elapsed) if due == deadline => {
-                return Err(Failure::lasting(
-                    ErrorCode::ProviderTimeout,
-                    "the answer was not finished in the time for one answer",
+                return Err(Failure::timeout(
+                    "the answer was not finished in the time for one",
                 ));
             }
             Err(_elapsed) => return Err(Failure::timeout("the stream went silent")),

@@ -11,7 +11,7 @@ use reqwest::{Client, Url};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::answer::{self, Decoder, model_name, own_stop_reason, push_text};
+use super::answer::{self, Decoder, model_name, own_stop_reason, push_text, token_count};
 use super::event_stream::Event;
 use super::failure::{Failure, ProviderError};
 use super::http::{self, Request, Timeouts};
@@ -161,7 +161,7 @@ struct TokenCounts {
 impl TokenCounts {
     fn update(&mut self, usage: &Value) {
         let raise = |count: &mut Option<i64>, field: &str| {
-            if let Some(number) = usage.get(field).and_then(Value::as_i64).filter(|n| *n >= 0) {
+            if let Some(number) = token_count(usage.get(field)) {
                 *count = Some(count.map_or(number, |before| before.max(number)));
             }
         };

@@ -47,9 +47,9 @@ impl Failure {
         }
     }
 
-    /// Something did not come in time; another try may be luckier.
+    /// Something did not come in time. People have waited long enough by then: it is not asked for again.
     pub(super) fn timeout(cause: impl Into<String>) -> Self {
-        Self::passing(ErrorCode::ProviderTimeout, cause)
+        Self::lasting(ErrorCode::ProviderTimeout, cause)
     }
 
     /// The stream ended before the answer did.
@@ -323,129 +323,30 @@ mod tests {
         let low_credit = json!({"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the API."}});
         let old_vllm = json!({"object":"error","message":"m","type":"BadRequestError","param":null,"code":400});
         let moderation = json!({"error":{"code":403,"message":"m","metadata":{"reasons":["x"],"flagged_input":"secret"}}});
+        #[rustfmt::skip]
         let cases: &[(u16, Value, C, Retry)] = &[
-            (
-                529,
-                anthropic("overloaded_error"),
-                C::ProviderOverloaded,
-                Retry::Backoff,
-            ),
-            (
-                200,
-                anthropic("overloaded_error"),
-                C::ProviderOverloaded,
-                Retry::Backoff,
-            ),
-            (
-                400,
-                anthropic("invalid_request_error"),
-                C::ProviderRefused,
-                Retry::Never,
-            ),
+            (529, anthropic("overloaded_error"), C::ProviderOverloaded, Retry::Backoff),
+            (200, anthropic("overloaded_error"), C::ProviderOverloaded, Retry::Backoff),
+            (400, anthropic("invalid_request_error"), C::ProviderRefused, Retry::Never),
             (400, low_credit, C::ProviderQuota, Retry::Never),
-            (
-                401,
-                anthropic("authentication_error"),
-                C::ProviderRefusedKey,
-                Retry::Never,
-            ),
-            (
-                402,
-                anthropic("billing_error"),
-                C::ProviderQuota,
-                Retry::Never,
-            ),
-            (
-                403,
-                anthropic("permission_error"),
-                C::ProviderRefusedKey,
-                Retry::Never,
-            ),
-            (
-                413,
-                anthropic("request_too_large"),
-                C::ProviderRefused,
-                Retry::Never,
-            ),
-            (
-                429,
-                anthropic("rate_limit_error"),
-                C::ProviderRateLimited,
-                Retry::Backoff,
-            ),
+            (401, anthropic("authentication_error"), C::ProviderRefusedKey, Retry::Never),
+            (402, anthropic("billing_error"), C::ProviderQuota, Retry::Never),
+            (403, anthropic("permission_error"), C::ProviderRefusedKey, Retry::Never),
+            (413, anthropic("request_too_large"), C::ProviderRefused, Retry::Never),
+            (429, anthropic("rate_limit_error"), C::ProviderRateLimited, Retry::Backoff),
             (429, spend, C::ProviderQuota, Retry::Never),
-            (
-                500,
-                anthropic("api_error"),
-                C::ProviderUnavailable,
-                Retry::Backoff,
-            ),
-            (
-                504,
-                anthropic("timeout_error"),
-                C::ProviderTimeout,
-                Retry::Backoff,
-            ),
-            (
-                200,
-                anthropic("error_of_the_future"),
-                C::ProviderUnavailable,
-                Retry::Backoff,
-            ),
-            (
-                429,
-                openai("insufficient_quota", json!("insufficient_quota")),
-                C::ProviderQuota,
-                Retry::Never,
-            ),
-            (
-                429,
-                openai("requests", json!("rate_limit_exceeded")),
-                C::ProviderRateLimited,
-                Retry::Backoff,
-            ),
-            (
-                429,
-                openai("requests", json!("slow_down")),
-                C::ProviderRateLimited,
-                Retry::Backoff,
-            ),
-            (
-                503,
-                openai("server_error", json!("server_is_overloaded")),
-                C::ProviderOverloaded,
-                Retry::Backoff,
-            ),
-            (
-                401,
-                openai("invalid_request_error", json!("invalid_api_key")),
-                C::ProviderRefusedKey,
-                Retry::Never,
-            ),
-            (
-                200,
-                openai("BadRequestError", json!(400)),
-                C::ProviderRefused,
-                Retry::Never,
-            ),
-            (
-                200,
-                json!({"error":{"code":502,"message":"m"}}),
-                C::ProviderUnavailable,
-                Retry::Backoff,
-            ),
-            (
-                200,
-                json!({"error":{"code":"402","message":"m"}}),
-                C::ProviderQuota,
-                Retry::Never,
-            ),
-            (
-                200,
-                json!({"error":"model runner has stopped"}),
-                C::ProviderUnavailable,
-                Retry::Backoff,
-            ),
+            (500, anthropic("api_error"), C::ProviderUnavailable, Retry::Backoff),
+            (504, anthropic("timeout_error"), C::ProviderTimeout, Retry::Backoff),
+            (200, anthropic("error_of_the_future"), C::ProviderUnavailable, Retry::Backoff),
+            (429, openai("insufficient_quota", json!("insufficient_quota")), C::ProviderQuota, Retry::Never),
+            (429, openai("requests", json!("rate_limit_exceeded")), C::ProviderRateLimited, Retry::Backoff),
+            (429, openai("requests", json!("slow_down")), C::ProviderRateLimited, Retry::Backoff),
+            (503, openai("server_error", json!("server_is_overloaded")), C::ProviderOverloaded, Retry::Backoff),
+            (401, openai("invalid_request_error", json!("invalid_api_key")), C::ProviderRefusedKey, Retry::Never),
+            (200, openai("BadRequestError", json!(400)), C::ProviderRefused, Retry::Never),
+            (200, json!({"error":{"code":502,"message":"m"}}), C::ProviderUnavailable, Retry::Backoff),
+            (200, json!({"error":{"code":"402","message":"m"}}), C::ProviderQuota, Retry::Never),
+            (200, json!({"error":"model runner has stopped"}), C::ProviderUnavailable, Retry::Backoff),
             (400, old_vllm, C::ProviderRefused, Retry::Never),
             (403, moderation, C::ProviderRefused, Retry::Never),
             (402, Value::Null, C::ProviderQuota, Retry::Never),
@@ -474,62 +375,20 @@ mod tests {
 
     #[test]
     fn headers_say_when_and_whether() {
-        let cases: &[(&[(&str, &str)], ErrorCode, Retry)] = &[
-            (
-                &[("retry-after", "2")],
-                ErrorCode::ProviderRateLimited,
-                Retry::After(Duration::from_secs(2)),
-            ),
-            (
-                &[("retry-after", "0.5")],
-                ErrorCode::ProviderRateLimited,
-                Retry::After(Duration::from_millis(500)),
-            ),
-            (
-                &[("retry-after-ms", "250"), ("retry-after", "9")],
-                ErrorCode::ProviderRateLimited,
-                Retry::After(Duration::from_millis(250)),
-            ),
-            (
-                &[("retry-after", "0")],
-                ErrorCode::ProviderRateLimited,
-                Retry::Backoff,
-            ),
-            (
-                &[("retry-after", "-4")],
-                ErrorCode::ProviderRateLimited,
-                Retry::Backoff,
-            ),
-            (
-                &[("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT")],
-                ErrorCode::ProviderRateLimited,
-                Retry::Backoff,
-            ),
-            (
-                &[("retry-after", "NaN")],
-                ErrorCode::ProviderRateLimited,
-                Retry::Backoff,
-            ),
-            (
-                &[("x-should-retry", "false"), ("retry-after", "2")],
-                ErrorCode::ProviderRateLimited,
-                Retry::Never,
-            ),
-            (
-                &[("x-should-retry", "true")],
-                ErrorCode::ProviderRefused,
-                Retry::Backoff,
-            ),
-            (
-                &[("x-should-retry", "true"), ("retry-after", "2")],
-                ErrorCode::ProviderQuota,
-                Retry::Never,
-            ),
-            (
-                &[("x-should-retry", "true")],
-                ErrorCode::ProviderRefusedKey,
-                Retry::Never,
-            ),
+        type Headers = &'static [(&'static str, &'static str)];
+        #[rustfmt::skip]
+        let cases: &[(Headers, ErrorCode, Retry)] = &[
+            (&[("retry-after", "2")], ErrorCode::ProviderRateLimited, Retry::After(Duration::from_secs(2))),
+            (&[("retry-after", "0.5")], ErrorCode::ProviderRateLimited, Retry::After(Duration::from_millis(500))),
+            (&[("retry-after-ms", "250"), ("retry-after", "9")], ErrorCode::ProviderRateLimited, Retry::After(Duration::from_millis(250))),
+            (&[("retry-after", "0")], ErrorCode::ProviderRateLimited, Retry::Backoff),
+            (&[("retry-after", "-4")], ErrorCode::ProviderRateLimited, Retry::Backoff),
+            (&[("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT")], ErrorCode::ProviderRateLimited, Retry::Backoff),
+            (&[("retry-after", "NaN")], ErrorCode::ProviderRateLimited, Retry::Backoff),
+            (&[("x-should-retry", "false"), ("retry-after", "2")], ErrorCode::ProviderRateLimited, Retry::Never),
+            (&[("x-should-retry", "true")], ErrorCode::ProviderRefused, Retry::Backoff),
+            (&[("x-should-retry", "true"), ("retry-after", "2")], ErrorCode::ProviderQuota, Retry::Never),
+            (&[("x-should-retry", "true")], ErrorCode::ProviderRefusedKey, Retry::Never),
         ];
         for (headers, code, retry) in cases {
             let mut map = HeaderMap::new();
@@ -545,7 +404,7 @@ mod tests {
         let mut map = HeaderMap::new();
         let later = Utc::now() + chrono::Duration::seconds(30);
         map.insert("retry-after", later.to_rfc2822().parse().unwrap());
-        let Retry::After(wait) = Failure::timeout("c").with_headers(&map).retry else {
+        let Retry::After(wait) = Failure::truncated("c").with_headers(&map).retry else {
             panic!("a date in the future is a wait");
         };
         assert!(wait > Duration::from_secs(20) && wait <= Duration::from_secs(30));

@@ -20,7 +20,7 @@ use crate::limits;
 pub struct Timeouts {
     /// Connecting, TLS included.
     pub connect: Duration,
-    /// From the request to the first byte of the stream.
+    /// From the request to the first byte of the stream, in each try. Not tried again: somebody waits.
     pub first_byte: Duration,
     /// Between two bytes of the stream, of any kind: pings count.
     pub idle: Duration,
@@ -147,7 +147,10 @@ impl Request {
         let response = match timeout_at(byte_due, sent).await {
             Err(_elapsed) => return Err(Failure::timeout("no answer to the request in time")),
             Ok(Err(error)) if error.is_timeout() => {
-                return Err(Failure::timeout(describe(&error)));
+                return Err(Failure::passing(
+                    ErrorCode::ProviderTimeout,
+                    describe(&error),
+                ));
             }
             Ok(Err(error)) => {
                 return Err(Failure::passing(

@@ -13,7 +13,7 @@ use reqwest::{Client, Url};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::answer::{self, Decoder, model_name, own_stop_reason, push_text};
+use super::answer::{self, Decoder, model_name, own_stop_reason, push_text, token_count};
 use super::event_stream::Event;
 use super::failure::{Failure, ProviderError};
 use super::http::{self, Request, Timeouts};
@@ -213,12 +213,7 @@ impl OpenAiDecoder {
 
     /// The latest counts hold: servers that send them with each chunk send totals.
     fn count(&mut self, usage: Option<&Value>) {
-        let number = |names: [&str; 2]| {
-            names
-                .iter()
-                .find_map(|name| usage?.get(name)?.as_i64())
-                .filter(|number| *number >= 0)
-        };
+        let number = |names: [&str; 2]| names.iter().find_map(|name| token_count(usage?.get(name)));
         let input = number(["prompt_tokens", "input_tokens"]);
         let output = number(["completion_tokens", "output_tokens"]);
         if input.is_some() || output.is_some() {

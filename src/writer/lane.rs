@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::order::note_refusal;
 use super::{Job, Shared};
@@ -58,7 +59,7 @@ impl Lane {
     }
 
     /// Runs until the writer closes, then writes what is left.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         loop {
             let first = if let Some(job) = self.deferred.pop_front() {
                 Some(job)
@@ -67,6 +68,10 @@ impl Lane {
                     job = self.inbox.recv() => job.inspect(|job| self.taken(job)),
                     Some(room) = self.alone.join_next() => {
                         self.unstuck(room);
+                        continue;
+                    }
+                    () = stop.cancelled(), if !self.inbox.is_closed() => {
+                        self.inbox.close();
                         continue;
                     }
                 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::channel_layer::ChannelLayer;
@@ -76,6 +77,7 @@ pub struct Writer {
     lanes: Vec<mpsc::Sender<Job>>,
     shared: Arc<Shared>,
     tracker: TaskTracker,
+    stop: CancellationToken,
 }
 
 impl Writer {
@@ -94,11 +96,11 @@ impl Writer {
             locked_rooms: Arc::new(Semaphore::new(limits::LOCKED_ROOMS)),
             queued_bytes: AtomicUsize::new(0),
         });
-        let tracker = TaskTracker::new();
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let lanes = (0..lanes.max(1))
             .map(|_| {
                 let (sender, inbox) = mpsc::channel(limits::LANE_QUEUE);
-                tracker.spawn(lane::Lane::new(Arc::clone(&shared), inbox).run());
+                tracker.spawn(lane::Lane::new(Arc::clone(&shared), inbox).run(stop.clone()));
                 sender
             })
             .collect();
@@ -106,6 +108,7 @@ impl Writer {
             lanes,
             shared,
             tracker,
+            stop,
         }
     }
 
@@ -163,9 +166,9 @@ impl Writer {
             .unwrap_or_else(|_| Err(ErrorCode::ShuttingDown.into()))
     }
 
-    /// Writes what is queued and ends.
-    pub async fn close(mut self) {
-        self.lanes.clear();
+    /// Takes nothing more, writes what is queued and ends.
+    pub async fn close(&self) {
+        self.stop.cancel();
         self.tracker.close();
         self.tracker.wait().await;
     }

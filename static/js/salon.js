@@ -83,7 +83,7 @@ export class Salon extends Emitter {
     this.#connection = connection;
     connection.on('status', (status) => this.#statusChanged(status));
     connection.on('welcome', (frame) => this.#welcomed(frame));
-    connection.on('frame', (frame) => this.#rooms.get(frame.room)?.receive(frame));
+    connection.on('frame', (frame) => this.#rooms.get(frame.room?.slug ?? frame.room)?.receive(frame));
     connection.on('failed', ({ failures }) => failures % 3 === 2 && this.#checkSession());
     connection.on('ended', ({ code }) => this.emit('signed_out', { ended: code === SIGNED_OUT }));
     connection.start();

@@ -14,5 +14,6 @@ mod channel_layer;
 mod command_line;
 mod http;
 mod llm;
+mod markdown;
 mod store;
 mod support;

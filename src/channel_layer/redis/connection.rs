@@ -6,7 +6,7 @@ use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
     AsyncConnectionConfig, Client, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind,
-    RedisError, Value,
+    RedisError, TlsCertificates, Value,
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
@@ -37,9 +37,17 @@ impl Connector {
         let info = info
             .set_redis_settings(redis)
             .set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        Client::open(info)
-            .map(|client| Self { client })
-            .map_err(unusable)
+        let client = match root_certificates(url)? {
+            None => Client::open(info),
+            Some(pem) => Client::build_with_tls(
+                info,
+                TlsCertificates {
+                    client_tls: None,
+                    root_cert: Some(pem),
+                },
+            ),
+        };
+        client.map(|client| Self { client }).map_err(unusable)
     }
 
     /// A connection for publishing. The session times its answers itself.
@@ -77,6 +85,19 @@ impl Connector {
             .get_multiplexed_async_connection_with_config(&config().set_push_sender(on_push))
             .await
     }
+}
+
+/// Who may have signed the server's certificate: the file in `?sslrootcert=…`, as in a Postgres URL; without it, the
+/// authorities that browsers trust.
+fn root_certificates(url: &SecretString) -> Result<Option<Vec<u8>>, LayerError> {
+    let path = redis::parse_redis_url(url.expose_secret()).and_then(|url| {
+        url.query_pairs()
+            .find(|(name, _)| name == "sslrootcert")
+            .map(|(_, path)| path.into_owned())
+    });
+    path.map(std::fs::read)
+        .transpose()
+        .map_err(|error| LayerError::Url(format!("its sslrootcert cannot be read: {error}")))
 }
 
 fn config() -> AsyncConnectionConfig {

@@ -41,7 +41,8 @@ use crate::limits;
 
 /// Where the layer is and who speaks on it.
 pub struct RedisSettings {
-    /// `redis://` or `rediss://` (TLS), as the `redis` crate reads it; may hold a password.
+    /// `redis://` or `rediss://` (TLS), as the `redis` crate reads it; may hold a password. `?sslrootcert=<file>` names
+    /// a private certificate authority.
     pub url: SecretString,
     /// Authenticate the messages: the first one signs, all of them verify. At least one.
     pub secrets: Vec<SecretString>,

@@ -122,6 +122,7 @@ impl Subscriptions {
             state.owed.clone_from(&state.changed);
         }
         self.up.store(true, Ordering::SeqCst);
+        metrics::gauge!("salon_layer_up").set(1.0);
         self.settled.send_modify(|count| *count += 1);
         self.changed.notify_one();
     }
@@ -130,6 +131,7 @@ impl Subscriptions {
     pub(super) fn end(&self) {
         *lock(&self.state) = State::default();
         self.up.store(false, Ordering::SeqCst);
+        metrics::gauge!("salon_layer_up").set(0.0);
         self.settled.send_modify(|count| *count += 1);
     }
 

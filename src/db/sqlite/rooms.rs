@@ -142,8 +142,13 @@ pub(super) fn insert_member(
 /// The user's rooms, then the public ones it has not joined.
 pub(super) fn list(conn: &mut SqliteConnection, user: UserId, limit: i64) -> Work<Vec<RoomView>> {
     let limit = limit.max(0);
+    // From the user's few memberships, not through all rooms.
+    let own = diesel::alias!(memberships as own_memberships);
+    let own = own
+        .filter(own.field(memberships::user_id).eq(StoredId(user.0)))
+        .select(own.field(memberships::room_id));
     let joined = views(StoredId(user.0))
-        .filter(memberships::role.is_not_null())
+        .filter(rooms::id.eq_any(own))
         .order(rooms::slug)
         .limit(limit)
         .load::<ViewColumns>(conn)?;

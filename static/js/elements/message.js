@@ -57,7 +57,7 @@ class SalonMessage extends HTMLElement {
     this.body = h('div.body.markdown', { dir: 'auto' });
     this.foot = h('div.foot');
     this.tools = h('div.tools');
-    this.append(this.picture, h('div.content', {}, this.head, this.body, this.foot, this.tools));
+    this.append(this.picture, h('div.content', {}, this.head, this.body, h('div.under', {}, this.foot, this.tools)));
   }
 
   #drawHead({ type, message, entry, grouped }) {

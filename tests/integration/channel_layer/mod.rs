@@ -46,6 +46,15 @@ async fn redis_pair() -> Pair {
     }
 }
 
+/// Two instances at two nodes of a Redis Cluster, whose nodes the caller keeps.
+async fn redis_cluster_pair(nodes: &[RedisServer; 3]) -> Pair {
+    Pair {
+        one: redis_layer(&nodes[0], &[SECRET]).await,
+        two: redis_layer(&nodes[1], &[SECRET]).await,
+        _redis: None,
+    }
+}
+
 async fn redis_layer(redis: &RedisServer, secrets: &[&str]) -> Arc<RedisLayer> {
     RedisLayer::connect(RedisSettings {
         url: redis.url().into(),

@@ -354,6 +354,32 @@ async fn a_stopping_layer_writes_out_what_was_sent() {
     assert!(!joined.layers[0].is_up());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_spoken_with_a_server_of_a_trusted_authority_only() {
+    let (redis, port) = RedisServer::start_with_tls().await;
+    let layer = async |query: &str| {
+        RedisLayer::connect(RedisSettings {
+            url: format!("rediss://127.0.0.1:{port}/{query}").into(),
+            secrets: vec![SECRET.into()],
+            deployment: DEPLOYMENT.to_owned(),
+            instance: InstanceId::new(),
+        })
+        .await
+    };
+    let trusting = format!("?sslrootcert={}", redis.authority_file().display());
+    let trusting = layer(&trusting).await.unwrap();
+    assert!(trusting.is_up());
+    assert!(!layer("").await.unwrap().is_up());
+    assert!(layer("?sslrootcert=/nowhere.pem").await.is_err());
+
+    let room = group("room.1");
+    let mut channel = trusting.new_channel(8);
+    trusting.group_add(&room, &channel).await;
+    let plain = redis_layer(&redis, &[SECRET]).await;
+    plain.group_send(&room, Bytes::from_static(b"hello"));
+    assert_eq!(next(&mut channel).await, message(&room, "hello"));
+}
+
 #[tokio::test]
 async fn settings_that_can_never_work_are_refused_without_showing_them() {
     let settings = |url: &str, secrets: &[&str], deployment: &str| RedisSettings {

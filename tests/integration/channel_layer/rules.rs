@@ -14,6 +14,12 @@ macro_rules! for_every_layer {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $rule() { super::$rule(super::redis_pair().await).await; })*
         }
+        // One cluster for all of them: its nodes take seconds to find each other.
+        #[tokio::test(flavor = "multi_thread")]
+        async fn every_rule_holds_between_nodes_of_a_redis_cluster() {
+            let nodes = RedisServer::start_cluster::<3>().await;
+            $($rule(redis_cluster_pair(&nodes).await).await;)*
+        }
     };
 }
 
