@@ -33,6 +33,8 @@ const RERUN_PAUSE: Duration = Duration::from_millis(100);
 struct RoomJobs {
     room: RoomRef,
     jobs: Vec<Job>,
+    /// The batch that may have committed these jobs already: its rerun found the room locked.
+    rerun_of: Option<BatchId>,
 }
 
 /// The actor.
@@ -169,7 +171,11 @@ impl Lane {
             Some(queue) => {
                 let jobs = still_admitted(queue.into());
                 if !jobs.is_empty() {
-                    self.stick(RoomJobs { room, jobs });
+                    self.stick(RoomJobs {
+                        room,
+                        jobs,
+                        rerun_of: None,
+                    });
                 }
             }
             None => {}
@@ -214,6 +220,7 @@ impl Collected {
             None => self.rooms.push(RoomJobs {
                 room: job.room.clone(),
                 jobs: vec![job],
+                rerun_of: None,
             }),
         }
     }
@@ -227,10 +234,12 @@ fn write(shared: &Shared, rooms: Vec<RoomJobs>) -> BoxFuture<'_, Vec<RoomJobs>> 
         }
         let began = Instant::now();
         let batch = batch_of(&rooms);
+        let id = batch.id;
         let (result, rerun) = settle(shared, batch).await;
+        let rerun_of = rerun.then_some(id);
         metrics::histogram!("salon_writer_commit_seconds").record(began.elapsed().as_secs_f64());
         match result {
-            Ok(applied) => finish(shared, rooms, applied, rerun),
+            Ok(applied) => finish(shared, rooms, applied, rerun_of),
             Err(StoreError::Broken(cause)) => bisect(shared, rooms, cause).await,
             Err(error) => {
                 let refusal = error.into_refusal();
@@ -245,6 +254,8 @@ fn write(shared: &Shared, rooms: Vec<RoomJobs>) -> BoxFuture<'_, Vec<RoomJobs>> 
 
 fn batch_of(rooms: &[RoomJobs]) -> Batch {
     let changes_of = |room: &RoomJobs| room.jobs.iter().map(|job| job.change.clone()).collect();
+    // Only a room that is written alone can be a rerun.
+    let rerun_of = rooms.iter().find_map(|room| room.rerun_of);
     let rooms = rooms
         .iter()
         .map(|room| RoomChanges {
@@ -253,20 +264,20 @@ fn batch_of(rooms: &[RoomJobs]) -> Batch {
         })
         .collect();
     Batch {
-        id: BatchId::new(),
-        rerun: false,
+        id: rerun_of.unwrap_or_default(),
+        rerun: rerun_of.is_some(),
         rooms,
     }
 }
 
 /// Runs a batch until its outcome is known, at most [`limits::OUTCOME_TIMEOUT`] once a COMMIT's answer was lost.
 async fn settle(shared: &Shared, mut batch: Batch) -> (Result<Applied, StoreError>, bool) {
-    let mut unknown: Option<(Instant, String)> = None;
+    let mut unknown: Option<Instant> = batch.rerun.then(Instant::now);
     loop {
         let error = match (shared.store.apply(batch.clone()).await, &unknown) {
             (Err(StoreError::CommitUnknown(cause)), None) => {
                 metrics::counter!("salon_writer_lost_commits_total").increment(1);
-                unknown = Some((Instant::now(), cause.clone()));
+                unknown = Some(Instant::now());
                 cause
             }
             // Once a COMMIT may have happened, "not now" no longer means that nothing was written.
@@ -275,7 +286,7 @@ async fn settle(shared: &Shared, mut batch: Batch) -> (Result<Applied, StoreErro
             }
             (result, _) => return (result, unknown.is_some()),
         };
-        if let Some((since, _)) = &unknown
+        if let Some(since) = unknown
             && since.elapsed() >= limits::OUTCOME_TIMEOUT
         {
             return (Err(StoreError::CommitUnknown(error)), true);
@@ -296,6 +307,7 @@ async fn bisect(shared: &Shared, mut rooms: Vec<RoomJobs>, cause: String) -> Vec
                 vec![RoomJobs {
                     room: room.room.clone(),
                     jobs,
+                    rerun_of: None,
                 }]
             }
             _ => {
@@ -346,17 +358,22 @@ fn refuse_all(jobs: Vec<Job>, refusal: &Refusal) {
 }
 
 /// Answers each job and publishes each room's range.
-fn finish(shared: &Shared, rooms: Vec<RoomJobs>, applied: Applied, rerun: bool) -> Vec<RoomJobs> {
+fn finish(
+    shared: &Shared,
+    rooms: Vec<RoomJobs>,
+    applied: Applied,
+    rerun_of: Option<BatchId>,
+) -> Vec<RoomJobs> {
     let mut locked = Vec::new();
     for (room, result) in rooms.into_iter().zip(applied.rooms) {
         let done = match result {
             RoomApplied::Done(done) => done,
             RoomApplied::Locked => {
-                locked.push(room);
+                locked.push(RoomJobs { rerun_of, ..room });
                 continue;
             }
         };
-        let publication = publication_of(&room.room, &done, rerun);
+        let publication = publication_of(&room.room, &done, rerun_of.is_some());
         if done.changes.iter().any(is_queued_reply) {
             shared.prompts.notify_one();
         }

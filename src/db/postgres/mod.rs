@@ -290,6 +290,10 @@ impl Store for PostgresStore {
         run!(self, |pools| replies::running(pools, room))
     }
 
+    async fn room_slug(&self, room: RoomId) -> StoreResult<String> {
+        run!(self, |pools| rooms::slug(pools, room))
+    }
+
     async fn expired_replies(&self, limit: i64) -> StoreResult<Vec<ExpiredReply>> {
         run!(self, |pools| replies::expired(pools, limit))
     }

@@ -11,7 +11,7 @@ use crate::db::changes::NewRoom;
 use crate::db::rows::{MemberRow, Proof, RoomView, Visibility};
 use crate::db::{StoreError, StoreResult};
 use crate::error::{ErrorCode, Refusal};
-use crate::ids::{Epoch, UserId};
+use crate::ids::{Epoch, RoomId, UserId};
 use crate::limits;
 use crate::permissions::Role;
 
@@ -25,6 +25,11 @@ statement!(
     /// Orders what one user creates.
     LockUser { user: Uuid } -> (Uuid,),
     "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE"
+);
+statement!(
+    /// A room's address.
+    FindSlug { room: Uuid } -> (String,),
+    "SELECT slug FROM rooms WHERE id = $1"
 );
 statement!(
     /// Whether a user exists.
@@ -232,6 +237,14 @@ pub(super) async fn list(pools: &Pools, user: UserId, limit: i64) -> StoreResult
 pub(super) async fn find(pools: &Pools, user: UserId, slug: &str) -> StoreResult<RoomView> {
     let slug = slug.to_owned();
     one(pools.read(FindRoom { user: user.0, slug }).await?)
+}
+
+pub(super) async fn slug(pools: &Pools, room: RoomId) -> StoreResult<String> {
+    let found = pools.read(FindSlug { room: room.0 }).await?;
+    match found.into_iter().next() {
+        Some((slug,)) => Ok(slug),
+        None => Err(Refusal::from(ErrorCode::RoomNotFound).into()),
+    }
 }
 
 pub(super) async fn join(pools: &Pools, user: UserId, slug: &str) -> StoreResult<Proof> {

@@ -12,6 +12,7 @@ use salon::app::App;
 use salon::channel_layer::in_memory::InMemoryLayer;
 use salon::chat::Chat;
 use salon::config::Config;
+use salon::consumer::Consumers;
 use salon::db::sqlite::SqliteStore;
 use salon::feed::Feeds;
 use salon::shutdown::Shutdown;
@@ -39,6 +40,7 @@ pub(crate) fn config(flags: &[&str]) -> Config {
 pub(crate) struct TestApp {
     pub(crate) app: Arc<App>,
     pub(crate) store: Arc<SqliteStore>,
+    pub(crate) consumers: Arc<Consumers>,
     router: Router,
     _folder: tempfile::TempDir,
 }
@@ -95,15 +97,13 @@ impl TestApp {
         let feeds = Feeds::new(store.clone(), layer.clone());
         let writer = Writer::start(store.clone(), layer.clone(), Arc::default(), 1);
         let chat = Chat::new(store.clone(), Arc::new(writer), feeds, layer.clone());
-        let app = App::new(
-            Arc::new(config(flags)),
-            store.clone(),
-            layer,
-            Arc::new(chat),
-            Shutdown::new(),
-        );
+        let config = Arc::new(config(flags));
+        let chat = Arc::new(chat);
+        let consumers = Arc::new(Consumers::new(Arc::clone(&chat), Arc::default(), &config));
+        let app = App::new(config, store.clone(), layer, chat, Shutdown::new());
         Self {
-            router: salon::routes::router(Arc::clone(&app)),
+            router: salon::routes::router(Arc::clone(&app), Arc::clone(&consumers)),
+            consumers,
             app,
             store,
             _folder: folder,
