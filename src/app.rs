@@ -1,1 +1,55 @@
-//! To come.
+//! The shared handles of one process, built once from [`Config`]. Only the edges (`http`, `consumer`, `jobs`) hold the
+//! whole of it; the domain and the actors take the handles they need. Tests swap any of them.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::auth::Auth;
+use crate::channel_layer::ChannelLayer;
+use crate::chat::Chat;
+use crate::config::Config;
+use crate::db::Store;
+use crate::limits;
+use crate::rate_limit::{KeyedLimiter, Rate};
+use crate::shutdown::Shutdown;
+
+/// Everything a request may need.
+pub struct App {
+    /// Every setting.
+    pub config: Arc<Config>,
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// Accounts and sessions.
+    pub auth: Arc<Auth>,
+    /// The way to other instances.
+    pub layer: Arc<dyn ChannelLayer>,
+    /// Rooms and messages.
+    pub chat: Arc<Chat>,
+    /// Whether and how the process stops.
+    pub shutdown: Shutdown,
+    /// Sign-ins, sign-ups and guests, by client address.
+    pub sign_ins: KeyedLimiter<IpAddr>,
+}
+
+impl App {
+    /// The handles of one process.
+    #[must_use]
+    pub fn new(
+        config: Arc<Config>,
+        store: Arc<dyn Store>,
+        layer: Arc<dyn ChannelLayer>,
+        chat: Arc<Chat>,
+        shutdown: Shutdown,
+    ) -> Arc<Self> {
+        let sign_ins = KeyedLimiter::new(Rate::per_minute(config.rate_sign_ins), limits::RATE_KEYS);
+        Arc::new(Self {
+            auth: Arc::new(Auth::new(Arc::clone(&store))),
+            config,
+            store,
+            layer,
+            chat,
+            shutdown,
+            sign_ins,
+        })
+    }
+}

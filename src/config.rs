@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 /// A setting that is one of two.
@@ -158,9 +159,10 @@ pub struct Config {
         long,
         env = "SALON_TRUSTED_PROXIES",
         value_delimiter = ',',
+        value_parser = network,
         value_name = "NETWORK"
     )]
-    pub trusted_proxies: Vec<String>,
+    pub trusted_proxies: Vec<IpNet>,
 
     /// Messages one socket may send per second in the long run
     #[arg(long, env = "SALON_RATE_SENDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_SECOND")]
@@ -318,4 +320,12 @@ impl Config {
             origins => origins.iter().all(|origin| origin.starts_with("http://")),
         }
     }
+}
+
+/// A network such as `10.0.0.0/8`, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
+        .map_err(|_error| "not an address or a network such as 10.0.0.0/8".to_owned())
 }

@@ -62,6 +62,7 @@ error_codes! {
     UserNotFound = "user_not_found", 404, "There is no such user.";
     NotFound = "not_found", 404, "There is nothing at this address.";
     MethodNotAllowed = "method_not_allowed", 405, "This address does not answer this method.";
+    UnsupportedMediaType = "unsupported_media_type", 415, "Send the body as plain application/json.";
     NotJoined = "not_joined", 409, "Join the room on this socket first.";
     NameTaken = "name_taken", 409, "This name is taken.";
     SlugTaken = "slug_taken", 409, "A room with this address exists or existed.";

@@ -60,10 +60,17 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(9);
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many sockets and event streams one process holds; above it an upgrade is refused 503.
 pub const SOCKETS: usize = 100_000;
+/// HTTP connections at once, sockets not counted; above it a connection is closed at once.
+pub const HTTP_CONNECTIONS: usize = 20_000;
 /// Reading the headers of a request (slow loris).
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// One HTTP request that is not a stream and not `/api/chat`.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What `/readyz` waits for the database.
+pub const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Client addresses whose sign-ins are counted; past twice as many the oldest start anew.
+pub const RATE_KEYS: usize = 50_000;
 
 // --- writer
 
@@ -71,10 +78,12 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 pub const LANES: usize = 4;
 /// Changes waiting in one lane; above it a send is refused `busy`.
 pub const LANE_QUEUE: usize = 4096;
+/// Bytes waiting in all lanes; above it a send is refused `busy`.
+pub const LANE_QUEUE_BYTES: usize = 32 * 1024 * 1024;
 /// Changes in one transaction.
 pub const BATCH_CHANGES: usize = 512;
 /// Text in one transaction, so that a batch of large messages commits soon.
-pub const BATCH_BYTES: usize = 1024 * 1024;
+pub const BATCH_BYTES: usize = 384 * 1024;
 /// Waiting for one room's head lock when it is written alone.
 pub const LOCK_WAIT_MS: u64 = 2_000;
 /// Rooms that wait for a head lock at once, per process, each on a connection.
@@ -83,13 +92,25 @@ pub const LOCKED_ROOMS: usize = 2;
 pub const OUTCOME_TIMEOUT: Duration = Duration::from_secs(5);
 /// A transaction's longest time on the server (statement and idle timeouts follow from it).
 pub const TRANSACTION_MS: u64 = 5_000;
+/// One statement's longest time on the server, below the transaction's.
+pub const STATEMENT_MS: u64 = 4_000;
+/// Connections to Postgres that only probes and head checks use, so that a busy pool cannot block them.
+pub const RESERVED_CONNECTIONS: usize = 2;
 /// What a retryable refusal proposes.
 pub const RETRY_HINT_MS: u64 = 500;
+
+// --- embedded database
+
+/// Connections that read SQLite, beside the one that writes and the one kept for probes: as many as its disk and two
+/// cores can use.
+pub const SQLITE_READERS: u32 = 4;
 
 // --- feed and channel layer
 
 /// What a feed's channel holds before it lags (then it reads the database).
 pub const CHANNEL_CAPACITY: usize = 1024;
+/// Bytes a channel holds before it lags; an empty one takes any single message.
+pub const CHANNEL_BYTES: usize = 8 * 1024 * 1024;
 /// Commands waiting for one feed; senders wait.
 pub const FEED_COMMANDS: usize = 256;
 /// An early range is held so long before the hole below it is filled.
@@ -126,6 +147,8 @@ pub const SHARED_PAGES: usize = 1_000;
 pub const CATCH_UPS: usize = 4;
 /// A tick late by so much means that the process was frozen: it reads sessions and heads before it goes on.
 pub const FROZEN: Duration = Duration::from_secs(2);
+/// How often a process notes that it is alive.
+pub const BEAT: Duration = Duration::from_millis(250);
 /// Live sessions are checked so often, Redis or not (P7: ≤ 5 s).
 pub const SESSION_CHECK_INTERVAL: Duration = Duration::from_secs(3);
 /// Messages waiting to be published to Redis; above it they are dropped and counted, and readers fill.
@@ -140,6 +163,30 @@ pub const PUBLISH_TIMEOUT: Duration = Duration::from_millis(500);
 pub const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 /// A probe that did not come back for so long means a connection that is open but dead.
 pub const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
+/// Connecting to Redis, handshake included.
+pub const LAYER_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The first wait before connecting to Redis again; doubled at each failure, a random part of it is waited.
+pub const LAYER_BACKOFF_FIRST: Duration = Duration::from_millis(50);
+/// The longest such wait, so that all heals within 3 s of Redis (P6).
+pub const LAYER_BACKOFF_MAX: Duration = Duration::from_secs(1);
+/// How long joining a group waits for Redis to confirm; past it the receiver goes on and gets a `Resync`.
+pub const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Groups in one command to Redis.
+pub const SUBSCRIBE_GROUPS: usize = 1_000;
+/// Messages published to Redis in one round trip.
+pub const PUBLISH_BATCH: usize = 256;
+/// Bytes published to Redis in one round trip, or one message.
+pub const PUBLISH_BATCH_BYTES: usize = 1024 * 1024;
+/// What waited longer for Redis is announced as lost: its readers have read the database long since.
+pub const PUBLISH_STALE: Duration = Duration::from_secs(1);
+/// Groups whose last number this process remembers; a forgotten one costs its readers one read.
+pub const NUMBERED_GROUPS: usize = 65_536;
+/// Instances whose numbers are remembered for one group; the oldest goes first.
+pub const GROUP_ORIGINS: usize = 64;
+/// What cannot be authenticated makes a group's readers read at most once in so long.
+pub const REFUSED_INTERVAL: Duration = Duration::from_secs(1);
+/// A closing layer writes out what was sent, for at most so long.
+pub const LAYER_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 // --- replies
 
@@ -179,10 +226,18 @@ pub const PROVIDER_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 pub const PROVIDER_TOTAL_TIMEOUT: Duration = Duration::from_secs(600);
 /// One line of a provider's event stream.
 pub const PROVIDER_LINE_BYTES: usize = 1024 * 1024;
+/// Blocks of one answer that a provider has open at once; real ones have one.
+pub const PROVIDER_BLOCKS: usize = 256;
+/// Tokens that a provider may say it counted; what is above is not believed.
+pub const PROVIDER_TOKENS: i64 = 1_000_000_000;
 /// An error body of a provider, read for its type and no further.
 pub const PROVIDER_ERROR_BYTES: usize = 64 * 1024;
 /// Tries at one reply before anything is shown.
 pub const PROVIDER_TRIES: u32 = 3;
+/// The wait before the second of them, where the provider names none; it doubles with each.
+pub const PROVIDER_RETRY_FIRST: Duration = Duration::from_millis(500);
+/// What that doubling stops at.
+pub const PROVIDER_RETRY_LONGEST: Duration = Duration::from_secs(8);
 /// The longest `retry-after` of a provider that is waited for.
 pub const PROVIDER_RETRY_AFTER: Duration = Duration::from_secs(60);
 
@@ -207,10 +262,27 @@ pub const MEMBERS_LISTED: i64 = 200;
 /// How long a batch's id is kept for its rerun.
 pub const BATCH_ID_S: i64 = 3_600;
 
+// --- log
+
+/// Lines waiting for standard error; above it they are dropped and counted.
+pub const LOG_LINES: usize = 8_192;
+/// A stopping process waits so long for its last lines.
+pub const LOG_FLUSH: Duration = Duration::from_secs(1);
+
+/// What has run out is removed so often.
+pub const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
+
 // --- shutdown
+
+/// Readiness is gone for so long before connections are refused, where there is a balancer to see it.
+pub const DRAIN_NOTICE: Duration = Duration::from_millis(1_500);
 
 /// A stopping process waits so long for what is in flight.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
+/// Running replies may go on for so long while the process stops; then they settle `interrupted`.
+pub const REPLY_GRACE: Duration = Duration::from_secs(10);
+/// Settling them takes at most so long.
+pub const DRAIN_SETTLE: Duration = Duration::from_secs(5);
 /// Sockets are closed spread over so long, so that they do not come back all at once.
 pub const CLOSE_SPREAD: Duration = Duration::from_secs(2);
 
@@ -233,4 +305,12 @@ const _: () = assert!(
 const _: () = assert!(
     WRITE_TIMEOUT.as_secs() < 10,
     "a slow reader is closed in 10 s"
+);
+const _: () = assert!(
+    LAYER_BACKOFF_MAX.as_millis() + LAYER_CONNECT_TIMEOUT.as_millis() < 3_000,
+    "the layer is back within 3 s of Redis"
+);
+const _: () = assert!(
+    LOCK_WAIT_MS < STATEMENT_MS && STATEMENT_MS < TRANSACTION_MS,
+    "a lock is given up before its statement, a statement before its transaction"
 );

@@ -1,1 +1,69 @@
-//! To come.
+//! Every address of Salon on one screen. Handlers are in `http/`, one file for each noun.
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{delete, get, post};
+use axum::{Extension, Router};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::app::App;
+use crate::consumer::Consumers;
+use crate::http::error::{method_not_allowed, panicked};
+use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
+use crate::http::{assets, auth, health, members, messages, metrics, openapi, rooms, socket};
+use crate::limits;
+
+/// Everything but `/metrics`, which has a listener of its own.
+pub fn router(app: Arc<App>, consumers: Arc<Consumers>) -> Router {
+    let everything = Router::new()
+        .merge(answers().layer(from_fn(deadline)))
+        .merge(streams().layer(Extension(consumers)))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback_service(assets::router());
+    // Read from below: the last layer is the outermost.
+    everything
+        .layer(from_fn_with_state(Arc::clone(&app), guard_origin))
+        .layer(DefaultBodyLimit::max(limits::REQUEST_BYTES))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(Arc::clone(&app), safety_headers))
+        .layer(from_fn_with_state(Arc::clone(&app), observe))
+        .with_state(app)
+}
+
+/// The listener of `SALON_METRICS_LISTEN`, for the operator's network only.
+pub fn metrics_router() -> Router {
+    Router::new().route("/metrics", get(metrics::show))
+}
+
+/// What is answered within `limits::REQUEST_TIMEOUT`.
+#[rustfmt::skip]
+fn answers() -> Router<Arc<App>> {
+    Router::new()
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/api/openapi.json", get(openapi::document))
+        .route("/api/config", get(auth::config))
+        .route("/api/users", post(auth::create_user))
+        .route("/api/guests", post(auth::create_guest))
+        .route("/api/sessions", post(auth::create_session))
+        .route("/api/sessions/current", delete(auth::delete_session))
+        .route("/api/me", get(auth::me))
+        .route("/api/tickets", post(auth::create_ticket))
+        .route("/api/rooms", get(rooms::list_rooms).post(rooms::create_room))
+        .route("/api/rooms/{slug}", get(rooms::show_room).patch(rooms::edit_room).delete(rooms::delete_room))
+        .route("/api/rooms/{slug}/join", post(rooms::join_room))
+        .route("/api/rooms/{slug}/members", get(members::list_members).post(members::set_member))
+        .route("/api/rooms/{slug}/members/{user}", delete(members::remove_member))
+        .route("/api/rooms/{slug}/messages", get(messages::list_messages).post(messages::create_message))
+        .route("/api/rooms/{slug}/messages/{seq}", get(messages::show_message))
+        .route("/api/rooms/{slug}/replies/{seq}/stop", post(messages::stop_reply))
+        .route("/api/rooms/{slug}/replies/{seq}/retry", post(messages::retry_reply))
+}
+
+/// What lives longer than one answer: the socket, `POST /api/chat` and the event streams. No deadline; each bounds
+/// itself.
+fn streams() -> Router<Arc<App>> {
+    Router::new().route("/ws", get(socket::upgrade))
+}

@@ -1,1 +1,181 @@
-//! To come.
+//! The rules of rooms and messages, over the writer, the feeds and the store: what the consumer and the HTTP handlers
+//! call. It knows no sockets and no HTTP.
+//!
+//! [`rooms`] and [`messages`] are the nouns; [`assistant`] runs replies; [`proofs`] and [`single_flight`] make many
+//! readers cost little; [`markdown`], [`mentions`] and [`prompt`] are pure.
+
+pub mod assistant;
+pub mod markdown;
+pub mod mentions;
+pub mod messages;
+pub mod prompt;
+pub mod proofs;
+pub mod rooms;
+pub mod single_flight;
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use tokio::sync::{OnceCell, Semaphore};
+
+use crate::channel_layer::ChannelLayer;
+use crate::db::Store;
+use crate::db::rows::{Head, Proof, UserRow};
+use crate::error::{ErrorCode, Refusal};
+use crate::feed::Feeds;
+use crate::ids::{RoomId, RoomRef, UserId, Version};
+use crate::limits;
+use crate::protocol::publication::ChangeRange;
+use crate::protocol::server::MessageBody;
+use crate::writer::Writer;
+use proofs::Proofs;
+use single_flight::SingleFlight;
+
+/// Changes in one page of catching up.
+const CATCH_UP_CHANGES: i64 = 200;
+
+/// Rooms and messages.
+pub struct Chat {
+    /// The database, for reads that name their reader.
+    pub(crate) store: Arc<dyn Store>,
+    /// Every change leaves through it.
+    pub(crate) writer: Arc<Writer>,
+    /// The rooms' streams.
+    pub feeds: Feeds,
+    pub(crate) layer: Arc<dyn ChannelLayer>,
+    proofs: Proofs,
+    latest: SingleFlight<RoomId, Arc<SharedPage>>,
+    catching_up: SingleFlight<(RoomId, Version), Arc<CatchUp>>,
+    catch_ups: Semaphore,
+    assistant: OnceCell<UserRow>,
+}
+
+/// The latest messages of a room, encoded once for all who join.
+pub struct SharedPage {
+    /// The room as it was then.
+    pub head: Head,
+    /// Ascending by seq; each is a message's JSON.
+    pub messages: Vec<Box<RawValue>>,
+}
+
+/// What follows a cursor that is older than the ring, encoded once for all who stand there.
+pub struct CatchUp {
+    /// The room as it was then.
+    pub head: Head,
+    /// The changes, up to its `to`.
+    pub range: ChangeRange,
+}
+
+impl Chat {
+    /// The rules over these handles.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        writer: Arc<Writer>,
+        feeds: Feeds,
+        layer: Arc<dyn ChannelLayer>,
+    ) -> Self {
+        Self {
+            proofs: Proofs::start(Arc::clone(&store)),
+            store,
+            writer,
+            feeds,
+            layer,
+            latest: SingleFlight::new(limits::PAGE_SHARE, limits::SHARED_PAGES),
+            catching_up: SingleFlight::new(limits::PAGE_SHARE, limits::SHARED_PAGES),
+            catch_ups: Semaphore::new(limits::CATCH_UPS),
+            assistant: OnceCell::new(),
+        }
+    }
+
+    /// The assistant's user; read once.
+    ///
+    /// # Errors
+    /// `unavailable` while the database does not answer.
+    pub async fn assistant(&self) -> Result<&UserRow, Refusal> {
+        self.assistant
+            .get_or_try_init(|| self.store.assistant())
+            .await
+            .map_err(crate::db::StoreError::into_refusal)
+    }
+
+    /// Proves membership.
+    ///
+    /// # Errors
+    /// `not_a_member`, `room_not_found`, or that it cannot be told now.
+    pub async fn prove(&self, user: UserId, slug: &str) -> Result<Proof, Refusal> {
+        self.proofs.prove(user, slug).await
+    }
+
+    /// Proves membership, becoming a member first where the room is public.
+    ///
+    /// # Errors
+    /// `room_not_found`, or that it cannot be done now.
+    pub async fn enter(&self, user: UserId, slug: &str) -> Result<Proof, Refusal> {
+        match self.prove(user, slug).await {
+            Err(refusal) if refusal.code == ErrorCode::NotAMember => self
+                .store
+                .join_room(user, slug)
+                .await
+                .map_err(crate::db::StoreError::into_refusal),
+            proved => proved,
+        }
+    }
+
+    /// The latest page of a room, at most [`limits::PAGE_SHARE`] old. Show it only to one whose proof is not older.
+    ///
+    /// # Errors
+    /// That it cannot be read now.
+    pub async fn latest_page(&self, room: RoomId) -> Result<Arc<SharedPage>, Refusal> {
+        let read = async {
+            let page = self.store.latest_page(room, limits::PAGE_MESSAGES).await?;
+            let raw = |row| serde_json::value::to_raw_value(&MessageBody::from(row)).ok();
+            let messages = page.messages.iter().filter_map(raw).collect();
+            Ok(Arc::new(SharedPage {
+                head: page.head,
+                messages,
+            }))
+        };
+        self.latest
+            .get(room, read)
+            .await
+            .map_err(crate::db::StoreError::into_refusal)
+    }
+
+    /// What follows `after`, a page of it; few are read at once, so that a storm leaves connections to the others.
+    ///
+    /// # Errors
+    /// That it cannot be read now.
+    pub async fn catch_up(&self, room: &RoomRef, after: Version) -> Result<Arc<CatchUp>, Refusal> {
+        let read = async {
+            // The semaphore is never closed.
+            let _permit = self.catch_ups.acquire().await;
+            let page = self
+                .store
+                .changes_after(room.id, after, CATCH_UP_CHANGES)
+                .await?;
+            let end = match (page.complete, page.changes.last()) {
+                (true, _) => page.head.version,
+                (false, last) => last.map_or(after, crate::db::rows::StoredChange::version),
+            };
+            let range = ChangeRange::encode(&room.slug, page.head.epoch, after, end, &page.changes);
+            Ok(Arc::new(CatchUp {
+                head: page.head,
+                range,
+            }))
+        };
+        self.catching_up
+            .get((room.id, after), read)
+            .await
+            .map_err(crate::db::StoreError::into_refusal)
+    }
+}
+
+/// The room of a proof, by both of its names.
+#[must_use]
+pub fn room_ref(proof: &Proof) -> RoomRef {
+    RoomRef {
+        id: proof.view.room.id,
+        slug: proof.view.room.slug.as_str().into(),
+    }
+}

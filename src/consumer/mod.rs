@@ -1,1 +1,333 @@
-//! To come.
+//! The consumer: the actor of one socket, in the sense of Django Channels. One task, one select: what the client
+//! sends, what waits to be written, what took longer, and the clock. `http/socket` runs it after the upgrade; tests
+//! run it over a pipe in memory, without a port, Redis or Postgres.
+//!
+//! It parses frames and hands them on ([`handlers`], [`join`]); it holds no database connection and no lock across an
+//! await. [`outbox`] is its writing side, [`connection`] how others see it, [`connections`] all of them.
+
+pub mod connection;
+pub mod connections;
+pub mod handlers;
+pub mod join;
+pub mod outbox;
+pub mod transport;
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::Error as CodecError;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+use crate::chat::Chat;
+use crate::config::Config;
+use crate::db::rows::Identity;
+use crate::error::ErrorCode;
+use crate::limits;
+use crate::protocol::frame::Frame;
+use crate::protocol::server::{Limits, ServerFrame};
+use crate::protocol::{CloseCode, PROTOCOL, client};
+use crate::rate_limit::{Rate, TokenBucket};
+use connection::{Connection, Stream};
+use connections::Connections;
+use outbox::WrittenOut;
+use transport::Transport;
+
+/// What `welcome` names beyond the core.
+const FEATURES: &[&str] = &["replies", "history"];
+/// Frames of bad form in a row, about, before the socket is closed: one a second is forgiven.
+const BAD_FRAMES: Rate = Rate {
+    per_second: 1.0,
+    burst: 100.0,
+};
+
+/// What every consumer of a process shares.
+pub struct Consumers {
+    /// The rules.
+    pub chat: Arc<Chat>,
+    /// All sockets.
+    pub connections: Arc<Connections>,
+    sends: Rate,
+    frames: Rate,
+    limits: Limits,
+}
+
+impl Consumers {
+    /// Consumers with the rates of `config`.
+    #[must_use]
+    pub fn new(chat: Arc<Chat>, connections: Arc<Connections>, config: &Config) -> Self {
+        Self {
+            chat,
+            connections,
+            sends: Rate::per_second(config.rate_sends, config.rate_sends_burst),
+            frames: Rate::per_second(
+                config.rate_frames,
+                config
+                    .rate_frames
+                    .saturating_mul(2)
+                    .max(config.rate_sends_burst),
+            ),
+            limits: Limits::new(config.rate_sends, config.rate_sends_burst),
+        }
+    }
+
+    /// Serves one socket until it ends. `read_ahead` is what was read of it before the upgrade was seen.
+    pub async fn serve(
+        self: Arc<Self>,
+        identity: Identity,
+        transport: Transport,
+        read_ahead: Vec<u8>,
+    ) {
+        let connection = Connection::new(identity, transport);
+        let registered = match self.connections.register(&connection) {
+            Ok(registered) => registered,
+            Err(_full) => {
+                connection.outbox.close(CloseCode::Restart);
+                let _ = tokio::time::timeout(limits::CLOSE_TIMEOUT, written_out(&connection)).await;
+                return;
+            }
+        };
+        let socket = codec(Arc::clone(&connection), read_ahead).await;
+        let now = std::time::Instant::now();
+        let consumer = Consumer {
+            sends: TokenBucket::new(self.sends, now),
+            frames: TokenBucket::new(self.frames, now),
+            bad_frames: TokenBucket::new(BAD_FRAMES, now),
+            shared: self,
+            connection,
+            socket,
+            tasks: JoinSet::new(),
+            last_heard: Instant::now(),
+            next_ping: Instant::now() + limits::PING_INTERVAL,
+        };
+        consumer.run().await;
+        drop(registered);
+    }
+}
+
+/// The WebSocket codec over the connection, with small buffers: they are resident for every socket.
+async fn codec(connection: Arc<Connection>, read_ahead: Vec<u8>) -> WebSocketStream<Stream> {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(limits::READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(limits::CLIENT_FRAME_BYTES)
+        .max_message_size(Some(limits::CLIENT_FRAME_BYTES))
+        .max_frame_size(Some(limits::CLIENT_FRAME_BYTES));
+    let stream = Stream(connection);
+    if read_ahead.is_empty() {
+        WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await
+    } else {
+        WebSocketStream::from_partially_read(stream, read_ahead, Role::Server, Some(config)).await
+    }
+}
+
+/// One socket's actor.
+pub(crate) struct Consumer {
+    shared: Arc<Consumers>,
+    connection: Arc<Connection>,
+    socket: WebSocketStream<Stream>,
+    /// Joins and reads under way, bounded by the places of [`Connection::begin`].
+    tasks: JoinSet<()>,
+    sends: TokenBucket,
+    frames: TokenBucket,
+    bad_frames: TokenBucket,
+    last_heard: Instant,
+    next_ping: Instant,
+}
+
+impl Consumer {
+    async fn run(mut self) {
+        self.welcome();
+        let connection = Arc::clone(&self.connection);
+        loop {
+            let wake_at = self.wake_at();
+            tokio::select! {
+                message = self.socket.next() => match message {
+                    Some(Ok(message)) => {
+                        self.last_heard = Instant::now();
+                        if !self.receive(message).await {
+                            break;
+                        }
+                    }
+                    Some(Err(error)) => {
+                        if let Some(code) = close_code_of(&error) {
+                            connection.outbox.close(code);
+                        }
+                        break;
+                    }
+                    None => break,
+                },
+                written = written_out(&connection) => match written {
+                    WrittenOut::Stalled => {}
+                    WrittenOut::Closed(_) | WrittenOut::Broken => break,
+                },
+                Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
+                () = tokio::time::sleep_until(wake_at) => if !self.woken() {
+                    break;
+                },
+            }
+        }
+        self.end().await;
+    }
+
+    fn welcome(&self) {
+        self.connection.send(&ServerFrame::Welcome {
+            protocol: PROTOCOL,
+            features: FEATURES,
+            connection: self.connection.id,
+            user: &self.connection.identity.user,
+            heartbeat_ms: u64::try_from(limits::PING_INTERVAL.as_millis()).unwrap_or(u64::MAX),
+            limits: self.shared.limits,
+        });
+    }
+
+    /// When something is due though nothing comes: a ping, a dead peer, a slow one.
+    fn wake_at(&self) -> Instant {
+        let heard = self.last_heard + limits::PEER_TIMEOUT;
+        let stalled = self
+            .connection
+            .outbox
+            .stalled_since()
+            .map(|since| since + limits::WRITE_TIMEOUT);
+        self.next_ping.min(heard).min(stalled.unwrap_or(heard))
+    }
+
+    /// False when the socket is over.
+    fn woken(&mut self) -> bool {
+        let now = Instant::now();
+        let outbox = &self.connection.outbox;
+        if outbox
+            .stalled_since()
+            .is_some_and(|since| now >= since + limits::WRITE_TIMEOUT)
+        {
+            metrics::counter!("salon_sockets_slow_total").increment(1);
+            outbox.close(CloseCode::Slow);
+            return false;
+        }
+        if now >= self.last_heard + limits::PEER_TIMEOUT {
+            outbox.close(CloseCode::PeerTimeout);
+            return false;
+        }
+        if now >= self.next_ping {
+            self.next_ping = now + limits::PING_INTERVAL;
+            // A full outbox is noticed above.
+            let _ = outbox.deliver(&Frame::ping());
+        }
+        true
+    }
+
+    /// Takes one message of the client. False when it was its last.
+    async fn receive(&mut self, message: Message) -> bool {
+        match message {
+            Message::Text(text) => self.receive_text(&text).await,
+            Message::Binary(_) => {
+                self.connection.outbox.close(CloseCode::Unsupported);
+                false
+            }
+            Message::Ping(_) => self.count_frame(),
+            Message::Close(_) => {
+                self.connection.outbox.close(CloseCode::Normal);
+                false
+            }
+            Message::Pong(_) | Message::Frame(_) => true,
+        }
+    }
+
+    fn count_frame(&mut self) -> bool {
+        if self
+            .frames
+            .take(self.shared.frames, std::time::Instant::now())
+            .is_ok()
+        {
+            return true;
+        }
+        self.count_bad_frame()
+    }
+
+    /// False when there were too many.
+    fn count_bad_frame(&mut self) -> bool {
+        let forgiven = self
+            .bad_frames
+            .take(BAD_FRAMES, std::time::Instant::now())
+            .is_ok();
+        if !forgiven {
+            self.connection.outbox.close(CloseCode::TooManyErrors);
+        }
+        forgiven
+    }
+
+    async fn receive_text(&mut self, text: &Utf8Bytes) -> bool {
+        let too_fast = self
+            .frames
+            .take(self.shared.frames, std::time::Instant::now())
+            .err();
+        match client::parse(text) {
+            Ok((frame, reference)) => match too_fast {
+                Some(wait) => {
+                    self.refuse_too_fast(&frame, reference.as_deref(), wait);
+                    self.count_bad_frame()
+                }
+                None => {
+                    self.handle(frame, reference).await;
+                    true
+                }
+            },
+            Err(bad) => {
+                self.connection.refuse(
+                    bad.reference.as_deref(),
+                    bad.room.as_deref(),
+                    None,
+                    &bad.refusal,
+                );
+                bad.refusal.code == ErrorCode::UnknownType || self.count_bad_frame()
+            }
+        }
+    }
+
+    /// Leaves every room, and gives what is still to be written a moment.
+    async fn end(mut self) {
+        self.tasks.shutdown().await;
+        for room in self.connection.joined_rooms() {
+            self.shared
+                .chat
+                .feeds
+                .detach(room.id, self.connection.id)
+                .await;
+        }
+        self.connection.outbox.close(CloseCode::Normal);
+        let closing = async {
+            if let WrittenOut::Closed(code) = written_out(&self.connection).await {
+                tracing::debug!(connection = %self.connection.id, code = code.number(), "socket closed");
+                metrics::counter!("salon_sockets_closed_total", "code" => code.number().to_string()).increment(1);
+                // The peer's own close frame, or its end of the stream, ends the handshake.
+                while self
+                    .socket
+                    .next()
+                    .await
+                    .is_some_and(|message| message.is_ok_and(|message| !message.is_close()))
+                {
+                }
+            }
+        };
+        let _ = tokio::time::timeout(limits::CLOSE_TIMEOUT, closing).await;
+    }
+}
+
+/// Writes out what waits, until something about it must be decided.
+async fn written_out(connection: &Connection) -> WrittenOut {
+    poll_fn(|cx| connection.outbox.poll_write_out(cx)).await
+}
+
+/// What a codec's error closes the socket with; none when the stream is gone.
+fn close_code_of(error: &CodecError) -> Option<CloseCode> {
+    match error {
+        CodecError::Capacity(_) => Some(CloseCode::TooBig),
+        CodecError::Utf8(_) => Some(CloseCode::NotUtf8),
+        CodecError::Protocol(_) => Some(CloseCode::Protocol),
+        _ => None,
+    }
+}

@@ -69,6 +69,21 @@ impl StoreError {
 /// What a store call gives.
 pub type StoreResult<T> = Result<T, StoreError>;
 
+/// Runs a unit of work on a task of its own: a caller that goes away leaves it running to its end, so no
+/// transaction stays half done.
+///
+/// # Errors
+/// Those of the work; [`StoreError::Broken`] when it panicked.
+pub(crate) async fn uncancelled<T: Send + 'static>(
+    work: impl Future<Output = StoreResult<T>> + Send + 'static,
+) -> StoreResult<T> {
+    match tokio::spawn(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => Err(StoreError::Broken("a unit of work panicked".into())),
+        Err(error) => Err(StoreError::CommitUnknown(error.to_string())),
+    }
+}
+
 /// What the last sweep removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Swept {
@@ -301,6 +316,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// The room's replies that are not settled, with their saved text, by seq.
     async fn running_replies(&self, room: RoomId) -> StoreResult<Vec<RunningReply>>;
+
+    /// The slug of a room, deleted or not, for those who have only its id; it never changes.
+    ///
+    /// # Errors
+    /// `room_not_found`.
+    async fn room_slug(&self, room: RoomId) -> StoreResult<String>;
 
     /// Streaming replies whose lease has run out; at most `limit`.
     async fn expired_replies(&self, limit: i64) -> StoreResult<Vec<ExpiredReply>>;

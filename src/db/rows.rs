@@ -11,7 +11,7 @@ use crate::permissions::Role;
 macro_rules! named_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize, utoipa::ToSchema)]
         pub enum $name { $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)* }
 
         impl $name {
@@ -105,7 +105,7 @@ named_enum!(
 );
 
 /// A user as everybody may see it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct UserRow {
     /// Its id.
     pub id: UserId,
@@ -200,7 +200,7 @@ pub struct MemberRow {
 }
 
 /// What a reply message tells of its making. Stored in `messages.meta`, so that each version is whole by itself.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ReplyMeta {
     /// The message that asked.
     pub prompt_seq: Seq,
@@ -221,7 +221,7 @@ pub struct ReplyMeta {
 }
 
 /// Tokens of one reply.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Usage {
     /// Tokens of the prompt, cached ones included.
     pub input_tokens: i64,

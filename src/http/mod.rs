@@ -1,1 +1,18 @@
-//! To come.
+//! Everything axum but the list of addresses, which is `routes.rs`: what a request must be before it is believed
+//! ([`extract`], [`origin`], [`client_address`]), what a refusal looks like ([`error`]), and one file of handlers for
+//! each noun. Handlers turn requests into calls of `auth` and `chat` and answers into JSON; they decide nothing.
+
+pub mod assets;
+pub mod auth;
+pub mod client_address;
+pub mod error;
+pub mod extract;
+pub mod health;
+pub mod members;
+pub mod messages;
+pub mod metrics;
+pub mod middleware;
+pub mod openapi;
+pub mod origin;
+pub mod rooms;
+pub mod socket;

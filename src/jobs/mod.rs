@@ -1,1 +1,5 @@
-//! To come.
+//! What must be done whether anybody asks or not: [`orphans`] settles replies whose runner died, [`sweep`] removes
+//! what has run out. Every instance runs them; the database decides who does what, so any of them may die.
+
+pub mod orphans;
+pub mod sweep;

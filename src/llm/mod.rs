@@ -5,15 +5,23 @@
 //! Dropping the stream closes the provider's connection: that is how a reply is stopped. It never sees a room, a
 //! database or a socket, and never retries after the first text: the runner must not show a text twice.
 
+mod answer;
 pub mod anthropic;
 pub mod event_stream;
+mod failure;
 pub mod http;
 pub mod openai;
+#[cfg(test)]
+mod recorded;
 pub mod scripted;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
+use crate::config::{Config, LlmKind};
 use crate::db::rows::Usage;
 use crate::error::ErrorCode;
 
@@ -103,4 +111,41 @@ pub trait LlmProvider: Send + Sync + 'static {
     /// # Errors
     /// When no answer could be begun.
     async fn answer(&self, prompt: Prompt) -> Result<DeltaStream, LlmError>;
+}
+
+/// The provider that the settings name.
+///
+/// # Errors
+/// A sentence for the operator that names the setting and holds no key.
+pub fn build(config: &Config) -> Result<Arc<dyn LlmProvider>, String> {
+    let timeouts = http::Timeouts::default();
+    match config.llm_kind() {
+        LlmKind::Scripted => Ok(Arc::new(scripted::ScriptedProvider::new(
+            Duration::from_millis(config.scripted_delay_ms),
+        ))),
+        LlmKind::Anthropic => {
+            let settings = anthropic::AnthropicSettings {
+                base_url: config.anthropic_base_url.clone(),
+                api_key: config.anthropic_api_key.clone().unwrap_or_default(),
+                model: named_or(config.model.as_ref(), anthropic::DEFAULT_MODEL),
+                timeouts,
+            };
+            Ok(Arc::new(anthropic::AnthropicProvider::new(settings)?))
+        }
+        LlmKind::Openai => {
+            let settings = openai::OpenAiSettings {
+                base_url: config.openai_base_url.clone(),
+                api_key: config.openai_api_key.clone().unwrap_or_default(),
+                model: named_or(config.model.as_ref(), openai::DEFAULT_MODEL),
+                timeouts,
+            };
+            Ok(Arc::new(openai::OpenAiProvider::new(settings)?))
+        }
+    }
+}
+
+fn named_or(model: Option<&String>, default: &str) -> String {
+    model
+        .filter(|model| !model.trim().is_empty())
+        .map_or_else(|| default.to_owned(), |model| model.trim().to_owned())
 }

@@ -1,1 +1,248 @@
-//! To come.
+//! OpenAI's chat completions, streamed, and every server that speaks them (Ollama, vLLM, SGLang, llama.cpp, OpenRouter
+//! and others, whose deviations are recorded in `tests/fixtures/llm`). Built by [`super::build`]; called by the reply
+//! runner. What the chunks mean is in [`OpenAiDecoder`]; sending, timeouts and retries are in `http` and `answer`.
+//!
+//! Reasoning, tool calls and unknown fields are read over, never shown. An answer is whole only when it gave a
+//! `finish_reason` and the stream was ended properly after it.
+
+use std::collections::VecDeque;
+
+use async_trait::async_trait;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::{Client, Url};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::answer::{self, Decoder, model_name, own_stop_reason, push_text, token_count};
+use super::event_stream::Event;
+use super::failure::{Failure, ProviderError};
+use super::http::{self, Request, Timeouts};
+use super::{Completion, Delta, DeltaStream, LlmError, LlmProvider, Prompt, TurnRole};
+use crate::db::rows::Usage;
+use crate::error::ErrorCode;
+
+/// The model where none is set. Operators should set their own; other servers need it.
+pub const DEFAULT_MODEL: &str = "gpt-4o-mini";
+
+/// The host whose newer models refuse `max_tokens`; other servers may know only that.
+const OPENAI_HOST: &str = "api.openai.com";
+
+/// What the provider is built from. `Debug` shows no key.
+#[derive(Clone, Debug)]
+pub struct OpenAiSettings {
+    /// The server's address, with its `/v1` and without `/chat/completions`.
+    pub base_url: String,
+    /// Sent as a bearer token.
+    pub api_key: SecretString,
+    /// The model's name.
+    pub model: String,
+    /// How long to wait, and how often.
+    pub timeouts: Timeouts,
+}
+
+/// The provider. `Debug` shows no key.
+#[derive(Clone, Debug)]
+pub struct OpenAiProvider {
+    client: Client,
+    url: Url,
+    headers: HeaderMap,
+    model: String,
+    timeouts: Timeouts,
+}
+
+impl OpenAiProvider {
+    /// A provider; connects to nothing yet.
+    ///
+    /// # Errors
+    /// A sentence for the operator that names the setting and holds no key.
+    pub fn new(settings: OpenAiSettings) -> Result<Self, String> {
+        let base = http::base_url("OPENAI_BASE_URL", &settings.base_url)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            AUTHORIZATION,
+            http::secret_header("OPENAI_API_KEY", "Bearer ", &settings.api_key)?,
+        );
+        Ok(Self {
+            client: http::client(&base, &settings.timeouts)?,
+            url: http::join(&base, "chat/completions"),
+            headers,
+            model: settings.model,
+            timeouts: settings.timeouts,
+        })
+    }
+
+    fn body(&self, prompt: &Prompt) -> Value {
+        let system = (!prompt.system.is_empty())
+            .then(|| json!({ "role": "system", "content": prompt.system }));
+        let turns = prompt.turns.iter().map(|turn| {
+            let role = match turn.role {
+                TurnRole::User => "user",
+                TurnRole::Assistant => "assistant",
+            };
+            json!({ "role": role, "content": turn.text })
+        });
+        let limit = if self.url.host_str() == Some(OPENAI_HOST) {
+            "max_completion_tokens"
+        } else {
+            "max_tokens"
+        };
+        json!({
+            "model": self.model,
+            "messages": system.into_iter().chain(turns).collect::<Vec<_>>(),
+            limit: prompt.max_tokens,
+            "stream": true,
+            "stream_options": { "include_usage": true },
+        })
+    }
+}
+
+#[async_trait]
+impl LlmProvider for OpenAiProvider {
+    fn model(&self) -> &str {
+        &self.model
+    }
+
+    async fn answer(&self, prompt: Prompt) -> Result<DeltaStream, LlmError> {
+        let request = Request {
+            client: self.client.clone(),
+            url: self.url.clone(),
+            headers: self.headers.clone(),
+            body: self.body(&prompt).to_string().into(),
+            timeouts: self.timeouts.clone(),
+        };
+        answer::begin(request, OpenAiDecoder::default).await
+    }
+}
+
+/// Reads one stream of chat completion chunks.
+#[derive(Debug, Default)]
+pub(super) struct OpenAiDecoder {
+    finish_reason: Option<String>,
+    usage: Option<Usage>,
+    model: Option<String>,
+    /// A `delta.refusal` came: the model's own words for no.
+    is_refusal: bool,
+}
+
+impl Decoder for OpenAiDecoder {
+    fn event(&mut self, event: &Event, deltas: &mut VecDeque<Delta>) -> Result<(), Failure> {
+        let text = event.data.trim();
+        if text == "[DONE]" {
+            return self.finish(deltas);
+        }
+        let chunk = match serde_json::from_str::<Value>(text) {
+            Ok(chunk) => chunk,
+            Err(_) if event.name == "error" => {
+                return Err(ProviderError::default().into_failure(200));
+            }
+            // Empty data keeps a connection alive; a named event is not of this protocol.
+            Err(_) if text.is_empty() || !matches!(event.name.as_str(), "" | "message") => {
+                return Ok(());
+            }
+            Err(_) => return Err(Failure::malformed("a chunk is not JSON")),
+        };
+        if let Some(error) = ProviderError::from_document(&chunk) {
+            return Err(error.into_failure(200));
+        }
+        if event.name == "error" {
+            return Err(ProviderError::default().into_failure(200));
+        }
+        if !chunk.is_object() {
+            return Err(Failure::malformed("a chunk is not an object"));
+        }
+        self.chunk(&chunk, deltas)
+    }
+
+    fn end(&mut self, deltas: &mut VecDeque<Delta>) -> Result<(), Failure> {
+        self.finish(deltas)
+    }
+}
+
+impl OpenAiDecoder {
+    fn chunk(&mut self, chunk: &Value, deltas: &mut VecDeque<Delta>) -> Result<(), Failure> {
+        if self.model.is_none() {
+            self.model = model_name(chunk.get("model"));
+        }
+        self.count(chunk.get("usage"));
+        self.count(chunk.pointer("/x_groq/usage"));
+        let Some(choices) = chunk.get("choices").and_then(Value::as_array) else {
+            return Ok(());
+        };
+        // One answer was asked for; a server that gives more does not get them mixed into it.
+        let ours = choices
+            .iter()
+            .filter(|choice| choice.get("index").and_then(Value::as_u64).unwrap_or(0) == 0);
+        for choice in ours {
+            self.count(choice.get("usage"));
+            self.delta(choice, deltas);
+            match choice.get("finish_reason").and_then(Value::as_str) {
+                None | Some("") => {}
+                Some("error") => {
+                    return Err(Failure::passing(
+                        ErrorCode::ProviderUnavailable,
+                        "finish_reason error",
+                    ));
+                }
+                Some("abort") => return Err(Failure::truncated("finish_reason abort")),
+                Some(reason) => self.finish_reason = Some(reason.to_owned()),
+            }
+        }
+        Ok(())
+    }
+
+    fn delta(&mut self, choice: &Value, deltas: &mut VecDeque<Delta>) {
+        match choice.pointer("/delta/content") {
+            Some(Value::String(text)) => push_text(deltas, text),
+            // Content in parts: only those of text are shown.
+            Some(Value::Array(parts)) => {
+                for part in parts {
+                    if part.get("type").and_then(Value::as_str) == Some("text")
+                        && let Some(text) = part.get("text").and_then(Value::as_str)
+                    {
+                        push_text(deltas, text);
+                    }
+                }
+            }
+            _ => {}
+        }
+        if let Some(text) = choice.pointer("/delta/refusal").and_then(Value::as_str) {
+            self.is_refusal = self.is_refusal || !text.is_empty();
+            push_text(deltas, text);
+        }
+    }
+
+    /// The latest counts hold: servers that send them with each chunk send totals.
+    fn count(&mut self, usage: Option<&Value>) {
+        let number = |names: [&str; 2]| names.iter().find_map(|name| token_count(usage?.get(name)));
+        let input = number(["prompt_tokens", "input_tokens"]);
+        let output = number(["completion_tokens", "output_tokens"]);
+        if input.is_some() || output.is_some() {
+            self.usage = Some(Usage {
+                input_tokens: input.unwrap_or(0),
+                output_tokens: output.unwrap_or(0),
+                estimated: false,
+            });
+        }
+    }
+
+    fn finish(&mut self, deltas: &mut VecDeque<Delta>) -> Result<(), Failure> {
+        let Some(reason) = self.finish_reason.take() else {
+            return Err(Failure::truncated(
+                "the stream ended without a finish_reason",
+            ));
+        };
+        let stop_reason = match reason.as_str() {
+            _ if self.is_refusal => "refusal".to_owned(),
+            "stop" => "end".to_owned(),
+            "content_filter" => "filter".to_owned(),
+            // `length` is ours already; `tool_calls` and others stay the provider's.
+            _ => own_stop_reason(&reason),
+        };
+        deltas.push_back(Delta::Done(Completion {
+            stop_reason,
+            usage: self.usage,
+            model: self.model.take(),
+        }));
+        Ok(())
+    }
+}

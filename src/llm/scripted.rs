@@ -1,1 +1,244 @@
-//! To come.
+//! The built-in demo that answers when no model is configured: no network, no key, the same answer for the same
+//! prompt, written word by word so that a person sees it grow and can press stop. It says in each answer what it is
+//! and how to get a real model. Built by [`super::build`]; called by the reply runner. It never claims to understand.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use super::{Completion, Delta, DeltaStream, LlmError, LlmProvider, Prompt, TurnRole};
+use crate::db::rows::Usage;
+
+/// The name stored with each of its replies.
+pub const MODEL: &str = "salon-demo";
+
+/// A question with these words gets about 400 words of answer, so that there is time to stop it or to reload.
+pub const LONG_ANSWER: &str = "write a long answer";
+
+/// Words of the question that an answer quotes at most.
+const QUOTED_WORDS: usize = 8;
+/// Characters of one quoted word at most.
+const QUOTED_WORD_CHARS: usize = 24;
+/// A token is about so many bytes of English.
+const BYTES_PER_TOKEN: usize = 4;
+
+/// The built-in demo.
+#[derive(Clone, Debug)]
+pub struct ScriptedProvider {
+    delay_between_words: Duration,
+}
+
+impl ScriptedProvider {
+    /// A demo that waits so long between two words; the first one comes at once.
+    #[must_use]
+    pub fn new(delay_between_words: Duration) -> Self {
+        Self {
+            delay_between_words,
+        }
+    }
+}
+
+#[async_trait]
+impl LlmProvider for ScriptedProvider {
+    fn model(&self) -> &str {
+        MODEL
+    }
+
+    async fn answer(&self, prompt: Prompt) -> Result<DeltaStream, LlmError> {
+        let text = compose(&prompt);
+        let done = Delta::Done(Completion {
+            stop_reason: "end".into(),
+            usage: Some(estimate(&prompt, &text)),
+            model: Some(MODEL.into()),
+        });
+        let mut deltas: Vec<Delta> = text
+            .split_inclusive(char::is_whitespace)
+            .map(|word| Delta::Text(word.to_owned()))
+            .collect();
+        deltas.push(done);
+        let delay = self.delay_between_words;
+        let stream =
+            stream::iter(deltas.into_iter().enumerate()).then(move |(index, delta)| async move {
+                if index > 0 && !delay.is_zero() && matches!(delta, Delta::Text(_)) {
+                    tokio::time::sleep(delay).await;
+                }
+                Ok(delta)
+            });
+        Ok(stream.boxed())
+    }
+}
+
+fn estimate(prompt: &Prompt, answer: &str) -> Usage {
+    let read: usize = prompt.system.len()
+        + prompt
+            .turns
+            .iter()
+            .map(|turn| turn.text.len())
+            .sum::<usize>();
+    let tokens = |bytes: usize| i64::try_from(bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(i64::MAX);
+    Usage {
+        input_tokens: tokens(read),
+        output_tokens: tokens(answer.len()),
+        estimated: true,
+    }
+}
+
+/// The whole answer; pure.
+fn compose(prompt: &Prompt) -> String {
+    let question = prompt
+        .turns
+        .iter()
+        .rfind(|turn| turn.role == TurnRole::User)
+        .map_or("", |turn| turn.text.as_str());
+    let words = question_words(question);
+    let quoted = match words.get(..QUOTED_WORDS.min(words.len())) {
+        Some(first) if !first.is_empty() => first.join(" "),
+        _ => "your message".to_owned(),
+    };
+    let longest = words
+        .iter()
+        .max_by_key(|word| word.chars().count())
+        .map_or("salon", String::as_str);
+    let mut answer = short_answer(&quoted, longest, words.len(), prompt.turns.len());
+    if question.to_lowercase().contains(LONG_ANSWER) {
+        for number in 1..=5 {
+            answer.push_str(&long_section(number, longest));
+        }
+    }
+    answer
+}
+
+/// The words of the last line, without marks that Markdown would act on and without the call of the assistant.
+fn question_words(question: &str) -> Vec<String> {
+    let line = question
+        .lines()
+        .rfind(|line| !line.trim().is_empty())
+        .unwrap_or("");
+    line.split_whitespace()
+        .filter(|word| !word.starts_with('@'))
+        .map(|word| {
+            word.chars()
+                .filter(|character| character.is_alphanumeric())
+                .take(QUOTED_WORD_CHARS)
+                .collect::<String>()
+        })
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+fn short_answer(quoted: &str, longest: &str, words: usize, turns: usize) -> String {
+    format!(
+        "## About “{quoted}”\n\n\
+         This is Salon's **built-in demo**, not a language model: it answers from a script and sends nothing anywhere. \
+         It did read your message, though:\n\n\
+         - it counted {words} words in your last line,\n\
+         - the longest of them is *{longest}*,\n\
+         - and it was given {turns} turns of this room's conversation.\n\n\
+         ### How to get a real model\n\n\
+         Set a provider's key and start the server again:\n\n\
+         ```sh\n\
+         export ANTHROPIC_API_KEY=...  # or OPENAI_API_KEY\n\
+         salon serve\n\
+         ```\n\n\
+         `OPENAI_BASE_URL` names any compatible server, also one of your own; `SALON_MODEL` names the model.\n"
+    )
+}
+
+fn long_section(number: usize, longest: &str) -> String {
+    format!(
+        "\n### Part {number} of 5\n\n\
+         A long answer was asked for, so here is more to read about *{longest}* while it grows. Each word that you see \
+         was sent to every person in this room as it was written, and each of them sees the same words in the same order. \
+         Press **stop** and the answer ends right here, with its text kept; reload the page and it comes back whole, \
+         and then goes on.\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::llm::Turn;
+
+    fn ask(text: &str) -> Prompt {
+        Prompt {
+            system: String::new(),
+            turns: vec![Turn {
+                role: TurnRole::User,
+                text: text.into(),
+            }],
+            max_tokens: 100,
+        }
+    }
+
+    async fn collect(prompt: Prompt) -> (String, Completion) {
+        let provider = ScriptedProvider::new(Duration::ZERO);
+        let mut stream = provider.answer(prompt).await.unwrap();
+        let mut text = String::new();
+        while let Some(delta) = stream.next().await {
+            match delta.unwrap() {
+                Delta::Text(piece) => {
+                    assert!(!piece.is_empty());
+                    text.push_str(&piece);
+                }
+                Delta::Done(completion) => {
+                    assert!(stream.next().await.is_none());
+                    return (text, completion);
+                }
+            }
+        }
+        panic!("the stream ended without Done");
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_markdown_about_the_question_and_says_what_it_is() {
+        let (text, completion) = collect(ask("ada: @assistant why is the **sky** blue?")).await;
+        assert!(text.starts_with("## About “ada why is the sky blue”"));
+        for part in [
+            "built-in demo",
+            "ANTHROPIC_API_KEY",
+            "OPENAI_BASE_URL",
+            "\n- ",
+            "```sh\n",
+        ] {
+            assert!(text.contains(part), "{part}");
+        }
+        let words = text.split_whitespace().count();
+        assert!((60..=120).contains(&words), "{words}");
+        assert_eq!(completion.stop_reason, "end");
+        assert!(completion.usage.is_some_and(|usage| usage.estimated
+            && usage.input_tokens > 0
+            && usage.output_tokens > 0));
+    }
+
+    #[tokio::test]
+    async fn the_same_prompt_gets_the_same_answer() {
+        assert_eq!(collect(ask("hello")).await, collect(ask("hello")).await);
+        assert_ne!(collect(ask("hello")).await, collect(ask("goodbye")).await);
+    }
+
+    #[tokio::test]
+    async fn a_long_answer_is_long() {
+        let (text, _) = collect(ask("Please Write a long answer, @assistant")).await;
+        let words = text.split_whitespace().count();
+        assert!((350..=480).contains(&words), "{words}");
+    }
+
+    #[tokio::test]
+    async fn a_prompt_without_words_is_answered() {
+        let (text, _) = collect(ask("@assistant ```***")).await;
+        assert!(text.starts_with("## About “your message”"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn words_come_one_by_one() {
+        let provider = ScriptedProvider::new(Duration::from_millis(30));
+        let begun = tokio::time::Instant::now();
+        let mut stream = provider.answer(ask("hello")).await.unwrap();
+        stream.next().await.unwrap().unwrap();
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        stream.next().await.unwrap().unwrap();
+        assert!(begun.elapsed() >= Duration::from_millis(30));
+    }
+}

@@ -8,6 +8,7 @@
 //! - [`publication`]: a range of a room's changes, or a piece of a reply, as instances pass it on.
 
 pub mod client;
+pub mod control;
 pub mod frame;
 pub mod publication;
 pub mod server;

@@ -67,6 +67,8 @@ pub enum Effect {
     ReplyQueued {
         /// The reply's message.
         seq: Seq,
+        /// The message that asked.
+        prompt_seq: Seq,
         /// Attempts up to this one are over.
         after_attempt: Attempt,
     },
@@ -223,6 +225,7 @@ fn effect_of(change: &StoredChange) -> Effect {
             (None, _) => Effect::None,
             (Some(reply), MessageState::Queued) => Effect::ReplyQueued {
                 seq: row.seq,
+                prompt_seq: reply.prompt_seq,
                 after_attempt: reply.attempt,
             },
             (Some(_), _) => Effect::ReplySettled { seq: row.seq },
@@ -355,9 +358,14 @@ fn read_delta(mut rest: Bytes) -> Option<DeltaPiece> {
 fn put_effect(out: &mut BytesMut, effect: Effect) {
     match effect {
         Effect::None => out.put_u8(0),
-        Effect::ReplyQueued { seq, after_attempt } => {
+        Effect::ReplyQueued {
+            seq,
+            prompt_seq,
+            after_attempt,
+        } => {
             out.put_u8(1);
             out.put_i64(seq);
+            out.put_i64(prompt_seq);
             out.put_i32(after_attempt);
         }
         Effect::ReplySettled { seq } => {
@@ -378,6 +386,7 @@ fn get_effect(rest: &mut Bytes) -> Option<Effect> {
         0 => Effect::None,
         1 => Effect::ReplyQueued {
             seq: rest.try_get_i64().ok()?,
+            prompt_seq: rest.try_get_i64().ok()?,
             after_attempt: rest.try_get_i32().ok()?,
         },
         2 => Effect::ReplySettled {

@@ -229,7 +229,7 @@ pub struct Joined<'a> {
 }
 
 /// A room in `room.joined` and in HTTP answers.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, Debug, utoipa::ToSchema)]
 pub struct RoomBody<'a> {
     /// Its id.
     pub id: RoomId,
@@ -271,7 +271,7 @@ impl<'a> RoomBody<'a> {
 }
 
 /// `message.accepted`.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, Debug, utoipa::ToSchema)]
 pub struct Accepted<'a> {
     /// The client's.
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
@@ -292,12 +292,13 @@ pub struct Accepted<'a> {
     /// The reply it asked for.
     pub reply_seq: Option<Seq>,
     /// Why it gets none.
+    #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_refused: Option<ErrorCode>,
 }
 
 /// A message inside a frame or an HTTP answer.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, Debug, utoipa::ToSchema)]
 pub struct MessageBody<'a> {
     /// Its place.
     pub seq: Seq,
@@ -364,7 +365,7 @@ impl<'a> From<&'a MessageRow> for MessageBody<'a> {
 }
 
 /// A reply that is not settled, in `room.joined`.
-#[derive(Serialize, Debug)]
+#[derive(Clone, Copy, Serialize, Debug)]
 pub struct ReplyBody<'a> {
     /// Its message.
     pub seq: Seq,

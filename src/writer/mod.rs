@@ -1,1 +1,175 @@
-//! To come.
+//! The writer: every change of every room leaves through it, so that many small changes share one COMMIT and each
+//! room's changes keep their order. Consumers and the chat rules submit [`Job`]s; each job's answer is called
+//! exactly once, after the database confirmed the COMMIT or refused (P1).
+//!
+//! A room always maps to one lane. A lane takes all that queued while its last commit was in flight: an idle system
+//! adds no delay, a busy one batches by itself. [`lane`] is the actor, [`order`] the rule for pipelined sends (P10).
+//! It judges no rights (the store does, inside the transaction) and knows no sockets.
+
+pub mod lane;
+pub mod order;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::channel_layer::ChannelLayer;
+use crate::db::Store;
+use crate::db::changes::{Change, Outcome};
+use crate::error::{ErrorCode, Refusal};
+use crate::ids::RoomRef;
+use crate::limits;
+pub use order::SendOrder;
+
+/// Called once with what became of a change, on the lane's task: it must not block.
+pub type Answer = Box<dyn FnOnce(Result<Outcome, Refusal>) + Send>;
+
+/// A change somebody wants.
+pub struct Job {
+    /// Where.
+    pub room: RoomRef,
+    /// What.
+    pub change: Change,
+    /// The order this change must keep with others of the same socket; none for HTTP and runners.
+    pub order: Option<Arc<SendOrder>>,
+    /// Whom to tell.
+    pub answer: Answer,
+}
+
+impl Job {
+    /// Bytes it keeps while it waits.
+    fn weight(&self) -> usize {
+        let text = match &self.change {
+            Change::Post(post) => post.body.len() + post.html.as_ref().map_or(0, String::len),
+            Change::SettleReply(settlement) => {
+                settlement.body.len() + settlement.html.as_ref().map_or(0, String::len)
+            }
+            _ => 0,
+        };
+        text + 256
+    }
+
+    /// Refuses it; if it was a send and may work later, what its socket pipelined behind it is refused too.
+    fn refuse(self, refusal: Refusal) {
+        order::note_refusal(self.order.as_deref(), &self.change, &refusal);
+        (self.answer)(Err(refusal));
+    }
+}
+
+/// What the lanes share.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) layer: Arc<dyn ChannelLayer>,
+    /// Told when a reply was queued, so that a runner of this instance looks at once.
+    pub(crate) prompts: Arc<Notify>,
+    /// Connections that may wait for a locked room.
+    pub(crate) locked_rooms: Arc<Semaphore>,
+    /// Bytes waiting in all lanes.
+    pub(crate) queued_bytes: AtomicUsize,
+}
+
+/// The writer of this process.
+pub struct Writer {
+    lanes: Vec<mpsc::Sender<Job>>,
+    shared: Arc<Shared>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Writer {
+    /// Starts `lanes` lanes (one for SQLite, [`limits::LANES`] for Postgres).
+    #[must_use]
+    pub fn start(
+        store: Arc<dyn Store>,
+        layer: Arc<dyn ChannelLayer>,
+        prompts: Arc<Notify>,
+        lanes: usize,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            store,
+            layer,
+            prompts,
+            locked_rooms: Arc::new(Semaphore::new(limits::LOCKED_ROOMS)),
+            queued_bytes: AtomicUsize::new(0),
+        });
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+        let lanes = (0..lanes.max(1))
+            .map(|_| {
+                let (sender, inbox) = mpsc::channel(limits::LANE_QUEUE);
+                tracker.spawn(lane::Lane::new(Arc::clone(&shared), inbox).run(stop.clone()));
+                sender
+            })
+            .collect();
+        Self {
+            lanes,
+            shared,
+            tracker,
+            stop,
+        }
+    }
+
+    /// Hands a change in. Never waits: at the bound the answer is `busy`.
+    pub fn submit(&self, job: Job) {
+        let weight = job.weight();
+        if self
+            .shared
+            .queued_bytes
+            .fetch_add(weight, Ordering::Relaxed)
+            + weight
+            > limits::LANE_QUEUE_BYTES
+        {
+            self.shared
+                .queued_bytes
+                .fetch_sub(weight, Ordering::Relaxed);
+            metrics::counter!("salon_writer_refused_total").increment(1);
+            return job
+                .refuse(Refusal::from(ErrorCode::Busy).retry_after_ms(limits::RETRY_HINT_MS));
+        }
+        let mut hasher = DefaultHasher::new();
+        job.room.id.hash(&mut hasher);
+        let lane = usize::try_from(hasher.finish() % self.lanes.len().max(1) as u64).unwrap_or(0);
+        let refused = match self.lanes.get(lane).map(|lane| lane.try_send(job)) {
+            Some(Ok(())) | None => return,
+            Some(Err(mpsc::error::TrySendError::Full(job))) => (job, ErrorCode::Busy),
+            Some(Err(mpsc::error::TrySendError::Closed(job))) => (job, ErrorCode::ShuttingDown),
+        };
+        self.shared
+            .queued_bytes
+            .fetch_sub(weight, Ordering::Relaxed);
+        metrics::counter!("salon_writer_refused_total").increment(1);
+        refused
+            .0
+            .refuse(Refusal::from(refused.1).retry_after_ms(limits::RETRY_HINT_MS));
+    }
+
+    /// Hands a change in and waits for its answer; for those who have no socket.
+    ///
+    /// # Errors
+    /// As the store's, or `busy`, `outcome_unknown`, `shutting_down`.
+    pub async fn write(&self, room: RoomRef, change: Change) -> Result<Outcome, Refusal> {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let answer: Answer = Box::new(move |result| {
+            // Whoever asked may be gone; the change stands all the same.
+            let _ = tell.send(result);
+        });
+        self.submit(Job {
+            room,
+            change,
+            order: None,
+            answer,
+        });
+        told.await
+            .unwrap_or_else(|_| Err(ErrorCode::ShuttingDown.into()))
+    }
+
+    /// Takes nothing more, writes what is queued and ends.
+    pub async fn close(&self) {
+        self.stop.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}

@@ -1,1 +1,315 @@
-//! To come.
+//! The Postgres store: diesel-async over pooled connections, for one instance or many. Works behind `PgBouncer` 1.21 or
+//! later in transaction mode: no session state, no LISTEN, no session locks. Built by `app`, called through [`Store`].
+//!
+//! One file per noun: [`accounts`], [`sessions`], [`rooms`], [`history`], [`apply`] (all that takes a version),
+//! [`replies`], [`jobs`]. Below them [`pool`] (connections and transactions), [`statement`] (SQL as types), [`records`]
+//! (rows as they come), [`errors`] and [`tls`]. [`migrate`] stands beside.
+
+mod accounts;
+mod apply;
+mod errors;
+mod history;
+mod jobs;
+mod migrate;
+mod pool;
+mod records;
+mod replies;
+mod rooms;
+mod sessions;
+mod statement;
+mod tls;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use secrecy::ExposeSecret;
+
+pub use migrate::{ServerDescription, describe, migrate, pending};
+pub use pool::PostgresSettings;
+
+use super::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
+use super::rows::{
+    Changes, ClaimedReply, Credentials, ExpiredReply, Head, HistoryPage, Identity, LatestPage,
+    LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply, UserRow,
+};
+use super::{SignedIn, Store, StoreResult, Swept, uncancelled};
+use crate::error::Refusal;
+use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
+use pool::Pools;
+use statement::statement;
+
+statement!(
+    /// Whether anybody is there.
+    Ping {} -> (i32,), "SELECT 1"
+);
+
+/// The store.
+pub struct PostgresStore {
+    pools: Arc<Pools>,
+}
+
+impl PostgresStore {
+    /// A store that connects when it is first asked something: a database that is down makes a server that is not
+    /// ready, not one that does not start.
+    ///
+    /// # Errors
+    /// A sentence for the operator when the URL is not understood; never the URL itself.
+    pub fn connect(settings: &PostgresSettings) -> Result<Arc<Self>, String> {
+        let target = tls::Target::parse(settings.url.expose_secret())?;
+        let pools = Arc::new(Pools::new(&target, settings)?);
+        Ok(Arc::new(Self { pools }))
+    }
+}
+
+/// Runs a noun's function on a task that its caller cannot cancel. Its values are moved there.
+macro_rules! run {
+    ($store:ident, |$pools:ident| $call:expr) => {{
+        let pools = Arc::clone(&$store.pools);
+        uncancelled(async move {
+            let $pools = &*pools;
+            $call.await
+        })
+        .await
+    }};
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn ping(&self) -> StoreResult<()> {
+        run!(self, |pools| async {
+            pools.reserved().await?.read(Ping {}).await.map(drop)
+        })
+    }
+
+    async fn create_account(
+        &self,
+        account: NewAccount,
+        session: NewSession,
+    ) -> StoreResult<SignedIn> {
+        run!(self, |pools| accounts::create(pools, account, session))
+    }
+
+    async fn credentials(&self, name: &str) -> StoreResult<Option<Credentials>> {
+        let name = name.to_owned();
+        run!(self, |pools| accounts::credentials(pools, &name))
+    }
+
+    async fn create_session(&self, session: NewSession) -> StoreResult<SignedIn> {
+        run!(self, |pools| sessions::create(pools, session))
+    }
+
+    async fn identity(&self, token_hash: &[u8; 32]) -> StoreResult<Option<Identity>> {
+        let token_hash = *token_hash;
+        run!(self, |pools| sessions::find(pools, &token_hash))
+    }
+
+    async fn delete_session(&self, session: SessionId) -> StoreResult<bool> {
+        run!(self, |pools| sessions::delete(pools, session))
+    }
+
+    async fn live_sessions(&self, sessions: &[SessionId]) -> StoreResult<Vec<SessionId>> {
+        let sessions = sessions.to_vec();
+        run!(self, |pools| sessions::live(pools, &sessions))
+    }
+
+    async fn create_ticket(
+        &self,
+        session: SessionId,
+        ticket_hash: &[u8; 32],
+        lifetime_s: i64,
+    ) -> StoreResult<()> {
+        let ticket_hash = *ticket_hash;
+        run!(self, |pools| sessions::create_ticket(
+            pools,
+            session,
+            &ticket_hash,
+            lifetime_s
+        ))
+    }
+
+    async fn redeem_ticket(&self, ticket_hash: &[u8; 32]) -> StoreResult<Option<Identity>> {
+        let ticket_hash = *ticket_hash;
+        run!(self, |pools| sessions::redeem_ticket(pools, &ticket_hash))
+    }
+
+    async fn assistant(&self) -> StoreResult<UserRow> {
+        run!(self, |pools| accounts::assistant(pools))
+    }
+
+    async fn user_by_name(&self, name: &str) -> StoreResult<UserRow> {
+        let name = name.to_owned();
+        run!(self, |pools| accounts::by_name(pools, &name))
+    }
+
+    async fn create_room(&self, room: NewRoom, owner: UserId) -> StoreResult<RoomView> {
+        run!(self, |pools| rooms::create(pools, room, owner))
+    }
+
+    async fn direct_room(
+        &self,
+        user: UserId,
+        assistant: UserId,
+        fresh: NewRoom,
+    ) -> StoreResult<RoomView> {
+        run!(self, |pools| rooms::direct(pools, user, assistant, fresh))
+    }
+
+    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<RoomView>> {
+        run!(self, |pools| rooms::list(pools, user, limit))
+    }
+
+    async fn room(&self, user: UserId, slug: &str) -> StoreResult<RoomView> {
+        let slug = slug.to_owned();
+        run!(self, |pools| rooms::find(pools, user, &slug))
+    }
+
+    async fn join_room(&self, user: UserId, slug: &str) -> StoreResult<Proof> {
+        let slug = slug.to_owned();
+        run!(self, |pools| rooms::join(pools, user, &slug))
+    }
+
+    async fn prove(&self, wanted: &[(UserId, String)]) -> StoreResult<Vec<Result<Proof, Refusal>>> {
+        let wanted = wanted.to_vec();
+        run!(self, |pools| rooms::prove(pools, &wanted))
+    }
+
+    async fn members(
+        &self,
+        user: UserId,
+        slug: &str,
+        after: Option<UserId>,
+        limit: i64,
+    ) -> StoreResult<Vec<MemberRow>> {
+        let slug = slug.to_owned();
+        run!(self, |pools| rooms::members(
+            pools, user, &slug, after, limit
+        ))
+    }
+
+    async fn heads(&self, rooms: &[RoomId]) -> StoreResult<Vec<Head>> {
+        let rooms = rooms.to_vec();
+        run!(self, |pools| history::heads(pools, &rooms))
+    }
+
+    async fn changes_after(
+        &self,
+        room: RoomId,
+        after: Version,
+        limit: i64,
+    ) -> StoreResult<Changes> {
+        run!(self, |pools| history::changes_after(
+            pools, room, after, limit
+        ))
+    }
+
+    async fn latest_page(&self, room: RoomId, limit: i64) -> StoreResult<LatestPage> {
+        run!(self, |pools| history::latest_page(pools, room, limit))
+    }
+
+    async fn history(
+        &self,
+        user: UserId,
+        slug: &str,
+        before: Option<Seq>,
+        limit: i64,
+    ) -> StoreResult<HistoryPage> {
+        let slug = slug.to_owned();
+        run!(self, |pools| history::before(
+            pools, user, &slug, before, limit
+        ))
+    }
+
+    async fn history_after(
+        &self,
+        user: UserId,
+        slug: &str,
+        after: Seq,
+        limit: i64,
+    ) -> StoreResult<HistoryPage> {
+        let slug = slug.to_owned();
+        run!(self, |pools| history::after(
+            pools, user, &slug, after, limit
+        ))
+    }
+
+    async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
+        let slug = slug.to_owned();
+        run!(self, |pools| history::message(pools, user, &slug, seq))
+    }
+
+    async fn apply(&self, batch: Batch) -> StoreResult<Applied> {
+        run!(self, |pools| apply::apply(pools, &batch))
+    }
+
+    async fn claim_replies(&self, owner: InstanceId, limit: i64) -> StoreResult<Vec<ClaimedReply>> {
+        run!(self, |pools| replies::claim(pools, owner, limit))
+    }
+
+    async fn mark_shown(
+        &self,
+        owner: InstanceId,
+        room: RoomId,
+        seq: Seq,
+        attempt: Attempt,
+    ) -> StoreResult<bool> {
+        run!(self, |pools| replies::mark_shown(
+            pools, owner, room, seq, attempt
+        ))
+    }
+
+    async fn append_chunks(
+        &self,
+        owner: InstanceId,
+        appends: Vec<ChunkAppend>,
+    ) -> StoreResult<Vec<LeaseState>> {
+        run!(self, |pools| replies::append(pools, owner, appends))
+    }
+
+    async fn release_replies(
+        &self,
+        owner: InstanceId,
+        replies: &[(RoomId, Seq, Attempt)],
+    ) -> StoreResult<()> {
+        let replies = replies.to_vec();
+        run!(self, |pools| replies::release(pools, owner, &replies))
+    }
+
+    async fn reply_chunks(
+        &self,
+        room: RoomId,
+        seq: Seq,
+        attempt: Attempt,
+        from: ChunkNumber,
+    ) -> StoreResult<Vec<ReplyChunk>> {
+        run!(self, |pools| replies::chunks(
+            pools, room, seq, attempt, from
+        ))
+    }
+
+    async fn running_replies(&self, room: RoomId) -> StoreResult<Vec<RunningReply>> {
+        run!(self, |pools| replies::running(pools, room))
+    }
+
+    async fn room_slug(&self, room: RoomId) -> StoreResult<String> {
+        run!(self, |pools| rooms::slug(pools, room))
+    }
+
+    async fn expired_replies(&self, limit: i64) -> StoreResult<Vec<ExpiredReply>> {
+        run!(self, |pools| replies::expired(pools, limit))
+    }
+
+    async fn context(
+        &self,
+        room: RoomId,
+        prompt_seq: Seq,
+        limit: i64,
+    ) -> StoreResult<Vec<MessageRow>> {
+        run!(self, |pools| history::context(
+            pools, room, prompt_seq, limit
+        ))
+    }
+
+    async fn sweep(&self) -> StoreResult<Swept> {
+        run!(self, |pools| jobs::sweep(pools))
+    }
+}

@@ -2,7 +2,12 @@
 
 #![allow(dead_code, reason = "not every helper is used by every build")]
 
+pub(crate) mod app;
 pub(crate) mod fake_provider;
+pub(crate) mod haproxy;
+pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod redis;
+pub(crate) mod salon;

@@ -1,0 +1,11 @@
+DROP TABLE batches;
+DROP TABLE reply_chunks;
+DROP TABLE replies;
+DROP TABLE room_log;
+DROP TABLE messages;
+DROP TABLE room_heads;
+DROP TABLE memberships;
+DROP TABLE rooms;
+DROP TABLE tickets;
+DROP TABLE sessions;
+DROP TABLE users;

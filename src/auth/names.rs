@@ -1,0 +1,130 @@
+//! What users and rooms may be called. Pure. Called by [`super::Auth`] for users and by `http/` for rooms, before
+//! anything is stored, so that a name is shown the same everywhere and cannot pose as something else.
+
+use crate::db::ASSISTANT;
+use crate::error::{ErrorCode, Refusal};
+use crate::limits;
+
+/// A user's name in the form it is stored: trimmed, each run of blanks one space.
+///
+/// # Errors
+/// `bad_request` for an empty, long or deceptive name; `name_taken` for the assistant's.
+pub fn user_name(name: &str) -> Result<String, Refusal> {
+    let name = display_name(name)?;
+    if name.to_lowercase() == ASSISTANT {
+        return Err(ErrorCode::NameTaken.into());
+    }
+    Ok(name)
+}
+
+/// Whether a text may be a room's address: `[a-z0-9-]{1,64}`, no dash at either end.
+#[must_use]
+pub fn is_slug(slug: &str) -> bool {
+    let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    (1..=limits::SLUG_CHARS).contains(&slug.len())
+        && slug.bytes().all(allowed)
+        && !slug.starts_with('-')
+        && !slug.ends_with('-')
+}
+
+/// A new room's address.
+///
+/// # Errors
+/// `bad_request` that names the rule.
+pub fn check_slug(slug: &str) -> Result<(), Refusal> {
+    if is_slug(slug) {
+        return Ok(());
+    }
+    Err(Refusal::with_message(
+        ErrorCode::BadRequest,
+        "A room's address has 1 to 64 of a-z, 0-9 and dashes, and no dash at either end.",
+    ))
+}
+
+/// Any display name, a room's too, in the form it is stored; also the form in which one is looked up.
+///
+/// # Errors
+/// `bad_request` for an empty, long or deceptive name.
+pub fn display_name(name: &str) -> Result<String, Refusal> {
+    let bad = |sentence: &'static str| Err(Refusal::with_message(ErrorCode::BadRequest, sentence));
+    if name.chars().any(is_deceptive) {
+        return bad("A name holds no control characters and no invisible ones.");
+    }
+    let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+    match name.chars().count() {
+        0 => bad("A name has at least one character."),
+        count if count > limits::NAME_CHARS => bad("A name has at most 64 characters."),
+        _ => Ok(name),
+    }
+}
+
+/// Characters that are not seen, or that change how others are: control, bidirectional, zero-width, tags.
+fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0e}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_stored_the_way_it_is_shown() {
+        assert_eq!(user_name("  Ada \u{a0} Lovelace ").unwrap(), "Ada Lovelace");
+        assert_eq!(user_name("李小龍 🙂").unwrap(), "李小龍 🙂");
+        assert_eq!(user_name(&"x".repeat(64)).unwrap().len(), 64);
+    }
+
+    #[test]
+    fn a_name_cannot_be_empty_long_or_deceptive() {
+        let long = "x".repeat(65);
+        for name in [
+            "",
+            "   ",
+            "a\0b",
+            "a\nb",
+            "a\u{1b}[31m",
+            "\u{202e}nimda",
+            "ad\u{200b}a",
+            &long,
+        ] {
+            assert_eq!(
+                user_name(name).unwrap_err().code,
+                ErrorCode::BadRequest,
+                "{name:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn nobody_is_called_like_the_assistant() {
+        for name in ["assistant", " Assistant ", "ASSISTANT"] {
+            assert_eq!(user_name(name).unwrap_err().code, ErrorCode::NameTaken);
+        }
+        assert!(display_name("Assistant").is_ok());
+    }
+
+    #[test]
+    fn slugs_follow_the_rule() {
+        for slug in ["a", "lobby", "room-2", &"x".repeat(64)] {
+            assert!(check_slug(slug).is_ok(), "{slug}");
+        }
+        for slug in [
+            "",
+            "-a",
+            "a-",
+            "A",
+            "a b",
+            "a/b",
+            "ä",
+            "a\0",
+            &"x".repeat(65),
+        ] {
+            assert!(check_slug(slug).is_err(), "{slug}");
+        }
+    }
+}

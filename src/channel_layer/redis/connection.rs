@@ -1,0 +1,108 @@
+//! Opens the connections of a session. The only place that knows the URL and the `redis` crate's settings.
+
+use std::sync::Arc;
+
+use redis::aio::MultiplexedConnection;
+use redis::io::tcp::TcpSettings;
+use redis::{
+    AsyncConnectionConfig, Client, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind,
+    RedisError, TlsCertificates, Value,
+};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Notify;
+
+use super::LayerError;
+use crate::limits;
+
+/// Where Redis is and how to speak to it.
+pub(super) struct Connector {
+    client: Client,
+}
+
+impl Connector {
+    /// Reads the URL; connects to nothing.
+    pub(super) fn new(url: &SecretString) -> Result<Self, LayerError> {
+        // `rediss://` needs a process-wide provider; whoever installed one first is right too.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let unusable = |error: RedisError| LayerError::Url(error.to_string());
+        let info = url
+            .expose_secret()
+            .into_connection_info()
+            .map_err(unusable)?;
+        // Pushes, which carry the messages of a subscription next to ordinary answers, need RESP3 (Redis 6).
+        let redis = info
+            .redis_settings()
+            .clone()
+            .set_protocol(ProtocolVersion::RESP3);
+        let info = info
+            .set_redis_settings(redis)
+            .set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let client = match root_certificates(url)? {
+            None => Client::open(info),
+            Some(pem) => Client::build_with_tls(
+                info,
+                TlsCertificates {
+                    client_tls: None,
+                    root_cert: Some(pem),
+                },
+            ),
+        };
+        client.map(|client| Self { client }).map_err(unusable)
+    }
+
+    /// A connection for publishing. The session times its answers itself.
+    pub(super) async fn publisher(&self) -> Result<MultiplexedConnection, RedisError> {
+        self.client
+            .get_multiplexed_async_connection_with_config(&config())
+            .await
+    }
+
+    /// A connection for subscribing. `take` gets each message's channel and payload, on the task that reads the
+    /// connection: there is no queue in between that could grow, and a receiver that cannot keep up is cut off by Redis
+    /// and comes back with a `Resync`. `lost` is told when the connection ends.
+    pub(super) async fn subscriber(
+        &self,
+        take: impl Fn(&str, Vec<u8>) + Send + Sync + 'static,
+        lost: Arc<Notify>,
+    ) -> Result<MultiplexedConnection, RedisError> {
+        let on_push = move |push: PushInfo| -> Result<(), redis::aio::SendError> {
+            match push.kind {
+                PushKind::Disconnection => lost.notify_one(),
+                PushKind::Message => {
+                    let mut data = push.data.into_iter();
+                    if let (Some(Value::BulkString(channel)), Some(Value::BulkString(payload))) =
+                        (data.next(), data.next())
+                        && let Ok(channel) = str::from_utf8(&channel)
+                    {
+                        take(channel, payload);
+                    }
+                }
+                _ => {}
+            }
+            Ok(())
+        };
+        self.client
+            .get_multiplexed_async_connection_with_config(&config().set_push_sender(on_push))
+            .await
+    }
+}
+
+/// Who may have signed the server's certificate: the file in `?sslrootcert=…`, as in a Postgres URL; without it, the
+/// authorities that browsers trust.
+fn root_certificates(url: &SecretString) -> Result<Option<Vec<u8>>, LayerError> {
+    let path = redis::parse_redis_url(url.expose_secret()).and_then(|url| {
+        url.query_pairs()
+            .find(|(name, _)| name == "sslrootcert")
+            .map(|(_, path)| path.into_owned())
+    });
+    path.map(std::fs::read)
+        .transpose()
+        .map_err(|error| LayerError::Url(format!("its sslrootcert cannot be read: {error}")))
+}
+
+fn config() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(limits::LAYER_CONNECT_TIMEOUT))
+        // The crate's default of 500 ms is not meant for subscribing to thousands of groups.
+        .set_response_timeout(None)
+}

@@ -1,0 +1,210 @@
+//! The assistant's runners: claim queued replies under a lease, ask the model, stream its text into the room, settle.
+//! Any instance may run any reply; the attempt number is the fencing token of every write. Started by the server.
+//!
+//! [`reply`] writes one reply; [`lease`] is its hold on it; [`pace`] its rhythm; [`saver`] appends the text of all
+//! running replies and renews their leases in one statement. No database connection is held while a model is awaited,
+//! and whoever asked may leave: a reply belongs to its room.
+
+mod lease;
+mod pace;
+mod reply;
+mod saver;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rand::Rng;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::channel_layer::ChannelLayer;
+use crate::db::Store;
+use crate::db::rows::ClaimedReply;
+use crate::ids::{InstanceId, RoomId, Seq};
+use crate::limits;
+use crate::llm::LlmProvider;
+use crate::writer::Writer;
+use lease::{Lease, Verdict};
+
+/// Replies claimed by one statement.
+const CLAIM_LIMIT: usize = 64;
+
+/// What runners are made of.
+pub struct AssistantParts {
+    /// Leases and saved text.
+    pub store: Arc<dyn Store>,
+    /// Settled replies leave through it.
+    pub writer: Arc<Writer>,
+    /// Text on its way goes over it.
+    pub layer: Arc<dyn ChannelLayer>,
+    /// The model.
+    pub provider: Arc<dyn LlmProvider>,
+    /// The owner of this process's leases.
+    pub instance: InstanceId,
+    /// Told by the writer when a reply was queued here.
+    pub prompts: Arc<Notify>,
+}
+
+/// The runners of one process.
+pub struct Assistant {
+    parts: AssistantParts,
+    running: Mutex<HashMap<(RoomId, Seq), Arc<Lease>>>,
+    /// Told when the saver should not wait for its next turn.
+    save_now: Notify,
+    /// A reply ended: there is room for another.
+    ended: Notify,
+    tasks: TaskTracker,
+}
+
+impl Assistant {
+    /// Runners that have not started.
+    #[must_use]
+    pub fn new(parts: AssistantParts) -> Arc<Self> {
+        Arc::new(Self {
+            parts,
+            running: Mutex::default(),
+            save_now: Notify::new(),
+            ended: Notify::new(),
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    /// Claims and runs replies until `stop`.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let saver = tokio::spawn(saver::run(Arc::clone(&self)));
+        loop {
+            let claimed = self.claim().await;
+            if claimed < CLAIM_LIMIT {
+                let wait = limits::CLAIM_INTERVAL.mul_f64(rand::rng().random_range(0.8..1.2));
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = self.parts.prompts.notified() => {}
+                    () = self.wait_for_room() => {}
+                    () = tokio::time::sleep(wait) => {}
+                }
+            }
+            if stop.is_cancelled() {
+                break;
+            }
+        }
+        self.drain().await;
+        saver.abort();
+    }
+
+    /// Somebody asked to stop this reply: if it runs here, look at once.
+    pub fn look(&self, room: RoomId, seq: Seq) {
+        if self.lock().contains_key(&(room, seq)) {
+            self.save_now.notify_one();
+        }
+    }
+
+    /// Nudges may have been lost: look at everything.
+    pub fn look_at_all(&self) {
+        self.save_now.notify_one();
+        self.parts.prompts.notify_one();
+    }
+
+    /// How many replies run here.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    async fn wait_for_room(&self) {
+        if self.count() < limits::REPLIES_PER_INSTANCE {
+            return std::future::pending().await;
+        }
+        self.ended.notified().await;
+    }
+
+    /// Claims what there is room for and starts it.
+    async fn claim(self: &Arc<Self>) -> usize {
+        let room = limits::REPLIES_PER_INSTANCE
+            .saturating_sub(self.count())
+            .min(CLAIM_LIMIT);
+        if room == 0 {
+            return 0;
+        }
+        let began = Instant::now();
+        let limit = i64::try_from(room).unwrap_or(i64::MAX);
+        match self
+            .parts
+            .store
+            .claim_replies(self.parts.instance, limit)
+            .await
+        {
+            Ok(claimed) => {
+                let count = claimed.len();
+                for reply in claimed {
+                    self.start(reply, began);
+                }
+                count
+            }
+            Err(error) => {
+                tracing::warn!(%error, "replies could not be claimed");
+                0
+            }
+        }
+    }
+
+    fn start(self: &Arc<Self>, claimed: ClaimedReply, claimed_at: Instant) {
+        let key = (claimed.room, claimed.seq);
+        let lease = Arc::new(Lease::new(claimed, claimed_at));
+        if let Some(older) = self.lock().insert(key, Arc::clone(&lease)) {
+            // This process lost it and got it again.
+            older.decide(Verdict::Lost);
+        }
+        metrics::gauge!("salon_replies_running").increment(1.0);
+        let assistant = Arc::clone(self);
+        self.tasks.spawn(async move {
+            reply::run(&assistant.parts, &lease).await;
+            let mut running = assistant.lock();
+            if running
+                .get(&key)
+                .is_some_and(|current| Arc::ptr_eq(current, &lease))
+            {
+                running.remove(&key);
+            }
+            drop(running);
+            metrics::gauge!("salon_replies_running").decrement(1.0);
+            assistant.ended.notify_one();
+        });
+    }
+
+    /// Gives running replies a while, then has them settle what they have.
+    async fn drain(&self) {
+        self.tasks.close();
+        if tokio::time::timeout(limits::REPLY_GRACE, self.tasks.wait())
+            .await
+            .is_ok()
+        {
+            return;
+        }
+        for lease in self.lock().values() {
+            lease.decide(Verdict::Drain);
+        }
+        if tokio::time::timeout(limits::DRAIN_SETTLE, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                replies = self.count(),
+                "replies were left to other instances"
+            );
+        }
+    }
+
+    fn leases(&self) -> Vec<Arc<Lease>> {
+        self.lock().values().cloned().collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(RoomId, Seq), Arc<Lease>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Between two tries at something the database did not take.
+const RETRY: Duration = Duration::from_millis(200);

@@ -1,0 +1,287 @@
+//! One reply, from its claim to its last word. Every way it can end is an [`Ending`]; only a lost lease ends in
+//! silence, because then another runner speaks.
+
+use futures_util::StreamExt;
+use tokio::time::Instant;
+
+use super::lease::{Lease, Verdict};
+use super::pace::Pace;
+use super::{AssistantParts, RETRY};
+use crate::channel_layer::GroupName;
+use crate::chat::messages::render;
+use crate::chat::prompt::build_prompt;
+use crate::db::StoreError;
+use crate::db::changes::{Change, Settlement};
+use crate::db::rows::{ClaimedReply, MessageState, ReplyChunk, ReplyMeta};
+use crate::error::ErrorCode;
+use crate::ids::{ChunkNumber, RoomRef};
+use crate::limits;
+use crate::llm::{Completion, Delta, DeltaStream, LlmError, Prompt};
+use crate::protocol::publication::{DeltaPiece, Publication};
+
+/// How a reply ended.
+struct Ending {
+    state: MessageState,
+    error: Option<ErrorCode>,
+    completion: Completion,
+}
+
+impl Ending {
+    fn of_state(state: MessageState) -> Self {
+        Self {
+            state,
+            error: None,
+            completion: Completion::default(),
+        }
+    }
+
+    fn failed(error: ErrorCode) -> Self {
+        Self {
+            error: Some(error),
+            ..Self::of_state(MessageState::Failed)
+        }
+    }
+}
+
+/// A reply while it is written.
+struct Writing<'a> {
+    parts: &'a AssistantParts,
+    lease: &'a Lease,
+    room: RoomRef,
+    /// What was published, chunk by chunk: what the room saw, and what is stored in the end.
+    text: String,
+    chunks: ChunkNumber,
+    pace: Pace,
+}
+
+/// Writes a claimed reply and settles it.
+pub(super) async fn run(parts: &AssistantParts, lease: &Lease) {
+    let claimed = &lease.claimed;
+    let slug = match retried(lease, || parts.store.room_slug(claimed.room)).await {
+        Ok(slug) => slug,
+        Err(_) => return,
+    };
+    let room = RoomRef {
+        id: claimed.room,
+        slug: slug.into(),
+    };
+    let mut writing = Writing {
+        parts,
+        lease,
+        room,
+        text: String::new(),
+        chunks: 0,
+        pace: Pace::default(),
+    };
+    let ending = match writing.write().await {
+        Ok(ending) => ending,
+        Err(Verdict::Lost) => return,
+        Err(Verdict::Stop) => Ending::of_state(MessageState::Stopped),
+        Err(Verdict::Drain) if writing.chunks == 0 => {
+            let ClaimedReply {
+                room, seq, attempt, ..
+            } = *claimed;
+            if let Err(error) = parts
+                .store
+                .release_replies(parts.instance, &[(room, seq, attempt)])
+                .await
+            {
+                tracing::warn!(%error, "a reply could not be given back; its lease runs out");
+            }
+            return;
+        }
+        Err(Verdict::Drain) => Ending::of_state(MessageState::Interrupted),
+    };
+    writing.settle(ending).await;
+}
+
+impl Writing<'_> {
+    /// Asks the model and publishes what it says.
+    async fn write(&mut self) -> Result<Ending, Verdict> {
+        if !self.lease.claimed.asker_may_prompt {
+            return Ok(Ending::failed(ErrorCode::NotAMember));
+        }
+        let prompt = self.prompt().await?;
+        let began = Instant::now();
+        let answer = tokio::select! {
+            biased;
+            verdict = self.lease.decided() => return Err(verdict),
+            answer = self.parts.provider.answer(prompt) => answer,
+        };
+        let mut stream = match answer {
+            Ok(stream) => stream,
+            Err(error) => return Ok(self.failure(error)),
+        };
+        let ending = self.stream(&mut stream, began).await;
+        // Closes the provider's connection before anything is settled.
+        drop(stream);
+        if ending.is_ok() {
+            self.publish().await?;
+        }
+        ending
+    }
+
+    async fn prompt(&self) -> Result<Prompt, Verdict> {
+        let (store, claimed) = (&self.parts.store, &self.lease.claimed);
+        let assistant = retried(self.lease, || store.assistant()).await?;
+        let context = retried(self.lease, || {
+            store.context(claimed.room, claimed.prompt_seq, limits::CONTEXT_MESSAGES)
+        })
+        .await?;
+        Ok(build_prompt(&context, claimed.prompt_seq, &assistant))
+    }
+
+    async fn stream(
+        &mut self,
+        stream: &mut DeltaStream,
+        began: Instant,
+    ) -> Result<Ending, Verdict> {
+        loop {
+            let due = self.pace.due();
+            tokio::select! {
+                biased;
+                verdict = self.lease.decided() => return Err(verdict),
+                () = tokio::time::sleep_until(due.unwrap_or(began)), if due.is_some() => self.publish().await?,
+                delta = stream.next() => match delta {
+                    Some(Ok(Delta::Text(text))) => {
+                        if self.chunks == 0 {
+                            metrics::histogram!("salon_reply_first_text_seconds").record(began.elapsed().as_secs_f64());
+                        }
+                        if !self.push(&text) {
+                            return Ok(Ending::failed(ErrorCode::ReplyTooLong));
+                        }
+                    }
+                    Some(Ok(Delta::Done(completion))) => {
+                        return Ok(Ending { state: MessageState::Complete, error: None, completion });
+                    }
+                    Some(Err(error)) => return Ok(self.failure(error)),
+                    None => return Ok(Ending::failed(ErrorCode::ProviderTruncated)),
+                },
+            }
+        }
+    }
+
+    /// Takes text of the model; false when the reply is full. NUL cannot be stored and is never meant.
+    fn push(&mut self, text: &str) -> bool {
+        let room = limits::REPLY_BYTES.saturating_sub(self.text.len() + self.pace.waiting());
+        let fitting = text
+            .get(..text.floor_char_boundary(room))
+            .unwrap_or_default();
+        if fitting.contains('\0') {
+            self.pace.push(&fitting.replace('\0', ""));
+        } else {
+            self.pace.push(fitting);
+        }
+        fitting.len() == text.len()
+    }
+
+    /// Shows what waits to the room. `shown` is committed before the first chunk; nothing is shown without a lease.
+    async fn publish(&mut self) -> Result<(), Verdict> {
+        if self.pace.due().is_none() {
+            return Ok(());
+        }
+        let ClaimedReply {
+            room, seq, attempt, ..
+        } = self.lease.claimed;
+        if self.chunks == 0 {
+            let store = &self.parts.store;
+            if !retried(self.lease, || {
+                store.mark_shown(self.parts.instance, room, seq, attempt)
+            })
+            .await?
+            {
+                return Err(Verdict::Lost);
+            }
+        }
+        self.lease.good().await?;
+        let text = self.pace.take(Instant::now());
+        self.chunks += 1;
+        self.text.push_str(&text);
+        let piece = DeltaPiece::encode(&self.room.slug, seq, attempt, self.chunks, 1, &text);
+        self.parts
+            .layer
+            .group_send(&GroupName::room(room), Publication::Delta(piece).to_bytes());
+        self.lease.published(ReplyChunk {
+            first: self.chunks,
+            count: 1,
+            text,
+        });
+        Ok(())
+    }
+
+    fn failure(&self, error: LlmError) -> Ending {
+        tracing::warn!(room = %self.room.slug, seq = self.lease.claimed.seq, %error, "a reply failed");
+        Ending::failed(error.code)
+    }
+
+    /// Writes the last word, until it is taken or the lease is lost.
+    async fn settle(self, ending: Ending) {
+        let ClaimedReply {
+            seq,
+            attempt,
+            prompt_seq,
+            ..
+        } = self.lease.claimed;
+        metrics::counter!("salon_replies_total", "state" => ending.state.as_str()).increment(1);
+        let meta = ReplyMeta {
+            prompt_seq,
+            attempt,
+            model: ending
+                .completion
+                .model
+                .or_else(|| Some(self.parts.provider.model().to_owned())),
+            error: ending.error.map(|code| code.as_str().to_owned()),
+            usage: ending.completion.usage,
+            stop_reason: Some(ending.completion.stop_reason).filter(|reason| !reason.is_empty()),
+        };
+        let html = render(&self.text).await;
+        let owner = self.parts.instance;
+        let settlement = Settlement {
+            seq,
+            attempt,
+            owner,
+            state: ending.state,
+            body: self.text,
+            html,
+            meta,
+        };
+        while self.lease.verdict() != Some(Verdict::Lost) {
+            let change = Change::SettleReply(settlement.clone());
+            match self.parts.writer.write(self.room.clone(), change).await {
+                Ok(_) => return,
+                Err(refusal)
+                    if refusal.code.is_retryable() && refusal.code != ErrorCode::ShuttingDown =>
+                {
+                    tokio::time::sleep(RETRY).await;
+                }
+                Err(refusal) => {
+                    tracing::info!(room = %self.room.slug, seq, %refusal, "a reply was settled by others");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Asks the database until it answers, or the lease is decided.
+async fn retried<T, F>(lease: &Lease, ask: impl Fn() -> F) -> Result<T, Verdict>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    loop {
+        match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(error @ (StoreError::Unavailable(_) | StoreError::CommitUnknown(_))) => {
+                tracing::warn!(%error, "a reply waits for the database");
+            }
+            Err(error) => {
+                tracing::error!(%error, "a reply cannot be written");
+                return Err(Verdict::Lost);
+            }
+        }
+        tokio::select! {
+            verdict = lease.decided() => return Err(verdict),
+            () = tokio::time::sleep(RETRY) => {}
+        }
+    }
+}

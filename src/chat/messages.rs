@@ -1,0 +1,277 @@
+//! Messages and replies, as consumers and HTTP handlers need them: what a text becomes before it is written, posting,
+//! history, and steering replies.
+
+use super::{Chat, markdown, mentions};
+use crate::channel_layer::GroupName;
+use crate::db::StoreError;
+use crate::db::changes::{Change, NewPost, NewPrompt, Outcome, Posted};
+use crate::db::rows::{HistoryPage, Identity, MessageRow, UserRow};
+use crate::error::{ErrorCode, Refusal};
+use crate::ids::{ClientId, RoomRef, Seq, Version};
+use crate::limits;
+use crate::protocol::client::check_body;
+use crate::protocol::control::Control;
+
+/// Above this a text is rendered on the blocking pool, off the reactor.
+const RENDER_INLINE_BYTES: usize = 4 * 1024;
+/// How much of a broken-off reply a `reply.continue` quotes: its end, where the model must go on.
+const QUOTED_BYTES: usize = 4 * 1024;
+
+/// A message as its author gives it.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The author's id of it.
+    pub client_id: ClientId,
+    /// The text.
+    pub body: String,
+    /// The message it answers.
+    pub reply_to: Option<Seq>,
+}
+
+impl Chat {
+    /// What the writer is asked for a draft: its text checked and rendered, and whether it calls the assistant.
+    ///
+    /// # Errors
+    /// `bad_request`, `too_large`, or that the assistant is not known yet.
+    pub async fn post_of(
+        &self,
+        author: &UserRow,
+        draft: Draft,
+        over_rate: bool,
+    ) -> Result<Change, Refusal> {
+        check_body(&draft.body)?;
+        let assistant = self.assistant().await?;
+        // The store prompts for every message of a direct room, so the prompt always goes along.
+        let mentioned = mentions::mentions_assistant(&draft.body, &assistant.name);
+        let prompt = Some(NewPrompt {
+            assistant: assistant.id,
+            mentioned,
+        });
+        let html = render(&draft.body).await;
+        let Draft {
+            client_id,
+            body,
+            reply_to,
+        } = draft;
+        Ok(Change::Post(NewPost {
+            author: author.id,
+            client_id,
+            body,
+            html,
+            reply_to,
+            prompt,
+            over_rate,
+        }))
+    }
+
+    /// Posts a message and waits until it is committed.
+    ///
+    /// # Errors
+    /// As `message.send`.
+    pub async fn post(
+        &self,
+        who: &Identity,
+        slug: &str,
+        client_id: ClientId,
+        body: String,
+        reply_to: Option<Seq>,
+    ) -> Result<Posted, Refusal> {
+        let room = self.find(who, slug).await?;
+        let change = self
+            .post_of(
+                &who.user,
+                Draft {
+                    client_id,
+                    body,
+                    reply_to,
+                },
+                false,
+            )
+            .await?;
+        match self.writer.write(room, change).await? {
+            Outcome::Posted(posted) => Ok(posted),
+            Outcome::Changed { .. } => Err(ErrorCode::Internal.into()),
+        }
+    }
+
+    /// A page of history, backwards.
+    ///
+    /// # Errors
+    /// As finding the room.
+    pub async fn history(
+        &self,
+        who: &Identity,
+        slug: &str,
+        before: Option<Seq>,
+        limit: i64,
+    ) -> Result<HistoryPage, Refusal> {
+        let limit = limit.clamp(1, limits::PAGE_MESSAGES);
+        self.store
+            .history(who.user.id, slug, before, limit)
+            .await
+            .map_err(StoreError::into_refusal)
+    }
+
+    /// A page of history, onwards.
+    ///
+    /// # Errors
+    /// As finding the room.
+    pub async fn history_after(
+        &self,
+        who: &Identity,
+        slug: &str,
+        after: Seq,
+        limit: i64,
+    ) -> Result<HistoryPage, Refusal> {
+        let limit = limit.clamp(1, limits::PAGE_MESSAGES);
+        self.store
+            .history_after(who.user.id, slug, after, limit)
+            .await
+            .map_err(StoreError::into_refusal)
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    /// `message_not_found`, as finding the room.
+    pub async fn message(
+        &self,
+        who: &Identity,
+        slug: &str,
+        seq: Seq,
+    ) -> Result<MessageRow, Refusal> {
+        self.store
+            .message(who.user.id, slug, seq)
+            .await
+            .map_err(StoreError::into_refusal)
+    }
+
+    /// Stops a reply: a queued one at once, a running one as soon as its runner hears of it.
+    ///
+    /// # Errors
+    /// `reply_not_found`, `reply_settled`, `forbidden`, as finding the room.
+    pub async fn stop_reply(
+        &self,
+        who: &Identity,
+        slug: &str,
+        seq: Seq,
+    ) -> Result<Version, Refusal> {
+        let room = self.find(who, slug).await?;
+        let version = self
+            .change(
+                room.clone(),
+                Change::StopReply {
+                    actor: who.user.id,
+                    seq,
+                },
+            )
+            .await?;
+        self.nudge_stop(&room, seq);
+        Ok(version)
+    }
+
+    /// Tells the runners, wherever they are, to look at a reply; the database says what they find.
+    pub(crate) fn nudge_stop(&self, room: &RoomRef, seq: Seq) {
+        self.layer.group_send(
+            &GroupName::control(),
+            Control::Stop { room: room.id, seq }.to_bytes(),
+        );
+    }
+
+    /// Puts a stopped, failed or interrupted reply back to the queue.
+    ///
+    /// # Errors
+    /// `reply_not_found`, `reply_running`, `forbidden`, as finding the room.
+    pub async fn retry_reply(
+        &self,
+        who: &Identity,
+        slug: &str,
+        seq: Seq,
+    ) -> Result<Version, Refusal> {
+        let room = self.find(who, slug).await?;
+        self.change(
+            room,
+            Change::RetryReply {
+                actor: who.user.id,
+                seq,
+            },
+        )
+        .await
+    }
+
+    /// The message that asks the assistant to go on with a reply that broke off: a new turn of the user that quotes its
+    /// end, since models refuse to go on from a turn of their own.
+    ///
+    /// # Errors
+    /// `reply_not_found`, `reply_running`, as finding the room.
+    pub async fn continuation(
+        &self,
+        who: &Identity,
+        slug: &str,
+        seq: Seq,
+        client_id: ClientId,
+    ) -> Result<Draft, Refusal> {
+        let message = self
+            .message(who, slug, seq)
+            .await
+            .map_err(|refusal| match refusal.code {
+                ErrorCode::MessageNotFound => ErrorCode::ReplyNotFound.into(),
+                _ => refusal,
+            })?;
+        if message.meta.reply.is_none() {
+            return Err(ErrorCode::ReplyNotFound.into());
+        }
+        if message.state == crate::db::rows::MessageState::Queued {
+            return Err(ErrorCode::ReplyRunning.into());
+        }
+        let name = &self.assistant().await?.name;
+        Ok(Draft {
+            client_id,
+            body: continuation_text(name, &message.body),
+            reply_to: Some(seq),
+        })
+    }
+}
+
+/// "@assistant Please go on", with the end of what there is as a quote.
+fn continuation_text(assistant: &str, partial: &str) -> String {
+    let start = partial.ceil_char_boundary(partial.len().saturating_sub(QUOTED_BYTES));
+    let quoted = partial.get(start..).unwrap_or_default().trim_end();
+    if quoted.is_empty() {
+        return format!("@{assistant} Please answer again: nothing of the answer arrived.");
+    }
+    let quote: String = quoted.lines().map(|line| format!("> {line}\n")).collect();
+    format!("@{assistant} Please go on exactly where this broke off:\n\n{quote}")
+}
+
+/// A text's HTML, off the reactor when it is long.
+pub(crate) async fn render(body: &str) -> Option<String> {
+    if body.len() <= RENDER_INLINE_BYTES {
+        return markdown::render(body);
+    }
+    let body = body.to_owned();
+    // A renderer that panics costs the formatting, never the text.
+    tokio::task::spawn_blocking(move || markdown::render(&body))
+        .await
+        .unwrap_or(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_continuation_quotes_the_end_within_the_limit() {
+        let text = continuation_text("assistant", &"häuser und zeilen\n".repeat(2_000));
+        assert!(text.starts_with("@assistant ") && text.len() < limits::BODY_BYTES);
+        assert!(text.trim_end().ends_with("> häuser und zeilen"));
+        assert!(
+            check_body(&continuation_text(
+                "assistant",
+                "\n\n".repeat(4_000).as_str()
+            ))
+            .is_ok()
+        );
+        assert!(check_body(&continuation_text("assistant", "")).is_ok());
+    }
+}

@@ -1,0 +1,97 @@
+//! Reads that many wait for and one makes: whoever asks for the same thing while it is being read, or shortly after,
+//! shares the answer. So a storm of joins costs reads per room, not per client. Bounded; a failed read is not kept.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+/// Shared answers by key.
+pub struct SingleFlight<K, V> {
+    entries: Mutex<HashMap<K, Entry<V>>>,
+    share: Duration,
+    capacity: usize,
+}
+
+struct Entry<V> {
+    begun: Instant,
+    answer: Arc<OnceCell<V>>,
+}
+
+impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
+    /// Answers are shared for `share` after their read began; at most `capacity` are kept.
+    #[must_use]
+    pub fn new(share: Duration, capacity: usize) -> Self {
+        Self {
+            entries: Mutex::default(),
+            share,
+            capacity,
+        }
+    }
+
+    /// The shared answer of `key`, or what `read` gives.
+    ///
+    /// # Errors
+    /// As `read`; then the next to ask reads again.
+    pub async fn get<E>(&self, key: K, read: impl Future<Output = Result<V, E>>) -> Result<V, E> {
+        let answer = self.entry(key);
+        answer.get_or_try_init(|| read).await.cloned()
+    }
+
+    fn entry(&self, key: K) -> Arc<OnceCell<V>> {
+        let now = Instant::now();
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get(&key)
+            && now < entry.begun + self.share
+        {
+            return Arc::clone(&entry.answer);
+        }
+        if entries.len() >= self.capacity {
+            entries.retain(|_, entry| now < entry.begun + self.share);
+        }
+        let answer = Arc::new(OnceCell::new());
+        if entries.len() < self.capacity {
+            entries.insert(
+                key,
+                Entry {
+                    begun: now,
+                    answer: Arc::clone(&answer),
+                },
+            );
+        }
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test(start_paused = true)]
+    async fn many_who_ask_share_one_read_and_failures_are_not_kept() {
+        let flights: SingleFlight<u8, usize> = SingleFlight::new(Duration::from_secs(1), 2);
+        let reads = AtomicUsize::new(0);
+        let read = |fail: bool| {
+            let reads = &reads;
+            async move {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                let count = reads.fetch_add(1, Ordering::Relaxed) + 1;
+                if fail { Err("no") } else { Ok(count) }
+            }
+        };
+        assert_eq!(flights.get(1, read(true)).await, Err("no"));
+        let (first, second) =
+            tokio::join!(flights.get(1, read(false)), flights.get(1, read(false)));
+        assert_eq!((first, second), (Ok(2), Ok(2)));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(flights.get(1, read(false)).await, Ok(3));
+        // Above its capacity it shares nothing, but still answers.
+        assert_eq!(flights.get(2, read(false)).await, Ok(4));
+        assert_eq!(flights.get(3, read(false)).await, Ok(5));
+        assert_eq!(flights.get(3, read(false)).await, Ok(6));
+    }
+}

@@ -1,0 +1,200 @@
+//! `salon check`: what the server would connect to, and whether each answers. Shows no secret: of a URL only scheme,
+//! host, port and path.
+
+use std::time::Duration;
+
+use salon::channel_layer::ChannelLayer;
+use salon::channel_layer::redis::{RedisLayer, RedisSettings};
+use salon::config::{Config, LlmKind, Switch};
+use salon::ids::InstanceId;
+use salon::server;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{Failure, say};
+
+/// What each part has to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// Looks at every part; fails when one of them does.
+pub(crate) async fn check(mut config: Config) -> Result<(), Failure> {
+    config.check().map_err(Failure::Starting)?;
+    // Looking changes nothing.
+    config.migrate = Switch::Off;
+    let mut all_well = true;
+    let mut report = |what: &str, target: &str, result: Result<String, String>| match result {
+        Ok(word) => say(&format!("{what:<10} {target}: {word}")),
+        Err(cause) => {
+            all_well = false;
+            say(&format!("{what:<10} {target}: NO, {cause}"));
+        }
+    };
+    let listen = config.listen;
+    let free = TcpListener::bind(listen).await;
+    report(
+        "listen",
+        &listen.to_string(),
+        free.map(|_listener| "free".to_owned())
+            .map_err(|error| error.to_string()),
+    );
+    match &config.database_url {
+        Some(url) => {
+            let target = without_secrets(url.expose_secret());
+            report("database", &target, postgres(&config).await);
+        }
+        None => report(
+            "database",
+            &format!("embedded, in {}", config.data.display()),
+            embedded(&config),
+        ),
+    }
+    match &config.redis_url {
+        Some(url) => {
+            let target = without_secrets(url.expose_secret());
+            report("redis", &target, redis(&config, url).await);
+        }
+        None => report("redis", "none", Ok("one instance only".to_owned())),
+    }
+    match provider_url(&config) {
+        Some(url) => report("assistant", &without_secrets(url), reach(url).await),
+        None => report("assistant", "scripted", Ok("built in".to_owned())),
+    }
+    if all_well {
+        Ok(())
+    } else {
+        Err(Failure::Running("not everything answers".to_owned()))
+    }
+}
+
+async fn postgres(config: &Config) -> Result<String, String> {
+    let ask = async {
+        let store = server::open_store(config)
+            .await
+            .map_err(|error| error.to_string())?;
+        store.ping().await.map_err(|error| error.to_string())
+    };
+    match tokio::time::timeout(ANSWER_WITHIN, ask).await {
+        Ok(answer) => answer.map(|()| "answers".to_owned()),
+        Err(_) => Err("no answer in time".to_owned()),
+    }
+}
+
+/// Only looks: opening it would make it, lock it and bring it up to date.
+fn embedded(config: &Config) -> Result<String, String> {
+    match std::fs::metadata(&config.data) {
+        Ok(data) if data.is_dir() => Ok("there".to_owned()),
+        Ok(_) => Err("not a folder".to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Ok("not there yet; the first start makes it".to_owned())
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Connects as the server would: address, TLS, password and all.
+async fn redis(config: &Config, url: &SecretString) -> Result<String, String> {
+    let secret = config
+        .cluster_secret
+        .as_ref()
+        .map(ExposeSecret::expose_secret);
+    let settings = RedisSettings {
+        url: url.clone(),
+        secrets: secret
+            .into_iter()
+            .flat_map(|both| both.split(','))
+            .map(|one| SecretString::from(one.trim()))
+            .collect(),
+        deployment: config.deployment.clone(),
+        instance: InstanceId::new(),
+    };
+    let layer = RedisLayer::connect(settings)
+        .await
+        .map_err(|error| error.to_string())?;
+    let is_up = layer.is_up();
+    layer.close().await;
+    if is_up {
+        Ok("answers".to_owned())
+    } else {
+        Err("no answer, or a wrong password".to_owned())
+    }
+}
+
+fn provider_url(config: &Config) -> Option<&str> {
+    match config.llm_kind() {
+        LlmKind::Scripted => None,
+        LlmKind::Anthropic => Some(&config.anthropic_base_url),
+        LlmKind::Openai => Some(&config.openai_base_url),
+    }
+}
+
+async fn reach(url: &str) -> Result<String, String> {
+    connect(url)
+        .await
+        .map(|_stream| "takes connections".to_owned())
+}
+
+async fn connect(url: &str) -> Result<TcpStream, String> {
+    let (host, port) = host_and_port(url).ok_or("not a URL")?;
+    match tokio::time::timeout(ANSWER_WITHIN, TcpStream::connect((host, port))).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("no answer in time".to_owned()),
+    }
+}
+
+/// `scheme://host:port/path`, without user, password and query; of what is no URL nothing at all.
+fn without_secrets(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return "(not a URL)".to_owned();
+    };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    // A password may hold a slash or an at sign: everything up to the last at sign goes.
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}://{rest}")
+}
+
+fn host_and_port(url: &str) -> Option<(&str, u16)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let rest = rest.split(['?', '#']).next()?;
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let authority = rest.split('/').next()?;
+    let default = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => return None,
+    };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port.parse().ok()?),
+        _ => (authority, default),
+    };
+    Some((host.trim_matches(['[', ']']), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_secrets() {
+        for (url, shown) in [
+            (
+                "postgres://ada:pw@db.example:5432/salon?password=pw",
+                "postgres://db.example:5432/salon",
+            ),
+            ("redis://:p@ss/pw@cache:6379/0", "redis://cache:6379/0"),
+            ("https://api.example/v1", "https://api.example/v1"),
+            ("host=db password=pw", "(not a URL)"),
+        ] {
+            assert_eq!(without_secrets(url), shown);
+            assert!(!without_secrets(url).contains("pw"));
+        }
+    }
+
+    #[test]
+    fn hosts_and_ports_are_found() {
+        assert_eq!(host_and_port("http://u:p@api/v1"), Some(("api", 80)));
+        assert_eq!(host_and_port("http://[::1]:7000"), Some(("::1", 7000)));
+        assert_eq!(host_and_port("https://[::1]/v1"), Some(("::1", 443)));
+        assert_eq!(host_and_port("nonsense"), None);
+    }
+}

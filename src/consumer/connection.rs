@@ -1,0 +1,211 @@
+//! One connected socket as others see it: who it is, its outbox, the rooms it follows. The consumer's task owns the
+//! reading side; feeds, answers and joins hold this. [`Stream`] is what the WebSocket codec reads from and writes
+//! its own pongs to.
+
+use std::collections::HashMap;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::outbox::Outbox;
+use super::transport::Transport;
+use crate::db::rows::Identity;
+use crate::error::{ErrorCode, Refusal};
+use crate::feed::Reader;
+use crate::ids::{ClientId, ConnectionId, RoomRef};
+use crate::limits;
+use crate::protocol::CloseCode;
+use crate::protocol::frame::Frame;
+use crate::protocol::server::ServerFrame;
+use crate::writer::SendOrder;
+
+/// One socket.
+pub struct Connection {
+    /// Its id, for feeds and the log.
+    pub id: ConnectionId,
+    /// Who is on it.
+    pub identity: Identity,
+    /// What it is sent.
+    pub outbox: Outbox,
+    rooms: Mutex<HashMap<Box<str>, Slot>>,
+    in_flight: AtomicUsize,
+}
+
+/// A room this socket follows, or joins, or sends to.
+#[derive(Clone)]
+struct Slot {
+    room: RoomRef,
+    order: Arc<SendOrder>,
+    /// Changes with each join and leave, so that a join that was overtaken undoes itself.
+    generation: u64,
+    joined: bool,
+}
+
+/// A place among the requests one socket may have unanswered; given back when dropped.
+pub struct InFlight(Arc<Connection>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Connection {
+    /// A new socket over a stream.
+    #[must_use]
+    pub fn new(identity: Identity, transport: Transport) -> Arc<Self> {
+        Arc::new(Self {
+            id: ConnectionId::new(),
+            identity,
+            outbox: Outbox::new(transport),
+            rooms: Mutex::default(),
+            in_flight: AtomicUsize::new(0),
+        })
+    }
+
+    /// Sends one frame.
+    pub fn send(&self, frame: &ServerFrame<'_>) {
+        // A socket that is going needs no more frames.
+        let _ = self.outbox.deliver(&Frame::encode(frame));
+    }
+
+    /// Sends an `error`.
+    pub fn refuse(
+        &self,
+        reference: Option<&str>,
+        room: Option<&str>,
+        client_id: Option<ClientId>,
+        refusal: &Refusal,
+    ) {
+        self.send(&ServerFrame::error(reference, room, client_id, refusal));
+    }
+
+    /// Takes a place for a request.
+    ///
+    /// # Errors
+    /// `busy` when [`limits::IN_FLIGHT_PER_SOCKET`] are unanswered.
+    pub fn begin(self: &Arc<Self>) -> Result<InFlight, Refusal> {
+        if self.in_flight.fetch_add(1, Ordering::Relaxed) >= limits::IN_FLIGHT_PER_SOCKET {
+            self.in_flight.fetch_sub(1, Ordering::Relaxed);
+            return Err(Refusal::from(ErrorCode::Busy).retry_after_ms(limits::RETRY_HINT_MS));
+        }
+        Ok(InFlight(Arc::clone(self)))
+    }
+
+    /// The room of a slug this socket has used, and the order of its sends there.
+    #[must_use]
+    pub fn room(&self, slug: &str) -> Option<(RoomRef, Arc<SendOrder>)> {
+        self.lock()
+            .get(slug)
+            .map(|slot| (slot.room.clone(), Arc::clone(&slot.order)))
+    }
+
+    /// Remembers a room that membership was proved for. `None` when [`limits::ROOMS_PER_SOCKET`] are known.
+    pub fn remember(&self, room: &RoomRef) -> Option<Arc<SendOrder>> {
+        let mut rooms = self.lock();
+        if rooms.len() >= limits::ROOMS_PER_SOCKET && !rooms.contains_key(&*room.slug) {
+            return None;
+        }
+        let slot = rooms
+            .entry(room.slug.as_ref().into())
+            .or_insert_with(|| Slot {
+                room: room.clone(),
+                order: Arc::default(),
+                generation: 0,
+                joined: false,
+            });
+        Some(Arc::clone(&slot.order))
+    }
+
+    /// Begins a join: those begun before are void. The number to hand to [`Connection::is_current`].
+    pub fn begin_join(&self, slug: &str) -> u64 {
+        self.lock().get_mut(slug).map_or(0, |slot| {
+            slot.generation += 1;
+            slot.joined = true;
+            slot.order.reset();
+            slot.generation
+        })
+    }
+
+    /// Whether no later join or leave has come.
+    #[must_use]
+    pub fn is_current(&self, slug: &str, generation: u64) -> bool {
+        self.lock()
+            .get(slug)
+            .is_some_and(|slot| slot.generation == generation)
+    }
+
+    /// Ends the subscription to a room; the room, when there was one.
+    pub fn leave(&self, slug: &str) -> Option<RoomRef> {
+        let mut rooms = self.lock();
+        let slot = rooms.get_mut(slug).filter(|slot| slot.joined)?;
+        slot.generation += 1;
+        slot.joined = false;
+        Some(slot.room.clone())
+    }
+
+    /// The rooms it follows, to be detached when it goes.
+    #[must_use]
+    pub fn joined_rooms(&self) -> Vec<RoomRef> {
+        self.lock()
+            .values()
+            .filter(|slot| slot.joined)
+            .map(|slot| slot.room.clone())
+            .collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Box<str>, Slot>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader for Connection {
+    fn deliver(&self, run: &Frame) -> bool {
+        self.outbox.deliver(run)
+    }
+
+    fn close(&self, code: CloseCode) {
+        self.outbox.close(code);
+    }
+}
+
+/// The stream the codec works on: reads come from the transport, writes go through the outbox.
+pub struct Stream(pub Arc<Connection>);
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.0.outbox.transport().poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        // The codec hands over whole frames; taking all of them keeps frames whole in the outbox.
+        Poll::Ready(if self.0.outbox.push(&Bytes::copy_from_slice(bytes)) {
+            Ok(bytes.len())
+        } else {
+            Err(io::ErrorKind::BrokenPipe.into())
+        })
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

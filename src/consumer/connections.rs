@@ -1,0 +1,140 @@
+//! The sockets of this process: found by session when one is revoked, told all together when the process stops.
+//! Kept by the app; consumers register themselves. It never touches a room.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rand::Rng;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::connection::Connection;
+use crate::db::Store;
+use crate::error::{ErrorCode, Refusal};
+use crate::ids::{ConnectionId, SessionId};
+use crate::limits;
+use crate::protocol::CloseCode;
+use crate::protocol::server::ServerFrame;
+
+/// All of them.
+#[derive(Default)]
+pub struct Connections {
+    by_id: Mutex<HashMap<ConnectionId, Arc<Connection>>>,
+    /// Told when a session may have been revoked.
+    check: Notify,
+}
+
+/// Keeps a socket registered until it is dropped.
+pub struct Registered {
+    connections: Arc<Connections>,
+    id: ConnectionId,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.connections.lock().remove(&self.id);
+        metrics::gauge!("salon_sockets").decrement(1.0);
+    }
+}
+
+impl Connections {
+    /// Registers a socket.
+    ///
+    /// # Errors
+    /// `busy` when there are [`limits::SOCKETS`].
+    pub fn register(self: &Arc<Self>, connection: &Arc<Connection>) -> Result<Registered, Refusal> {
+        let mut sockets = self.lock();
+        if sockets.len() >= limits::SOCKETS {
+            return Err(Refusal::from(ErrorCode::Busy).retry_after_ms(limits::RETRY_HINT_MS));
+        }
+        sockets.insert(connection.id, Arc::clone(connection));
+        metrics::gauge!("salon_sockets").increment(1.0);
+        Ok(Registered {
+            connections: Arc::clone(self),
+            id: connection.id,
+        })
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// A session may have ended: look soon.
+    pub fn check_sessions(&self) {
+        self.check.notify_one();
+    }
+
+    /// Closes the sockets of sessions that have ended: when told to look, and every
+    /// [`limits::SESSION_CHECK_INTERVAL`] whether told or not (P7). Runs until `stop`.
+    pub async fn watch_sessions(&self, store: Arc<dyn Store>, stop: CancellationToken) {
+        loop {
+            let told = tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.check.notified() => true,
+                () = tokio::time::sleep(limits::SESSION_CHECK_INTERVAL) => false,
+            };
+            if !self.close_ended(&store).await && told {
+                // The database did not answer: whoever was signed out is looked for again at once.
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                self.check.notify_one();
+            }
+        }
+    }
+
+    /// Closes the sockets of sessions that have ended; false when the database did not answer.
+    pub async fn close_ended(&self, store: &Arc<dyn Store>) -> bool {
+        let sessions: HashSet<SessionId> = self
+            .lock()
+            .values()
+            .map(|socket| socket.identity.session)
+            .collect();
+        let sessions: Vec<SessionId> = sessions.into_iter().collect();
+        for part in sessions.chunks(limits::HEADS_PER_STATEMENT) {
+            let live: HashSet<SessionId> = match store.live_sessions(part).await {
+                Ok(live) => live.into_iter().collect(),
+                Err(error) => {
+                    tracing::warn!(%error, "sessions could not be checked");
+                    return false;
+                }
+            };
+            let asked: HashSet<SessionId> = part.iter().copied().collect();
+            for socket in self.lock().values() {
+                let session = socket.identity.session;
+                if asked.contains(&session) && !live.contains(&session) {
+                    socket.outbox.close(CloseCode::SignedOut);
+                }
+            }
+        }
+        true
+    }
+
+    /// Tells every socket to come back to another instance, and closes each a random part of
+    /// [`limits::CLOSE_SPREAD`] later.
+    pub async fn drain(&self) {
+        let sockets: Vec<Arc<Connection>> = self.lock().values().cloned().collect();
+        let spread = u64::try_from(limits::CLOSE_SPREAD.as_millis()).unwrap_or(u64::MAX);
+        let mut closes: Vec<(u64, Arc<Connection>)> = sockets
+            .into_iter()
+            .map(|socket| {
+                let after = rand::rng().random_range(0..=spread);
+                socket.send(&ServerFrame::Drain {
+                    reconnect_after_ms: after,
+                });
+                (after, socket)
+            })
+            .collect();
+        closes.sort_unstable_by_key(|(after, _)| *after);
+        let began = tokio::time::Instant::now();
+        for (after, socket) in closes {
+            tokio::time::sleep_until(began + Duration::from_millis(after)).await;
+            socket.outbox.close(CloseCode::Restart);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ConnectionId, Arc<Connection>>> {
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

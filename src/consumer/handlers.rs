@@ -1,0 +1,374 @@
+//! What each frame of a client does. Answers go to the socket's outbox from wherever they arise: a send's from the
+//! writer's lane, a read's from a task of its own. Called by the consumer only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Consumer;
+use super::connection::{Connection, InFlight};
+use super::join;
+use crate::chat::messages::Draft;
+use crate::db::changes::{Change, Outcome};
+use crate::error::{ErrorCode, Refusal};
+use crate::ids::{ClientId, RoomRef};
+use crate::limits;
+use crate::protocol::client::{ClientFrame, ContinueReply, History, ReplyName, SendMessage};
+use crate::protocol::server::{Accepted, MessageBody, ServerFrame};
+use crate::writer::{Answer, Job, SendOrder};
+
+impl Consumer {
+    /// Does what a well-formed frame asks, or refuses it.
+    pub(super) async fn handle(&mut self, frame: ClientFrame, reference: Option<String>) {
+        match frame {
+            ClientFrame::Ping => self.connection.send(&ServerFrame::Pong {
+                reference: reference.as_deref(),
+            }),
+            ClientFrame::Send(send) => self.send(send, reference).await,
+            ClientFrame::Join(rooms) => {
+                for wanted in rooms {
+                    let slug = wanted.room.clone();
+                    let (shared, reference_of) = (Arc::clone(&self.shared), reference.clone());
+                    self.spawn(reference.as_deref(), &slug, |connection| async move {
+                        join::join(&shared, &connection, &wanted, reference_of.as_deref()).await
+                    });
+                }
+            }
+            ClientFrame::Leave(name) => self.leave(&name.room, reference.as_deref()).await,
+            ClientFrame::History(history) => {
+                let (shared, reference_of, slug) = (
+                    Arc::clone(&self.shared),
+                    reference.clone(),
+                    history.room.clone(),
+                );
+                self.spawn(reference.as_deref(), &slug, |connection| async move {
+                    read_history(&shared.chat, &connection, &history, reference_of.as_deref()).await
+                });
+            }
+            ClientFrame::Stop(name) => self.steer(name, Steer::Stop, reference).await,
+            ClientFrame::Retry(name) => self.steer(name, Steer::Retry, reference).await,
+            ClientFrame::Continue(name) => self.continue_reply(name, reference),
+        }
+    }
+
+    /// A frame above the hard limit. A refused send also holds back what follows it (P10).
+    pub(super) fn refuse_too_fast(
+        &self,
+        frame: &ClientFrame,
+        reference: Option<&str>,
+        wait: Duration,
+    ) {
+        let refusal = too_fast(wait);
+        let (room, client_id) = match frame {
+            ClientFrame::Send(send) => (Some(send.room.as_str()), Some(send.client_id)),
+            _ => (None, None),
+        };
+        if let (Some(slug), Some(client_id)) = (room, client_id)
+            && let Some((_, order)) = self.connection.room(slug)
+        {
+            order.refused(client_id);
+        }
+        self.connection.refuse(reference, room, client_id, &refusal);
+    }
+
+    async fn send(&mut self, send: SendMessage, reference: Option<String>) {
+        let SendMessage {
+            room: slug,
+            client_id,
+            body,
+            reply_to,
+        } = send;
+        let refuse = |connection: &Connection, refusal: &Refusal| {
+            connection.refuse(reference.as_deref(), Some(&slug), Some(client_id), refusal);
+        };
+        let (room, order) = match self.room(&slug).await {
+            Ok(found) => found,
+            Err(refusal) => return refuse(&self.connection, &refusal),
+        };
+        let in_flight = match self.connection.begin() {
+            Ok(in_flight) => in_flight,
+            Err(refusal) => {
+                order.refused(client_id);
+                return refuse(&self.connection, &refusal);
+            }
+        };
+        // Without a token it goes on marked: only the writer knows whether it is a repeat, which is answered.
+        let over_rate = self
+            .sends
+            .take(self.shared.sends, std::time::Instant::now())
+            .is_err();
+        let draft = Draft {
+            client_id,
+            body,
+            reply_to,
+        };
+        match self
+            .shared
+            .chat
+            .post_of(&self.connection.identity.user, draft, over_rate)
+            .await
+        {
+            Ok(change) => {
+                let answer = accepted(
+                    Arc::clone(&self.connection),
+                    in_flight,
+                    room.clone(),
+                    client_id,
+                    reference,
+                );
+                self.shared.chat.writer.submit(Job {
+                    room,
+                    change,
+                    order: Some(order),
+                    answer,
+                });
+            }
+            Err(refusal) => {
+                if refusal.code.is_retryable() {
+                    order.refused(client_id);
+                }
+                refuse(&self.connection, &refusal);
+            }
+        }
+    }
+
+    /// The room of a slug: known to this socket, or proved now. The client's next frames wait for it, which keeps
+    /// their order.
+    async fn room(&self, slug: &str) -> Result<(RoomRef, Arc<SendOrder>), Refusal> {
+        if let Some(known) = self.connection.room(slug) {
+            return Ok(known);
+        }
+        let proof = self
+            .shared
+            .chat
+            .prove(self.connection.identity.user.id, slug)
+            .await?;
+        let room = crate::chat::room_ref(&proof);
+        let order = self.connection.remember(&room).ok_or_else(too_many_rooms)?;
+        Ok((room, order))
+    }
+
+    async fn leave(&self, slug: &str, reference: Option<&str>) {
+        match self.connection.leave(slug) {
+            Some(room) => {
+                self.shared
+                    .chat
+                    .feeds
+                    .detach(room.id, self.connection.id)
+                    .await;
+                self.connection.send(&ServerFrame::Ok {
+                    reference,
+                    room: Some(slug),
+                    version: None,
+                });
+            }
+            None => {
+                self.connection
+                    .refuse(reference, Some(slug), None, &ErrorCode::NotJoined.into())
+            }
+        }
+    }
+
+    async fn steer(&self, name: ReplyName, steer: Steer, reference: Option<String>) {
+        let room = match self.room(&name.room).await {
+            Ok((room, _)) => room,
+            Err(refusal) => {
+                return self.connection.refuse(
+                    reference.as_deref(),
+                    Some(&name.room),
+                    None,
+                    &refusal,
+                );
+            }
+        };
+        let in_flight = match self.connection.begin() {
+            Ok(in_flight) => in_flight,
+            Err(refusal) => {
+                return self.connection.refuse(
+                    reference.as_deref(),
+                    Some(&name.room),
+                    None,
+                    &refusal,
+                );
+            }
+        };
+        let (actor, seq) = (self.connection.identity.user.id, name.seq);
+        let change = match steer {
+            Steer::Stop => Change::StopReply { actor, seq },
+            Steer::Retry => Change::RetryReply { actor, seq },
+        };
+        let (connection, chat, stopped) = (
+            Arc::clone(&self.connection),
+            Arc::clone(&self.shared.chat),
+            room.clone(),
+        );
+        let answer: Answer = Box::new(move |result| {
+            let _in_flight = in_flight;
+            let (reference, room) = (reference.as_deref(), Some(&*stopped.slug));
+            match result {
+                Ok(Outcome::Changed { version }) => {
+                    if steer == Steer::Stop {
+                        chat.nudge_stop(&stopped, seq);
+                    }
+                    connection.send(&ServerFrame::Ok {
+                        reference,
+                        room,
+                        version: Some(version),
+                    });
+                }
+                Ok(Outcome::Posted(_)) => {
+                    connection.refuse(reference, room, None, &ErrorCode::Internal.into())
+                }
+                Err(refusal) => connection.refuse(reference, room, None, &refusal),
+            }
+        });
+        self.shared.chat.writer.submit(Job {
+            room,
+            change,
+            order: None,
+            answer,
+        });
+    }
+
+    fn continue_reply(&mut self, name: ContinueReply, reference: Option<String>) {
+        let over_rate = self
+            .sends
+            .take(self.shared.sends, std::time::Instant::now())
+            .is_err();
+        let (shared, slug, reference_of) = (
+            Arc::clone(&self.shared),
+            name.room.clone(),
+            reference.clone(),
+        );
+        self.spawn(reference.as_deref(), &slug, move |connection| async move {
+            let identity = &connection.identity;
+            let draft = shared
+                .chat
+                .continuation(identity, &name.room, name.seq, name.client_id)
+                .await?;
+            let room = shared.chat.find(identity, &name.room).await?;
+            let change = shared
+                .chat
+                .post_of(&identity.user, draft, over_rate)
+                .await?;
+            let in_flight = connection.begin()?;
+            let answer = accepted(
+                Arc::clone(&connection),
+                in_flight,
+                room.clone(),
+                name.client_id,
+                reference_of,
+            );
+            shared.chat.writer.submit(Job {
+                room,
+                change,
+                order: None,
+                answer,
+            });
+            Ok(())
+        });
+    }
+
+    /// Runs what takes longer on a task of its own, within the socket's places; its refusal is sent.
+    fn spawn<F>(
+        &mut self,
+        reference: Option<&str>,
+        slug: &str,
+        work: impl FnOnce(Arc<Connection>) -> F,
+    ) where
+        F: Future<Output = Result<(), Refusal>> + Send + 'static,
+    {
+        let in_flight = match self.connection.begin() {
+            Ok(in_flight) => in_flight,
+            Err(refusal) => {
+                return self
+                    .connection
+                    .refuse(reference, Some(slug), None, &refusal);
+            }
+        };
+        let connection = Arc::clone(&self.connection);
+        let (reference, slug) = (reference.map(str::to_owned), slug.to_owned());
+        let work = work(Arc::clone(&connection));
+        self.tasks.spawn(async move {
+            let _in_flight = in_flight;
+            if let Err(refusal) = work.await {
+                connection.refuse(reference.as_deref(), Some(&slug), None, &refusal);
+            }
+        });
+    }
+}
+
+/// What may be done to a reply.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Steer {
+    Stop,
+    Retry,
+}
+
+/// The answer to a send: encoded where the commit is known and put straight into the outbox.
+fn accepted(
+    connection: Arc<Connection>,
+    in_flight: InFlight,
+    room: RoomRef,
+    client_id: ClientId,
+    reference: Option<String>,
+) -> Answer {
+    Box::new(move |result| {
+        let _in_flight = in_flight;
+        let reference = reference.as_deref();
+        match result {
+            Ok(Outcome::Posted(posted)) => connection.send(&ServerFrame::Accepted(Accepted {
+                reference,
+                room: &room.slug,
+                client_id,
+                seq: posted.seq,
+                version: posted.version,
+                created_at: posted.created_at,
+                duplicate: posted.duplicate,
+                reply_seq: posted.reply_seq,
+                reply_refused: posted.reply_refused,
+            })),
+            Ok(Outcome::Changed { .. }) => {
+                connection.refuse(
+                    reference,
+                    Some(&room.slug),
+                    Some(client_id),
+                    &ErrorCode::Internal.into(),
+                );
+            }
+            Err(refusal) => {
+                connection.refuse(reference, Some(&room.slug), Some(client_id), &refusal)
+            }
+        }
+    })
+}
+
+async fn read_history(
+    chat: &crate::chat::Chat,
+    connection: &Connection,
+    history: &History,
+    reference: Option<&str>,
+) -> Result<(), Refusal> {
+    let limit = history.limit.unwrap_or(limits::PAGE_MESSAGES);
+    let page = chat
+        .history(&connection.identity, &history.room, history.before, limit)
+        .await?;
+    let messages = page.messages.iter().map(MessageBody::from).collect();
+    connection.send(&ServerFrame::Page {
+        reference,
+        room: &history.room,
+        messages,
+        more: page.more,
+    });
+    Ok(())
+}
+
+/// The refusal of what came too fast.
+pub(super) fn too_fast(wait: Duration) -> Refusal {
+    let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
+    Refusal::from(ErrorCode::RateLimited).retry_after_ms(wait)
+}
+
+/// The refusal of one room more than a socket may follow.
+pub(super) fn too_many_rooms() -> Refusal {
+    Refusal::with_message(ErrorCode::TooMany, "A socket follows at most 200 rooms.")
+}

@@ -1,0 +1,256 @@
+//! Joining a room: prove membership, read what the socket lacks, attach to the feed. Runs on a task of its own for
+//! each room of a `room.join`, so that a slow one holds up nothing.
+//!
+//! The order matters for P3 and P7: the proof tells up to which version this user may read; what is read for many at
+//! once is shown only when it is not newer; the feed checks the proof again as it attaches.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use super::Consumers;
+use super::connection::Connection;
+use super::handlers::too_many_rooms;
+use crate::chat::{CatchUp, SharedPage, room_ref};
+use crate::db::rows::{LogKind, Proof};
+use crate::error::{ErrorCode, Refusal};
+use crate::feed::{Attach, Attached, Greeting};
+use crate::ids::{Cursor, RoomRef, Version};
+use crate::limits;
+use crate::protocol::CloseCode;
+use crate::protocol::client::JoinRoom;
+use crate::protocol::frame::Frame;
+use crate::protocol::publication::Effect;
+use crate::protocol::server::{Joined, RoomBody, ServerFrame};
+
+/// Proofs made for one join before it is refused: each is needed only when the room moved on meanwhile.
+const PROOFS: usize = 5;
+
+/// What a socket gets first: where it stands then, and what `room.joined` says.
+struct Start {
+    cursor: Cursor,
+    page: Option<Arc<SharedPage>>,
+    reset: Option<&'static str>,
+}
+
+/// Joins one room and answers with `room.joined`; what follows comes from the feed.
+///
+/// # Errors
+/// What to answer instead.
+pub(super) async fn join(
+    shared: &Consumers,
+    connection: &Arc<Connection>,
+    wanted: &JoinRoom,
+    reference: Option<&str>,
+) -> Result<(), Refusal> {
+    let mut generation = None;
+    for _ in 0..PROOFS {
+        let proof = shared
+            .chat
+            .enter(connection.identity.user.id, &wanted.room)
+            .await?;
+        let room = room_ref(&proof);
+        connection.remember(&room).ok_or_else(too_many_rooms)?;
+        let generation = *generation.get_or_insert_with(|| connection.begin_join(&room.slug));
+        let Some(start) = start(shared, &proof, wanted).await? else {
+            continue;
+        };
+        let cursor = start.cursor;
+        let attach = attach(
+            connection,
+            &proof,
+            cursor,
+            Some(greeting(proof.clone(), start, reference)),
+        );
+        match shared.chat.feeds.attach(&room, attach).await? {
+            Attached::Done => return settle(shared, connection, &room, generation).await,
+            Attached::TooOld => {
+                catch_up(shared, connection, &room, &proof, cursor).await?;
+                return settle(shared, connection, &room, generation).await;
+            }
+            Attached::Gone => return Ok(()),
+            Attached::ProveAgain | Attached::OtherEpoch => {}
+        }
+    }
+    Err(Refusal::from(ErrorCode::Unavailable).retry_after_ms(limits::RETRY_HINT_MS))
+}
+
+/// A join that a later join or leave overtook takes itself back.
+async fn settle(
+    shared: &Consumers,
+    connection: &Connection,
+    room: &RoomRef,
+    generation: u64,
+) -> Result<(), Refusal> {
+    if !connection.is_current(&room.slug, generation) {
+        shared.chat.feeds.detach(room.id, connection.id).await;
+    }
+    Ok(())
+}
+
+/// Where the socket starts: at its cursor if that can be served, else at the latest page. `None` when the page is
+/// newer than the proof.
+async fn start(
+    shared: &Consumers,
+    proof: &Proof,
+    wanted: &JoinRoom,
+) -> Result<Option<Start>, Refusal> {
+    let head = proof.view.head;
+    let reset = match (wanted.after, wanted.epoch) {
+        (Some(_), Some(epoch)) if epoch != head.epoch => Some("epoch"),
+        (Some(after), _) if after > head.version => Some("ahead"),
+        (Some(after), _) if after < head.floor => Some("retention"),
+        (Some(version), _) => {
+            let cursor = Cursor {
+                epoch: head.epoch,
+                version,
+            };
+            return Ok(Some(Start {
+                cursor,
+                page: None,
+                reset: None,
+            }));
+        }
+        (None, _) => None,
+    };
+    let page = shared.chat.latest_page(head.room).await?;
+    if page.head.version > head.version || page.head.epoch != head.epoch {
+        return Ok(None);
+    }
+    let cursor = Cursor {
+        epoch: page.head.epoch,
+        version: page.head.version,
+    };
+    Ok(Some(Start {
+        cursor,
+        page: Some(page),
+        reset,
+    }))
+}
+
+/// `room.joined`, built by the feed as it attaches, with the replies that run at that moment.
+fn greeting(proof: Proof, start: Start, reference: Option<&str>) -> Greeting {
+    let reference = reference.map(str::to_owned);
+    Box::new(move |replies, feed_version| {
+        let head = proof
+            .view
+            .head
+            .version
+            .max(start.cursor.version)
+            .max(feed_version);
+        Frame::encode(&ServerFrame::Joined(Joined {
+            reference: reference.as_deref(),
+            room: RoomBody {
+                version: start.cursor.version,
+                ..RoomBody::new(&proof.view)
+            },
+            epoch: start.cursor.epoch,
+            head,
+            messages: start.page.as_ref().map_or(&[], |page| &page.messages),
+            replies,
+            reset: start.reset,
+        }))
+    })
+}
+
+fn attach(
+    connection: &Arc<Connection>,
+    proof: &Proof,
+    cursor: Cursor,
+    greeting: Option<Greeting>,
+) -> Attach {
+    Attach {
+        connection: connection.id,
+        reader: Arc::clone(connection) as Arc<dyn crate::feed::Reader>,
+        user: proof.user,
+        proof: proof.view.head.version,
+        cursor,
+        greeting,
+    }
+}
+
+/// Reads pages at the socket's pace until the feed's ring takes over.
+async fn catch_up(
+    shared: &Consumers,
+    connection: &Arc<Connection>,
+    room: &RoomRef,
+    proof: &Proof,
+    mut cursor: Cursor,
+) -> Result<(), Refusal> {
+    let mut proof = proof.clone();
+    loop {
+        if !poll_fn(|cx| connection.outbox.poll_room(cx)).await {
+            return Ok(());
+        }
+        let page = shared.chat.catch_up(room, cursor.version).await?;
+        if page.head.epoch != cursor.epoch || cursor.version < page.head.floor {
+            // History was replaced, or cut, under this reader: it comes back and is told by `reset`.
+            connection.outbox.close(CloseCode::EpochChanged);
+            return Ok(());
+        }
+        if let Some(removed) = removal(&page, &proof) {
+            connection
+                .outbox
+                .deliver(&page.range.frames_between(cursor.version, removed.0 - 1));
+            connection.send(&ServerFrame::Removed {
+                room: &room.slug,
+                version: removed.0,
+                reason: removed.1,
+            });
+            connection.leave(&room.slug);
+            return Ok(());
+        }
+        let frames = page.range.frames_above(cursor.version);
+        if !frames.is_empty() && !connection.outbox.deliver(&frames) {
+            return Ok(());
+        }
+        let moved = page.range.to > cursor.version;
+        cursor.version = page.range.to;
+        match shared
+            .chat
+            .feeds
+            .attach(room, attach(connection, &proof, cursor, None))
+            .await?
+        {
+            Attached::Done | Attached::Gone => return Ok(()),
+            Attached::TooOld if moved => {}
+            Attached::TooOld => tokio::time::sleep(limits::PAGE_SHARE).await,
+            Attached::ProveAgain => proof = prove_again(shared, connection, room, &proof).await?,
+            Attached::OtherEpoch => {
+                connection.outbox.close(CloseCode::EpochChanged);
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The first removal of this reader in a page that its proof does not outlive, and its reason.
+fn removal(page: &CatchUp, proof: &Proof) -> Option<(Version, &'static str)> {
+    page.range
+        .entries
+        .iter()
+        .filter(|entry| entry.version > proof.view.head.version)
+        .find_map(|entry| match entry.effect {
+            Effect::Removed { user } if user == proof.user => {
+                Some((entry.version, LogKind::Removed.as_str()))
+            }
+            Effect::RoomDeleted => Some((entry.version, LogKind::Deleted.as_str())),
+            _ => None,
+        })
+}
+
+/// A new proof while catching up. One who is no longer a member must not learn more, and has had `room.joined`: it
+/// comes back and is refused.
+async fn prove_again(
+    shared: &Consumers,
+    connection: &Arc<Connection>,
+    room: &RoomRef,
+    old: &Proof,
+) -> Result<Proof, Refusal> {
+    match shared.chat.prove(old.user, &room.slug).await {
+        Ok(proof) => Ok(proof),
+        Err(refusal) => {
+            connection.outbox.close(CloseCode::EpochChanged);
+            Err(refusal)
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Users. Called by [`super::PostgresStore`].
+
+use uuid::Uuid;
+
+use super::pool::Pools;
+use super::records::{name_key, user_row};
+use super::statement::statement;
+use crate::db::changes::{NewAccount, NewSession};
+use crate::db::rows::{Credentials, Identity, UserKind, UserRow};
+use crate::db::{ASSISTANT, LOBBY, SignedIn, StoreError, StoreResult};
+use crate::error::ErrorCode;
+
+statement!(
+    /// Takes the head lock of the room that every account begins in: joins take it, without a version.
+    LockLobby { slug: String } -> (Uuid,),
+    "SELECT h.room_id FROM room_heads h JOIN rooms r ON r.id = h.room_id \
+     WHERE r.slug = $1 AND r.visibility = 'public' AND r.deleted_at IS NULL FOR NO KEY UPDATE OF h"
+);
+statement!(
+    /// User, membership and session, or nothing when the name is taken.
+    CreateAccount {
+        id: Uuid,
+        name: String,
+        name_key: String,
+        kind: String,
+        password_hash: Option<String>,
+        admin: bool,
+        session: Uuid,
+        token_hash: Vec<u8>,
+        lifetime_s: i64,
+        lobby: String,
+    } -> (chrono::DateTime<chrono::Utc>,),
+    "WITH made AS ( \
+         INSERT INTO users (id, name, name_key, kind, password_hash, admin) SELECT $1, $2, $3, $4, $5, $6 \
+         WHERE NOT EXISTS (SELECT FROM users WHERE name_key = $3 AND kind <> 'guest') \
+         ON CONFLICT (name_key) WHERE kind <> 'guest' DO NOTHING RETURNING id \
+     ), first_room AS ( \
+         INSERT INTO memberships (room_id, user_id, role) SELECT r.id, made.id, 'member' FROM made, rooms r \
+         WHERE r.slug = $10 AND r.visibility = 'public' AND r.deleted_at IS NULL \
+     ) \
+     INSERT INTO sessions (id, user_id, token_hash, expires_at) \
+     SELECT $7, made.id, $8, clock_timestamp() + $9 * interval '1 second' FROM made RETURNING expires_at"
+);
+statement!(
+    /// What a password is checked against.
+    FindCredentials { name_key: String } -> (Uuid, String, String, String),
+    "SELECT id, name, kind, password_hash FROM users \
+     WHERE name_key = $1 AND kind <> 'guest' AND password_hash IS NOT NULL"
+);
+statement!(
+    /// Whoever has a name of its own.
+    FindUser { name_key: String } -> (Uuid, String, String),
+    "SELECT id, name, kind FROM users WHERE name_key = $1 AND kind <> 'guest'"
+);
+
+pub(super) async fn create(
+    pools: &Pools,
+    account: NewAccount,
+    session: NewSession,
+) -> StoreResult<SignedIn> {
+    let NewAccount {
+        user,
+        password_hash,
+        admin,
+    } = account;
+    let mut connection = pools.shared().await?;
+    connection
+        .begin_with(LockLobby { slug: LOBBY.into() })
+        .await?;
+    let made = connection
+        .run(CreateAccount {
+            id: user.id.0,
+            name: user.name.clone(),
+            name_key: name_key(&user.name),
+            kind: user.kind.as_str().into(),
+            password_hash,
+            admin,
+            session: session.id.0,
+            token_hash: session.token_hash.to_vec(),
+            lifetime_s: session.lifetime_s,
+            lobby: LOBBY.into(),
+        })
+        .await?;
+    let Some((expires_at,)) = made.into_iter().next() else {
+        connection.rollback().await;
+        return Err(StoreError::Refused(ErrorCode::NameTaken.into()));
+    };
+    connection.commit().await?;
+    Ok(SignedIn {
+        identity: Identity {
+            session: session.id,
+            user,
+            expires_at,
+        },
+    })
+}
+
+pub(super) async fn credentials(pools: &Pools, name: &str) -> StoreResult<Option<Credentials>> {
+    let found = pools
+        .read(FindCredentials {
+            name_key: name_key(name),
+        })
+        .await?;
+    found
+        .into_iter()
+        .next()
+        .map(|(id, name, kind, password_hash)| {
+            Ok(Credentials {
+                user: user_row(id, name, &kind)?,
+                password_hash,
+            })
+        })
+        .transpose()
+}
+
+pub(super) async fn assistant(pools: &Pools) -> StoreResult<UserRow> {
+    let user = by_name(pools, ASSISTANT).await?;
+    if user.kind == UserKind::Assistant {
+        Ok(user)
+    } else {
+        Err(StoreError::Broken(
+            "the user `assistant` is no assistant".into(),
+        ))
+    }
+}
+
+pub(super) async fn by_name(pools: &Pools, name: &str) -> StoreResult<UserRow> {
+    let found = pools
+        .read(FindUser {
+            name_key: name_key(name),
+        })
+        .await?;
+    match found.into_iter().next() {
+        Some((id, name, kind)) => user_row(id, name, &kind),
+        None => Err(StoreError::Refused(ErrorCode::UserNotFound.into())),
+    }
+}

@@ -1,0 +1,199 @@
+//! Goes through a batch in order: what is allowed gets its numbers, what is not its refusal. Called by `apply` with the
+//! answers read under the locks. Posts are judged in memory and written at the end, everything else at once.
+
+use std::collections::{HashMap, HashSet};
+
+use uuid::Uuid;
+
+use super::posts::{self, NewRows, WriteBatch};
+use super::questions::Answers;
+use super::room::RoomWork;
+use super::{members, replies, settings};
+use crate::db::changes::{Change, Outcome, Posted, RoomApplied, RoomChanges, RoomDone};
+use crate::db::postgres::pool::Conn;
+use crate::db::postgres::records::{user_row, word};
+use crate::db::rows::{Head, UserRow};
+use crate::db::{StoreError, StoreResult};
+use crate::error::ErrorCode;
+use crate::ids::{ClientId, Epoch, RoomId, Seq, UserId, Version};
+use crate::permissions::Role;
+
+/// What is known beside the rooms themselves.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Those that any change names.
+    pub(super) users: HashMap<UserId, UserRow>,
+    /// What was posted before, in the end by this very batch too.
+    pub(super) repeats: HashMap<(RoomId, UserId, ClientId), Posted>,
+    /// Messages that may be answered.
+    pub(super) targets: HashSet<(Uuid, Seq)>,
+}
+
+/// A batch while it is judged.
+pub(super) struct Judge {
+    known: Known,
+    rooms: HashMap<RoomId, RoomWork>,
+    exist: HashSet<RoomId>,
+    rows: NewRows,
+}
+
+impl Judge {
+    pub(super) fn new(answers: Answers) -> StoreResult<Self> {
+        let mut known = Known {
+            targets: answers.targets,
+            ..Known::default()
+        };
+        for (id, name, kind) in answers.users {
+            known.users.insert(UserId(id), user_row(id, name, &kind)?);
+        }
+        for ((room, author, client), (_, seq, version, created_at, reply_seq)) in answers.repeats {
+            let posted = Posted {
+                seq,
+                version,
+                created_at,
+                duplicate: true,
+                reply_seq,
+                reply_refused: None,
+            };
+            let key = (RoomId(room), UserId(author), ClientId(client));
+            known.repeats.insert(key, posted);
+        }
+        let heads: HashMap<Uuid, _> = answers.heads.iter().map(|head| (head.0, head)).collect();
+        let mut rooms = HashMap::new();
+        let mut exist = HashSet::new();
+        for columns in answers.rooms {
+            let id = columns.0;
+            exist.insert(RoomId(id));
+            if let Some(head) = heads.get(&id) {
+                rooms.insert(RoomId(id), RoomWork::new(head, columns)?);
+            }
+        }
+        for (room, user, role) in answers.roles {
+            if let Some(work) = rooms.get_mut(&RoomId(room)) {
+                work.set_role(UserId(user), Some(word(&role, Role::from_name)?));
+            }
+        }
+        Ok(Self {
+            known,
+            rooms,
+            exist,
+            rows: NewRows::default(),
+        })
+    }
+
+    /// Judges the changes of one room.
+    pub(super) async fn room(
+        &mut self,
+        connection: &mut Conn,
+        wanted: &RoomChanges,
+    ) -> StoreResult<RoomApplied> {
+        let Some(mut work) = self.rooms.remove(&wanted.room) else {
+            return Ok(if self.exist.contains(&wanted.room) {
+                RoomApplied::Locked
+            } else {
+                RoomApplied::Done(no_room(wanted))
+            });
+        };
+        let mut outcomes = Vec::with_capacity(wanted.changes.len());
+        for change in &wanted.changes {
+            outcomes.push(match self.change(connection, &mut work, change).await {
+                Ok(outcome) => Ok(outcome),
+                Err(StoreError::Refused(refusal)) => Err(refusal),
+                Err(error) => return Err(error),
+            });
+        }
+        if work.head.version != work.from {
+            self.rows.head(&work);
+        }
+        Ok(RoomApplied::Done(RoomDone {
+            head: work.head,
+            from: work.from,
+            outcomes,
+            changes: work.changes,
+        }))
+    }
+
+    async fn change(
+        &mut self,
+        connection: &mut Conn,
+        work: &mut RoomWork,
+        change: &Change,
+    ) -> StoreResult<Outcome> {
+        if work.deleted {
+            return Err(StoreError::Refused(ErrorCode::RoomNotFound.into()));
+        }
+        if let Change::Post(post) = change {
+            let posted = posts::post(work, &mut self.known, &mut self.rows, post)?;
+            return Ok(Outcome::Posted(posted));
+        }
+        if let Some(early) = self.rows.take_early() {
+            connection.run(early).await?;
+        }
+        let version = self.other_change(connection, work, change).await?;
+        Ok(Outcome::Changed { version })
+    }
+
+    async fn other_change(
+        &self,
+        connection: &mut Conn,
+        work: &mut RoomWork,
+        change: &Change,
+    ) -> StoreResult<Version> {
+        match change {
+            Change::Post(_) => Err(StoreError::Broken("a post is no other change".into())),
+            Change::SetMember { actor, user, role } => {
+                let row = self.known.users.get(user).cloned();
+                members::set(connection, work, *actor, row, *user, *role).await
+            }
+            Change::RemoveMember { actor, user } => {
+                let row = self.known.users.get(user).cloned();
+                members::remove(connection, work, *actor, row, *user).await
+            }
+            Change::EditRoom {
+                actor,
+                name,
+                visibility,
+            } => settings::edit(connection, work, *actor, name.as_deref(), *visibility).await,
+            Change::DeleteRoom { actor } => settings::delete(connection, work, *actor).await,
+            Change::StopReply { actor, seq } => replies::stop(connection, work, *actor, *seq).await,
+            Change::RetryReply { actor, seq } => {
+                replies::retry(connection, work, *actor, *seq).await
+            }
+            Change::SettleReply(settlement) => replies::settle(connection, work, settlement).await,
+            Change::InterruptReply { seq, attempt } => {
+                replies::interrupt(connection, work, *seq, *attempt).await
+            }
+        }
+    }
+
+    /// Whether nothing took a version.
+    pub(super) fn is_idle(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The one statement that writes all posts and heads, and how many heads.
+    pub(super) fn into_write(self) -> (WriteBatch, usize) {
+        self.rows.into_write()
+    }
+}
+
+/// The answer for a room that never was: everything refused, counters of nothing.
+fn no_room(wanted: &RoomChanges) -> RoomDone {
+    RoomDone {
+        head: Head {
+            room: wanted.room,
+            epoch: Epoch(0),
+            version: 0,
+            last_seq: 0,
+            first_seq: 1,
+            floor: 0,
+        },
+        from: 0,
+        outcomes: wanted
+            .changes
+            .iter()
+            .map(|_| Err(ErrorCode::RoomNotFound.into()))
+            .collect(),
+        changes: Vec::new(),
+    }
+}

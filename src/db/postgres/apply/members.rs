@@ -1,0 +1,122 @@
+//! Versioned changes of membership on Postgres: roles given and taken, members removed. Called by the judge. Becoming a
+//! member of a public room by oneself is in `db/postgres/rooms.rs`: it takes no version.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::room::RoomWork;
+use crate::db::postgres::pool::Conn;
+use crate::db::postgres::statement::statement;
+use crate::db::rows::{LogKind, UserRow, Visibility};
+use crate::db::{StoreError, StoreResult};
+use crate::error::ErrorCode;
+use crate::ids::{UserId, Version};
+use crate::permissions::{Action, Role};
+
+statement!(
+    /// A member with this role, new or not.
+    PutMember { room: Uuid, user: Uuid, role: String },
+    "INSERT INTO memberships (room_id, user_id, role) VALUES ($1, $2, $3) \
+     ON CONFLICT (room_id, user_id) DO UPDATE SET role = excluded.role"
+);
+statement!(
+    /// No member any more.
+    DeleteMember { room: Uuid, user: Uuid },
+    "DELETE FROM memberships WHERE room_id = $1 AND user_id = $2"
+);
+statement!(
+    /// How many keep the room.
+    CountOwners { room: Uuid } -> (i64,),
+    "SELECT count(*) FROM memberships WHERE room_id = $1 AND role = 'owner'"
+);
+
+fn refused<T>(code: ErrorCode) -> StoreResult<T> {
+    Err(StoreError::Refused(code.into()))
+}
+
+/// Gives a user a role; whoever is no member becomes one. `row` is the user, if there is one.
+pub(super) async fn set(
+    connection: &mut Conn,
+    work: &mut RoomWork,
+    actor: UserId,
+    row: Option<UserRow>,
+    user: UserId,
+    role: Role,
+) -> StoreResult<Version> {
+    let present = work.role(user);
+    let owners = role == Role::Owner || present == Some(Role::Owner);
+    let action = if owners {
+        Action::ManageOwners
+    } else {
+        Action::ManageMembers
+    };
+    work.require(actor, action)?;
+    let Some(row) = row else {
+        return refused(ErrorCode::UserNotFound);
+    };
+    if present.is_none() && work.visibility == Visibility::Direct {
+        // A conversation of two has no third.
+        return refused(ErrorCode::Forbidden);
+    }
+    if present == Some(role) {
+        return Ok(work.head.version);
+    }
+    if present == Some(Role::Owner) {
+        require_another_owner(connection, work).await?;
+    }
+    connection
+        .run(PutMember {
+            room: work.head.room.0,
+            user: user.0,
+            role: role.as_str().into(),
+        })
+        .await?;
+    work.set_role(user, Some(role));
+    work.log(connection, LogKind::Role, Some(row), Some(role), json!({}))
+        .await
+}
+
+/// Ends a membership.
+pub(super) async fn remove(
+    connection: &mut Conn,
+    work: &mut RoomWork,
+    actor: UserId,
+    row: Option<UserRow>,
+    user: UserId,
+) -> StoreResult<Version> {
+    let present = work.role(user);
+    let action = match present {
+        _ if actor == user => Action::Read,
+        Some(Role::Owner) => Action::ManageOwners,
+        _ => Action::ManageMembers,
+    };
+    work.require(actor, action)?;
+    if present.is_none() {
+        return Ok(work.head.version);
+    }
+    if present == Some(Role::Owner) {
+        require_another_owner(connection, work).await?;
+    }
+    connection
+        .run(DeleteMember {
+            room: work.head.room.0,
+            user: user.0,
+        })
+        .await?;
+    work.set_role(user, None);
+    work.log(connection, LogKind::Removed, row, None, json!({}))
+        .await
+}
+
+async fn require_another_owner(connection: &mut Conn, work: &RoomWork) -> StoreResult<()> {
+    let counted = connection
+        .run(CountOwners {
+            room: work.head.room.0,
+        })
+        .await?;
+    if counted.first().is_some_and(|(owners,)| *owners >= 2) {
+        Ok(())
+    } else {
+        refused(ErrorCode::LastOwner)
+    }
+}

@@ -1,0 +1,258 @@
+//! All that judging a batch needs to know, asked in one round trip together with BEGIN and the locks. Called by `apply`.
+//! Each question is a statement of its own and so sees what the locks waited for.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use futures_util::future::OptionFuture;
+use uuid::Uuid;
+
+use super::keeps_answer;
+use crate::db::StoreResult;
+use crate::db::changes::{Batch, Change, NewPost};
+use crate::db::postgres::pool::Conn;
+use crate::db::postgres::statement::{Statement, statement};
+use crate::ids::RoomId;
+
+/// Counters under their lock: room, epoch, version, last seq, first seq, floor, last time.
+pub(super) type HeadColumns = (Uuid, i64, i64, i64, i64, i64, DateTime<Utc>);
+/// A room: id, name, visibility, deleted, unsettled replies, the clock.
+pub(super) type RoomColumns = (Uuid, String, String, bool, i64, DateTime<Utc>);
+/// A repeat: its place in the question, seq, created version, created at, the reply's seq.
+pub(super) type RepeatColumns = (i64, i64, i64, DateTime<Utc>, Option<i64>);
+
+statement!(
+    /// The heads that nobody else holds.
+    LockFreeHeads { rooms: Vec<Uuid> } -> (Uuid, i64, i64, i64, i64, i64, DateTime<Utc>),
+    "SELECT room_id, epoch, version, last_seq, first_seq, floor, last_at FROM room_heads \
+     WHERE room_id = ANY($1) ORDER BY room_id FOR NO KEY UPDATE SKIP LOCKED"
+);
+statement!(
+    /// The heads, waited for.
+    LockHeads { rooms: Vec<Uuid> } -> (Uuid, i64, i64, i64, i64, i64, DateTime<Utc>),
+    "SELECT room_id, epoch, version, last_seq, first_seq, floor, last_at FROM room_heads \
+     WHERE room_id = ANY($1) ORDER BY room_id FOR NO KEY UPDATE"
+);
+statement!(
+    /// The rooms, and the clock after the locks.
+    ReadRooms { rooms: Vec<Uuid> } -> (Uuid, String, String, bool, i64, DateTime<Utc>),
+    "SELECT r.id, r.name, r.visibility, r.deleted_at IS NOT NULL, \
+         (SELECT count(*) FROM replies WHERE replies.room_id = r.id AND replies.state <> 'settled'), \
+         clock_timestamp() \
+     FROM rooms r WHERE r.id = ANY($1)"
+);
+statement!(
+    /// Users that are named.
+    ReadUsers { users: Vec<Uuid> } -> (Uuid, String, String),
+    "SELECT id, name, kind FROM users WHERE id = ANY($1)"
+);
+statement!(
+    /// What they are in the rooms.
+    ReadRoles { rooms: Vec<Uuid>, users: Vec<Uuid> } -> (Uuid, Uuid, String),
+    "SELECT m.room_id, m.user_id, m.role FROM unnest($1, $2) AS w (room_id, user_id) \
+     JOIN memberships m ON m.room_id = w.room_id AND m.user_id = w.user_id"
+);
+statement!(
+    /// Messages that were posted before, with their replies.
+    ReadRepeats { rooms: Vec<Uuid>, authors: Vec<Uuid>, clients: Vec<Uuid> }
+        -> (i64, i64, i64, DateTime<Utc>, Option<i64>),
+    "SELECT w.place, m.seq, m.created_version, m.created_at, r.seq \
+     FROM unnest($1, $2, $3) WITH ORDINALITY AS w (room_id, author_id, client_id, place) \
+     JOIN messages m ON m.room_id = w.room_id AND m.author_id = w.author_id AND m.client_id = w.client_id \
+     LEFT JOIN replies r ON r.room_id = m.room_id AND r.prompt_seq = m.seq"
+);
+statement!(
+    /// Messages that are answered, unless they are deleted.
+    ReadTargets { rooms: Vec<Uuid>, seqs: Vec<i64> } -> (Uuid, i64),
+    "SELECT m.room_id, m.seq FROM unnest($1, $2) AS w (room_id, seq) \
+     JOIN messages m ON m.room_id = w.room_id AND m.seq = w.seq WHERE m.deleted_at IS NULL"
+);
+statement!(
+    /// What this batch was answered, if it was committed.
+    FindBatch { id: Uuid } -> (serde_json::Value,),
+    "SELECT results FROM batches WHERE id = $1"
+);
+
+/// What to do about a room that somebody else has locked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Locking {
+    /// Leave it out.
+    Skip,
+    /// Wait for it.
+    Wait,
+}
+
+/// What a batch asks.
+#[derive(Clone, Debug)]
+pub(super) struct Questions {
+    rooms: Vec<Uuid>,
+    users: ReadUsers,
+    roles: ReadRoles,
+    repeats: ReadRepeats,
+    targets: Option<ReadTargets>,
+    rerun_of: Option<FindBatch>,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub(super) struct Answers {
+    pub(super) heads: Vec<HeadColumns>,
+    pub(super) rooms: Vec<RoomColumns>,
+    pub(super) users: Vec<(Uuid, String, String)>,
+    pub(super) roles: Vec<(Uuid, Uuid, String)>,
+    /// The repeats, each under (room, author, client id).
+    pub(super) repeats: Vec<((Uuid, Uuid, Uuid), RepeatColumns)>,
+    pub(super) targets: HashSet<(Uuid, i64)>,
+    /// The results kept for a rerun.
+    pub(super) kept: Option<serde_json::Value>,
+}
+
+impl Answers {
+    /// Whether a room exists but was not locked.
+    pub(super) fn is_locked_elsewhere(&self, room: RoomId) -> bool {
+        self.rooms.iter().any(|columns| columns.0 == room.0)
+            && !self.heads.iter().any(|columns| columns.0 == room.0)
+    }
+}
+
+impl Questions {
+    pub(super) fn of(batch: &Batch) -> Self {
+        let mut asked: HashMap<Uuid, HashSet<Uuid>> = HashMap::new();
+        let mut assistants = HashSet::new();
+        let mut repeats = ReadRepeats {
+            rooms: Vec::new(),
+            authors: Vec::new(),
+            clients: Vec::new(),
+        };
+        let mut targets = ReadTargets {
+            rooms: Vec::new(),
+            seqs: Vec::new(),
+        };
+        for wanted in &batch.rooms {
+            let room = wanted.room.0;
+            let users = asked.entry(room).or_default();
+            for change in &wanted.changes {
+                users.extend(named_users(change));
+                let Change::Post(post) = change else { continue };
+                repeats.rooms.push(room);
+                repeats.authors.push(post.author.0);
+                repeats.clients.push(post.client_id.0);
+                assistants.extend(post.prompt.map(|prompt| prompt.assistant.0));
+                if let Some(seq) = post.reply_to {
+                    targets.rooms.push(room);
+                    targets.seqs.push(seq);
+                }
+            }
+        }
+        let users = asked.values().flatten().copied();
+        let users: HashSet<Uuid> = users.chain(assistants).collect();
+        let mut roles = ReadRoles {
+            rooms: Vec::new(),
+            users: Vec::new(),
+        };
+        for (room, users) in &asked {
+            roles.rooms.extend(std::iter::repeat_n(*room, users.len()));
+            roles.users.extend(users);
+        }
+        Self {
+            rooms: asked.into_keys().collect(),
+            users: ReadUsers {
+                users: users.into_iter().collect(),
+            },
+            roles,
+            repeats,
+            targets: (!targets.seqs.is_empty()).then_some(targets),
+            rerun_of: (batch.rerun && keeps_answer(batch)).then_some(FindBatch { id: batch.id.0 }),
+        }
+    }
+
+    /// Begins, locks and asks, in one round trip.
+    pub(super) async fn ask(
+        &self,
+        connection: &mut Conn,
+        locking: Locking,
+    ) -> StoreResult<Answers> {
+        connection.open();
+        let answered = {
+            let open = connection.connection()?;
+            let rooms = self.rooms.clone();
+            let lock = match locking {
+                Locking::Skip => LockFreeHeads { rooms }.run(open),
+                Locking::Wait => LockHeads { rooms }.run(open),
+            };
+            let rooms = self.rooms.clone();
+            let targets = self.targets.clone().map(|targets| targets.run(open));
+            let rerun_of = self.rerun_of.clone().map(|batch| batch.run(open));
+            // Polled in this order, so sent in this order.
+            let all = async {
+                futures_util::join!(
+                    connection.begin(),
+                    lock,
+                    ReadRooms { rooms }.run(open),
+                    self.users.clone().run(open),
+                    self.roles.clone().run(open),
+                    self.repeats.clone().run(open),
+                    OptionFuture::from(targets),
+                    OptionFuture::from(rerun_of),
+                )
+            };
+            let (begun, heads, rooms, users, roles, repeats, targets, rerun_of) =
+                connection.within(all).await?;
+            begun?;
+            let answers = || -> QueryResult<Answers> {
+                Ok(Answers {
+                    heads: heads?,
+                    rooms: rooms?,
+                    users: users?,
+                    roles: roles?,
+                    repeats: self.placed(repeats?),
+                    targets: targets
+                        .transpose()?
+                        .unwrap_or_default()
+                        .into_iter()
+                        .collect(),
+                    kept: rerun_of
+                        .transpose()?
+                        .and_then(|rows| rows.into_iter().next())
+                        .map(|(results,)| results),
+                })
+            };
+            answers()
+        };
+        match answered {
+            Ok(answers) => Ok(answers),
+            Err(error) => Err(connection.failed_at_start(&error).await),
+        }
+    }
+
+    fn placed(&self, rows: Vec<RepeatColumns>) -> Vec<((Uuid, Uuid, Uuid), RepeatColumns)> {
+        let asked = &self.repeats;
+        rows.into_iter()
+            .filter_map(|row| {
+                let place = usize::try_from(row.0 - 1).ok()?;
+                let key = (
+                    *asked.rooms.get(place)?,
+                    *asked.authors.get(place)?,
+                    *asked.clients.get(place)?,
+                );
+                Some((key, row))
+            })
+            .collect()
+    }
+}
+
+/// The users whose rights or rows a change needs.
+fn named_users(change: &Change) -> Vec<Uuid> {
+    match change {
+        Change::Post(NewPost { author, .. }) => vec![author.0],
+        Change::SetMember { actor, user, .. } | Change::RemoveMember { actor, user } => {
+            vec![actor.0, user.0]
+        }
+        Change::EditRoom { actor, .. }
+        | Change::DeleteRoom { actor }
+        | Change::StopReply { actor, .. }
+        | Change::RetryReply { actor, .. } => vec![actor.0],
+        Change::SettleReply(_) | Change::InterruptReply { .. } => Vec::new(),
+    }
+}

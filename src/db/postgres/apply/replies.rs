@@ -1,0 +1,327 @@
+//! Versioned changes of replies on Postgres: stopped, retried, settled, interrupted. Called by the judge. What runners
+//! write between them is in `db/postgres/replies.rs`; they take no head lock, so a reply's row is locked here too.
+
+use chrono::{DateTime, Utc};
+use diesel::QueryableByName;
+use diesel::sql_types as sql;
+use uuid::Uuid;
+
+use super::room::RoomWork;
+use crate::db::changes::Settlement;
+use crate::db::postgres::pool::Conn;
+use crate::db::postgres::records::{MessageRecord, message_columns, word};
+use crate::db::postgres::statement::statement;
+use crate::db::rows::{MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState, StoredChange};
+use crate::db::{StoreError, StoreResult};
+use crate::error::{ErrorCode, Refusal};
+use crate::ids::{Attempt, Seq, UserId, Version};
+use crate::limits::REPLIES_PER_ROOM;
+use crate::permissions::{Action, allows};
+
+statement!(
+    /// A reply and its message; its runner waits until this is over.
+    LockReply { room: Uuid, seq: i64 } -> struct ReplyRecord,
+    concat!(
+        "SELECT r.prompt_seq, r.asker_id, r.state AS reply_state, r.attempt, r.shown, r.lease_owner, \
+             r.lease_until <= clock_timestamp() AS expired, ", message_columns!(), " \
+         FROM replies r JOIN messages m ON m.room_id = r.room_id AND m.seq = r.seq JOIN users u ON u.id = m.author_id \
+         WHERE r.room_id = $1 AND r.seq = $2 FOR UPDATE OF r"
+    )
+);
+statement!(
+    /// Asks a runner to stop.
+    RequestStop { room: Uuid, seq: i64 },
+    "UPDATE replies SET stop_requested = true WHERE room_id = $1 AND seq = $2"
+);
+statement!(
+    /// A reply's message at its next version, and the reply settled or queued again: without lease or chunks.
+    RewriteReply {
+        room: Uuid,
+        seq: i64,
+        version: i64,
+        message_state: String,
+        body: String,
+        html: Option<String>,
+        meta: serde_json::Value,
+        reply_state: String,
+        at: DateTime<Utc>,
+        model: Option<String>,
+        input_tokens: Option<i64>,
+        output_tokens: Option<i64>,
+    },
+    "WITH reply AS ( \
+         UPDATE replies SET state = $8, lease_owner = NULL, lease_until = NULL, \
+             shown = shown AND $8 = 'settled', stop_requested = stop_requested AND $8 = 'settled', \
+             queued_at = CASE WHEN $8 = 'queued' THEN $9 ELSE queued_at END, \
+             model = $10, input_tokens = $11, output_tokens = $12 \
+         WHERE room_id = $1 AND seq = $2 \
+     ), chunks AS ( \
+         DELETE FROM reply_chunks WHERE room_id = $1 AND seq = $2 \
+     ) \
+     UPDATE messages SET version = $3, state = $4, body = $5, html = $6, meta = $7 WHERE room_id = $1 AND seq = $2"
+);
+statement!(
+    /// The text an attempt saved.
+    SavedText { room: Uuid, seq: i64, attempt: i32 } -> (String,),
+    "SELECT coalesce(string_agg(text, '' ORDER BY first), '') FROM reply_chunks \
+     WHERE room_id = $1 AND seq = $2 AND attempt = $3"
+);
+
+/// A row of [`LockReply`].
+#[derive(QueryableByName, Debug)]
+pub(super) struct ReplyRecord {
+    #[diesel(sql_type = sql::BigInt)]
+    prompt_seq: i64,
+    #[diesel(sql_type = sql::Uuid)]
+    asker_id: Uuid,
+    #[diesel(sql_type = sql::Text)]
+    reply_state: String,
+    #[diesel(sql_type = sql::Integer)]
+    attempt: i32,
+    #[diesel(sql_type = sql::Bool)]
+    shown: bool,
+    #[diesel(sql_type = sql::Nullable<sql::Uuid>)]
+    lease_owner: Option<Uuid>,
+    #[diesel(sql_type = sql::Nullable<sql::Bool>)]
+    expired: Option<bool>,
+    #[diesel(embed)]
+    message: MessageRecord,
+}
+
+/// A reply as it stands, locked.
+struct Reply {
+    prompt_seq: Seq,
+    asker: UserId,
+    state: ReplyState,
+    attempt: Attempt,
+    shown: bool,
+    lease_owner: Option<Uuid>,
+    expired: bool,
+    message: MessageRow,
+}
+
+impl Reply {
+    /// What is known of it without its runner.
+    fn plain_meta(&self) -> ReplyMeta {
+        ReplyMeta {
+            prompt_seq: self.prompt_seq,
+            attempt: self.attempt,
+            ..ReplyMeta::default()
+        }
+    }
+}
+
+/// A reply's message as it is to be from the next version on.
+struct Rewrite {
+    state: MessageState,
+    body: String,
+    html: Option<String>,
+    meta: ReplyMeta,
+}
+
+fn refused<T>(code: ErrorCode) -> StoreResult<T> {
+    Err(StoreError::Refused(code.into()))
+}
+
+/// Stops a queued reply here and now; asks the runner of a streaming one.
+pub(super) async fn stop(
+    connection: &mut Conn,
+    work: &mut RoomWork,
+    actor: UserId,
+    seq: Seq,
+) -> StoreResult<Version> {
+    let reply = steered(connection, work, actor, seq).await?;
+    match reply.state {
+        ReplyState::Settled => refused(ErrorCode::ReplySettled),
+        ReplyState::Streaming => {
+            let room = work.head.room.0;
+            connection.run(RequestStop { room, seq }).await?;
+            Ok(work.head.version)
+        }
+        ReplyState::Queued => {
+            let last = Rewrite {
+                state: MessageState::Stopped,
+                body: String::new(),
+                html: None,
+                meta: reply.plain_meta(),
+            };
+            rewrite(connection, work, reply, last).await
+        }
+    }
+}
+
+/// Puts a reply that ended early back to the start. Its attempts stay counted, so that a late word of an old one is
+/// known as such.
+pub(super) async fn retry(
+    connection: &mut Conn,
+    work: &mut RoomWork,
+    actor: UserId,
+    seq: Seq,
+) -> StoreResult<Version> {
+    let reply = steered(connection, work, actor, seq).await?;
+    if reply.state != ReplyState::Settled {
+        return refused(ErrorCode::ReplyRunning);
+    }
+    if reply.message.state == MessageState::Complete {
+        return refused(ErrorCode::ReplySettled);
+    }
+    if work.unsettled >= REPLIES_PER_ROOM {
+        return refused(ErrorCode::TooManyReplies);
+    }
+    let first = Rewrite {
+        state: MessageState::Queued,
+        body: String::new(),
+        html: None,
+        meta: reply.plain_meta(),
+    };
+    rewrite(connection, work, reply, first).await
+}
+
+/// The runner's last word.
+pub(super) async fn settle(
+    connection: &mut Conn,
+    work: &mut RoomWork,
+    settlement: &Settlement,
+) -> StoreResult<Version> {
+    let held = find(connection, work, settlement.seq)
+        .await?
+        .filter(|reply| {
+            reply.state == ReplyState::Streaming
+                && reply.attempt == settlement.attempt
+                && reply.lease_owner == Some(settlement.owner.0)
+        });
+    let Some(reply) = held else {
+        return refused(ErrorCode::ReplySettled);
+    };
+    if settlement.state == MessageState::Queued {
+        return Err(StoreError::Refused(Refusal::with_message(
+            ErrorCode::BadRequest,
+            "A reply does not end as a queued one.",
+        )));
+    }
+    let last = Rewrite {
+        state: settlement.state,
+        body: settlement.body.clone(),
+        html: settlement.html.clone(),
+        meta: settlement.meta.clone(),
+    };
+    rewrite(connection, work, reply, last).await
+}
+
+/// Ends a reply whose runner died after it had shown some of it, with the text that was saved.
+pub(super) async fn interrupt(
+    connection: &mut Conn,
+    work: &mut RoomWork,
+    seq: Seq,
+    attempt: Attempt,
+) -> StoreResult<Version> {
+    let orphaned = find(connection, work, seq).await?.filter(|reply| {
+        reply.state == ReplyState::Streaming
+            && reply.attempt == attempt
+            && reply.shown
+            && reply.expired
+    });
+    let Some(reply) = orphaned else {
+        return refused(ErrorCode::ReplySettled);
+    };
+    let room = work.head.room.0;
+    let saved = connection.run(SavedText { room, seq, attempt }).await?;
+    let last = Rewrite {
+        state: MessageState::Interrupted,
+        body: saved.into_iter().next().unwrap_or_default().0,
+        html: None,
+        meta: reply.plain_meta(),
+    };
+    rewrite(connection, work, reply, last).await
+}
+
+/// The reply, if the actor may stop and retry it.
+async fn steered(
+    connection: &mut Conn,
+    work: &RoomWork,
+    actor: UserId,
+    seq: Seq,
+) -> StoreResult<Reply> {
+    let role = work.member_role(actor)?;
+    let Some(reply) = find(connection, work, seq).await? else {
+        return refused(ErrorCode::ReplyNotFound);
+    };
+    let own = reply.asker == actor && allows(role, Action::SteerOwnReply);
+    if own || allows(role, Action::SteerAnyReply) {
+        Ok(reply)
+    } else {
+        refused(ErrorCode::Forbidden)
+    }
+}
+
+async fn find(connection: &mut Conn, work: &RoomWork, seq: Seq) -> StoreResult<Option<Reply>> {
+    let room = work.head.room.0;
+    let found = connection.run(LockReply { room, seq }).await?;
+    let Some(record) = found.into_iter().next() else {
+        return Ok(None);
+    };
+    let Some(message) = record.message.into_row()? else {
+        return Ok(None);
+    };
+    Ok(Some(Reply {
+        prompt_seq: record.prompt_seq,
+        asker: UserId(record.asker_id),
+        state: word(&record.reply_state, ReplyState::from_name)?,
+        attempt: record.attempt,
+        shown: record.shown,
+        lease_owner: record.lease_owner,
+        expired: record.expired.unwrap_or(false),
+        message,
+    }))
+}
+
+/// Gives a reply's message its new form at the next version, and records it. Queued is queued again; all else settles.
+async fn rewrite(
+    connection: &mut Conn,
+    work: &mut RoomWork,
+    reply: Reply,
+    new: Rewrite,
+) -> StoreResult<Version> {
+    let reply_state = match new.state {
+        MessageState::Queued => ReplyState::Queued,
+        _ => ReplyState::Settled,
+    };
+    let usage = new.meta.usage;
+    let model = new.meta.model.clone();
+    let row = MessageRow {
+        version: work.next_version(),
+        state: new.state,
+        body: new.body,
+        html: new.html,
+        meta: MessageMeta {
+            reply: Some(new.meta),
+        },
+        ..reply.message
+    };
+    let meta = serde_json::to_value(&row.meta)
+        .map_err(|error| StoreError::Broken(format!("messages.meta: {error}")))?;
+    connection
+        .run(RewriteReply {
+            room: work.head.room.0,
+            seq: row.seq,
+            version: row.version,
+            message_state: row.state.as_str().into(),
+            body: row.body.clone(),
+            html: row.html.clone(),
+            meta,
+            reply_state: reply_state.as_str().into(),
+            at: work.now,
+            model,
+            input_tokens: usage.map(|usage| usage.input_tokens),
+            output_tokens: usage.map(|usage| usage.output_tokens),
+        })
+        .await?;
+    work.unsettled += match (reply.state, reply_state) {
+        (ReplyState::Settled, ReplyState::Queued) => 1,
+        (ReplyState::Queued | ReplyState::Streaming, ReplyState::Settled) => -1,
+        _ => 0,
+    };
+    let version = row.version;
+    work.changes.push(StoredChange::Message(Box::new(row)));
+    Ok(version)
+}

@@ -1,0 +1,326 @@
+//! Reading what is written: heads, changes, pages. Called by [`super::PostgresStore`]. Each is one statement, so head,
+//! messages and right to read are of one moment. A page ends with the message that no longer fits, as a witness that
+//! there is more; it is dropped here.
+
+use diesel::QueryableByName;
+use diesel::sql_types as sql;
+use uuid::Uuid;
+
+use super::pool::Pools;
+use super::records::{
+    HeadRecord, LogRecord, MessageRecord, head_columns, message_bytes, message_columns,
+};
+use super::statement::statement;
+use crate::db::rows::{Changes, Head, HistoryPage, LatestPage, MessageRow, StoredChange};
+use crate::db::{StoreError, StoreResult};
+use crate::error::ErrorCode;
+use crate::ids::{RoomId, Seq, UserId, Version};
+use crate::limits;
+
+statement!(
+    /// Counters, for the head check.
+    ReadHeads { rooms: Vec<Uuid> } -> struct HeadRecord,
+    concat!("SELECT ", head_columns!(), " FROM room_heads h WHERE h.room_id = ANY($1)")
+);
+statement!(
+    /// Everything above a version, messages and log as one ascending list, each row with the head.
+    ChangesAfter { room: Uuid, after: i64, limit: i64, bytes: i64 } -> struct ChangeRecord,
+    concat!(
+        "SELECT ", head_columns!(), ", page.* FROM room_heads h LEFT JOIN LATERAL ( \
+             SELECT c.*, (sum(c.bytes) OVER (ORDER BY c.change_version))::bigint AS running FROM ( \
+                 (SELECT m.version AS change_version, ", message_bytes!(), " AS bytes, ", message_columns!(), ", \
+                      NULL::bigint AS log_version, NULL::text AS log_kind, NULL::uuid AS log_user_id, \
+                      NULL::text AS log_user_name, NULL::text AS log_user_kind, NULL::text AS log_role, \
+                      NULL::jsonb AS log_data \
+                  FROM messages m JOIN users u ON u.id = m.author_id \
+                  WHERE m.room_id = $1 AND m.version > $2 ORDER BY m.version LIMIT $3 + 1) \
+                 UNION ALL \
+                 (SELECT l.version, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+                      NULL, NULL, l.version, l.kind, l.user_id, u.name, u.kind, l.role, l.data \
+                  FROM room_log l LEFT JOIN users u ON u.id = l.user_id \
+                  WHERE l.room_id = $1 AND l.version > $2 ORDER BY l.version LIMIT $3 + 1) \
+             ) c ORDER BY c.change_version LIMIT $3 + 1 \
+         ) page ON page.running - page.bytes <= $4 \
+         WHERE h.room_id = $1 ORDER BY page.change_version"
+    )
+);
+statement!(
+    /// The newest messages, newest first, each row with the head.
+    LatestMessages { room: Uuid, limit: i64, bytes: i64 } -> struct LatestRecord,
+    concat!(
+        "SELECT ", head_columns!(), ", page.* FROM room_heads h LEFT JOIN LATERAL ( \
+             SELECT ", message_columns!(), ", (sum(", message_bytes!(), ") OVER (ORDER BY m.seq DESC))::bigint AS running \
+             FROM messages m JOIN users u ON u.id = m.author_id \
+             WHERE m.room_id = $1 AND m.seq > h.last_seq - $2 ORDER BY m.seq DESC LIMIT $2 \
+         ) page ON page.running <= $3 OR page.seq = h.last_seq \
+         WHERE h.room_id = $1 AND EXISTS (SELECT FROM rooms r WHERE r.id = $1 AND r.deleted_at IS NULL) \
+         ORDER BY page.seq DESC"
+    )
+);
+macro_rules! history {
+    ($where:literal, $order:literal) => {
+        concat!(
+            "SELECT own.role AS own_role, page.* FROM rooms r \
+             LEFT JOIN memberships own ON own.room_id = r.id AND own.user_id = $1 \
+             LEFT JOIN LATERAL ( \
+                 SELECT counted.* FROM ( \
+                     SELECT ", message_columns!(), ", ", message_bytes!(), " AS bytes, \
+                         (sum(", message_bytes!(), ") OVER (ORDER BY m.seq ", $order, "))::bigint AS running \
+                     FROM messages m JOIN users u ON u.id = m.author_id \
+                     WHERE m.room_id = r.id AND own.role IS NOT NULL AND ", $where, " \
+                     ORDER BY m.seq ", $order, " LIMIT $4 + 1 \
+                 ) counted WHERE counted.running - counted.bytes <= $5 \
+             ) page ON true \
+             WHERE r.slug = $2 AND r.deleted_at IS NULL AND (own.role IS NOT NULL OR r.visibility = 'public') \
+             ORDER BY page.seq ", $order
+        )
+    };
+}
+statement!(
+    /// Downwards from a message, or from the newest.
+    HistoryBefore { user: Uuid, slug: String, before: Option<i64>, limit: i64, bytes: i64 } -> struct HistoryRecord,
+    history!("m.seq < coalesce($3, 9223372036854775807)", "DESC")
+);
+statement!(
+    /// Upwards from a message.
+    HistoryAfter { user: Uuid, slug: String, after: i64, limit: i64, bytes: i64 } -> struct HistoryRecord,
+    history!("m.seq > $3", "ASC")
+);
+statement!(
+    /// What a prompt is built from, newest first.
+    Context { room: Uuid, prompt_seq: i64, limit: i64, bytes: i64 } -> struct ContextRecord,
+    concat!(
+        "SELECT counted.* FROM ( \
+             SELECT ", message_columns!(), ", (sum(octet_length(m.body)) OVER (ORDER BY m.seq DESC))::bigint AS running \
+             FROM messages m JOIN users u ON u.id = m.author_id \
+             WHERE m.room_id = $1 AND m.seq <= $2 AND m.deleted_at IS NULL AND m.state <> 'queued' \
+               AND (m.kind <> 'assistant' OR m.body <> '') \
+             ORDER BY m.seq DESC LIMIT $3 \
+         ) counted WHERE counted.running <= $4 OR counted.seq = $2 ORDER BY counted.seq"
+    )
+);
+
+/// A row of [`ChangesAfter`].
+#[derive(QueryableByName, Debug)]
+pub(super) struct ChangeRecord {
+    #[diesel(embed)]
+    head: HeadRecord,
+    #[diesel(sql_type = sql::Nullable<sql::BigInt>)]
+    running: Option<i64>,
+    #[diesel(embed)]
+    message: MessageRecord,
+    #[diesel(embed)]
+    log: LogRecord,
+}
+
+/// A row of [`LatestMessages`].
+#[derive(QueryableByName, Debug)]
+pub(super) struct LatestRecord {
+    #[diesel(embed)]
+    head: HeadRecord,
+    #[diesel(embed)]
+    message: MessageRecord,
+}
+
+/// A row of [`HistoryBefore`] and [`HistoryAfter`].
+#[derive(QueryableByName, Debug)]
+pub(super) struct HistoryRecord {
+    #[diesel(sql_type = sql::Nullable<sql::Text>)]
+    own_role: Option<String>,
+    #[diesel(sql_type = sql::Nullable<sql::BigInt>)]
+    running: Option<i64>,
+    #[diesel(embed)]
+    message: MessageRecord,
+}
+
+/// A row of [`Context`].
+#[derive(QueryableByName, Debug)]
+pub(super) struct ContextRecord {
+    #[diesel(embed)]
+    message: MessageRecord,
+}
+
+fn refused<T>(code: ErrorCode) -> StoreResult<T> {
+    Err(StoreError::Refused(code.into()))
+}
+
+fn page_bytes() -> i64 {
+    i64::try_from(limits::PAGE_BYTES).unwrap_or(i64::MAX)
+}
+
+/// Whether a list that grew to `taken` items may take one more, which brings it to `running` bytes.
+fn fits(taken: usize, limit: i64, running: Option<i64>) -> bool {
+    let room = i64::try_from(taken).is_ok_and(|taken| taken < limit);
+    room && (taken == 0 || running.is_none_or(|running| running <= page_bytes()))
+}
+
+/// On a reserved connection.
+pub(super) async fn heads(pools: &Pools, rooms: &[RoomId]) -> StoreResult<Vec<Head>> {
+    let rooms = rooms.iter().map(|room| room.0).collect();
+    let found = pools.reserved().await?.read(ReadHeads { rooms }).await?;
+    Ok(found.iter().map(Head::from).collect())
+}
+
+pub(super) async fn changes_after(
+    pools: &Pools,
+    room: RoomId,
+    after: Version,
+    limit: i64,
+) -> StoreResult<Changes> {
+    let limit = limit.max(1);
+    let rows = pools
+        .read(ChangesAfter {
+            room: room.0,
+            after,
+            limit,
+            bytes: page_bytes(),
+        })
+        .await?;
+    let Some(head) = rows.first().map(|row| Head::from(&row.head)) else {
+        return refused(ErrorCode::RoomNotFound);
+    };
+    let mut changes = Vec::with_capacity(rows.len());
+    let mut complete = true;
+    for row in rows {
+        let change = match row.log.into_change()? {
+            Some(change) => Some(change),
+            None => row
+                .message
+                .into_row()?
+                .map(|message| StoredChange::Message(Box::new(message))),
+        };
+        let Some(change) = change else { continue };
+        if !fits(changes.len(), limit, row.running) {
+            complete = false;
+            break;
+        }
+        changes.push(change);
+    }
+    Ok(Changes {
+        head,
+        changes,
+        complete,
+    })
+}
+
+pub(super) async fn latest_page(
+    pools: &Pools,
+    room: RoomId,
+    limit: i64,
+) -> StoreResult<LatestPage> {
+    let limit = limit.max(0);
+    let rows = pools
+        .read(LatestMessages {
+            room: room.0,
+            limit,
+            bytes: page_bytes(),
+        })
+        .await?;
+    let Some(head) = rows.first().map(|row| Head::from(&row.head)) else {
+        return refused(ErrorCode::RoomNotFound);
+    };
+    let mut messages = Vec::with_capacity(rows.len());
+    for row in rows {
+        messages.extend(row.message.into_row()?);
+    }
+    messages.reverse();
+    Ok(LatestPage { head, messages })
+}
+
+pub(super) async fn before(
+    pools: &Pools,
+    user: UserId,
+    slug: &str,
+    before: Option<Seq>,
+    limit: i64,
+) -> StoreResult<HistoryPage> {
+    let limit = limit.max(0);
+    let rows = pools
+        .read(HistoryBefore {
+            user: user.0,
+            slug: slug.to_owned(),
+            before,
+            limit,
+            bytes: page_bytes(),
+        })
+        .await?;
+    let mut page = page(rows, limit)?;
+    page.messages.reverse();
+    Ok(page)
+}
+
+pub(super) async fn after(
+    pools: &Pools,
+    user: UserId,
+    slug: &str,
+    after: Seq,
+    limit: i64,
+) -> StoreResult<HistoryPage> {
+    let limit = limit.max(0);
+    let rows = pools
+        .read(HistoryAfter {
+            user: user.0,
+            slug: slug.to_owned(),
+            after,
+            limit,
+            bytes: page_bytes(),
+        })
+        .await?;
+    page(rows, limit)
+}
+
+fn page(rows: Vec<HistoryRecord>, limit: i64) -> StoreResult<HistoryPage> {
+    match rows.first() {
+        None => return refused(ErrorCode::RoomNotFound),
+        Some(row) if row.own_role.is_none() => return refused(ErrorCode::NotAMember),
+        Some(_) => {}
+    }
+    let mut messages = Vec::with_capacity(rows.len());
+    let mut more = false;
+    for row in rows {
+        let Some(message) = row.message.into_row()? else {
+            continue;
+        };
+        if !fits(messages.len(), limit, row.running) {
+            more = true;
+            break;
+        }
+        messages.push(message);
+    }
+    Ok(HistoryPage { messages, more })
+}
+
+pub(super) async fn message(
+    pools: &Pools,
+    user: UserId,
+    slug: &str,
+    seq: Seq,
+) -> StoreResult<MessageRow> {
+    let page = after(pools, user, slug, seq.saturating_sub(1), 1).await?;
+    match page.messages.into_iter().next() {
+        Some(message) if message.seq == seq => Ok(message),
+        _ => refused(ErrorCode::MessageNotFound),
+    }
+}
+
+pub(super) async fn context(
+    pools: &Pools,
+    room: RoomId,
+    prompt_seq: Seq,
+    limit: i64,
+) -> StoreResult<Vec<MessageRow>> {
+    let limit = limit.max(0);
+    let rows = pools
+        .read(Context {
+            room: room.0,
+            prompt_seq,
+            limit,
+            bytes: i64::try_from(limits::CONTEXT_BYTES).unwrap_or(i64::MAX),
+        })
+        .await?;
+    let mut messages = Vec::with_capacity(rows.len());
+    for row in rows {
+        messages.extend(row.message.into_row()?);
+    }
+    Ok(messages)
+}

@@ -1,0 +1,162 @@
+//! Migrations, and what `salon check` wants to know. Called by `main` and by the tests' servers; each call has a
+//! connection of its own, outside the pools, so that another user may migrate than the one who serves.
+
+use diesel::migration::{Migration, MigrationSource};
+use diesel::pg::Pg;
+use diesel_async::{
+    AnsiTransactionManager, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection,
+    TransactionManager,
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use tokio::time::{Duration, timeout};
+
+use super::errors::{at_start, of_statement};
+use super::statement::{Statement, statement};
+use super::tls::Target;
+use crate::db::{StoreError, StoreResult};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// One instance migrates, the others wait for it here. The lock ends with the transaction: behind a transaction pooler
+/// no other kind would end at all. The key is the word "salon" in ASCII.
+const LOCK: &str =
+    "SET LOCAL lock_timeout = 60000; SELECT pg_advisory_xact_lock(x'73616c6f6e'::bigint)";
+
+/// How long connecting and a look at a database may take.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+
+statement!(
+    /// Whether the table of migrations is there.
+    HasMigrations {} -> (bool,), "SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL"
+);
+statement!(
+    /// The migrations that were run.
+    Applied {} -> (String,), "SELECT version::text FROM __diesel_schema_migrations"
+);
+statement!(
+    /// What the server says of itself.
+    About {} -> (String, String, String, String),
+    "SELECT current_setting('server_version'), current_setting('fsync'), \
+            current_setting('full_page_writes'), current_setting('synchronous_commit')"
+);
+
+/// What a Postgres server says of itself, for the operator.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServerDescription {
+    /// As the server names it, such as `15.18 (Debian 15.18-0+deb12u1)`.
+    pub version: String,
+    /// The settings without which an ack is not durable, each with what it is set to: `fsync`, `full_page_writes`
+    /// and `synchronous_commit`.
+    pub durability: [(&'static str, String); 3],
+}
+
+impl ServerDescription {
+    /// The settings that break the promise that an acked message survives (P1).
+    pub fn not_durable(&self) -> impl Iterator<Item = &'static str> {
+        self.durability
+            .iter()
+            .filter(|(_, value)| value == "off")
+            .map(|(name, _)| *name)
+    }
+}
+
+/// Runs every migration that was not run yet, in one transaction under a lock: many instances may start at once. Returns
+/// the names of those it ran.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] when the server cannot be reached, [`StoreError::Broken`] when a migration fails; then
+/// nothing was changed.
+pub async fn migrate(url: &str) -> StoreResult<Vec<String>> {
+    let mut connection = connect(url).await?;
+    AnsiTransactionManager::begin_transaction(&mut connection)
+        .await
+        .map_err(|error| at_start(&error))?;
+    connection
+        .batch_execute(LOCK)
+        .await
+        .map_err(|error| at_start(&error))?;
+    // diesel's migrations block, so they get a thread that may.
+    let (mut connection, names) = tokio::task::spawn_blocking(move || run_pending(connection))
+        .await
+        .map_err(|error| StoreError::Broken(error.to_string()))??;
+    AnsiTransactionManager::commit_transaction(&mut connection)
+        .await
+        .map_err(|error| StoreError::CommitUnknown(error.to_string()))?;
+    Ok(names)
+}
+
+fn run_pending(connection: AsyncPgConnection) -> StoreResult<(AsyncPgConnection, Vec<String>)> {
+    let mut harness = AsyncMigrationHarness::new(connection);
+    let names = harness
+        .run_pending_migrations(MIGRATIONS)
+        .map_err(|error| StoreError::Broken(error.to_string()))?
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    Ok((harness.into_inner(), names))
+}
+
+/// The names of the migrations that were not run yet; changes nothing.
+///
+/// # Errors
+/// As [`migrate`].
+pub async fn pending(url: &str) -> StoreResult<Vec<String>> {
+    let connection = connect(url).await?;
+    let reading = async {
+        let exists = HasMigrations {}.run(&connection).await?;
+        if exists.first().is_some_and(|(exists,)| *exists) {
+            Applied {}.run(&connection).await
+        } else {
+            Ok(Vec::new())
+        }
+    };
+    let applied = in_time(reading).await?;
+    let all: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS
+        .migrations()
+        .map_err(|error| StoreError::Broken(error.to_string()))?;
+    Ok(all
+        .iter()
+        .filter(|migration| {
+            let version = migration.name().version().to_string();
+            !applied.iter().any(|(applied,)| *applied == version)
+        })
+        .map(|migration| migration.name().to_string())
+        .collect())
+}
+
+/// Asks a server about itself.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] when it cannot be reached.
+pub async fn describe(url: &str) -> StoreResult<ServerDescription> {
+    let connection = connect(url).await?;
+    let mut rows = in_time(About {}.run(&connection)).await?;
+    let Some((version, fsync, full_page_writes, synchronous_commit)) = rows.pop() else {
+        return Err(StoreError::Broken(
+            "the server says nothing of itself".into(),
+        ));
+    };
+    Ok(ServerDescription {
+        version,
+        durability: [
+            ("fsync", fsync),
+            ("full_page_writes", full_page_writes),
+            ("synchronous_commit", synchronous_commit),
+        ],
+    })
+}
+
+async fn connect(url: &str) -> StoreResult<AsyncPgConnection> {
+    let target = Target::parse(url).map_err(StoreError::Broken)?;
+    timeout(CHECK_TIMEOUT, target.connect())
+        .await
+        .map_err(|_elapsed| StoreError::Unavailable("connecting took too long".into()))?
+        .map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
+async fn in_time<T>(work: impl Future<Output = diesel::QueryResult<T>>) -> StoreResult<T> {
+    timeout(CHECK_TIMEOUT, work)
+        .await
+        .map_err(|_elapsed| StoreError::Unavailable("the database did not answer in time".into()))?
+        .map_err(|error| of_statement(&error))
+}

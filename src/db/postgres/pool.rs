@@ -1,0 +1,340 @@
+//! Connections: three pools, and a guard that lets a connection back into its pool only when no transaction and no
+//! query is open on it. Called by every noun beside it.
+//!
+//! Everything works behind `PgBouncer` in transaction mode: the limits of a transaction are set inside it (`SET LOCAL`,
+//! sent together with BEGIN), nothing else is set, and no lock outlives it. Every wait on the server has a deadline
+//! here as well, since a server that hangs keeps no timeouts.
+
+use std::time::Duration;
+
+use diesel::QueryResult;
+use diesel_async::pooled_connection::deadpool::{Object, Pool};
+use diesel_async::pooled_connection::{
+    AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
+};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use futures_util::FutureExt;
+use secrecy::SecretString;
+use tokio::time::{Instant, timeout_at};
+
+use super::errors::{at_start, lost_connection, of_statement};
+use super::statement::{Commit, Statement};
+use super::tls::Target;
+use crate::db::{StoreError, StoreResult};
+use crate::limits;
+
+/// The limits of a transaction. They go with BEGIN, in one round trip; `SET LOCAL` ends with the transaction, so nothing
+/// leaks through a transaction pooler. Equal to the numbers in `limits.rs`, as a test holds. Every statement has its
+/// index; a plan made while a table was tiny would scan it, and stay when it has grown.
+macro_rules! begin {
+    ($begin:literal) => {
+        concat!(
+            $begin,
+            "; SET LOCAL statement_timeout = 4000; SET LOCAL lock_timeout = 2000; \
+             SET LOCAL idle_in_transaction_session_timeout = 5000; SET LOCAL enable_seqscan = off"
+        )
+    };
+}
+const BEGIN: &str = begin!("BEGIN");
+const BEGIN_READING: &str = begin!("BEGIN READ ONLY");
+
+/// How to reach Postgres.
+#[derive(Clone, Debug)]
+pub struct PostgresSettings {
+    /// `postgres://user:password@host:port/database?sslmode=…&sslrootcert=…`.
+    pub url: SecretString,
+    /// Connections for everything but probes and locked rooms.
+    pub pool_size: usize,
+    /// How long a call waits for one of them.
+    pub wait: Duration,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+}
+
+/// The three pools. Each connects when it is first needed.
+pub(super) struct Pools {
+    shared: Pool<AsyncPgConnection>,
+    /// For probes and head checks: a busy pool cannot block them.
+    reserved: Pool<AsyncPgConnection>,
+    /// For batches that wait for a locked room: they cannot take the connections of the others.
+    waiting: Pool<AsyncPgConnection>,
+}
+
+impl Pools {
+    pub(super) fn new(target: &Target, settings: &PostgresSettings) -> Result<Self, String> {
+        Ok(Self {
+            shared: pool(target, settings, settings.pool_size)?,
+            reserved: pool(target, settings, limits::RESERVED_CONNECTIONS)?,
+            waiting: pool(target, settings, limits::LOCKED_ROOMS)?,
+        })
+    }
+
+    /// A connection for anything.
+    pub(super) async fn shared(&self) -> StoreResult<Conn> {
+        Conn::take_from(&self.shared).await
+    }
+
+    /// A connection for a probe.
+    pub(super) async fn reserved(&self) -> StoreResult<Conn> {
+        Conn::take_from(&self.reserved).await
+    }
+
+    /// A connection to wait for a lock on.
+    pub(super) async fn waiting(&self) -> StoreResult<Conn> {
+        Conn::take_from(&self.waiting).await
+    }
+
+    /// One reading statement on a shared connection.
+    pub(super) async fn read<S: Statement>(&self, statement: S) -> StoreResult<S::Output> {
+        self.shared().await?.read(statement).await
+    }
+
+    /// One writing statement on a shared connection, committed.
+    pub(super) async fn write<S: Statement>(&self, statement: S) -> StoreResult<S::Output> {
+        let mut connection = self.shared().await?;
+        let output = connection.begin_with(statement).await?;
+        connection.commit().await?;
+        Ok(output)
+    }
+}
+
+fn pool(
+    target: &Target,
+    settings: &PostgresSettings,
+    size: usize,
+) -> Result<Pool<AsyncPgConnection>, String> {
+    let target = target.clone();
+    let mut config = ManagerConfig::default();
+    // An open transaction cannot be in the pool (see `Conn`) and a closed connection is seen without asking.
+    config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(move |_url| {
+        let target = target.clone();
+        async move { target.connect().await }.boxed()
+    });
+    // The manager is given no URL: it would show it in its errors.
+    let manager = AsyncDieselConnectionManager::new_with_config("", config);
+    Pool::builder(manager)
+        .max_size(size)
+        .wait_timeout(Some(settings.wait))
+        .create_timeout(Some(settings.connect_timeout))
+        .recycle_timeout(Some(settings.wait))
+        .runtime(deadpool::Runtime::Tokio1)
+        .build()
+        .map_err(|error| error.to_string())
+}
+
+/// A connection in use, with the time by which its transaction must be over. Dropped with something open, it is closed
+/// instead of given back: the server then rolls back, and no later call can meet what was left.
+pub(super) struct Conn {
+    object: Option<Object<AsyncPgConnection>>,
+    open: bool,
+    begun: Instant,
+    deadline: Instant,
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        if let Some(object) = self.object.take()
+            && self.open
+        {
+            drop(Object::take(object));
+        }
+    }
+}
+
+impl Conn {
+    async fn take_from(pool: &Pool<AsyncPgConnection>) -> StoreResult<Self> {
+        let begun = Instant::now();
+        let deadline = begun + Duration::from_millis(limits::TRANSACTION_MS);
+        let object = timeout_at(deadline, pool.get())
+            .await
+            .map_err(|_elapsed| StoreError::Unavailable("connecting took too long".into()))?
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Self {
+            object: Some(object),
+            open: false,
+            begun,
+            deadline,
+        })
+    }
+
+    /// The connection itself, to run statements on between [`Conn::open`] and the end.
+    pub(super) fn connection(&self) -> StoreResult<&AsyncPgConnection> {
+        match &self.object {
+            Some(object) => Ok(object),
+            None => Err(StoreError::Broken(
+                "a connection was used after its end".into(),
+            )),
+        }
+    }
+
+    /// Notes that something is about to be sent.
+    pub(super) fn open(&mut self) {
+        self.open = true;
+    }
+
+    /// BEGIN with its limits; first polled before the statements it is joined with.
+    pub(super) async fn begin(&self) -> StoreResult<()> {
+        let mut connection = self.connection()?;
+        connection
+            .batch_execute(BEGIN)
+            .await
+            .map_err(|error| at_start(&error))
+    }
+
+    /// Waits for an answer of the server, up to the transaction's deadline.
+    pub(super) async fn within<T>(&self, work: impl Future<Output = T>) -> StoreResult<T> {
+        timeout_at(self.deadline, work).await.map_err(|_elapsed| {
+            StoreError::Unavailable("the database did not answer in time".into())
+        })
+    }
+
+    /// Begins a transaction and runs its first statement, in one round trip.
+    pub(super) async fn begin_with<S: Statement>(&mut self, first: S) -> StoreResult<S::Output> {
+        self.open();
+        let connection = self.connection()?;
+        let both = async { futures_util::join!(self.begin(), first.run(connection)) };
+        let (begun, output) = self.within(both).await?;
+        begun?;
+        match output {
+            Ok(output) => Ok(output),
+            Err(error) => Err(self.failed(&error).await),
+        }
+    }
+
+    /// Runs a further statement of the transaction.
+    pub(super) async fn run<S: Statement>(&mut self, statement: S) -> StoreResult<S::Output> {
+        let connection = self.connection()?;
+        match self.within(statement.run(connection)).await? {
+            Ok(output) => Ok(output),
+            Err(error) => Err(self.failed(&error).await),
+        }
+    }
+
+    /// Runs one reading statement in a transaction of its own, all in one round trip.
+    pub(super) async fn read<S: Statement>(mut self, statement: S) -> StoreResult<S::Output> {
+        self.open();
+        let connection = self.connection()?;
+        let all = async {
+            let mut begin = connection;
+            futures_util::join!(
+                begin.batch_execute(BEGIN_READING),
+                statement.run(connection),
+                Commit {}.run(connection),
+            )
+        };
+        let (begun, output, ended) = self.within(all).await?;
+        self.open = ended.is_err();
+        begun.map_err(|error| at_start(&error))?;
+        output.map_err(|error| of_statement(&error))
+    }
+
+    /// Sends the last statement of the transaction and its COMMIT together.
+    ///
+    /// # Errors
+    /// [`StoreError::CommitUnknown`] when the answer was lost.
+    pub(super) async fn commit_with<S: Statement>(mut self, last: S) -> StoreResult<S::Output> {
+        let connection = self.connection()?;
+        let both = async { futures_util::join!(last.run(connection), Commit {}.run(connection)) };
+        let (output, committed) = timeout_at(self.deadline, both).await.map_err(|_elapsed| {
+            StoreError::CommitUnknown("COMMIT was not answered in time".into())
+        })?;
+        self.open = committed.is_err();
+        match output {
+            // COMMIT of a failed transaction is a rollback.
+            Err(error) if lost_connection(&error) => Err(unknown(&error)),
+            Err(error) => Err(self.judged(&error)),
+            Ok(output) => committed_or(committed).map(|()| output),
+        }
+    }
+
+    /// Commits and gives the connection back.
+    ///
+    /// # Errors
+    /// [`StoreError::CommitUnknown`] when the answer was lost.
+    pub(super) async fn commit(mut self) -> StoreResult<()> {
+        let connection = self.connection()?;
+        let committed = timeout_at(self.deadline, Commit {}.run(connection))
+            .await
+            .map_err(|_elapsed| {
+                StoreError::CommitUnknown("COMMIT was not answered in time".into())
+            })?;
+        self.open = committed.is_err();
+        committed_or(committed)
+    }
+
+    /// Ends the transaction without a trace and gives the connection back.
+    pub(super) async fn rollback(mut self) {
+        self.try_rollback().await;
+    }
+
+    /// Judges an error inside the transaction and rolls back.
+    pub(super) async fn failed(&mut self, error: &diesel::result::Error) -> StoreError {
+        if self.try_rollback().await {
+            self.judged(error)
+        } else {
+            // The connection went with the statement.
+            at_start(error)
+        }
+    }
+
+    /// Judges an error of what a transaction begins with, and rolls back.
+    pub(super) async fn failed_at_start(&mut self, error: &diesel::result::Error) -> StoreError {
+        self.try_rollback().await;
+        at_start(error)
+    }
+
+    /// A statement that took as long as it may was cut for that, in whatever language the server says so.
+    fn judged(&self, error: &diesel::result::Error) -> StoreError {
+        if self.begun.elapsed() >= Duration::from_millis(limits::STATEMENT_MS) {
+            at_start(error)
+        } else {
+            of_statement(error)
+        }
+    }
+
+    async fn try_rollback(&mut self) -> bool {
+        let Ok(mut connection) = self.connection() else {
+            return false;
+        };
+        let ended = timeout_at(self.deadline, connection.batch_execute("ROLLBACK")).await;
+        self.open = !matches!(ended, Ok(Ok(())));
+        !self.open
+    }
+}
+
+fn committed_or(committed: QueryResult<usize>) -> StoreResult<()> {
+    match committed {
+        Ok(_) => Ok(()),
+        Err(error) if lost_connection(&error) => Err(unknown(&error)),
+        Err(error) => Err(of_statement(&error)),
+    }
+}
+
+fn unknown(error: &diesel::result::Error) -> StoreError {
+    StoreError::CommitUnknown(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_begins_with_the_documented_limits() {
+        for begin in [BEGIN, BEGIN_READING] {
+            for (name, limit) in [
+                ("statement_timeout", limits::STATEMENT_MS),
+                ("lock_timeout", limits::LOCK_WAIT_MS),
+                (
+                    "idle_in_transaction_session_timeout",
+                    limits::TRANSACTION_MS,
+                ),
+            ] {
+                assert!(
+                    begin.contains(&format!("SET LOCAL {name} = {limit}")),
+                    "{begin}"
+                );
+            }
+        }
+    }
+}

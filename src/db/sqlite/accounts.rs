@@ -1,0 +1,118 @@
+//! Users on SQLite: making one, and finding one by name. Called by `contract.rs` inside a transaction, and by the other
+//! nouns for author names. It checks no password.
+
+use diesel::prelude::*;
+
+use super::columns::{Micros, StoredId, name_key, named, now, storable};
+use super::failure::{Failure, Work};
+use super::schema::{memberships, rooms, users};
+use super::sessions;
+use crate::db::changes::{NewAccount, NewSession};
+use crate::db::rows::{Credentials, UserKind, UserRow};
+use crate::db::{ASSISTANT, LOBBY, SignedIn};
+use crate::error::ErrorCode;
+use crate::ids::UserId;
+use crate::permissions::Role;
+
+/// The columns of a [`UserRow`], as loaded.
+pub(super) type UserColumns = (StoredId, String, String);
+
+/// A user's columns as everybody else has them.
+pub(super) fn user_row((id, name, kind): UserColumns) -> Work<UserRow> {
+    Ok(UserRow {
+        id: UserId(id.0),
+        name,
+        kind: named(UserKind::from_name, &kind)?,
+    })
+}
+
+/// One user by id.
+pub(super) fn by_id(conn: &mut SqliteConnection, user: UserId) -> Work<Option<UserRow>> {
+    users::table
+        .find(StoredId(user.0))
+        .select((users::id, users::name, users::kind))
+        .first::<UserColumns>(conn)
+        .optional()?
+        .map(user_row)
+        .transpose()
+}
+
+/// A user with its first session and its place in the lobby.
+pub(super) fn create(
+    conn: &mut SqliteConnection,
+    account: &NewAccount,
+    session: &NewSession,
+) -> Work<SignedIn> {
+    insert(conn, account, now())?;
+    let lobby = rooms::table
+        .filter(rooms::slug.eq(LOBBY).and(rooms::deleted_at.is_null()))
+        .select(rooms::id)
+        .first::<StoredId>(conn)
+        .optional()?;
+    if let Some(lobby) = lobby {
+        diesel::insert_into(memberships::table)
+            .values((
+                memberships::room_id.eq(lobby),
+                memberships::user_id.eq(StoredId(account.user.id.0)),
+                memberships::role.eq(Role::Member.as_str()),
+                memberships::joined_at.eq(now()),
+            ))
+            .execute(conn)?;
+    }
+    sessions::create(conn, session)
+}
+
+/// A user alone.
+pub(super) fn insert(conn: &mut SqliteConnection, account: &NewAccount, at: Micros) -> Work<()> {
+    let key = name_key(storable(&account.user.name)?);
+    if held(conn, &key)?.is_some() {
+        return Err(ErrorCode::NameTaken.into());
+    }
+    let unique_name = (account.user.kind != UserKind::Guest).then_some(&key);
+    diesel::insert_into(users::table)
+        .values((
+            users::id.eq(StoredId(account.user.id.0)),
+            users::kind.eq(account.user.kind.as_str()),
+            users::name.eq(&account.user.name),
+            users::name_key.eq(&key),
+            users::unique_name.eq(unique_name),
+            users::password_hash.eq(account.password_hash.as_deref()),
+            users::admin.eq(account.admin),
+            users::created_at.eq(at),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// What to check a password against.
+pub(super) fn credentials(conn: &mut SqliteConnection, name: &str) -> Work<Option<Credentials>> {
+    let Some((user, Some(password_hash))) = held(conn, &name_key(storable(name)?))? else {
+        return Ok(None);
+    };
+    Ok(Some(Credentials {
+        user: user_row(user)?,
+        password_hash,
+    }))
+}
+
+/// The user of that name. Guests are not found by name: several may have the same.
+pub(super) fn by_name(conn: &mut SqliteConnection, name: &str) -> Work<UserRow> {
+    let (user, _) = held(conn, &name_key(storable(name)?))?.ok_or(ErrorCode::UserNotFound)?;
+    user_row(user)
+}
+
+/// The assistant, which has had its name since the database was made.
+pub(super) fn assistant(conn: &mut SqliteConnection) -> Work<UserRow> {
+    let (user, _) = held(conn, &name_key(ASSISTANT))?
+        .ok_or_else(|| Failure::Corrupt("there is no assistant".into()))?;
+    user_row(user)
+}
+
+/// Who, not being a guest, holds a name, and with which password.
+fn held(conn: &mut SqliteConnection, key: &str) -> Work<Option<(UserColumns, Option<String>)>> {
+    Ok(users::table
+        .filter(users::unique_name.eq(key))
+        .select(((users::id, users::name, users::kind), users::password_hash))
+        .first(conn)
+        .optional()?)
+}

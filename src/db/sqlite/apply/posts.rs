@@ -1,0 +1,191 @@
+//! Posting on SQLite: the repeat, the rights, the rate, the message, and the reply it may ask for. Called by `apply`
+//! for each post of a batch, in order.
+
+use diesel::prelude::*;
+
+use super::room::RoomWork;
+use crate::db::changes::{NewPost, Posted};
+use crate::db::rows::{
+    MessageKind, MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState, UserKind, UserRow,
+    Visibility,
+};
+use crate::db::sqlite::columns::{Micros, StoredId, storable, time};
+use crate::db::sqlite::failure::Work;
+use crate::db::sqlite::schema::{messages, replies};
+use crate::error::{ErrorCode, Refusal};
+use crate::ids::{Seq, UserId, Version};
+use crate::limits::{REPLIES_PER_ROOM, RETRY_HINT_MS};
+use crate::permissions::Action;
+
+/// Stores a message, or finds it stored.
+pub(super) fn post(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Posted> {
+    if let Some(posted) = repeat(work, post)? {
+        return Ok(posted);
+    }
+    work.require(post.author, Action::Post)?;
+    if post.over_rate {
+        let refusal = Refusal::from(ErrorCode::RateLimited).retry_after_ms(RETRY_HINT_MS);
+        return Err(refusal.into());
+    }
+    if let Some(reply_to) = post.reply_to {
+        require_message(work, reply_to)?;
+    }
+    storable(&post.body)?;
+    storable(post.html.as_deref().unwrap_or_default())?;
+    let author = work.known_user(post.author)?;
+    let assistant = wanted_assistant(work, post, &author)?;
+    let message = new_message(work, author, MessageMeta::default())?;
+    let (seq, version, created_at) = (message.seq, message.version, message.created_at);
+    work.insert_message(MessageRow {
+        client_id: Some(post.client_id),
+        body: post.body.clone(),
+        html: post.html.clone(),
+        reply_to: post.reply_to,
+        ..message
+    })?;
+    let (reply_seq, reply_refused) = match assistant {
+        Some(Ok(assistant)) => (Some(queue_reply(work, assistant, post.author, seq)?), None),
+        Some(Err(code)) => (None, Some(code)),
+        None => (None, None),
+    };
+    Ok(Posted {
+        seq,
+        version,
+        created_at,
+        duplicate: false,
+        reply_seq,
+        reply_refused,
+    })
+}
+
+/// The answer to a message that is stored already, whoever its author has become since.
+fn repeat(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Option<Posted>> {
+    let found = messages::table
+        .filter(messages::room_id.eq(work.id))
+        .filter(messages::author_id.eq(StoredId(post.author.0)))
+        .filter(messages::client_id.eq(StoredId(post.client_id.0)))
+        .select((
+            messages::seq,
+            messages::created_version,
+            messages::created_at,
+        ))
+        .first::<(Seq, Version, Micros)>(work.conn)
+        .optional()?;
+    let Some((seq, version, created_at)) = found else {
+        return Ok(None);
+    };
+    let reply_seq = replies::table
+        .filter(replies::room_id.eq(work.id))
+        .filter(replies::prompt_seq.eq(seq))
+        .select(replies::seq)
+        .first::<Seq>(work.conn)
+        .optional()?;
+    Ok(Some(Posted {
+        seq,
+        version,
+        created_at: time(created_at)?,
+        duplicate: true,
+        reply_seq,
+        reply_refused: None,
+    }))
+}
+
+fn require_message(work: &mut RoomWork<'_>, seq: Seq) -> Work<()> {
+    let found: i64 = messages::table
+        .find((work.id, seq))
+        .filter(messages::deleted_at.is_null())
+        .count()
+        .get_result(work.conn)?;
+    if found == 0 {
+        return Err(ErrorCode::MessageNotFound.into());
+    }
+    Ok(())
+}
+
+/// Who is to answer, why nobody does, or `None` when nobody was asked.
+fn wanted_assistant(
+    work: &mut RoomWork<'_>,
+    post: &NewPost,
+    author: &UserRow,
+) -> Work<Option<Result<UserRow, ErrorCode>>> {
+    let Some(prompt) = post.prompt else {
+        return Ok(None);
+    };
+    let asked = prompt.mentioned || work.visibility == Visibility::Direct;
+    // An assistant that called itself would never stop.
+    if !asked || author.kind == UserKind::Assistant {
+        return Ok(None);
+    }
+    let Some(assistant) = work.user(prompt.assistant)? else {
+        return Ok(Some(Err(ErrorCode::NoAssistant)));
+    };
+    if assistant.kind != UserKind::Assistant {
+        return Ok(Some(Err(ErrorCode::NoAssistant)));
+    }
+    if unsettled_replies(work)? >= REPLIES_PER_ROOM {
+        return Ok(Some(Err(ErrorCode::TooManyReplies)));
+    }
+    Ok(Some(Ok(assistant)))
+}
+
+/// How many replies of the room wait or run.
+pub(super) fn unsettled_replies(work: &mut RoomWork<'_>) -> Work<i64> {
+    Ok(replies::table
+        .filter(replies::room_id.eq(work.id))
+        .filter(replies::settled_at.is_null())
+        .count()
+        .get_result(work.conn)?)
+}
+
+fn queue_reply(
+    work: &mut RoomWork<'_>,
+    assistant: UserRow,
+    asker: UserId,
+    prompt_seq: Seq,
+) -> Work<Seq> {
+    let meta = MessageMeta {
+        reply: Some(ReplyMeta {
+            prompt_seq,
+            ..ReplyMeta::default()
+        }),
+    };
+    let message = new_message(work, assistant, meta)?;
+    let seq = message.seq;
+    work.insert_message(MessageRow {
+        kind: MessageKind::Assistant,
+        state: MessageState::Queued,
+        reply_to: Some(prompt_seq),
+        ..message
+    })?;
+    diesel::insert_into(replies::table)
+        .values((
+            replies::room_id.eq(work.id),
+            replies::seq.eq(seq),
+            replies::prompt_seq.eq(prompt_seq),
+            replies::asker_id.eq(StoredId(asker.0)),
+            replies::state.eq(ReplyState::Queued.as_str()),
+            replies::queued_at.eq(work.now),
+        ))
+        .execute(work.conn)?;
+    Ok(seq)
+}
+
+/// A message at the next seq and version, complete and without text yet.
+fn new_message(work: &mut RoomWork<'_>, author: UserRow, meta: MessageMeta) -> Work<MessageRow> {
+    work.head.last_seq += 1;
+    Ok(MessageRow {
+        seq: work.head.last_seq,
+        version: work.next_version(),
+        author,
+        client_id: None,
+        kind: MessageKind::User,
+        state: MessageState::Complete,
+        body: String::new(),
+        html: None,
+        reply_to: None,
+        meta,
+        created_at: time(work.now)?,
+        edited_at: None,
+        deleted_at: None,
+    })
+}

@@ -1,0 +1,276 @@
+//! Versioned changes of replies on SQLite: stopped, retried, settled, interrupted. Called by `apply`. What runners
+//! write between them is in `db/sqlite/runners.rs`.
+
+use diesel::prelude::*;
+
+use super::posts::unsettled_replies;
+use super::room::{RoomWork, meta_text};
+use crate::db::changes::Settlement;
+use crate::db::rows::{MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState};
+use crate::db::sqlite::columns::{Micros, StoredId, named, storable};
+use crate::db::sqlite::failure::{Failure, Work};
+use crate::db::sqlite::schema::{messages as columns, replies, reply_chunks};
+use crate::db::sqlite::{messages, replies as saved};
+use crate::error::{ErrorCode, Refusal};
+use crate::ids::{Attempt, RoomId, Seq, UserId, Version};
+use crate::limits::REPLIES_PER_ROOM;
+use crate::permissions::{Action, allows};
+
+/// What a change of a reply is judged by.
+struct Reply {
+    prompt_seq: Seq,
+    asker: UserId,
+    state: ReplyState,
+    attempt: Attempt,
+    shown: bool,
+    lease_owner: Option<StoredId>,
+    lease_until: Option<Micros>,
+}
+
+/// A reply's message as it is to be from the next version on.
+struct Rewrite {
+    state: MessageState,
+    body: String,
+    html: Option<String>,
+    meta: ReplyMeta,
+}
+
+/// Stops a queued reply here and now; asks the runner of a streaming one.
+pub(super) fn stop(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Version> {
+    let reply = steered(work, actor, seq)?;
+    match reply.state {
+        ReplyState::Settled => Err(ErrorCode::ReplySettled.into()),
+        ReplyState::Streaming => {
+            diesel::update(replies::table.find((work.id, seq)))
+                .set(replies::stop_requested.eq(true))
+                .execute(work.conn)?;
+            Ok(work.head.version)
+        }
+        ReplyState::Queued => {
+            let meta = plain_meta(&reply);
+            end(
+                work,
+                seq,
+                Rewrite {
+                    state: MessageState::Stopped,
+                    body: String::new(),
+                    html: None,
+                    meta,
+                },
+            )
+        }
+    }
+}
+
+/// Puts a reply that ended early back to the start. Its attempts stay counted, so that a late word of an old one is
+/// known as such.
+pub(super) fn retry(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Version> {
+    let reply = steered(work, actor, seq)?;
+    if reply.state != ReplyState::Settled {
+        return Err(ErrorCode::ReplyRunning.into());
+    }
+    if message(work, seq)?.state == MessageState::Complete {
+        return Err(ErrorCode::ReplySettled.into());
+    }
+    if unsettled_replies(work)? >= REPLIES_PER_ROOM {
+        return Err(ErrorCode::TooManyReplies.into());
+    }
+    diesel::update(replies::table.find((work.id, seq)))
+        .set((
+            replies::state.eq(ReplyState::Queued.as_str()),
+            replies::shown.eq(false),
+            replies::stop_requested.eq(false),
+            replies::queued_at.eq(work.now),
+            replies::settled_at.eq(None::<Micros>),
+            replies::lease_owner.eq(None::<StoredId>),
+            replies::lease_until.eq(None::<Micros>),
+        ))
+        .execute(work.conn)?;
+    let meta = plain_meta(&reply);
+    rewrite(
+        work,
+        seq,
+        Rewrite {
+            state: MessageState::Queued,
+            body: String::new(),
+            html: None,
+            meta,
+        },
+    )
+}
+
+/// The runner's last word.
+pub(super) fn settle(work: &mut RoomWork<'_>, settlement: &Settlement) -> Work<Version> {
+    let held = find(work, settlement.seq)?.is_some_and(|reply| {
+        reply.state == ReplyState::Streaming
+            && reply.attempt == settlement.attempt
+            && reply.lease_owner == Some(StoredId(settlement.owner.0))
+    });
+    if !held {
+        return Err(ErrorCode::ReplySettled.into());
+    }
+    if settlement.state == MessageState::Queued {
+        return Err(Refusal::with_message(
+            ErrorCode::BadRequest,
+            "A reply does not end as a queued one.",
+        )
+        .into());
+    }
+    storable(&settlement.body)?;
+    storable(settlement.html.as_deref().unwrap_or_default())?;
+    let usage = settlement.meta.usage;
+    diesel::update(replies::table.find((work.id, settlement.seq)))
+        .set((
+            replies::model.eq(settlement.meta.model.as_deref()),
+            replies::input_tokens.eq(usage.map(|usage| usage.input_tokens)),
+            replies::output_tokens.eq(usage.map(|usage| usage.output_tokens)),
+        ))
+        .execute(work.conn)?;
+    end(
+        work,
+        settlement.seq,
+        Rewrite {
+            state: settlement.state,
+            body: settlement.body.clone(),
+            html: settlement.html.clone(),
+            meta: settlement.meta.clone(),
+        },
+    )
+}
+
+/// Ends a reply whose runner died after it had shown some of it, with the text that was saved.
+pub(super) fn interrupt(work: &mut RoomWork<'_>, seq: Seq, attempt: Attempt) -> Work<Version> {
+    let now = work.now;
+    let orphaned = find(work, seq)?.filter(|reply| {
+        reply.state == ReplyState::Streaming
+            && reply.attempt == attempt
+            && reply.shown
+            && reply.lease_until.is_some_and(|until| until <= now)
+    });
+    let reply = orphaned.ok_or(ErrorCode::ReplySettled)?;
+    let (_, body) = saved::saved_text(work.conn, RoomId(work.id.0), seq, attempt)?;
+    let meta = plain_meta(&reply);
+    end(
+        work,
+        seq,
+        Rewrite {
+            state: MessageState::Interrupted,
+            body,
+            html: None,
+            meta,
+        },
+    )
+}
+
+/// The reply, if the actor may stop and retry it.
+fn steered(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Reply> {
+    let role = work.member_role(actor)?;
+    let reply = find(work, seq)?.ok_or(ErrorCode::ReplyNotFound)?;
+    let own = reply.asker == actor && allows(role, Action::SteerOwnReply);
+    if own || allows(role, Action::SteerAnyReply) {
+        Ok(reply)
+    } else {
+        Err(ErrorCode::Forbidden.into())
+    }
+}
+
+type ReplyColumns = (
+    Seq,
+    StoredId,
+    String,
+    Attempt,
+    bool,
+    Option<StoredId>,
+    Option<Micros>,
+);
+
+fn find(work: &mut RoomWork<'_>, seq: Seq) -> Work<Option<Reply>> {
+    let found = replies::table
+        .find((work.id, seq))
+        .select((
+            replies::prompt_seq,
+            replies::asker_id,
+            replies::state,
+            replies::attempt,
+            replies::shown,
+            replies::lease_owner,
+            replies::lease_until,
+        ))
+        .first::<ReplyColumns>(work.conn)
+        .optional()?;
+    found
+        .map(
+            |(prompt_seq, asker, state, attempt, shown, lease_owner, lease_until)| {
+                Ok(Reply {
+                    prompt_seq,
+                    asker: UserId(asker.0),
+                    state: named(ReplyState::from_name, &state)?,
+                    attempt,
+                    shown,
+                    lease_owner,
+                    lease_until,
+                })
+            },
+        )
+        .transpose()
+}
+
+/// What is known of a reply without its runner.
+fn plain_meta(reply: &Reply) -> ReplyMeta {
+    ReplyMeta {
+        prompt_seq: reply.prompt_seq,
+        attempt: reply.attempt,
+        ..ReplyMeta::default()
+    }
+}
+
+/// Settles a reply: no lease, no chunks, and its message as it stays.
+fn end(work: &mut RoomWork<'_>, seq: Seq, last: Rewrite) -> Work<Version> {
+    diesel::update(replies::table.find((work.id, seq)))
+        .set((
+            replies::state.eq(ReplyState::Settled.as_str()),
+            replies::settled_at.eq(Some(work.now)),
+            replies::lease_owner.eq(None::<StoredId>),
+            replies::lease_until.eq(None::<Micros>),
+        ))
+        .execute(work.conn)?;
+    diesel::delete(
+        reply_chunks::table
+            .filter(reply_chunks::room_id.eq(work.id))
+            .filter(reply_chunks::seq.eq(seq)),
+    )
+    .execute(work.conn)?;
+    rewrite(work, seq, last)
+}
+
+/// Gives a reply's message its new form at the next version, and records it.
+fn rewrite(work: &mut RoomWork<'_>, seq: Seq, new: Rewrite) -> Work<Version> {
+    let present = message(work, seq)?;
+    let version = work.next_version();
+    let row = MessageRow {
+        version,
+        state: new.state,
+        body: new.body,
+        html: new.html,
+        meta: MessageMeta {
+            reply: Some(new.meta),
+        },
+        ..present
+    };
+    diesel::update(columns::table.find((work.id, seq)))
+        .set((
+            columns::version.eq(version),
+            columns::state.eq(row.state.as_str()),
+            columns::body.eq(&row.body),
+            columns::html.eq(row.html.as_deref()),
+            columns::meta.eq(meta_text(&row.meta)?),
+        ))
+        .execute(work.conn)?;
+    work.record(row);
+    Ok(version)
+}
+
+fn message(work: &mut RoomWork<'_>, seq: Seq) -> Work<MessageRow> {
+    messages::one(work.conn, RoomId(work.id.0), seq)?
+        .ok_or_else(|| Failure::Corrupt(format!("reply {seq} has no message")))
+}

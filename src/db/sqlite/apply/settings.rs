@@ -1,0 +1,69 @@
+//! Changes of a room itself on SQLite: its name, its visibility, its end. Called by `apply`.
+
+use diesel::prelude::*;
+use serde_json::json;
+
+use super::room::RoomWork;
+use crate::db::rows::{LogKind, ReplyState, Visibility};
+use crate::db::sqlite::columns::{Micros, StoredId, storable};
+use crate::db::sqlite::failure::Work;
+use crate::db::sqlite::schema::{replies, reply_chunks, rooms};
+use crate::error::{ErrorCode, Refusal};
+use crate::ids::{UserId, Version};
+use crate::permissions::Action;
+
+/// Changes name or visibility.
+pub(super) fn edit(
+    work: &mut RoomWork<'_>,
+    actor: UserId,
+    name: Option<&str>,
+    visibility: Option<Visibility>,
+) -> Work<Version> {
+    work.require(actor, Action::EditRoom)?;
+    let name = storable(name.unwrap_or(&work.name))?.to_owned();
+    let visibility = visibility.unwrap_or(work.visibility);
+    let direct = |visibility| visibility == Visibility::Direct;
+    if direct(visibility) != direct(work.visibility) {
+        return Err(Refusal::with_message(
+            ErrorCode::BadRequest,
+            "A room never becomes or stops being a direct one.",
+        )
+        .into());
+    }
+    if name == work.name && visibility == work.visibility {
+        return Ok(work.head.version);
+    }
+    diesel::update(rooms::table.find(work.id))
+        .set((
+            rooms::name.eq(&name),
+            rooms::visibility.eq(visibility.as_str()),
+        ))
+        .execute(work.conn)?;
+    let data = json!({ "name": name, "visibility": visibility.as_str() });
+    work.name = name;
+    work.visibility = visibility;
+    work.log(LogKind::Settings, None, None, data)
+}
+
+/// Deletes the room: its rows stay, nobody sees them. Its replies end without a word, since the deletion is the
+/// last version there is; their runners find their leases gone.
+pub(super) fn delete(work: &mut RoomWork<'_>, actor: UserId) -> Work<Version> {
+    work.require(actor, Action::DeleteRoom)?;
+    diesel::update(rooms::table.find(work.id))
+        .set(rooms::deleted_at.eq(Some(work.now)))
+        .execute(work.conn)?;
+    diesel::update(replies::table)
+        .filter(replies::room_id.eq(work.id))
+        .filter(replies::settled_at.is_null())
+        .set((
+            replies::state.eq(ReplyState::Settled.as_str()),
+            replies::settled_at.eq(Some(work.now)),
+            replies::lease_owner.eq(None::<StoredId>),
+            replies::lease_until.eq(None::<Micros>),
+        ))
+        .execute(work.conn)?;
+    diesel::delete(reply_chunks::table.filter(reply_chunks::room_id.eq(work.id)))
+        .execute(work.conn)?;
+    work.deleted = true;
+    work.log(LogKind::Deleted, None, None, json!({}))
+}

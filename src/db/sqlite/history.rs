@@ -1,0 +1,151 @@
+//! Reading a room's past on SQLite: pages of messages and the changes above a cursor. Called by `contract.rs` inside a
+//! read transaction, which is one snapshot: head, membership and rows belong together.
+
+use diesel::connection::DefaultLoadingMode;
+use diesel::prelude::*;
+
+use super::columns::StoredId;
+use super::failure::Work;
+use super::messages::{self, StoredMessage, of_room, page_bytes, take_messages};
+use super::rooms;
+use super::schema::messages as columns;
+use super::schema::rooms as room_columns;
+use crate::db::rows::{Changes, HistoryPage, LatestPage, LogRow, MessageRow, StoredChange};
+use crate::error::ErrorCode;
+use crate::ids::{RoomId, Seq, UserId, Version};
+use crate::limits::PAGE_BYTES;
+
+/// Every change above `after`, and the head. A deleted room still tells that it was deleted.
+pub(super) fn changes_after(
+    conn: &mut SqliteConnection,
+    room: RoomId,
+    after: Version,
+    limit: i64,
+) -> Work<Changes> {
+    let limit = limit.max(1);
+    let head = rooms::head(conn, room)?;
+    let rows = of_room(StoredId(room.0))
+        .filter(columns::version.gt(after))
+        .order(columns::version)
+        .limit(limit.saturating_add(1))
+        .load_iter::<StoredMessage, DefaultLoadingMode>(conn)?;
+    let cut = take_messages(rows, limit, PAGE_BYTES, page_bytes)?;
+    let log = messages::log_after(conn, room, after, limit.saturating_add(1))?;
+    let (changes, complete) = merge(cut.rows, cut.more, log, limit);
+    Ok(Changes {
+        head,
+        changes,
+        complete,
+    })
+}
+
+/// Both lists in version order, up to `limit`. Where the messages were cut, nothing above the last of them is known.
+fn merge(
+    messages: Vec<MessageRow>,
+    cut: bool,
+    log: Vec<LogRow>,
+    limit: i64,
+) -> (Vec<StoredChange>, bool) {
+    let end = match (cut, messages.last()) {
+        (true, Some(last)) => last.version,
+        _ => Version::MAX,
+    };
+    let mut changes: Vec<StoredChange> = messages
+        .into_iter()
+        .map(|message| StoredChange::Message(Box::new(message)))
+        .chain(log.into_iter().map(StoredChange::Log))
+        .filter(|change| change.version() <= end)
+        .collect();
+    changes.sort_unstable_by_key(StoredChange::version);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let complete = !cut && changes.len() <= limit;
+    changes.truncate(limit);
+    (changes, complete)
+}
+
+/// The latest messages, whoever reads them.
+pub(super) fn latest_page(
+    conn: &mut SqliteConnection,
+    room: RoomId,
+    limit: i64,
+) -> Work<LatestPage> {
+    let living: i64 = room_columns::table
+        .find(StoredId(room.0))
+        .filter(room_columns::deleted_at.is_null())
+        .count()
+        .get_result(conn)?;
+    if living == 0 {
+        return Err(ErrorCode::RoomNotFound.into());
+    }
+    let head = rooms::head(conn, room)?;
+    let page = downwards(conn, room, Seq::MAX, limit)?;
+    Ok(LatestPage {
+        head,
+        messages: page.messages,
+    })
+}
+
+/// A member's page before `before`, or its latest.
+pub(super) fn before(
+    conn: &mut SqliteConnection,
+    user: UserId,
+    slug: &str,
+    before: Option<Seq>,
+    limit: i64,
+) -> Work<HistoryPage> {
+    let (view, _) = rooms::of_member(conn, user, slug)?;
+    downwards(conn, view.room.id, before.unwrap_or(Seq::MAX), limit)
+}
+
+/// A member's page after `after`.
+pub(super) fn after(
+    conn: &mut SqliteConnection,
+    user: UserId,
+    slug: &str,
+    after: Seq,
+    limit: i64,
+) -> Work<HistoryPage> {
+    let (view, _) = rooms::of_member(conn, user, slug)?;
+    let limit = limit.max(0);
+    let rows = of_room(StoredId(view.room.id.0))
+        .filter(columns::seq.gt(after))
+        .order(columns::seq)
+        .limit(limit.saturating_add(1))
+        .load_iter::<StoredMessage, DefaultLoadingMode>(conn)?;
+    let cut = take_messages(rows, limit, PAGE_BYTES, page_bytes)?;
+    Ok(HistoryPage {
+        messages: cut.rows,
+        more: cut.more,
+    })
+}
+
+/// One message of a member's room.
+pub(super) fn message(
+    conn: &mut SqliteConnection,
+    user: UserId,
+    slug: &str,
+    seq: Seq,
+) -> Work<MessageRow> {
+    let (view, _) = rooms::of_member(conn, user, slug)?;
+    Ok(messages::one(conn, view.room.id, seq)?.ok_or(ErrorCode::MessageNotFound)?)
+}
+
+fn downwards(
+    conn: &mut SqliteConnection,
+    room: RoomId,
+    before: Seq,
+    limit: i64,
+) -> Work<HistoryPage> {
+    let limit = limit.max(0);
+    let rows = of_room(StoredId(room.0))
+        .filter(columns::seq.lt(before))
+        .order(columns::seq.desc())
+        .limit(limit.saturating_add(1))
+        .load_iter::<StoredMessage, DefaultLoadingMode>(conn)?;
+    let mut cut = take_messages(rows, limit, PAGE_BYTES, page_bytes)?;
+    cut.rows.reverse();
+    Ok(HistoryPage {
+        messages: cut.rows,
+        more: cut.more,
+    })
+}

@@ -1,0 +1,87 @@
+//! Membership on SQLite: proving, joining and listing it. Called by `contract.rs` inside a transaction. Versioned
+//! changes of it are in `apply/members.rs`.
+
+use diesel::prelude::*;
+
+use super::accounts;
+use super::accounts::{UserColumns, user_row};
+use super::columns::{StoredId, named};
+use super::failure::{Failure, Work};
+use super::rooms;
+use super::schema::{memberships, users};
+use crate::db::rows::{MemberRow, Proof};
+use crate::error::{ErrorCode, Refusal};
+use crate::ids::UserId;
+use crate::permissions::Role;
+
+/// Proves one membership, or says why not.
+pub(super) fn prove(
+    conn: &mut SqliteConnection,
+    user: UserId,
+    slug: &str,
+) -> Work<Result<Proof, Refusal>> {
+    match rooms::of_member(conn, user, slug) {
+        Ok((view, role)) => Ok(Ok(Proof { user, role, view })),
+        Err(Failure::Refused(refusal)) => Ok(Err(refusal)),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Makes the user a member of a public room, unless it is one, and proves it.
+pub(super) fn join(conn: &mut SqliteConnection, user: UserId, slug: &str) -> Work<Proof> {
+    let mut view = rooms::visible(conn, user, slug)?;
+    let role = match view.role {
+        Some(role) => role,
+        None => {
+            if accounts::by_id(conn, user)?.is_none() {
+                return Err(ErrorCode::UserNotFound.into());
+            }
+            rooms::insert_member(conn, view.room.id, user, Role::Member)?;
+            Role::Member
+        }
+    };
+    view.role = Some(role);
+    Ok(Proof { user, role, view })
+}
+
+/// The members by name.
+pub(super) fn list(
+    conn: &mut SqliteConnection,
+    user: UserId,
+    slug: &str,
+    after: Option<UserId>,
+    limit: i64,
+) -> Work<Vec<MemberRow>> {
+    let (view, _) = rooms::of_member(conn, user, slug)?;
+    let mut query = memberships::table
+        .inner_join(users::table)
+        .filter(memberships::room_id.eq(StoredId(view.room.id.0)))
+        .order((users::name_key, users::id))
+        .select(((users::id, users::name, users::kind), memberships::role))
+        .limit(limit.max(0))
+        .into_boxed();
+    if let Some(after) = after {
+        let after = StoredId(after.0);
+        let key = users::table
+            .find(after)
+            .select(users::name_key)
+            .first::<String>(conn)
+            .optional()?
+            .ok_or(ErrorCode::UserNotFound)?;
+        query = query.filter(
+            users::name_key
+                .gt(key.clone())
+                .or(users::name_key.eq(key).and(users::id.gt(after))),
+        );
+    }
+    query
+        .load::<(UserColumns, String)>(conn)?
+        .into_iter()
+        .map(|(user, role)| {
+            Ok(MemberRow {
+                user: user_row(user)?,
+                role: named(Role::from_name, &role)?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,99 @@
+//! Reading replies on SQLite: what runs, what was saved, whose lease ran out. Called by `contract.rs` inside a read
+//! transaction, and by `apply/`. Runners' writes are in `runners.rs`.
+
+use diesel::prelude::*;
+
+use super::columns::{StoredId, named, now};
+use super::failure::Work;
+use super::schema::{replies, reply_chunks};
+use crate::db::rows::{ExpiredReply, ReplyChunk, ReplyState, RunningReply};
+use crate::ids::{Attempt, ChunkNumber, RoomId, Seq};
+
+/// The saved chunks of an attempt from number `from` on; a run that holds `from` comes whole.
+pub(super) fn chunks(
+    conn: &mut SqliteConnection,
+    room: RoomId,
+    seq: Seq,
+    attempt: Attempt,
+    from: ChunkNumber,
+) -> Work<Vec<ReplyChunk>> {
+    let found = reply_chunks::table
+        .filter(reply_chunks::room_id.eq(StoredId(room.0)))
+        .filter(reply_chunks::seq.eq(seq))
+        .filter(reply_chunks::attempt.eq(attempt))
+        .filter((reply_chunks::first + reply_chunks::count).gt(from))
+        .order(reply_chunks::first)
+        .select((reply_chunks::first, reply_chunks::count, reply_chunks::text))
+        .load::<(ChunkNumber, ChunkNumber, String)>(conn)?;
+    Ok(found
+        .into_iter()
+        .map(|(first, count, text)| ReplyChunk { first, count, text })
+        .collect())
+}
+
+/// The saved text of an attempt.
+pub(super) fn saved_text(
+    conn: &mut SqliteConnection,
+    room: RoomId,
+    seq: Seq,
+    attempt: Attempt,
+) -> Work<(ChunkNumber, String)> {
+    let saved = chunks(conn, room, seq, attempt, 1)?;
+    let last = saved.last().map_or(0, |run| run.first + run.count - 1);
+    Ok((last, saved.into_iter().map(|run| run.text).collect()))
+}
+
+/// The room's replies that are not settled.
+pub(super) fn running(conn: &mut SqliteConnection, room: RoomId) -> Work<Vec<RunningReply>> {
+    let found = replies::table
+        .filter(replies::room_id.eq(StoredId(room.0)))
+        .filter(replies::settled_at.is_null())
+        .order(replies::seq)
+        .select((
+            replies::seq,
+            replies::prompt_seq,
+            replies::state,
+            replies::attempt,
+        ))
+        .load::<(Seq, Seq, String, Attempt)>(conn)?;
+    found
+        .into_iter()
+        .map(|(seq, prompt_seq, state, attempt)| {
+            let (chunks, body) = saved_text(conn, room, seq, attempt)?;
+            Ok(RunningReply {
+                seq,
+                prompt_seq,
+                state: named(ReplyState::from_name, &state)?,
+                attempt,
+                chunks,
+                body,
+            })
+        })
+        .collect()
+}
+
+/// Streaming replies whose lease has run out.
+pub(super) fn expired(conn: &mut SqliteConnection, limit: i64) -> Work<Vec<ExpiredReply>> {
+    let found = replies::table
+        .filter(replies::settled_at.is_null())
+        .filter(replies::state.eq(ReplyState::Streaming.as_str()))
+        .filter(replies::lease_until.le(now()))
+        .order(replies::lease_until)
+        .limit(limit.max(0))
+        .select((
+            replies::room_id,
+            replies::seq,
+            replies::attempt,
+            replies::shown,
+        ))
+        .load::<(StoredId, Seq, Attempt, bool)>(conn)?;
+    Ok(found
+        .into_iter()
+        .map(|(room, seq, attempt, shown)| ExpiredReply {
+            room: RoomId(room.0),
+            seq,
+            attempt,
+            shown,
+        })
+        .collect())
+}

@@ -1,0 +1,173 @@
+//! What the runners of replies write on SQLite: claims, leases, saved chunks. Called by `contract.rs` inside a
+//! transaction. None of it takes a version; every write names the attempt, so a runner that lost its lease changes nothing.
+
+use diesel::prelude::*;
+
+use super::columns::{Micros, StoredId, named, now, storable};
+use super::failure::Work;
+use super::schema::{memberships, replies, reply_chunks};
+use crate::db::changes::ChunkAppend;
+use crate::db::rows::{ClaimedReply, LeaseState, ReplyState};
+use crate::ids::{Attempt, InstanceId, RoomId, Seq, UserId};
+use crate::limits::LEASE_MS;
+use crate::permissions::{Action, Role, allows};
+
+/// Takes queued replies, and those whose runner died before it showed anything.
+pub(super) fn claim(
+    conn: &mut SqliteConnection,
+    owner: InstanceId,
+    limit: i64,
+) -> Work<Vec<ClaimedReply>> {
+    let at = now();
+    let queued = replies::state.eq(ReplyState::Queued.as_str());
+    let orphaned = replies::state
+        .eq(ReplyState::Streaming.as_str())
+        .and(replies::shown.eq(false))
+        .and(replies::lease_until.le(at).assume_not_null());
+    let found = replies::table
+        .filter(replies::settled_at.is_null())
+        .filter(queued.or(orphaned))
+        .order((replies::queued_at, replies::seq))
+        .limit(limit.max(0))
+        .select((
+            replies::room_id,
+            replies::seq,
+            replies::prompt_seq,
+            replies::attempt,
+            replies::asker_id,
+        ))
+        .load::<(StoredId, Seq, Seq, Attempt, StoredId)>(conn)?;
+    found
+        .into_iter()
+        .map(|(room, seq, prompt_seq, last, asker)| {
+            let attempt = last + 1;
+            diesel::update(replies::table.find((room, seq)))
+                .set((
+                    replies::state.eq(ReplyState::Streaming.as_str()),
+                    replies::attempt.eq(attempt),
+                    replies::lease_owner.eq(Some(StoredId(owner.0))),
+                    replies::lease_until.eq(Some(lease_end(at))),
+                ))
+                .execute(conn)?;
+            Ok(ClaimedReply {
+                room: RoomId(room.0),
+                seq,
+                prompt_seq,
+                attempt,
+                asker: UserId(asker.0),
+                asker_may_prompt: may_prompt(conn, room, asker)?,
+            })
+        })
+        .collect()
+}
+
+/// Notes that text is about to be shown.
+pub(super) fn mark_shown(
+    conn: &mut SqliteConnection,
+    owner: InstanceId,
+    room: RoomId,
+    seq: Seq,
+    attempt: Attempt,
+) -> Work<bool> {
+    let marked = diesel::update(replies::table.find((StoredId(room.0), seq)))
+        .filter(held(owner, attempt))
+        .set(replies::shown.eq(true))
+        .execute(conn)?;
+    Ok(marked == 1)
+}
+
+/// Saves chunks and renews leases.
+pub(super) fn append(
+    conn: &mut SqliteConnection,
+    owner: InstanceId,
+    appends: &[ChunkAppend],
+) -> Work<Vec<LeaseState>> {
+    let at = now();
+    appends
+        .iter()
+        .map(|append| append_one(conn, owner, append, at))
+        .collect()
+}
+
+fn append_one(
+    conn: &mut SqliteConnection,
+    owner: InstanceId,
+    append: &ChunkAppend,
+    at: Micros,
+) -> Work<LeaseState> {
+    let reply = replies::table.find((StoredId(append.room.0), append.seq));
+    let renewed = diesel::update(reply)
+        .filter(held(owner, append.attempt))
+        .set(replies::lease_until.eq(Some(lease_end(at))))
+        .execute(conn)?;
+    let mut state = LeaseState {
+        room: append.room,
+        seq: append.seq,
+        held: renewed == 1,
+        stop_requested: false,
+    };
+    if !state.held {
+        return Ok(state);
+    }
+    state.stop_requested = reply.select(replies::stop_requested).first(conn)?;
+    if let Some(chunk) = &append.chunk {
+        // The same run may come twice: a runner repeats an append whose answer it did not get.
+        diesel::insert_or_ignore_into(reply_chunks::table)
+            .values((
+                reply_chunks::room_id.eq(StoredId(append.room.0)),
+                reply_chunks::seq.eq(append.seq),
+                reply_chunks::attempt.eq(append.attempt),
+                reply_chunks::first.eq(chunk.first),
+                reply_chunks::count.eq(chunk.count),
+                reply_chunks::text.eq(storable(&chunk.text)?),
+            ))
+            .execute(conn)?;
+    }
+    Ok(state)
+}
+
+/// Gives replies back of which nothing was shown.
+pub(super) fn release(
+    conn: &mut SqliteConnection,
+    owner: InstanceId,
+    given_back: &[(RoomId, Seq, Attempt)],
+) -> Work<()> {
+    for (room, seq, attempt) in given_back {
+        diesel::update(replies::table.find((StoredId(room.0), *seq)))
+            .filter(held(owner, *attempt))
+            .filter(replies::shown.eq(false))
+            .set((
+                replies::state.eq(ReplyState::Queued.as_str()),
+                replies::lease_owner.eq(None::<StoredId>),
+                replies::lease_until.eq(None::<Micros>),
+            ))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Whether a reply is still `owner`'s under this attempt; its lease may have run out, as long as nobody took it.
+#[diesel::dsl::auto_type]
+fn held(owner: InstanceId, attempt: Attempt) -> _ {
+    let streaming: &'static str = ReplyState::Streaming.as_str();
+    let owner: StoredId = StoredId(owner.0);
+    replies::attempt
+        .eq(attempt)
+        .and(replies::state.eq(streaming))
+        .and(replies::lease_owner.eq(owner))
+}
+
+fn may_prompt(conn: &mut SqliteConnection, room: StoredId, asker: StoredId) -> Work<bool> {
+    let role = memberships::table
+        .find((room, asker))
+        .select(memberships::role)
+        .first::<String>(conn)
+        .optional()?;
+    let role = role.map(|role| named(Role::from_name, &role)).transpose()?;
+    Ok(role.is_some_and(|role| allows(role, Action::Post)))
+}
+
+/// When a lease taken now runs out.
+fn lease_end(at: Micros) -> Micros {
+    at + LEASE_MS as Micros * 1_000
+}

@@ -1,0 +1,562 @@
+//! The actor of one room's feed: one task, one select. Started by `Feeds`; it ends by itself when it has had no
+//! reader for `limits::FEED_LINGER`. It never waits for a reader and holds no lock; of the database it only reads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::gate::Gate;
+use super::replies::Replies;
+use super::ring::Ring;
+use super::sequencer::{FillDue, Sequencer};
+use super::{Attach, Attached, Command, Reader, Shown};
+use crate::channel_layer::{Channel, ChannelLayer, GroupName, LayerEvent};
+use crate::db::rows::{Changes, RunningReply};
+use crate::db::{Store, StoreError};
+use crate::ids::{ConnectionId, Cursor, RoomRef, Seq, UserId, Version};
+use crate::limits;
+use crate::protocol::CloseCode;
+use crate::protocol::frame::Frame;
+use crate::protocol::publication::{ChangeRange, DeltaPiece, Effect, Publication};
+use crate::protocol::server::{ReplyBody, ServerFrame};
+
+/// Changes read by one fill; what is left is read by the next.
+const FILL_LIMIT: i64 = 500;
+/// After a fill that failed.
+const FILL_RETRY: Duration = Duration::from_millis(500);
+/// While replies run: how often to see whether pieces are missing.
+const REPLY_CHECK: Duration = limits::APPEND_INTERVAL;
+/// Deliveries in one go before other tasks get their turn.
+const DELIVERIES_PER_TURN: usize = 512;
+
+/// One reader of the room.
+struct Subscriber {
+    connection: ConnectionId,
+    reader: Arc<dyn Reader>,
+    user: UserId,
+    proof: Version,
+    cursor: Version,
+}
+
+/// One room's feed.
+pub(crate) struct Feed {
+    room: RoomRef,
+    store: Arc<dyn Store>,
+    layer: Arc<dyn ChannelLayer>,
+    inbox: mpsc::Receiver<Command>,
+    shown: Arc<Shown>,
+    gate: Arc<Gate>,
+}
+
+/// What the database answered.
+enum Read {
+    Changes(Result<Changes, StoreError>),
+    Replies(Result<Vec<RunningReply>, StoreError>),
+}
+
+/// Everything that wakes a feed.
+enum Event {
+    Command(Command),
+    Layer(LayerEvent),
+    Read(Read),
+    Due,
+}
+
+/// The feed once it knows where the room stands.
+struct Running {
+    feed: Feed,
+    channel: Channel,
+    sequencer: Sequencer,
+    ring: Ring,
+    replies: Replies,
+    subscribers: Vec<Subscriber>,
+    /// The one read of the database that is under way.
+    reading: Option<BoxFuture<'static, Read>>,
+    next_reply_check: Instant,
+    replies_missing: bool,
+    idle_since: Option<Instant>,
+    over: bool,
+}
+
+impl Feed {
+    pub(crate) fn new(
+        room: RoomRef,
+        store: Arc<dyn Store>,
+        layer: Arc<dyn ChannelLayer>,
+        inbox: mpsc::Receiver<Command>,
+        shown: Arc<Shown>,
+        gate: Arc<Gate>,
+    ) -> Self {
+        Self {
+            room,
+            store,
+            layer,
+            inbox,
+            shown,
+            gate,
+        }
+    }
+
+    /// Runs until nobody reads any more.
+    pub(crate) async fn run(self) {
+        let channel = self.layer.new_channel(limits::CHANNEL_CAPACITY);
+        // Subscribed first, then read: what is published in between is in the channel or in the head.
+        self.layer
+            .group_add(&GroupName::room(self.room.id), &channel)
+            .await;
+        let head = match self
+            .store
+            .heads(&[self.room.id])
+            .await
+            .map(|heads| heads.first().copied())
+        {
+            Ok(Some(head)) => head,
+            Ok(None) => return,
+            Err(error) => {
+                // Dropping the inbox refuses those who wait; their clients try again.
+                tracing::warn!(room = %self.room.slug, %error, "a feed could not start");
+                return;
+            }
+        };
+        let known = match self.store.running_replies(self.room.id).await {
+            Ok(known) => known,
+            Err(error) => {
+                tracing::warn!(room = %self.room.slug, %error, "a feed could not start");
+                return;
+            }
+        };
+        let start = Cursor {
+            epoch: head.epoch,
+            version: head.version,
+        };
+        let mut replies = Replies::default();
+        replies.restore(known);
+        self.shown.set(start);
+        let running = Running {
+            feed: self,
+            channel,
+            sequencer: Sequencer::new(start),
+            ring: Ring::new(start.version),
+            replies,
+            subscribers: Vec::new(),
+            reading: None,
+            next_reply_check: Instant::now() + REPLY_CHECK,
+            replies_missing: false,
+            idle_since: Some(Instant::now()),
+            over: false,
+        };
+        running.run().await;
+    }
+}
+
+impl Running {
+    async fn run(mut self) {
+        while !self.over {
+            self.start_reading();
+            let wake_at = self.wake_at();
+            let event = tokio::select! {
+                command = self.feed.inbox.recv() => command.map(Event::Command),
+                event = self.channel.receive() => event.map(Event::Layer),
+                read = read_under_way(&mut self.reading) => {
+                    self.reading = None;
+                    Some(Event::Read(read))
+                }
+                () = tokio::time::sleep_until(wake_at) => Some(Event::Due),
+            };
+            if !self.feed.gate.is_open() {
+                self.feed.gate.passed().await;
+                self.sequencer.mark_dirty();
+            }
+            match event {
+                Some(Event::Command(command)) => self.handle(command),
+                Some(Event::Layer(event)) => self.layer_event(event).await,
+                Some(Event::Read(read)) => self.read_done(read).await,
+                Some(Event::Due) => self.woken(),
+                None => return,
+            }
+        }
+    }
+
+    /// When something is due though nothing comes.
+    fn wake_at(&self) -> Instant {
+        let mut wake = self
+            .idle_since
+            .map_or(self.next_reply_check + Duration::from_secs(3600), |since| {
+                since + limits::FEED_LINGER
+            });
+        if !self.replies.is_empty() {
+            wake = wake.min(self.next_reply_check);
+        }
+        if let (FillDue::At(due), None) = (self.sequencer.fill_due(), &self.reading) {
+            wake = wake.min(due.into());
+        }
+        wake
+    }
+
+    fn woken(&mut self) {
+        let now = Instant::now();
+        if self
+            .idle_since
+            .is_some_and(|since| now >= since + limits::FEED_LINGER)
+        {
+            // Closed first, so that nobody is told yes and then forgotten.
+            self.feed.inbox.close();
+            match self.feed.inbox.try_recv() {
+                Ok(command) => self.handle(command),
+                Err(_) => self.over = true,
+            }
+            return;
+        }
+        if !self.replies.is_empty() && now >= self.next_reply_check {
+            self.next_reply_check = now + REPLY_CHECK;
+            self.replies_missing = self.replies.has_gap() || !self.feed.layer.is_up();
+        }
+    }
+
+    /// Starts the read that is due, one at a time.
+    fn start_reading(&mut self) {
+        if self.reading.is_some() {
+            return;
+        }
+        let due = match self.sequencer.fill_due() {
+            FillDue::Never => false,
+            FillDue::Now => true,
+            FillDue::At(at) => Instant::now() >= at.into(),
+        };
+        let (store, room) = (Arc::clone(&self.feed.store), self.feed.room.id);
+        if due {
+            let after = self.sequencer.begin_fill();
+            metrics::counter!("salon_feed_fills_total").increment(1);
+            self.reading = Some(Box::pin(async move {
+                Read::Changes(store.changes_after(room, after, FILL_LIMIT).await)
+            }));
+        } else if std::mem::take(&mut self.replies_missing) {
+            self.reading = Some(Box::pin(async move {
+                Read::Replies(store.running_replies(room).await)
+            }));
+        }
+    }
+
+    async fn read_done(&mut self, read: Read) {
+        match read {
+            Read::Changes(Ok(changes)) => self.filled(changes).await,
+            Read::Changes(Err(error)) => {
+                tracing::warn!(room = %self.feed.room.slug, %error, "a feed could not read what it missed");
+                self.sequencer
+                    .fill_failed(std::time::Instant::now(), FILL_RETRY);
+            }
+            Read::Replies(Ok(known)) => {
+                let frames = self.replies.fill(&self.feed.room.slug, known);
+                self.deliver_all(&frames);
+            }
+            Read::Replies(Err(error)) => {
+                tracing::warn!(room = %self.feed.room.slug, %error, "a feed could not read its replies");
+            }
+        }
+    }
+
+    async fn filled(&mut self, changes: Changes) {
+        let after = self.sequencer.version();
+        if changes.head.epoch != self.sequencer.epoch() || after < changes.head.floor {
+            // Another history, or retention took what is missing: everybody comes back and is told by `reset`.
+            self.close_all(CloseCode::EpochChanged);
+            return;
+        }
+        let end = match (changes.complete, changes.changes.last()) {
+            (true, _) => changes.head.version,
+            (false, Some(last)) => last.version(),
+            (false, None) => after,
+        };
+        let first_missing = changes
+            .changes
+            .partition_point(|change| change.version() <= after);
+        let missing = changes.changes.get(first_missing..).unwrap_or_default();
+        if end > after {
+            let range = ChangeRange::encode(
+                &self.feed.room.slug,
+                changes.head.epoch,
+                after,
+                end,
+                missing,
+            );
+            self.accept(range).await;
+        }
+        if changes.complete {
+            self.sequencer.fill_complete(Cursor {
+                epoch: changes.head.epoch,
+                version: changes.head.version,
+            });
+        } else {
+            self.sequencer.mark_dirty();
+        }
+    }
+
+    async fn layer_event(&mut self, event: LayerEvent) {
+        match event {
+            LayerEvent::Message { payload, .. } => match Publication::from_bytes(&payload) {
+                Some(Publication::Range(range)) => self.accept(range).await,
+                Some(Publication::Delta(piece)) => {
+                    let frames = self.replies.delta(piece);
+                    self.deliver_all(&frames);
+                }
+                Some(Publication::Look) | None => self.sequencer.mark_dirty(),
+            },
+            LayerEvent::Resync | LayerEvent::Lagged => {
+                self.sequencer.mark_dirty();
+                self.replies_missing = !self.replies.is_empty();
+            }
+        }
+    }
+
+    async fn accept(&mut self, range: ChangeRange) {
+        for ready in self.sequencer.accept(range, std::time::Instant::now()) {
+            self.emit(ready).await;
+            if self.over {
+                return;
+            }
+        }
+    }
+
+    /// Sends a range to everyone who may see it, and keeps it for those who come back.
+    async fn emit(&mut self, range: ChangeRange) {
+        let mut sent = range.from;
+        for entry in &range.entries {
+            match entry.effect {
+                Effect::Removed { user } => {
+                    self.deliver_range(&range, sent, entry.version - 1).await;
+                    sent = entry.version - 1;
+                    self.cut(entry.version, "removed", |subscriber| {
+                        subscriber.user == user
+                    });
+                }
+                Effect::RoomDeleted => {
+                    self.deliver_range(&range, sent, entry.version - 1).await;
+                    sent = range.to;
+                    self.cut(entry.version, "deleted", |_| true);
+                }
+                _ => {}
+            }
+        }
+        self.deliver_range(&range, sent, range.to).await;
+        self.feed.shown.set(Cursor {
+            epoch: range.epoch,
+            version: range.to,
+        });
+        for entry in &range.entries {
+            match entry.effect {
+                Effect::ReplyQueued {
+                    seq,
+                    prompt_seq,
+                    after_attempt,
+                } => {
+                    let frames = self.replies.queued(seq, prompt_seq, after_attempt);
+                    self.deliver_all(&frames);
+                    self.next_reply_check = Instant::now() + REPLY_CHECK;
+                }
+                Effect::ReplySettled { seq } => self.replies.settled(seq),
+                _ => {}
+            }
+        }
+        self.ring.push(range);
+    }
+
+    /// Sends the frames of (from, to] to every subscriber that stands below `to`.
+    async fn deliver_range(&mut self, range: &ChangeRange, from: Version, to: Version) {
+        if to <= from {
+            return;
+        }
+        let whole = range.frames_between(from, to);
+        let mut index = 0;
+        while index < self.subscribers.len() {
+            let turn_ends = (index + DELIVERIES_PER_TURN).min(self.subscribers.len());
+            let mut gone = false;
+            for subscriber in self
+                .subscribers
+                .get_mut(index..turn_ends)
+                .unwrap_or_default()
+            {
+                if subscriber.cursor >= to {
+                    continue;
+                }
+                let delivered = if subscriber.cursor <= from {
+                    whole.is_empty() || subscriber.reader.deliver(&whole)
+                } else {
+                    let part = range.frames_between(subscriber.cursor, to);
+                    part.is_empty() || subscriber.reader.deliver(&part)
+                };
+                // A reader that is gone stands beyond everything until it is swept out.
+                subscriber.cursor = if delivered { to } else { Version::MAX };
+                gone |= !delivered;
+            }
+            if gone {
+                self.subscribers
+                    .retain(|subscriber| subscriber.cursor != Version::MAX);
+                self.note_idle();
+            }
+            index = turn_ends;
+            if index < self.subscribers.len() {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    fn deliver_all(&mut self, frames: &[Frame]) {
+        for frame in frames {
+            let before = self.subscribers.len();
+            self.subscribers
+                .retain(|subscriber| subscriber.reader.deliver(frame));
+            if self.subscribers.len() != before {
+                self.note_idle();
+            }
+        }
+    }
+
+    /// Takes subscribers whose proof is below a removal off the room, with a last word.
+    fn cut(&mut self, version: Version, reason: &str, is_meant: impl Fn(&Subscriber) -> bool) {
+        let last = Frame::encode(&ServerFrame::Removed {
+            room: &self.feed.room.slug,
+            version,
+            reason,
+        });
+        self.subscribers.retain(|subscriber| {
+            let cut = subscriber.proof < version && is_meant(subscriber);
+            if cut {
+                subscriber.reader.deliver(&last);
+            }
+            !cut
+        });
+        self.note_idle();
+    }
+
+    fn close_all(&mut self, code: CloseCode) {
+        for subscriber in self.subscribers.drain(..) {
+            subscriber.reader.close(code);
+        }
+        self.over = true;
+    }
+
+    fn note_idle(&mut self) {
+        self.idle_since = match (self.subscribers.is_empty(), self.idle_since) {
+            (true, None) => Some(Instant::now()),
+            (true, since) => since,
+            (false, _) => None,
+        };
+    }
+
+    fn handle(&mut self, command: Command) {
+        match command {
+            Command::Attach(attach, answer) => self.attach(attach, answer),
+            Command::Detach(connection) => {
+                self.subscribers
+                    .retain(|subscriber| subscriber.connection != connection);
+                self.note_idle();
+            }
+            Command::Head(head) => self.sequencer.head_seen(head, std::time::Instant::now()),
+        }
+    }
+
+    fn attach(&mut self, attach: Attach, answer: oneshot::Sender<Attached>) {
+        self.subscribers
+            .retain(|subscriber| subscriber.connection != attach.connection);
+        let attached = self.admit(attach);
+        self.note_idle();
+        // Whoever asked may have gone meanwhile; its reader then fails at the next delivery.
+        let _ = answer.send(attached);
+    }
+
+    fn admit(&mut self, attach: Attach) -> Attached {
+        if attach.cursor.epoch != self.sequencer.epoch() {
+            // One of the two is of an old history; the head check finds out if it is this feed.
+            self.sequencer.mark_dirty();
+            return Attached::OtherEpoch;
+        }
+        if attach.proof < self.ring.start() || self.ring.ends_proof(attach.user, attach.proof) {
+            return Attached::ProveAgain;
+        }
+        // What the greeting tells of replies needs no telling again; what it had to leave out follows.
+        let mut untold = self.replies.snapshot();
+        if let Some(greeting) = attach.greeting {
+            let told = bodies_within(&untold, limits::PAGE_BYTES);
+            let left_out: Vec<Seq> = told
+                .iter()
+                .filter(|reply| reply.body.is_none())
+                .map(|reply| reply.seq)
+                .collect();
+            if !attach
+                .reader
+                .deliver(&greeting(told, self.sequencer.version()))
+            {
+                return Attached::Gone;
+            }
+            untold.retain(|reply| left_out.contains(&reply.seq));
+        }
+        let Some(runs) = self.ring.above(attach.cursor.version) else {
+            return Attached::TooOld;
+        };
+        let replies = whole_texts(&self.feed.room.slug, &untold);
+        if !runs
+            .iter()
+            .chain(&replies)
+            .all(|run| attach.reader.deliver(run))
+        {
+            return Attached::Gone;
+        }
+        let cursor = attach.cursor.version.max(self.sequencer.version());
+        let Attach {
+            connection,
+            reader,
+            user,
+            proof,
+            ..
+        } = attach;
+        self.subscribers.push(Subscriber {
+            connection,
+            reader,
+            user,
+            proof,
+            cursor,
+        });
+        Attached::Done
+    }
+}
+
+/// The replies for `room.joined`: once `limit` bytes of text are told, the others' text is left out.
+fn bodies_within(replies: &[RunningReply], limit: usize) -> Vec<ReplyBody<'_>> {
+    let mut told = 0;
+    let body_of = |reply: &RunningReply| {
+        told += reply.body.len();
+        told <= limit
+    };
+    let fits: Vec<bool> = replies.iter().map(body_of).collect();
+    replies
+        .iter()
+        .zip(fits)
+        .map(|(reply, fits)| ReplyBody {
+            body: fits.then_some(reply.body.as_str()),
+            ..ReplyBody::from(reply)
+        })
+        .collect()
+}
+
+/// Each reply's whole text so far as one delta from chunk 1.
+fn whole_texts(slug: &str, replies: &[RunningReply]) -> Vec<Frame> {
+    replies
+        .iter()
+        .filter(|reply| reply.chunks > 0)
+        .map(|reply| {
+            DeltaPiece::encode(slug, reply.seq, reply.attempt, 1, reply.chunks, &reply.body)
+        })
+        .map(|piece| Frame::from_encoded(piece.frame))
+        .collect()
+}
+
+/// Waits for the read under way; for ever when there is none.
+async fn read_under_way(reading: &mut Option<BoxFuture<'static, Read>>) -> Read {
+    match reading {
+        Some(read) => read.await,
+        None => std::future::pending().await,
+    }
+}

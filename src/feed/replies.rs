@@ -1,0 +1,310 @@
+//! The replies that run in one room, as far as its feed has shown them: text, attempt and chunk number of each.
+//! Pure. Deltas go in as they come, the frames to send come out; what is missing is filled from the database.
+//!
+//! A delta is held until the version that created its reply was emitted and until its numbering joins. Nothing
+//! of a settled reply or of a lower attempt ever comes out.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+
+use crate::db::rows::{ReplyState, RunningReply};
+use crate::ids::{Attempt, ChunkNumber, Seq};
+use crate::limits;
+use crate::protocol::frame::Frame;
+use crate::protocol::publication::DeltaPiece;
+
+/// One reply that is not settled.
+#[derive(Debug)]
+struct Running {
+    prompt_seq: Seq,
+    /// Attempts up to this one ended in a settled version.
+    over: Attempt,
+    attempt: Attempt,
+    chunks: ChunkNumber,
+    text: String,
+    /// Pieces that came before their time, by their first chunk.
+    early: BTreeMap<ChunkNumber, DeltaPiece>,
+}
+
+/// All of a room.
+#[derive(Debug, Default)]
+pub struct Replies {
+    running: HashMap<Seq, Running>,
+    /// Pieces of replies not known yet, in the order they came; bounded, the oldest go.
+    unknown: Vec<DeltaPiece>,
+}
+
+impl Replies {
+    /// Whether any reply is running or waited for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// Whether a piece is missing that will not come by itself.
+    #[must_use]
+    pub fn has_gap(&self) -> bool {
+        self.running.values().any(|reply| !reply.early.is_empty())
+    }
+
+    /// The version that creates (or puts back) a reply was emitted. Returns the frames that waited for it.
+    pub fn queued(&mut self, seq: Seq, prompt_seq: Seq, after_attempt: Attempt) -> Vec<Frame> {
+        let reply = self.running.entry(seq).or_insert(Running {
+            prompt_seq,
+            over: after_attempt,
+            attempt: after_attempt,
+            chunks: 0,
+            text: String::new(),
+            early: BTreeMap::new(),
+        });
+        reply.over = after_attempt;
+        if reply.attempt <= after_attempt {
+            reply.attempt = after_attempt;
+            reply.restart();
+        }
+        let (known, unknown) = std::mem::take(&mut self.unknown)
+            .into_iter()
+            .partition(|piece| piece.seq == seq);
+        self.unknown = unknown;
+        let known: Vec<DeltaPiece> = known;
+        known
+            .into_iter()
+            .flat_map(|piece| self.delta(piece))
+            .collect()
+    }
+
+    /// A reply ended: its message's new version was emitted.
+    pub fn settled(&mut self, seq: Seq) {
+        self.running.remove(&seq);
+        self.unknown.retain(|piece| piece.seq != seq);
+    }
+
+    /// A piece came. Returns the frames to send now, in order.
+    pub fn delta(&mut self, piece: DeltaPiece) -> Vec<Frame> {
+        let Some(reply) = self.running.get_mut(&piece.seq) else {
+            if self.unknown.len() >= limits::EARLY_DELTAS {
+                self.unknown.remove(0);
+            }
+            self.unknown.push(piece);
+            return Vec::new();
+        };
+        if piece.attempt < reply.attempt || piece.attempt <= reply.over {
+            return Vec::new();
+        }
+        if piece.attempt > reply.attempt {
+            reply.attempt = piece.attempt;
+            reply.restart();
+        }
+        reply.take(piece)
+    }
+
+    /// What the database knows of the room's replies: fills what is missing. Returns the frames to send now.
+    pub fn fill(&mut self, slug: &str, known: Vec<RunningReply>) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        for saved in known {
+            let Some(reply) = self.running.get_mut(&saved.seq) else {
+                continue;
+            };
+            if saved.attempt > reply.attempt {
+                reply.attempt = saved.attempt;
+                reply.restart();
+            }
+            if saved.attempt < reply.attempt || saved.chunks <= reply.chunks {
+                continue;
+            }
+            // The text of an attempt only ever grows, so ours is a prefix of what was saved.
+            let Some(rest) = saved.body.strip_prefix(&reply.text) else {
+                continue;
+            };
+            let (first, count) = (reply.chunks + 1, saved.chunks - reply.chunks);
+            let piece = DeltaPiece::encode(slug, saved.seq, saved.attempt, first, count, rest);
+            frames.extend(reply.take(piece));
+        }
+        frames
+    }
+
+    /// Every running reply with its text so far, by seq, for `room.joined`.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<RunningReply> {
+        let mut all: Vec<RunningReply> = self
+            .running
+            .iter()
+            .map(|(&seq, reply)| RunningReply {
+                seq,
+                prompt_seq: reply.prompt_seq,
+                state: if reply.chunks > 0 {
+                    ReplyState::Streaming
+                } else {
+                    ReplyState::Queued
+                },
+                attempt: reply.attempt,
+                chunks: reply.chunks,
+                body: reply.text.clone(),
+            })
+            .collect();
+        all.sort_unstable_by_key(|reply| reply.seq);
+        all
+    }
+
+    /// Starts over from what the database knows, when the feed begins.
+    pub fn restore(&mut self, known: Vec<RunningReply>) {
+        for saved in known {
+            self.running.insert(
+                saved.seq,
+                Running {
+                    prompt_seq: saved.prompt_seq,
+                    // A queued reply's attempt is over; a streaming one's is not.
+                    over: if saved.state == ReplyState::Streaming {
+                        saved.attempt - 1
+                    } else {
+                        saved.attempt
+                    },
+                    attempt: saved.attempt,
+                    chunks: saved.chunks,
+                    text: saved.body,
+                    early: BTreeMap::new(),
+                },
+            );
+        }
+    }
+}
+
+impl Running {
+    fn restart(&mut self) {
+        self.chunks = 0;
+        self.text.clear();
+        self.early.clear();
+    }
+
+    fn take(&mut self, piece: DeltaPiece) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        let mut next = Some(piece);
+        while let Some(piece) = next.take() {
+            let last = piece.first + piece.count - 1;
+            if piece.first == self.chunks + 1 {
+                // Publications are checked to be UTF-8 when they are read.
+                self.text
+                    .push_str(std::str::from_utf8(&piece.text).unwrap_or_default());
+                self.chunks = last;
+                frames.push(Frame::from_encoded(Bytes::clone(&piece.frame)));
+            } else if last > self.chunks && self.early.len() < limits::EARLY_DELTAS {
+                self.early.insert(piece.first, piece);
+            }
+            // What lies wholly below is known by now; what overlaps would need a cut and waits for the fill.
+            self.early.retain(|_, held| held.first > self.chunks);
+            if self
+                .early
+                .first_key_value()
+                .is_some_and(|(&first, _)| first == self.chunks + 1)
+            {
+                next = self.early.pop_first().map(|(_, held)| held);
+            }
+        }
+        frames
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn piece(attempt: Attempt, first: ChunkNumber, count: ChunkNumber, text: &str) -> DeltaPiece {
+        DeltaPiece::encode("r", 2, attempt, first, count, text)
+    }
+
+    fn texts(frames: &[Frame]) -> String {
+        frames
+            .iter()
+            .flat_map(|frame| frame.payloads().collect::<Vec<_>>())
+            .map(|json| {
+                serde_json::from_slice::<serde_json::Value>(&json).unwrap()["text"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn deltas_wait_for_the_message_they_belong_to() {
+        let mut replies = Replies::default();
+        assert!(replies.delta(piece(1, 1, 1, "a")).is_empty());
+        assert!(replies.delta(piece(1, 2, 1, "b")).is_empty());
+        assert_eq!(texts(&replies.queued(2, 1, 0)), "ab");
+        assert_eq!(texts(&replies.delta(piece(1, 3, 1, "c"))), "c");
+    }
+
+    #[test]
+    fn a_higher_attempt_starts_over_and_a_lower_one_is_dropped() {
+        let mut replies = Replies::default();
+        let _ = replies.queued(2, 1, 0);
+        let _ = replies.delta(piece(1, 1, 1, "old"));
+        assert_eq!(texts(&replies.delta(piece(2, 1, 1, "new"))), "new");
+        assert!(replies.delta(piece(1, 2, 1, "late")).is_empty());
+        assert_eq!(replies.snapshot()[0].body, "new");
+        let _ = replies.queued(2, 1, 2);
+        assert_eq!(replies.snapshot()[0].body, "");
+        assert!(replies.delta(piece(2, 1, 1, "late")).is_empty());
+        assert_eq!(replies.snapshot()[0].body, "");
+    }
+
+    #[test]
+    fn nothing_of_a_settled_reply_comes_out() {
+        let mut replies = Replies::default();
+        let _ = replies.queued(2, 1, 0);
+        replies.settled(2);
+        assert!(replies.delta(piece(1, 1, 1, "late")).is_empty());
+        assert!(replies.is_empty());
+    }
+
+    #[test]
+    fn a_gap_is_filled_from_what_was_saved() {
+        let mut replies = Replies::default();
+        let _ = replies.queued(2, 1, 0);
+        let _ = replies.delta(piece(1, 1, 1, "a"));
+        assert!(replies.delta(piece(1, 4, 1, "d")).is_empty());
+        assert!(replies.has_gap());
+        let saved = RunningReply {
+            seq: 2,
+            prompt_seq: 1,
+            state: ReplyState::Streaming,
+            attempt: 1,
+            chunks: 3,
+            body: "abc".into(),
+        };
+        assert_eq!(texts(&replies.fill("r", vec![saved])), "bcd");
+        assert!(!replies.has_gap());
+    }
+
+    proptest! {
+        /// Whatever is lost, doubled or reordered: what was shown is a prefix, and a fill makes it whole.
+        #[test]
+        fn what_was_shown_is_always_a_prefix(
+            counts in prop::collection::vec(1_i32..4, 1..20),
+            order in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
+        ) {
+            let mut pieces = Vec::new();
+            let (mut first, mut whole) = (1, String::new());
+            for count in counts {
+                let text: String = (first..first + count).map(|n| format!("{n} ")).collect();
+                pieces.push(piece(1, first, count, &text));
+                whole.push_str(&text);
+                first += count;
+            }
+            let mut replies = Replies::default();
+            let _ = replies.queued(2, 1, 0);
+            let mut shown = String::new();
+            for index in order {
+                shown.push_str(&texts(&replies.delta(index.get(&pieces).clone())));
+                prop_assert!(whole.starts_with(&shown));
+            }
+            let saved = RunningReply {
+                seq: 2, prompt_seq: 1, state: ReplyState::Streaming, attempt: 1, chunks: first - 1, body: whole.clone(),
+            };
+            shown.push_str(&texts(&replies.fill("r", vec![saved])));
+            prop_assert_eq!(shown, whole);
+        }
+    }
+}

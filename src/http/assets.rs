@@ -1,0 +1,107 @@
+//! The page: `static/`, embedded in the binary (a debug build reads the folder, so that an edit needs no build). Every
+//! address that is no route comes here last; what is no file either is `not_found`.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use rust_embed::{EmbeddedFile, RustEmbed};
+use tower_http::compression::CompressionLayer;
+
+use super::error::{Problem, method_not_allowed};
+use crate::error::ErrorCode;
+
+#[derive(RustEmbed)]
+#[folder = "$CARGO_MANIFEST_DIR/static/"]
+struct Static;
+
+/// The files, compressed where the browser takes it. They hold nothing secret, so compression tells nothing.
+pub fn router() -> Router {
+    Router::new().fallback(asset).layer(CompressionLayer::new())
+}
+
+async fn asset(request: Request) -> Response {
+    let path = match request.uri().path() {
+        "/" => "index.html",
+        path => path.trim_start_matches('/'),
+    };
+    let Some(file) = Static::get(path).filter(|_| !hidden(path)) else {
+        return Problem::from(ErrorCode::NotFound).into_response();
+    };
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut refused = method_not_allowed().await.into_response();
+        refused
+            .headers_mut()
+            .insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
+        return refused;
+    }
+    serve(path, file, request.headers())
+}
+
+/// Browsers ask again each time and get 304 while it is the same: an upgrade shows at once, and nothing is stale.
+fn serve(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
+    // Weak, since the same file goes out compressed or not.
+    let tag: String = file.metadata.sha256_hash()[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let tag = format!("W/\"{tag}\"");
+    let mut response = if already_has(asked, &tag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let mut response = axum::body::Body::from(file.data).into_response();
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(content_type(path)),
+        );
+        response
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    response
+}
+
+fn already_has(asked: &HeaderMap, tag: &str) -> bool {
+    asked
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|known| known.trim() == tag)
+}
+
+/// A file no browser has business with, such as an editor's.
+fn hidden(path: &str) -> bool {
+    path.split('/').any(|part| part.starts_with('.'))
+}
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit_once('.').map_or("", |(_, extension)| extension) {
+        "html" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "json" => "application/json",
+        "webmanifest" => "application/manifest+json",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "ico" => "image/x-icon",
+        "woff2" => "font/woff2",
+        "txt" => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_has_a_content_type_of_its_own() {
+        for path in Static::iter().filter(|path| !hidden(path)) {
+            assert_ne!(content_type(&path), "application/octet-stream", "{path}");
+        }
+    }
+}

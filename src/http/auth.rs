@@ -1,0 +1,241 @@
+//! `/api/users`, `/api/guests`, `/api/sessions`, `/api/me`, `/api/tickets`, `/api/config`: coming, being somebody, going.
+//! The token goes out twice, in the body for programs and in a cookie no script can read for browsers.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, StatusCode, header};
+use axum_extra::extract::cookie::{Cookie, SameSite};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::client_address::{client_address, rate_key};
+use super::error::Problem;
+use super::extract::{Caller, JsonBody, cookie_name};
+use crate::app::App;
+use crate::auth::SignedIn;
+use crate::channel_layer::GroupName;
+use crate::config::Config;
+use crate::db::ASSISTANT;
+use crate::db::rows::{UserKind, UserRow};
+use crate::error::{ErrorCode, Refusal};
+use crate::ids::SessionId;
+use crate::limits;
+use crate::protocol::PROTOCOL;
+use crate::protocol::control::Control;
+
+/// A name and its password.
+#[derive(Deserialize, ToSchema)]
+pub struct NameAndPassword {
+    /// 1 to 64 characters; compared without case.
+    name: String,
+    /// 8 characters to 1024 bytes.
+    password: String,
+}
+
+/// A name only.
+#[derive(Deserialize, ToSchema)]
+pub struct NameOnly {
+    /// 1 to 64 characters; guests may share one.
+    name: String,
+}
+
+/// What a sign-in gives.
+#[derive(Serialize, ToSchema)]
+pub struct Welcome {
+    /// For `Authorization: Bearer`; shown this once.
+    token: String,
+    /// Who you are now.
+    user: UserRow,
+}
+
+/// Who asks.
+#[derive(Serialize, ToSchema)]
+pub struct Me {
+    /// The user.
+    user: UserRow,
+    /// The session the credential belongs to.
+    session: SessionId,
+    /// When that session ends at the latest.
+    expires_at: DateTime<Utc>,
+}
+
+/// A ticket.
+#[derive(Serialize, ToSchema)]
+pub struct Ticket {
+    /// For `GET /ws?ticket=`, once.
+    ticket: String,
+    /// It lives so long.
+    expires_in_s: i64,
+}
+
+/// What a page should know before anybody signs in.
+#[derive(Serialize, ToSchema)]
+pub struct PublicConfig {
+    /// The version of the socket's protocol.
+    protocol: u32,
+    /// Whether people may come by name only.
+    guests: bool,
+    /// Whether people may make accounts.
+    signup: bool,
+    /// What to call the assistant: `@` and this.
+    assistant: &'static str,
+    /// The longest message, in bytes of UTF-8.
+    body_bytes: usize,
+}
+
+/// A try at signing in that this client's address still has; `rate_limited` when it has none.
+pub struct SignInAllowed;
+
+impl FromRequestParts<Arc<App>> for SignInAllowed {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let trusted = &app.config.trusted_proxies;
+        let client = client_address(&parts.extensions, &parts.headers, trusted);
+        app.sign_ins
+            .take(rate_key(client), Instant::now())
+            .map(|()| Self)
+            .map_err(|wait| {
+                tracing::info!(%client, "too many sign-ins of one address");
+                let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
+                Refusal::from(ErrorCode::RateLimited)
+                    .retry_after_ms(wait_ms)
+                    .into()
+            })
+    }
+}
+
+type SignInAnswer = (StatusCode, [(HeaderName, String); 1], Json<Welcome>);
+
+/// Makes an account and signs it in.
+#[utoipa::path(post, path = "/api/users", tag = "accounts", request_body = NameAndPassword, security(()),
+    responses((status = 201, description = "Made and signed in", body = Welcome), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn create_user(
+    State(app): State<Arc<App>>,
+    _allowed: SignInAllowed,
+    JsonBody(wanted): JsonBody<NameAndPassword>,
+) -> Result<SignInAnswer, Problem> {
+    if !app.config.signup.is_on() {
+        return Err(ErrorCode::SignupOff.into());
+    }
+    let signed_in = app.auth.sign_up(&wanted.name, &wanted.password).await?;
+    Ok(welcome(&app.config, signed_in))
+}
+
+/// Lets somebody in by name only.
+#[utoipa::path(post, path = "/api/guests", tag = "accounts", request_body = NameOnly, security(()),
+    responses((status = 201, description = "Signed in as a guest", body = Welcome), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn create_guest(
+    State(app): State<Arc<App>>,
+    _allowed: SignInAllowed,
+    JsonBody(wanted): JsonBody<NameOnly>,
+) -> Result<SignInAnswer, Problem> {
+    if !app.config.guests.is_on() {
+        return Err(ErrorCode::GuestsOff.into());
+    }
+    let signed_in = app.auth.guest(&wanted.name).await?;
+    Ok(welcome(&app.config, signed_in))
+}
+
+/// Signs an account in.
+#[utoipa::path(post, path = "/api/sessions", tag = "accounts", request_body = NameAndPassword, security(()),
+    responses((status = 201, description = "Signed in", body = Welcome), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn create_session(
+    State(app): State<Arc<App>>,
+    _allowed: SignInAllowed,
+    JsonBody(wanted): JsonBody<NameAndPassword>,
+) -> Result<SignInAnswer, Problem> {
+    let signed_in = app.auth.sign_in(&wanted.name, &wanted.password).await?;
+    Ok(welcome(&app.config, signed_in))
+}
+
+/// Signs out: ends the session that asks, its sockets and its cookie.
+#[utoipa::path(delete, path = "/api/sessions/current", tag = "accounts",
+    responses((status = 204, description = "Signed out"), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn delete_session(
+    State(app): State<Arc<App>>,
+    Caller(identity): Caller,
+) -> Result<(StatusCode, [(HeaderName, String); 1]), Problem> {
+    app.auth.sign_out(identity.session).await?;
+    // Every instance looks at once whether its sockets' sessions still live, and without the nudge soon after (P7).
+    app.layer
+        .group_send(&GroupName::control(), Control::Sessions.to_bytes());
+    // The session of a guest is all there is of the guest, so there is nothing else to end.
+    let gone = cookie(&app.config, String::new(), 0);
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]))
+}
+
+/// Who asks.
+#[utoipa::path(get, path = "/api/me", tag = "accounts",
+    responses((status = 200, description = "You", body = Me), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn me(Caller(identity): Caller) -> Json<Me> {
+    Json(Me {
+        user: identity.user,
+        session: identity.session,
+        expires_at: identity.expires_at,
+    })
+}
+
+/// A single-use ticket to open a socket with, for pages that can send neither cookie nor header.
+#[utoipa::path(post, path = "/api/tickets", tag = "accounts",
+    responses((status = 201, description = "A ticket", body = Ticket), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn create_ticket(
+    State(app): State<Arc<App>>,
+    Caller(identity): Caller,
+) -> Result<(StatusCode, Json<Ticket>), Problem> {
+    let ticket = app.auth.create_ticket(identity.session).await?;
+    let answer = Ticket {
+        ticket: ticket.reveal().to_owned(),
+        expires_in_s: limits::TICKET_S,
+    };
+    Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// What a page should know before anybody signs in.
+#[utoipa::path(get, path = "/api/config", tag = "accounts", security(()),
+    responses((status = 200, description = "The server's public settings", body = PublicConfig)))]
+pub async fn config(State(app): State<Arc<App>>) -> Json<PublicConfig> {
+    Json(PublicConfig {
+        protocol: PROTOCOL,
+        guests: app.config.guests.is_on(),
+        signup: app.config.signup.is_on(),
+        assistant: ASSISTANT,
+        body_bytes: limits::BODY_BYTES,
+    })
+}
+
+fn welcome(config: &Config, signed_in: SignedIn) -> SignInAnswer {
+    let SignedIn { token, identity } = signed_in;
+    let lifetime_s = match identity.user.kind {
+        UserKind::Guest => limits::GUEST_SESSION_S,
+        UserKind::User | UserKind::Assistant => limits::SESSION_S,
+    };
+    let set = cookie(config, token.reveal().to_owned(), lifetime_s);
+    let answer = Welcome {
+        token: token.reveal().to_owned(),
+        user: identity.user,
+    };
+    (
+        StatusCode::CREATED,
+        [(header::SET_COOKIE, set)],
+        Json(answer),
+    )
+}
+
+/// A `Set-Cookie` of the session cookie that lives `lifetime_s` seconds; 0 removes it.
+fn cookie(config: &Config, value: String, lifetime_s: i64) -> String {
+    let mut cookie = Cookie::build((cookie_name(config), value))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .secure(!config.plain_http())
+        .build()
+        .to_string();
+    cookie.push_str(&format!("; Max-Age={lifetime_s}"));
+    cookie
+}

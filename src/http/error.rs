@@ -1,0 +1,146 @@
+//! What an HTTP client gets instead of what it asked for: an RFC 9457 problem with the same code that a socket
+//! would get. Every handler returns [`Problem`] as its error; the fallbacks and a caught panic come here too.
+
+use std::any::Any;
+use std::borrow::Cow;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::error::{ErrorCode, Refusal};
+
+/// A refusal on its way to an HTTP client.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem(pub Refusal);
+
+/// The JSON of a problem.
+#[derive(Serialize, Debug, utoipa::ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody {
+    /// A URI of the kind of problem: `urn:salon:problem:` and the code.
+    pub r#type: String,
+    /// The code's sentence.
+    pub title: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// What to branch on.
+    pub code: &'static str,
+    /// What to show: what is wrong with this very request.
+    #[schema(value_type = String)]
+    pub detail: Cow<'static, str>,
+    /// When to try again, in milliseconds, where that is known.
+    pub retry_after_ms: Option<u64>,
+}
+
+impl<T: Into<Refusal>> From<T> for Problem {
+    fn from(refusal: T) -> Self {
+        Self(refusal.into())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Self(refusal) = self;
+        let status = refusal.code.http_status();
+        let body = ProblemBody {
+            r#type: format!("urn:salon:problem:{}", refusal.code.as_str()),
+            title: refusal.code.sentence(),
+            status,
+            code: refusal.code.as_str(),
+            detail: refusal.message,
+            retry_after_ms: refusal.retry_after_ms,
+        };
+        // A struct of strings and numbers always serialises.
+        let json = serde_json::to_vec(&body).unwrap_or_default();
+        let mut response = json.into_response();
+        *response.status_mut() =
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if let Some(wait) = refusal.retry_after_ms {
+            headers.insert(header::RETRY_AFTER, wait.div_ceil(1000).max(1).into());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// The answer for an address that answers other methods; axum adds `Allow`.
+pub async fn method_not_allowed() -> Problem {
+    ErrorCode::MethodNotAllowed.into()
+}
+
+/// The answer in place of a handler that panicked. The panic's text goes to the log.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature of tower-http's ResponseForPanic"
+)]
+pub fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no text");
+    tracing::error!(panic = ?text, "a request handler panicked");
+    Problem::from(ErrorCode::Internal).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::extract::Request;
+    use axum::routing::get;
+    use tower::ServiceExt;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_problem_says_code_and_time() {
+        let refusal = Refusal::from(ErrorCode::RateLimited).retry_after_ms(1_200);
+        let response = Problem::from(refusal).into_response();
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "2");
+        assert_eq!(
+            response.headers()[header::CONTENT_TYPE],
+            "application/problem+json"
+        );
+        let bytes = axum::body::to_bytes(response.into_body(), 10_000)
+            .await
+            .unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(body["code"], "rate_limited");
+        assert_eq!(body["status"], 429);
+        assert_eq!(body["retry_after_ms"], 1_200);
+        assert_eq!(body["type"], "urn:salon:problem:rate_limited");
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_answers_all_the_same() {
+        async fn handler() -> &'static str {
+            panic!("secret")
+        }
+        let router = Router::new()
+            .route("/", get(handler))
+            .layer(CatchPanicLayer::custom(panicked));
+        for _ in 0..2 {
+            let request = Request::new(axum::body::Body::empty());
+            let response = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            let bytes = axum::body::to_bytes(response.into_body(), 10_000)
+                .await
+                .unwrap();
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            assert!(
+                text.contains("\"internal\"") && !text.contains("secret"),
+                "{text}"
+            );
+        }
+    }
+}

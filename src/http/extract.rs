@@ -1,0 +1,215 @@
+//! What handlers take from a request, each with a typed problem for every way it can be wrong: who asks ([`Caller`]), a
+//! JSON body ([`JsonBody`]), a query ([`QueryOf`]), and names in the path ([`RoomPath`], [`MessagePath`], [`MemberPath`]).
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum_extra::extract::cookie::CookieJar;
+use serde::de::DeserializeOwned;
+
+use super::error::Problem;
+use crate::app::App;
+use crate::auth::names;
+use crate::config::Config;
+use crate::db::rows::Identity;
+use crate::error::{ErrorCode, Refusal};
+use crate::ids::{Seq, UserId};
+
+/// How a client says who it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Credential {
+    /// The session cookie: browsers send it on their own, so the Origin must be checked.
+    Cookie,
+    /// `Authorization: Bearer`: only code that knows the token sends it.
+    Bearer,
+}
+
+/// The name of the session cookie; `__Host-` makes browsers insist on Secure, this host and no other path.
+#[must_use]
+pub fn cookie_name(config: &Config) -> &'static str {
+    if config.plain_http() {
+        "salon"
+    } else {
+        "__Host-salon"
+    }
+}
+
+/// The credential a request carries. An `Authorization` header wins over the cookie, whatever it holds, so that a
+/// page of another site cannot mix its own header with the user's cookie.
+#[must_use]
+pub fn credential(headers: &HeaderMap, config: &Config) -> Option<(Credential, String)> {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        let value = value.to_str().unwrap_or_default();
+        let token = value
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map_or("", |(_, token)| token.trim());
+        return Some((Credential::Bearer, token.to_owned()));
+    }
+    let jar = CookieJar::from_headers(headers);
+    let cookie = jar.get(cookie_name(config))?;
+    Some((Credential::Cookie, cookie.value().to_owned()))
+}
+
+/// Who asks. Without a living session the answer is `unauthenticated`.
+#[derive(Clone, Debug)]
+pub struct Caller(pub Identity);
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let Some((_, token)) = credential(&parts.headers, &app.config) else {
+            return Err(ErrorCode::Unauthenticated.into());
+        };
+        match app.auth.authenticate(&token).await? {
+            Some(identity) => Ok(Self(identity)),
+            None => Err(ErrorCode::Unauthenticated.into()),
+        }
+    }
+}
+
+/// A JSON body of the form `T`: `application/json`, not compressed, at most `limits::REQUEST_BYTES`.
+#[derive(Clone, Debug)]
+pub struct JsonBody<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if !is_plain_json(request.headers()) {
+            return Err(ErrorCode::UnsupportedMediaType.into());
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(|error| {
+            if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                Problem::from(ErrorCode::TooLarge)
+            } else {
+                Problem::from(Refusal::with_message(
+                    ErrorCode::BadRequest,
+                    "The body could not be read.",
+                ))
+            }
+        })?;
+        // serde_json stops at 128 levels, and its sentence speaks of the client's own text only.
+        serde_json::from_slice(&bytes)
+            .map(Self)
+            .map_err(|error| bad_request("body", &error.to_string()))
+    }
+}
+
+/// The query of the form `T`.
+#[derive(Clone, Debug)]
+pub struct QueryOf<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryOf<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Query::from_request_parts(parts, state)
+            .await
+            .map(|Query(query)| Self(query))
+            .map_err(|error| bad_request("query", &error.body_text()))
+    }
+}
+
+/// `/rooms/{slug}`: what cannot be a slug is the slug of no room.
+#[derive(Clone, Debug)]
+pub struct RoomPath(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for RoomPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let [slug] = path_parts(parts, state, ErrorCode::RoomNotFound).await?;
+        room_slug(slug).map(Self)
+    }
+}
+
+/// `/rooms/{slug}/messages/{seq}` and `/rooms/{slug}/replies/{seq}`.
+#[derive(Clone, Debug)]
+pub struct MessagePath {
+    /// The room's slug.
+    pub slug: String,
+    /// The message's place, from 1.
+    pub seq: Seq,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for MessagePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let [slug, seq] = path_parts(parts, state, ErrorCode::RoomNotFound).await?;
+        let slug = room_slug(slug)?;
+        match seq.parse::<Seq>() {
+            Ok(seq) if seq >= 1 => Ok(Self { slug, seq }),
+            _ => Err(Refusal::with_message(
+                ErrorCode::BadRequest,
+                "A message's place is a number, from 1.",
+            )
+            .into()),
+        }
+    }
+}
+
+/// `/rooms/{slug}/members/{user}`.
+#[derive(Clone, Debug)]
+pub struct MemberPath {
+    /// The room's slug.
+    pub slug: String,
+    /// The member's id.
+    pub user: UserId,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for MemberPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let [slug, user] = path_parts(parts, state, ErrorCode::RoomNotFound).await?;
+        let slug = room_slug(slug)?;
+        let user = user
+            .parse()
+            .map_err(|_error| bad_request("path", "a user's id is a UUID"))?;
+        Ok(Self { slug, user })
+    }
+}
+
+async fn path_parts<S: Send + Sync, const COUNT: usize>(
+    parts: &mut Parts,
+    state: &S,
+    otherwise: ErrorCode,
+) -> Result<[String; COUNT], Problem> {
+    let Ok(Path(found)) = Path::<Vec<String>>::from_request_parts(parts, state).await else {
+        return Err(otherwise.into());
+    };
+    found.try_into().map_err(|_others| otherwise.into())
+}
+
+fn room_slug(slug: String) -> Result<String, Problem> {
+    if names::is_slug(&slug) {
+        Ok(slug)
+    } else {
+        Err(ErrorCode::RoomNotFound.into())
+    }
+}
+
+fn is_plain_json(headers: &HeaderMap) -> bool {
+    let is_json = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
+    is_json && !headers.contains_key(header::CONTENT_ENCODING)
+}
+
+fn bad_request(part: &str, cause: &str) -> Problem {
+    let mut cause = cause.to_owned();
+    cause.truncate(cause.floor_char_boundary(200));
+    Refusal::with_message(
+        ErrorCode::BadRequest,
+        format!("The {part} is not of the documented form: {cause}"),
+    )
+    .into()
+}

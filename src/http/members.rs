@@ -1,0 +1,102 @@
+//! `/api/rooms/{slug}/members`: who is in a room, and as what.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::error::Problem;
+use super::extract::{Caller, JsonBody, MemberPath, QueryOf, RoomPath};
+use super::rooms::Changed;
+use crate::app::App;
+use crate::auth::names;
+use crate::db::rows::UserRow;
+use crate::error::ErrorCode;
+use crate::ids::UserId;
+use crate::limits;
+use crate::permissions::Role;
+
+/// Who is to be a member, and as what.
+#[derive(Deserialize, ToSchema)]
+pub struct MemberEdit {
+    /// The user's name; compared without case.
+    name: String,
+    /// Left out: `member`.
+    role: Option<Role>,
+}
+
+/// Where a page of members begins.
+#[derive(Deserialize, IntoParams)]
+pub struct MembersAfter {
+    /// The last user of the page before.
+    after: Option<UserId>,
+}
+
+/// One member.
+#[derive(Serialize, ToSchema)]
+pub struct Member {
+    /// Who.
+    user: UserRow,
+    /// As what.
+    role: Role,
+}
+
+/// Members, by name.
+#[derive(Serialize, ToSchema)]
+pub struct MemberList {
+    /// At most 200.
+    members: Vec<Member>,
+    /// Whether there may be more: ask again with `after` the last one's id.
+    more: bool,
+}
+
+/// The members of a room.
+#[utoipa::path(get, path = "/api/rooms/{slug}/members", tag = "members", params(("slug" = String, Path), MembersAfter),
+    responses((status = 200, description = "Members", body = MemberList), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn list_members(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    RoomPath(slug): RoomPath,
+    QueryOf(page): QueryOf<MembersAfter>,
+) -> Result<Json<MemberList>, Problem> {
+    let rows = app.chat.members(&who, &slug, page.after).await?;
+    let more = i64::try_from(rows.len()).is_ok_and(|count| count >= limits::MEMBERS_LISTED);
+    let members = rows
+        .into_iter()
+        .map(|row| Member {
+            user: row.user,
+            role: row.role,
+        })
+        .collect();
+    Ok(Json(MemberList { members, more }))
+}
+
+/// Adds a member, or gives one another role.
+#[utoipa::path(post, path = "/api/rooms/{slug}/members", tag = "members", request_body = MemberEdit, params(("slug" = String, Path)),
+    responses((status = 200, description = "Done", body = Changed), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn set_member(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    RoomPath(slug): RoomPath,
+    JsonBody(edit): JsonBody<MemberEdit>,
+) -> Result<Json<Changed>, Problem> {
+    // What cannot be a name is nobody's.
+    let name = names::display_name(&edit.name).map_err(|_rule| ErrorCode::UserNotFound)?;
+    let role = edit.role.unwrap_or(Role::Member);
+    let version = app.chat.set_member(&who, &slug, &name, role).await?;
+    Ok(Json(Changed { version }))
+}
+
+/// Removes a member, or oneself.
+#[utoipa::path(delete, path = "/api/rooms/{slug}/members/{user}", tag = "members", params(("slug" = String, Path), ("user" = UserId, Path)),
+    responses((status = 200, description = "Removed", body = Changed), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn remove_member(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    MemberPath { slug, user }: MemberPath,
+) -> Result<Json<Changed>, Problem> {
+    let version = app.chat.remove_member(&who, &slug, user).await?;
+    Ok(Json(Changed { version }))
+}

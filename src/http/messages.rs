@@ -1,0 +1,155 @@
+//! `/api/rooms/{slug}/messages` and `/api/rooms/{slug}/replies`: history, posting, and steering a reply.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::error::Problem;
+use super::extract::{Caller, JsonBody, MessagePath, QueryOf, RoomPath};
+use super::rooms::Changed;
+use crate::app::App;
+use crate::error::{ErrorCode, Refusal};
+use crate::ids::{ClientId, Seq};
+use crate::limits;
+use crate::protocol::client::check_body;
+use crate::protocol::server::{Accepted, MessageBody};
+
+/// A message to be posted.
+#[derive(Deserialize, ToSchema)]
+pub struct NewMessage {
+    /// The text: at most 16 KiB, not blank. `@assistant` anywhere in it asks the assistant.
+    body: String,
+    /// The sender's own id of it; a resend with the same one answers with the first. Left out: a fresh one.
+    client_id: Option<ClientId>,
+    /// The message it answers.
+    reply_to: Option<Seq>,
+}
+
+/// Which page of history.
+#[derive(Deserialize, IntoParams)]
+pub struct HistoryQuery {
+    /// Messages before this one, the latest of them; with neither `before` nor `after` the latest of all.
+    before: Option<Seq>,
+    /// Messages after this one, the oldest of them.
+    after: Option<Seq>,
+    /// How many at most, 1 to 100; left out: 100.
+    limit: Option<i64>,
+}
+
+/// A page of history.
+#[derive(Serialize, ToSchema)]
+pub struct MessageList<'a> {
+    /// Ascending by seq, without a hole.
+    messages: Vec<MessageBody<'a>>,
+    /// Whether there are older ones (newer ones, where `after` was given).
+    more: bool,
+}
+
+/// A page of a room's history.
+#[utoipa::path(get, path = "/api/rooms/{slug}/messages", tag = "messages", params(("slug" = String, Path), HistoryQuery),
+    responses((status = 200, description = "Messages", body = MessageList<'_>), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn list_messages(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    RoomPath(slug): RoomPath,
+    QueryOf(query): QueryOf<HistoryQuery>,
+) -> Result<Response, Problem> {
+    let limit = query.limit.unwrap_or(limits::PAGE_MESSAGES);
+    if !(1..=limits::PAGE_MESSAGES).contains(&limit) {
+        return Err(bad("`limit` is from 1 to 100."));
+    }
+    if query.before.is_some_and(|before| before < 1) || query.after.is_some_and(|after| after < 0) {
+        return Err(bad("`before` is a seq from 1, `after` one from 0."));
+    }
+    let page = match (query.before, query.after) {
+        (Some(_), Some(_)) => return Err(bad("Give `before` or `after`, not both.")),
+        (before, None) => app.chat.history(&who, &slug, before, limit).await?,
+        (None, Some(after)) => app.chat.history_after(&who, &slug, after, limit).await?,
+    };
+    let messages = page.messages.iter().map(MessageBody::from).collect();
+    let more = page.more;
+    Ok(Json(MessageList { messages, more }).into_response())
+}
+
+/// Posts a message; answered once it is committed.
+#[utoipa::path(post, path = "/api/rooms/{slug}/messages", tag = "messages", request_body = NewMessage, params(("slug" = String, Path)),
+    responses((status = 201, description = "Committed", body = Accepted<'_>), (status = 200, description = "It was there already", body = Accepted<'_>), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn create_message(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    RoomPath(slug): RoomPath,
+    JsonBody(wanted): JsonBody<NewMessage>,
+) -> Result<Response, Problem> {
+    check_body(&wanted.body)?;
+    let client_id = wanted.client_id.unwrap_or_default();
+    let posted = app
+        .chat
+        .post(&who, &slug, client_id, wanted.body, wanted.reply_to)
+        .await?;
+    let status = if posted.duplicate {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
+    let location: [(HeaderName, String); 1] = [(
+        header::LOCATION,
+        format!("/api/rooms/{slug}/messages/{}", posted.seq),
+    )];
+    let accepted = Accepted {
+        reference: None,
+        room: &slug,
+        client_id,
+        seq: posted.seq,
+        version: posted.version,
+        created_at: posted.created_at,
+        duplicate: posted.duplicate,
+        reply_seq: posted.reply_seq,
+        reply_refused: posted.reply_refused,
+    };
+    Ok((status, location, Json(accepted)).into_response())
+}
+
+/// One message.
+#[utoipa::path(get, path = "/api/rooms/{slug}/messages/{seq}", tag = "messages", params(("slug" = String, Path), ("seq" = Seq, Path)),
+    responses((status = 200, description = "The message", body = MessageBody<'_>), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn show_message(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    MessagePath { slug, seq }: MessagePath,
+) -> Result<Response, Problem> {
+    let message = app.chat.message(&who, &slug, seq).await?;
+    Ok(Json(MessageBody::from(&message)).into_response())
+}
+
+/// Stops a reply that is waiting or being written.
+#[utoipa::path(post, path = "/api/rooms/{slug}/replies/{seq}/stop", tag = "messages", params(("slug" = String, Path), ("seq" = Seq, Path)),
+    responses((status = 200, description = "It will stop", body = Changed), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn stop_reply(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    MessagePath { slug, seq }: MessagePath,
+) -> Result<Json<Changed>, Problem> {
+    let version = app.chat.stop_reply(&who, &slug, seq).await?;
+    Ok(Json(Changed { version }))
+}
+
+/// Has a stopped, failed or interrupted reply written again.
+#[utoipa::path(post, path = "/api/rooms/{slug}/replies/{seq}/retry", tag = "messages", params(("slug" = String, Path), ("seq" = Seq, Path)),
+    responses((status = 200, description = "It is queued again", body = Changed), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn retry_reply(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    MessagePath { slug, seq }: MessagePath,
+) -> Result<Json<Changed>, Problem> {
+    let version = app.chat.retry_reply(&who, &slug, seq).await?;
+    Ok(Json(Changed { version }))
+}
+
+fn bad(sentence: &'static str) -> Problem {
+    Refusal::with_message(ErrorCode::BadRequest, sentence).into()
+}

@@ -1,0 +1,146 @@
+//! `/api/openapi.json`: the routes of `routes.rs` as an OpenAPI 3.1 document, from the handlers themselves. A test
+//! compares the two, so a route without its description fails.
+
+use axum::Json;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi, ToResponse};
+
+use super::{auth, error, members, messages, rooms};
+
+/// Any refusal, as an RFC 9457 problem; `code` says which.
+#[derive(ToResponse)]
+#[response(
+    description = "A refusal, as an RFC 9457 problem; branch on `code`",
+    content_type = "application/problem+json"
+)]
+#[expect(dead_code, reason = "names the body of a response for the document")]
+pub struct AnyProblem(#[to_schema] error::ProblemBody);
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Salon",
+        description = "Rooms where people and a language model talk. The live side is the WebSocket at /ws.",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    security(("bearer" = []), ("cookie" = [])),
+    components(responses(AnyProblem), schemas(error::ProblemBody)),
+    modifiers(&Credentials),
+    paths(
+        document,
+        auth::config,
+        auth::create_guest,
+        auth::create_session,
+        auth::create_ticket,
+        auth::create_user,
+        auth::delete_session,
+        auth::me,
+        members::list_members,
+        members::remove_member,
+        members::set_member,
+        messages::create_message,
+        messages::list_messages,
+        messages::retry_reply,
+        messages::show_message,
+        messages::stop_reply,
+        rooms::create_room,
+        rooms::delete_room,
+        rooms::edit_room,
+        rooms::join_room,
+        rooms::list_rooms,
+        rooms::show_room,
+    )
+)]
+struct Document;
+
+/// The two ways to say who one is.
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme(
+            "bearer",
+            SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),
+        );
+        components.add_security_scheme(
+            "cookie",
+            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("__Host-salon"))),
+        );
+    }
+}
+
+/// This document.
+#[utoipa::path(get, path = "/api/openapi.json", tag = "server", security(()),
+    responses((status = 200, description = "The OpenAPI document", body = Object)))]
+pub async fn document() -> Json<utoipa::openapi::OpenApi> {
+    Json(Document::openapi())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// `METHOD /path` of every `.route(…)` under `/api` in `routes.rs`.
+    fn routed() -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for line in include_str!("../routes.rs").lines() {
+            let Some(rest) = line.trim().strip_prefix(".route(\"/api") else {
+                continue;
+            };
+            let (path, handlers) = rest.split_once('"').unwrap();
+            for method in ["get", "post", "put", "patch", "delete"] {
+                if handlers.contains(&format!(" {method}("))
+                    || handlers.contains(&format!(".{method}("))
+                {
+                    found.insert(format!("{method} /api{path}"));
+                }
+            }
+        }
+        found
+    }
+
+    fn documented() -> BTreeSet<String> {
+        let document = serde_json::to_value(Document::openapi()).unwrap();
+        let mut found = BTreeSet::new();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for method in operations.as_object().unwrap().keys() {
+                found.insert(format!("{method} {path}"));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_route_is_documented_and_every_document_is_routed() {
+        assert!(routed().len() > 20);
+        assert_eq!(routed(), documented());
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        fn references(value: &serde_json::Value, found: &mut BTreeSet<String>) {
+            match value {
+                serde_json::Value::Object(fields) => {
+                    if let Some(target) = fields.get("$ref").and_then(|target| target.as_str()) {
+                        found.insert(target.trim_start_matches('#').to_owned());
+                    }
+                    fields.values().for_each(|field| references(field, found));
+                }
+                serde_json::Value::Array(items) => {
+                    items.iter().for_each(|item| references(item, found));
+                }
+                _ => {}
+            }
+        }
+        let document = serde_json::to_value(Document::openapi()).unwrap();
+        let mut found = BTreeSet::new();
+        references(&document, &mut found);
+        assert!(found.len() > 10, "{found:?}");
+        for target in found {
+            assert!(document.pointer(&target).is_some(), "{target}");
+        }
+    }
+}

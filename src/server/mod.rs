@@ -1,0 +1,198 @@
+//! One Salon process: bind, build the handles, start the actors, serve, drain. Used by the command line and by every
+//! test that needs a whole server. The only place that knows which store, layer and model a configuration means.
+
+mod build;
+mod listen;
+mod nudges;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use build::{migrate, open_store};
+
+use crate::channel_layer::ChannelLayer;
+use crate::chat::assistant::Assistant;
+use crate::config::Config;
+use crate::consumer::Consumers;
+use crate::db::Store;
+use crate::feed::{Feeds, gate, heads};
+use crate::jobs;
+use crate::limits;
+use crate::metrics;
+use crate::routes;
+use crate::shutdown::Shutdown;
+use crate::writer::Writer;
+
+/// Why nothing was started: a sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(pub String);
+
+/// One process, bound and built but not yet serving.
+pub struct Server {
+    config: Arc<Config>,
+    listener: TcpListener,
+    metrics_listener: Option<TcpListener>,
+    address: SocketAddr,
+    parts: Parts,
+}
+
+/// The handles a server starts and stops.
+pub(crate) struct Parts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) layer: Arc<dyn ChannelLayer>,
+    pub(crate) feeds: Feeds,
+    pub(crate) writer: Arc<Writer>,
+    pub(crate) assistant: Arc<Assistant>,
+    pub(crate) chat: Arc<crate::chat::Chat>,
+}
+
+impl Server {
+    /// Takes the ports, opens the database and builds everything; starts nothing.
+    ///
+    /// # Errors
+    /// A port that is taken, settings that contradict each other, a database that cannot be opened.
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        config.check().map_err(StartError)?;
+        let listener = bind(config.listen, "SALON_LISTEN").await?;
+        let metrics_listener = match config.metrics_listen {
+            Some(address) => Some(bind(address, "SALON_METRICS_LISTEN").await?),
+            None => None,
+        };
+        let address = listener
+            .local_addr()
+            .map_err(|error| StartError(error.to_string()))?;
+        let parts = build::parts(&config).await?;
+        Ok(Self {
+            config: Arc::new(config),
+            listener,
+            metrics_listener,
+            address,
+            parts,
+        })
+    }
+
+    /// Where it listens; the real port when the setting says 0.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` says stop, then drains, in this order: readiness is gone, sockets are told to come back
+    /// elsewhere, replies settle, requests finish, actors end, connections close.
+    pub async fn run(self, shutdown: Shutdown) {
+        let Self {
+            config,
+            listener,
+            metrics_listener,
+            parts,
+            ..
+        } = self;
+        let app = crate::app::App::new(
+            Arc::clone(&config),
+            Arc::clone(&parts.store),
+            Arc::clone(&parts.layer),
+            Arc::clone(&parts.chat),
+            shutdown.clone(),
+        );
+        let connections = Arc::default();
+        let consumers = Arc::new(Consumers::new(
+            Arc::clone(&parts.chat),
+            Arc::clone(&connections),
+            &config,
+        ));
+        let actors = CancellationToken::new();
+        let runners = CancellationToken::new();
+        start_actors(&parts, &consumers, &shutdown, &actors);
+        let running = tokio::spawn(Arc::clone(&parts.assistant).run(runners.clone()));
+
+        let closing = CancellationToken::new();
+        let router = routes::router(app, Arc::clone(&consumers));
+        let accepting = shutdown.spawn(
+            "listener",
+            listen::serve(listener, router, shutdown.clone(), closing.clone()),
+        );
+        if let Some(listener) = metrics_listener {
+            let router = routes::metrics_router();
+            tokio::spawn(listen::serve(
+                listener,
+                router,
+                Shutdown::new(),
+                actors.clone(),
+            ));
+            tokio::spawn(metrics::upkeep());
+        }
+
+        shutdown.stopping().await;
+        if config.database_url.is_some() {
+            // A balancer needs to see that readiness is gone before connections are refused.
+            tokio::time::sleep(limits::DRAIN_NOTICE).await;
+        }
+        closing.cancel();
+        runners.cancel();
+        let (_, settled, _) = tokio::join!(connections.drain(), running, accepting);
+        if settled.is_err() {
+            tracing::error!("the runners failed");
+        }
+        if let Err(late) = shutdown.finished(limits::SHUTDOWN_GRACE).await {
+            tracing::warn!(%late, "the shutdown was cut");
+        }
+        actors.cancel();
+        parts.feeds.close().await;
+        parts.writer.close().await;
+        parts.layer.close().await;
+        tracing::info!("stopped");
+    }
+}
+
+/// What runs beside the requests until the very end.
+fn start_actors(
+    parts: &Parts,
+    consumers: &Arc<Consumers>,
+    shutdown: &Shutdown,
+    actors: &CancellationToken,
+) {
+    let store = || Arc::clone(&parts.store);
+    tokio::spawn(heads::check_heads(
+        parts.feeds.clone(),
+        store(),
+        actors.clone(),
+    ));
+    let (connections, feeds, sessions) = (
+        Arc::clone(&consumers.connections),
+        parts.feeds.clone(),
+        store(),
+    );
+    let stop = actors.clone();
+    tokio::spawn(async move {
+        let recheck = || async {
+            connections.close_ended(&sessions).await && heads::check_once(&feeds, &sessions).await
+        };
+        gate::keep(feeds.gate(), recheck, stop).await;
+    });
+    let connections = Arc::clone(&consumers.connections);
+    let (sessions, stop) = (store(), actors.clone());
+    tokio::spawn(async move { connections.watch_sessions(sessions, stop).await });
+    let connections = Arc::clone(&consumers.connections);
+    tokio::spawn(nudges::listen(
+        Arc::clone(&parts.layer),
+        connections,
+        Arc::clone(&parts.assistant),
+        actors.clone(),
+    ));
+    tokio::spawn(jobs::orphans::run(
+        store(),
+        Arc::clone(&parts.writer),
+        shutdown.signal(),
+    ));
+    tokio::spawn(jobs::sweep::run(store(), shutdown.signal()));
+}
+
+async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| StartError(format!("{setting}: cannot listen on {address}: {error}.")))
+}

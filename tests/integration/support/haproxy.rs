@@ -1,0 +1,76 @@
+//! HAProxy with the very file that deployments use (`deploy/haproxy.cfg`), before instances of a test.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::process::{OwnedProcess, START_WITHIN, free_port, owned_command};
+
+/// The servers that `deploy/haproxy.cfg` has lines for.
+const SERVERS_MAX: usize = 8;
+
+/// A running balancer: round robin, no stickiness.
+pub(crate) struct HaproxyServer {
+    process: OwnedProcess,
+    folder: TempDir,
+    port: u16,
+    instances: Vec<u16>,
+}
+
+impl HaproxyServer {
+    /// Starts one on a free port before the instances that listen on these ports of 127.0.0.1.
+    pub(crate) async fn start(instances: &[u16]) -> Self {
+        assert!((1..=SERVERS_MAX).contains(&instances.len()));
+        let folder = TempDir::new().unwrap();
+        let port = free_port();
+        let process = launch(&folder, port, instances);
+        let mut server = Self {
+            process,
+            folder,
+            port,
+            instances: instances.to_vec(),
+        };
+        server.process.wait_for_port(port, START_WITHIN).await;
+        server
+    }
+
+    /// Where it listens on 127.0.0.1.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `http://127.0.0.1:<port>`
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// SIGKILL: every connection through it breaks.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts again on the same port.
+    pub(crate) async fn restart(&mut self) {
+        self.process.kill();
+        self.process = launch(&self.folder, self.port, &self.instances);
+        self.process.wait_for_port(self.port, START_WITHIN).await;
+    }
+}
+
+fn launch(folder: &TempDir, port: u16, instances: &[u16]) -> OwnedProcess {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/haproxy.cfg");
+    let mut command = owned_command("haproxy");
+    command
+        .args(["-db", "-f"])
+        .arg(file)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("BALANCER_LISTEN", format!("127.0.0.1:{port}"));
+    for (index, instance) in instances.iter().enumerate() {
+        command.env(
+            format!("SALON_SERVER_{}", index + 1),
+            format!("127.0.0.1:{instance}"),
+        );
+    }
+    OwnedProcess::start("haproxy", folder.path(), command)
+}

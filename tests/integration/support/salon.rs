@@ -1,0 +1,125 @@
+//! The built `salon` program as a process of its own, for tests that kill, freeze and restart whole instances.
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::process::{OwnedProcess, START_WITHIN, free_port, owned_command};
+
+/// A running `salon serve`.
+pub(crate) struct SalonProcess {
+    process: OwnedProcess,
+    folder: TempDir,
+    port: u16,
+    settings: Vec<(String, String)>,
+}
+
+impl SalonProcess {
+    /// Starts an instance on a free port with these settings and no others (nothing is inherited but `PATH`),
+    /// and waits until it is ready. `SALON_DATA` is a folder of its own that survives [`Self::restart`].
+    pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let port = free_port();
+        let settings: Vec<(String, String)> = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let process = launch(&folder, port, &settings);
+        let mut salon = Self {
+            process,
+            folder,
+            port,
+            settings,
+        };
+        salon.wait_until_ready(START_WITHIN).await;
+        salon
+    }
+
+    /// Where it listens on 127.0.0.1.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `http://127.0.0.1:<port>`
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// SIGTERM: it drains; see [`Self::wait_for_exit`].
+    pub(crate) fn terminate(&self) {
+        self.process.terminate();
+    }
+
+    /// Waits until it ended by itself.
+    pub(crate) async fn wait_for_exit(&mut self, within: Duration) -> std::process::ExitStatus {
+        self.process.wait_for_exit(within).await
+    }
+
+    /// SIGSTOP.
+    pub(crate) fn freeze(&self) {
+        self.process.freeze();
+    }
+
+    /// SIGCONT.
+    pub(crate) fn thaw(&self) {
+        self.process.thaw();
+    }
+
+    /// Kills it if it still runs, starts it again on the same port and waits until it is ready.
+    pub(crate) async fn restart(&mut self) {
+        self.process.kill();
+        self.process = launch(&self.folder, self.port, &self.settings);
+        self.wait_until_ready(START_WITHIN).await;
+    }
+
+    /// All that it has logged since the first start.
+    pub(crate) fn log_text(&self) -> String {
+        self.process.log_text()
+    }
+
+    async fn wait_until_ready(&mut self, within: Duration) {
+        let port = self.port;
+        self.process
+            .wait_until("salon is ready", within, async || {
+                http_status(port, "/readyz").await == Some(200)
+            })
+            .await;
+    }
+}
+
+fn launch(folder: &TempDir, port: u16, settings: &[(String, String)]) -> OwnedProcess {
+    let mut command = owned_command(env!("CARGO_BIN_EXE_salon"));
+    command
+        .arg("serve")
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("SALON_LISTEN", format!("127.0.0.1:{port}"))
+        .env("SALON_DATA", folder.path().join("data"))
+        .envs(settings.iter().map(|(name, value)| (name, value)))
+        .current_dir(folder.path());
+    OwnedProcess::start("salon", folder.path(), command)
+}
+
+/// The status of a GET on 127.0.0.1; `None` when there is no HTTP answer within two seconds.
+pub(crate) async fn http_status(port: u16, path: &str) -> Option<u16> {
+    let exchange = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.ok()?;
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        answer.split_whitespace().nth(1)?.parse().ok()
+    };
+    tokio::time::timeout(Duration::from_secs(2), exchange)
+        .await
+        .ok()?
+}
