@@ -5,7 +5,9 @@
 pub(crate) mod app;
 pub(crate) mod fake_provider;
 pub(crate) mod haproxy;
+pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod salon;
