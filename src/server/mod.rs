@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use build::{migrate, open_store};
+pub use build::{migrate, open_layer, open_store};
 
 use crate::channel_layer::ChannelLayer;
 use crate::chat::assistant::Assistant;
