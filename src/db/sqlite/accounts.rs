@@ -9,7 +9,7 @@ use super::schema::{memberships, rooms, users};
 use super::sessions;
 use crate::db::changes::{NewAccount, NewSession};
 use crate::db::rows::{Credentials, UserKind, UserRow};
-use crate::db::{LOBBY, SignedIn};
+use crate::db::{ASSISTANT, LOBBY, SignedIn};
 use crate::error::ErrorCode;
 use crate::ids::UserId;
 use crate::permissions::Role;
@@ -101,14 +101,9 @@ pub(super) fn by_name(conn: &mut SqliteConnection, name: &str) -> Work<UserRow> 
     user_row(user)
 }
 
-/// The assistant.
+/// The assistant, which has had its name since the database was made.
 pub(super) fn assistant(conn: &mut SqliteConnection) -> Work<UserRow> {
-    let user = users::table
-        .filter(users::kind.eq(UserKind::Assistant.as_str()))
-        .order(users::created_at)
-        .select((users::id, users::name, users::kind))
-        .first::<UserColumns>(conn)
-        .optional()?
+    let (user, _) = held(conn, &name_key(ASSISTANT))?
         .ok_or_else(|| Failure::Corrupt("there is no assistant".into()))?;
     user_row(user)
 }

@@ -180,3 +180,93 @@ pub(super) fn database_path(folder: &std::path::Path) -> Result<String, PathBuf>
     let path = folder.join("salon.sqlite3");
     path.to_str().map(str::to_owned).ok_or(path.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use diesel::sql_query;
+
+    use super::*;
+    use crate::error::ErrorCode;
+
+    fn pool(folder: &std::path::Path) -> Arc<Pool> {
+        let lock = Arc::new(FolderLock::take(folder).unwrap());
+        Pool::new(&database_path(folder).unwrap(), Access::Write, 1, lock)
+    }
+
+    /// Whether a table of that name can be made, which only works when there is none.
+    async fn make_table(pool: &Pool) -> StoreResult<()> {
+        pool.run(|conn| Ok(sql_query("CREATE TABLE t (x)").execute(conn).map(drop)?))
+            .await
+    }
+
+    #[tokio::test]
+    async fn work_that_fails_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = pool(folder.path());
+        let refused: StoreResult<()> = pool
+            .run(|conn| {
+                sql_query("CREATE TABLE t (x)").execute(conn)?;
+                Err(ErrorCode::Forbidden.into())
+            })
+            .await;
+        assert!(matches!(refused, Err(StoreError::Refused(_))));
+        assert_eq!(pool.idle().len(), 1, "its connection is kept");
+        make_table(&pool).await.unwrap();
+        assert!(matches!(
+            make_table(&pool).await,
+            Err(StoreError::Broken(_))
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_connection_with_an_open_transaction_is_thrown_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = pool(folder.path());
+        let panicked: StoreResult<()> = pool
+            .run(|conn| {
+                sql_query("CREATE TABLE t (x)").execute(conn)?;
+                panic!("in the middle of a transaction")
+            })
+            .await;
+        assert!(matches!(panicked, Err(StoreError::Broken(_))));
+        assert_eq!(pool.idle().len(), 0);
+        make_table(&pool).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_fails_has_an_unknown_outcome() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = pool(folder.path());
+        let unknown = pool
+            .run(|conn| {
+                conn.batch_execute(
+                    "CREATE TABLE a (x PRIMARY KEY);
+                     CREATE TABLE b (x REFERENCES a (x) DEFERRABLE INITIALLY DEFERRED);
+                     INSERT INTO b VALUES (1);",
+                )?;
+                Ok(())
+            })
+            .await;
+        assert!(matches!(unknown, Err(StoreError::CommitUnknown(_))));
+        assert_eq!(pool.idle().len(), 0);
+        make_table(&pool).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn readers_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = Arc::new(FolderLock::take(folder.path()).unwrap());
+        let path = database_path(folder.path()).unwrap();
+        let writer = Pool::new(&path, Access::Write, 1, lock.clone());
+        make_table(&writer).await.unwrap();
+        let readers = Pool::new(&path, Access::Read, 1, lock);
+        let written: StoreResult<()> = readers
+            .run(|conn| {
+                Ok(sql_query("INSERT INTO t VALUES (1)")
+                    .execute(conn)
+                    .map(drop)?)
+            })
+            .await;
+        assert!(written.is_err());
+    }
+}

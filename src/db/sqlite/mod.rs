@@ -4,7 +4,7 @@
 //!
 //! One connection writes (`BEGIN IMMEDIATE`, so the file's lock stands for every room's head lock), a few read, and
 //! one is kept for [`ping`](crate::db::Store::ping) and [`heads`](crate::db::Store::heads), so that busy readers cannot
-//! make the server look dead. [`contract`](self) is the list of the units of work; each noun's file holds their SQL.
+//! make the server look dead. `contract.rs` is the list of the units of work; each noun's file holds their SQL.
 
 mod accounts;
 mod apply;
@@ -149,4 +149,36 @@ fn prepare(folder: &Path) -> Result<(String, FolderLock), OpenError> {
         .run_pending_migrations(MIGRATIONS)
         .map_err(|error| OpenError::Migration(error.to_string()))?;
     Ok((path, lock))
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::prelude::*;
+    use diesel::sql_types::Text;
+
+    use super::*;
+
+    #[derive(QueryableByName, PartialEq, Debug)]
+    struct Definition {
+        #[diesel(sql_type = Text)]
+        sql: String,
+    }
+
+    fn definitions(conn: &mut SqliteConnection) -> Vec<Definition> {
+        let query = "SELECT sql FROM sqlite_schema \
+            WHERE sql IS NOT NULL AND name NOT LIKE '\\_\\_diesel%' ESCAPE '\\' ORDER BY name";
+        diesel::sql_query(query).load(conn).unwrap()
+    }
+
+    #[test]
+    fn every_migration_goes_down_and_up_again() {
+        let mut conn = SqliteConnection::establish(":memory:").unwrap();
+        conn.run_pending_migrations(MIGRATIONS).unwrap();
+        let up = definitions(&mut conn);
+        assert!(up.len() > 10);
+        conn.revert_all_migrations(MIGRATIONS).unwrap();
+        assert_eq!(definitions(&mut conn), []);
+        conn.run_pending_migrations(MIGRATIONS).unwrap();
+        assert_eq!(definitions(&mut conn), up);
+    }
 }

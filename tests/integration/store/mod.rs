@@ -1,1 +1,140 @@
-//! To come.
+//! The contract of `Store`, as one suite that runs for every implementation. Each test takes a fresh store from
+//! its back end's factory and owns it; nothing is shared, so all run at once.
+//!
+//! To add a back end: a module here with `async fn fresh() -> TestStore`, and one line `for_store!` below.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod accounts;
+mod fixtures;
+mod history;
+mod members;
+mod odd_input;
+mod pages;
+mod posts;
+mod prompts;
+mod replies;
+mod rooms;
+mod runners;
+mod sqlite;
+
+/// One test function for each test of the table, on a fresh store.
+macro_rules! cases {
+    ($fresh:path; $($noun:ident: $($test:ident)*;)*) => {
+        $(mod $noun {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                let store = $fresh().await;
+                crate::store::$noun::$test(&store).await;
+                store.end().await;
+            })*
+        })*
+    };
+}
+
+/// The table of tests, for one back end.
+macro_rules! for_store {
+    ($name:ident, $fresh:path) => {
+        mod $name {
+            cases! { $fresh;
+                accounts:
+                    an_account_comes_with_a_session_and_the_lobby
+                    names_are_compared_without_case
+                    guests_may_share_a_name_but_not_take_one
+                    only_accounts_with_a_password_have_credentials
+                    a_session_ends_once
+                    sessions_run_out
+                    a_session_needs_a_user
+                    a_ticket_stands_for_its_session_once
+                    tickets_end_with_their_time_and_their_session
+                    the_sweep_removes_what_has_run_out
+                    the_assistant_is_there;
+                rooms:
+                    a_new_room_has_its_owner_and_no_history
+                    an_address_is_never_used_twice
+                    a_private_room_does_not_exist_for_others
+                    joining_a_public_room_takes_no_version
+                    racing_joins_make_one_member
+                    a_direct_room_is_made_once
+                    rooms_are_listed_own_first_by_address
+                    members_are_listed_by_name_in_pages
+                    proofs_come_in_the_order_asked
+                    heads_leave_out_what_never_was
+                    an_owner_has_a_bounded_number_of_rooms;
+                posts:
+                    numbers_have_no_hole_whoever_writes
+                    a_batch_is_numbered_in_its_order
+                    one_batch_writes_several_rooms
+                    a_repeat_is_answered_with_the_first
+                    racing_repeats_store_one_message
+                    a_repeat_is_answered_before_rights_and_rate
+                    a_refused_post_takes_no_number
+                    a_post_answers_a_message_that_exists
+                    nobody_answers_a_tombstone
+                    times_never_go_back
+                    a_room_that_never_was_refuses_everything
+                    a_rerun_answers_as_the_first_run
+                    a_rerun_of_what_was_lost_writes_it;
+                prompts:
+                    a_mention_queues_a_reply
+                    without_a_mention_only_a_direct_room_prompts
+                    a_repeated_prompt_names_its_reply
+                    a_room_has_a_bounded_number_of_replies
+                    a_prompt_needs_an_assistant;
+                members:
+                    a_role_is_given_and_taken_at_a_version
+                    roles_bound_what_a_member_may_manage
+                    a_room_keeps_an_owner
+                    a_removal_holds_within_its_own_batch
+                    anyone_may_leave_and_come_back
+                    what_changes_nothing_takes_no_version
+                    settings_are_edited_by_owners
+                    a_direct_room_takes_no_third
+                    a_deleted_room_is_gone_but_tells_so;
+                replies:
+                    a_reply_settles_once
+                    every_way_to_end_is_stored
+                    a_queued_reply_stops_at_once
+                    a_running_reply_is_asked_to_stop
+                    who_asked_may_steer_and_who_keeps_order
+                    a_retry_starts_again_from_nothing
+                    only_what_ended_early_is_retried
+                    a_dead_runners_text_is_kept
+                    only_a_dead_runners_shown_reply_is_interrupted
+                    deleting_a_room_ends_its_replies;
+                runners:
+                    a_reply_is_claimed_by_one
+                    claims_take_the_oldest_first
+                    a_claim_tells_whether_the_asker_may_still_prompt
+                    a_lost_lease_fences_its_runner
+                    an_expired_lease_nobody_took_is_renewed
+                    what_was_shown_is_not_claimed_again
+                    chunks_are_saved_under_their_attempt
+                    a_repeated_append_saves_once
+                    a_released_reply_waits_again
+                    running_replies_tell_their_text;
+                history:
+                    pages_go_down_and_up
+                    history_is_for_members
+                    a_message_is_read_by_its_place
+                    the_latest_page_is_the_room_at_its_head
+                    a_page_is_bounded_by_its_text
+                    a_prompt_is_built_from_settled_text
+                    a_context_is_bounded;
+                pages:
+                    changes_are_what_was_applied
+                    changes_come_in_pages
+                    a_superseded_version_is_left_out
+                    a_page_of_changes_is_bounded_by_its_text
+                    changes_of_a_room_that_never_was_are_refused
+                    readers_see_whole_batches;
+                odd_input:
+                    a_nul_is_refused_and_its_neighbours_live
+                    odd_names_are_only_not_found
+                    odd_numbers_are_only_empty;
+            }
+        }
+    };
+}
+
+for_store!(on_sqlite, crate::store::sqlite::fresh);
