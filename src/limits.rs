@@ -160,6 +160,8 @@ pub const SHARED_PAGES: usize = 1_000;
 pub const CATCH_UPS: usize = 4;
 /// A tick late by so much means that the process was frozen: it reads sessions and heads before it goes on.
 pub const FROZEN: Duration = Duration::from_secs(2);
+/// How often a process notes that it is alive.
+pub const BEAT: Duration = Duration::from_millis(250);
 /// Live sessions are checked so often, Redis or not (P7: ≤ 5 s).
 pub const SESSION_CHECK_INTERVAL: Duration = Duration::from_secs(3);
 /// Messages waiting to be published to Redis; above it they are dropped and counted, and readers fill.

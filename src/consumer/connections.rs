@@ -139,7 +139,8 @@ impl Connections {
         }
     }
 
-    async fn close_ended(&self, store: &Arc<dyn Store>) -> bool {
+    /// Closes the sockets and streams of sessions that have ended; false when the database did not answer.
+    pub async fn close_ended(&self, store: &Arc<dyn Store>) -> bool {
         let mut sessions: HashSet<SessionId> = self
             .lock()
             .values()

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::client_address::{client_address, rate_key};
-use super::error::Problem;
+use super::error::{Problem, too_fast};
 use super::extract::{Caller, JsonBody, cookie_name};
 use crate::app::App;
 use crate::auth::SignedIn;
@@ -22,7 +22,7 @@ use crate::channel_layer::GroupName;
 use crate::config::Config;
 use crate::db::ASSISTANT;
 use crate::db::rows::{UserKind, UserRow};
-use crate::error::{ErrorCode, Refusal};
+use crate::error::ErrorCode;
 use crate::ids::SessionId;
 use crate::limits;
 use crate::protocol::PROTOCOL;
@@ -102,10 +102,7 @@ impl FromRequestParts<Arc<App>> for SignInAllowed {
             .map(|()| Self)
             .map_err(|wait| {
                 tracing::info!(%client, "too many sign-ins of one address");
-                let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
-                Refusal::from(ErrorCode::RateLimited)
-                    .retry_after_ms(wait_ms)
-                    .into()
+                too_fast(wait)
             })
     }
 }

@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -89,6 +90,15 @@ impl Problem {
         }
         response
     }
+}
+
+/// The refusal of a limiter that wants so long a rest.
+#[must_use]
+pub fn too_fast(wait: Duration) -> Problem {
+    let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
+    Refusal::from(ErrorCode::RateLimited)
+        .retry_after_ms(wait_ms)
+        .into()
 }
 
 /// The answer for an address that answers other methods; axum adds `Allow`.

@@ -2,6 +2,7 @@
 //! JSON body ([`JsonBody`]), a query ([`QueryOf`]), and names in the path ([`RoomPath`], [`MessagePath`], [`MemberPath`]).
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -10,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum_extra::extract::cookie::CookieJar;
 use serde::de::DeserializeOwned;
 
-use super::error::Problem;
+use super::error::{Problem, too_fast};
 use crate::app::App;
 use crate::auth::names;
 use crate::config::Config;
@@ -54,7 +55,7 @@ pub fn credential(headers: &HeaderMap, config: &Config) -> Option<(Credential, S
     Some((Credential::Cookie, cookie.value().to_owned()))
 }
 
-/// Who asks. Without a living session the answer is `unauthenticated`.
+/// Who asks. Without a living session the answer is `unauthenticated`; asking too fast, `rate_limited`.
 #[derive(Clone, Debug)]
 pub struct Caller(pub Identity);
 
@@ -65,10 +66,13 @@ impl FromRequestParts<Arc<App>> for Caller {
         let Some((_, token)) = credential(&parts.headers, &app.config) else {
             return Err(ErrorCode::Unauthenticated.into());
         };
-        match app.auth.authenticate(&token).await? {
-            Some(identity) => Ok(Self(identity)),
-            None => Err(ErrorCode::Unauthenticated.into()),
-        }
+        let Some(identity) = app.auth.authenticate(&token).await? else {
+            return Err(ErrorCode::Unauthenticated.into());
+        };
+        app.requests
+            .take(identity.user.id, Instant::now())
+            .map_err(too_fast)?;
+        Ok(Self(identity))
     }
 }
 

@@ -146,7 +146,11 @@ pub async fn migrate(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
-async fn open_layer(
+/// The way to other instances of these settings. A Redis that does not answer is no error: the layer is down then.
+///
+/// # Errors
+/// A URL or a secret that can never work.
+pub async fn open_layer(
     config: &Config,
     instance: InstanceId,
 ) -> Result<Arc<dyn ChannelLayer>, StartError> {

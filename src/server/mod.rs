@@ -11,14 +11,14 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use build::{migrate, open_store};
+pub use build::{migrate, open_layer, open_store};
 
 use crate::channel_layer::ChannelLayer;
 use crate::chat::assistant::Assistant;
 use crate::config::Config;
 use crate::consumer::Consumers;
 use crate::db::Store;
-use crate::feed::{Feeds, heads};
+use crate::feed::{Feeds, gate, heads};
 use crate::jobs;
 use crate::limits;
 use crate::metrics;
@@ -161,6 +161,18 @@ fn start_actors(
         store(),
         actors.clone(),
     ));
+    let (connections, feeds, sessions) = (
+        Arc::clone(&consumers.connections),
+        parts.feeds.clone(),
+        store(),
+    );
+    let stop = actors.clone();
+    tokio::spawn(async move {
+        let recheck = || async {
+            connections.close_ended(&sessions).await && heads::check_once(&feeds, &sessions).await
+        };
+        gate::keep(feeds.gate(), recheck, stop).await;
+    });
     let connections = Arc::clone(&consumers.connections);
     let (sessions, stop) = (store(), actors.clone());
     tokio::spawn(async move { connections.watch_sessions(sessions, stop).await });
