@@ -73,8 +73,9 @@ pub const EVENT_STREAMS: usize = 10_000;
 pub const EVENT_STREAM_FRAMES: usize = 256;
 /// Bytes waiting for one event stream.
 pub const EVENT_STREAM_BYTES: usize = 1024 * 1024;
-/// An event stream, or a call of `/api/chat`, ends after so long: the longest reply and a margin for its queue.
-pub const EVENT_STREAM_TIME: Duration = Duration::from_secs(660);
+/// An event stream, or a call of `/api/chat`, ends after so long: the longest reply and a margin for its queue. Below what
+/// `deploy/haproxy.cfg` allows, so that the answer is ours.
+pub const EVENT_STREAM_TIME: Duration = Duration::from_secs(645);
 /// A quiet event stream gets a comment so often, so that nothing between takes it for dead.
 pub const EVENT_STREAM_COMMENT: Duration = Duration::from_secs(15);
 /// A stopping process lets a call of `/api/chat` wait so long: replies that run are settled by then.

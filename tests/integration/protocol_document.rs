@@ -211,6 +211,7 @@ fn message<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> MessageBod
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one value of each type of frame")]
 fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<ServerFrame<'a>> {
     let reference = full.then_some("1");
     let messages = vec![serde_json::value::to_raw_value(&message(user, meta, full)).unwrap()];
