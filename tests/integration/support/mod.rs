@@ -3,8 +3,13 @@
 #![allow(dead_code, reason = "not every helper is used by every build")]
 
 pub(crate) mod app;
+pub(crate) mod client;
+pub(crate) mod communicator;
 pub(crate) mod fake_provider;
+pub(crate) mod faulty_store;
 pub(crate) mod haproxy;
+pub(crate) mod instance;
+pub(crate) mod lossy_layer;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod redis;
