@@ -54,6 +54,8 @@ async fn a_first_join_gets_the_latest_page_and_then_what_follows() {
     ada.join("lobby").await;
     send_many(&mut ada, "lobby", 130).await;
     let mut bob = salon.arrive("bob").await;
+    // The page may be half a second old; what followed it then comes as frames.
+    tokio::time::sleep(limits::PAGE_SHARE).await;
     let joined = bob.join("lobby").await;
     assert_eq!(seqs(&joined), (31..=130).collect::<Vec<_>>());
     assert_eq!(
@@ -138,12 +140,11 @@ async fn a_cursor_of_another_history_or_of_the_future_is_reset() {
         let mut back = salon.connect(&ada).await;
         let joined = back.join_after("lobby", &epoch, after).await;
         assert_eq!(joined["reset"], reason);
-        assert_eq!(
-            (seqs(&joined), &joined["room"]["version"]),
-            (vec![1, 2, 3], &json!(3))
-        );
         let mut client = RoomClient::new("lobby");
         client.take(&joined);
+        let head = joined["head"].as_i64().unwrap();
+        read_up_to(&mut back, &mut client, head).await;
+        assert_eq!(client.bodies()[..3], ["0", "1", "2"]);
         let last = socket.send("lobby", "live").await["version"]
             .as_i64()
             .unwrap();
@@ -374,7 +375,10 @@ async fn a_removed_member_gets_all_up_to_the_removal_and_nothing_above() {
     one.add(&room, &owner, &ada).await;
     let mut socket = two.connect(&ada).await;
     let mut client = RoomClient::new("club");
-    client.take(&socket.join("club").await);
+    let joined = socket.join("club").await;
+    client.take(&joined);
+    let head = joined["head"].as_i64().unwrap();
+    read_up_to(&mut socket, &mut client, head).await;
     assert_eq!(client.bodies().last(), Some(&"secret"));
     let live = writing.send("club", "live").await["version"]
         .as_i64()

@@ -17,5 +17,6 @@ mod joins;
 mod llm;
 mod markdown;
 mod messages;
+mod replies;
 mod store;
 mod support;

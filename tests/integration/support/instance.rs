@@ -105,6 +105,8 @@ pub(crate) struct Instance {
     pub(crate) assistant: Arc<Assistant>,
     pub(crate) stop: CancellationToken,
     tasks: Vec<AbortOnDropHandle<()>>,
+    /// The runners have a runtime of their own, so that they can die as a process dies.
+    runners: Option<tokio::runtime::Runtime>,
 }
 
 impl Instance {
@@ -156,8 +158,13 @@ impl Instance {
                 Arc::clone(&writer),
                 stop.clone(),
             )),
-            tokio::spawn(Arc::clone(&assistant).run(stop.clone())),
         ];
+        let runners = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        runners.spawn(Arc::clone(&assistant).run(stop.clone()));
         Self {
             app: App::new(config, Arc::clone(&store), layer, chat, Shutdown::new()),
             consumers,
@@ -166,6 +173,7 @@ impl Instance {
             feeds,
             assistant,
             stop,
+            runners: Some(runners),
             tasks: tasks.into_iter().map(AbortOnDropHandle::new).collect(),
         }
     }
@@ -277,7 +285,15 @@ impl Instance {
 
     /// Kills its runners where they stand: nothing is settled, nothing given back.
     pub(crate) fn kill_runners(&mut self) {
-        self.tasks.truncate(3);
+        if let Some(runners) = self.runners.take() {
+            runners.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.kill_runners();
     }
 }
 
