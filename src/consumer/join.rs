@@ -216,7 +216,16 @@ async fn catch_up(
             Attached::Done | Attached::Gone => return Ok(()),
             Attached::TooOld if moved => {}
             Attached::TooOld => tokio::time::sleep(limits::PAGE_SHARE).await,
-            Attached::ProveAgain => proof = prove_again(shared, connection, room, &proof).await?,
+            Attached::ProveAgain => match shared.chat.prove(proof.user, &room.slug).await {
+                Ok(newer) => proof = newer,
+                // A removal that the feed has seen lies ahead in the pages, and they end there.
+                Err(_) if moved => {}
+                Err(refusal) => {
+                    // It has had `room.joined`: it comes back and is refused.
+                    connection.outbox.close(CloseCode::EpochChanged);
+                    return Err(refusal);
+                }
+            },
             Attached::OtherEpoch => {
                 connection.outbox.close(CloseCode::EpochChanged);
                 return Ok(());
@@ -238,21 +247,4 @@ fn removal(page: &CatchUp, proof: &Proof) -> Option<(Version, &'static str)> {
             Effect::RoomDeleted => Some((entry.version, LogKind::Deleted.as_str())),
             _ => None,
         })
-}
-
-/// A new proof while catching up. One who is no longer a member must not learn more, and has had `room.joined`: it
-/// comes back and is refused.
-async fn prove_again(
-    shared: &Consumers,
-    connection: &Arc<Connection>,
-    room: &RoomRef,
-    old: &Proof,
-) -> Result<Proof, Refusal> {
-    match shared.chat.prove(old.user, &room.slug).await {
-        Ok(proof) => Ok(proof),
-        Err(refusal) => {
-            connection.outbox.close(CloseCode::EpochChanged);
-            Err(refusal)
-        }
-    }
 }
