@@ -9,14 +9,23 @@
 )]
 
 mod auth;
+mod bad_frames;
 mod balancer;
 mod channel_layer;
 mod command_line;
+mod drain;
+mod heartbeat;
 mod http;
 mod joins;
+mod layer_loss;
 mod llm;
 mod markdown;
 mod messages;
 mod replies;
+mod runners;
+mod sessions;
+mod slow_reader;
 mod store;
 mod support;
+mod tidy;
+mod writer;

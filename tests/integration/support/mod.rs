@@ -14,3 +14,4 @@ pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod redis;
 pub(crate) mod salon;
+pub(crate) mod server;
