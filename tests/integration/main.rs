@@ -11,6 +11,7 @@
 mod auth;
 mod balancer;
 mod channel_layer;
+mod cluster;
 mod command_line;
 mod http;
 mod llm;

@@ -3,11 +3,14 @@
 #![allow(dead_code, reason = "not every helper is used by every build")]
 
 pub(crate) mod app;
+pub(crate) mod cluster;
 pub(crate) mod fake_provider;
 pub(crate) mod haproxy;
+pub(crate) mod member;
 pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod salon;
+pub(crate) mod truth;

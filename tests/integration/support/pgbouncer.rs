@@ -31,6 +31,24 @@ impl PgBouncer {
             server_port = server.port(),
             settings = settings.join("\n"),
         );
+        Self::start_in(folder, port, &configuration).await
+    }
+
+    /// Starts one with the very settings that deployments use (`deploy/pgbouncer.ini`), before the test's server.
+    pub(crate) async fn start_as_deployed(server: &PostgresServer) -> Self {
+        let deployed = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/pgbouncer.ini");
+        let deployed = std::fs::read_to_string(deployed).unwrap();
+        let port = free_port();
+        // What comes later holds: only where it listens, where the server is and who may connect.
+        let configuration = format!(
+            "{deployed}\n[databases]\n* = host=127.0.0.1 port={server_port} user={USER}\n\n[pgbouncer]\n\
+             listen_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = any\nauth_file =\nadmin_users = {USER}\n",
+            server_port = server.port(),
+        );
+        Self::start_in(server_folder(), port, &configuration).await
+    }
+
+    async fn start_in(folder: TempDir, port: u16, configuration: &str) -> Self {
         std::fs::write(folder.path().join("pgbouncer.ini"), configuration).unwrap();
         let mut pooler = Self {
             process: None,
