@@ -146,6 +146,19 @@ impl Book {
         self.joined
     }
 
+    /// Where it stands, for a test that waited in vain.
+    pub(crate) fn stand(&self) -> String {
+        format!(
+            "cursor {}, joined {}, {} pending, refused {:?}, {} sockets, violations {:?}",
+            self.cursor,
+            self.joined,
+            self.pending.len(),
+            self.refused,
+            self.sockets,
+            self.violations
+        )
+    }
+
     pub(crate) fn violation(&mut self, what: String) {
         if self.violations.len() < 20 {
             self.violations.push(what);

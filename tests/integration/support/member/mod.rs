@@ -111,16 +111,8 @@ impl Member {
         let deadline = Instant::now() + within;
         while !holds(&self.book()) {
             if Instant::now() >= deadline {
-                let book = self.book();
-                panic!(
-                    "not within {within:?}: {what}; cursor {}, joined {}, {} pending, refused {:?}, {} sockets, violations {:?}",
-                    book.cursor,
-                    book.is_joined(),
-                    book.pending.len(),
-                    book.refused,
-                    book.sockets,
-                    book.violations
-                );
+                let stand = self.book().stand();
+                panic!("not within {within:?}: {what}; {stand}");
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
