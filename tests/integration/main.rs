@@ -13,6 +13,7 @@ mod bad_frames;
 mod balancer;
 mod channel_layer;
 mod chat_view;
+mod cluster;
 mod command_line;
 mod drain;
 mod heartbeat;
