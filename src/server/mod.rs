@@ -48,6 +48,7 @@ pub(crate) struct Parts {
     pub(crate) writer: Arc<Writer>,
     pub(crate) assistant: Arc<Assistant>,
     pub(crate) chat: Arc<crate::chat::Chat>,
+    pub(crate) model: String,
 }
 
 impl Server {
@@ -100,6 +101,7 @@ impl Server {
             Arc::clone(&parts.store),
             Arc::clone(&parts.layer),
             Arc::clone(&parts.chat),
+            parts.model.clone(),
             shutdown.clone(),
         );
         let connections = Arc::default();
