@@ -16,6 +16,7 @@ mod command_line;
 mod http;
 mod llm;
 mod markdown;
+mod operate_document;
 mod protocol_document;
 mod store;
 mod support;
