@@ -26,6 +26,8 @@ pub struct App {
     pub layer: Arc<dyn ChannelLayer>,
     /// Rooms and messages.
     pub chat: Arc<Chat>,
+    /// The model that answers, as the provider names it.
+    pub model: String,
     /// Whether and how the process stops.
     pub shutdown: Shutdown,
     /// Sign-ins, sign-ups and guests, by client address.
@@ -44,6 +46,7 @@ impl App {
         store: Arc<dyn Store>,
         layer: Arc<dyn ChannelLayer>,
         chat: Arc<Chat>,
+        model: String,
         shutdown: Shutdown,
     ) -> Arc<Self> {
         let sign_ins = Rate::per_minute(config.rate_sign_ins);
@@ -55,6 +58,7 @@ impl App {
             store,
             layer,
             chat,
+            model,
             shutdown,
             sign_ins: KeyedLimiter::new(sign_ins, limits::RATE_KEYS),
             requests: KeyedLimiter::new(requests, limits::RATE_KEYS),

@@ -53,9 +53,9 @@ pub const READ_BUFFER_BYTES: usize = 1024;
 /// The server's ping, and `heartbeat_ms` of `welcome`.
 pub const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// A peer from which nothing came for so long is dead.
-pub const PEER_TIMEOUT: Duration = Duration::from_secs(24);
+pub const PEER_TIMEOUT: Duration = Duration::from_secs(22);
 /// A peer that takes nothing for so long is closed as slow.
-pub const WRITE_TIMEOUT: Duration = Duration::from_secs(9);
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(8);
 /// A close handshake: then the stream is dropped.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many sockets one process holds; above it an upgrade is refused 503.
@@ -313,11 +313,12 @@ const _: () = assert!(
     "a runner stops before its lease ends"
 );
 const _: () = assert!(
-    PEER_TIMEOUT.as_secs() < 25 && PING_INTERVAL.as_millis() < PEER_TIMEOUT.as_millis(),
+    PEER_TIMEOUT.as_secs() + CLOSE_TIMEOUT.as_secs() < 25
+        && PING_INTERVAL.as_millis() < PEER_TIMEOUT.as_millis(),
     "a dead peer is freed in 25 s"
 );
 const _: () = assert!(
-    WRITE_TIMEOUT.as_secs() < 10,
+    WRITE_TIMEOUT.as_secs() + CLOSE_TIMEOUT.as_secs() <= 10,
     "a slow reader is closed in 10 s"
 );
 const _: () = assert!(

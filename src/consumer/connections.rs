@@ -2,6 +2,7 @@
 //! the process stops. Kept by the app; consumers and streams register themselves. It never touches a room.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +22,12 @@ use crate::protocol::server::ServerFrame;
 #[derive(Default)]
 pub struct Connections {
     by_id: Mutex<HashMap<ConnectionId, Arc<Connection>>>,
+<<<<<<< HEAD
     streams: Mutex<HashMap<ConnectionId, Stream>>,
+=======
+    /// Set, under the lock, when the sockets were told to go: whoever comes later would never hear of it.
+    draining: AtomicBool,
+>>>>>>> cluster
     /// Told when a session may have been revoked.
     check: Notify,
 }
@@ -71,9 +77,13 @@ impl Connections {
     /// Registers a socket.
     ///
     /// # Errors
-    /// `busy` when there are [`limits::SOCKETS`].
+    /// `busy` when there are [`limits::SOCKETS`], `shutting_down` for one whose upgrade was under way when the process
+    /// began to stop.
     pub fn register(self: &Arc<Self>, connection: &Arc<Connection>) -> Result<Registered, Refusal> {
         let mut sockets = self.lock();
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(ErrorCode::ShuttingDown.into());
+        }
         if sockets.len() >= limits::SOCKETS {
             return Err(Refusal::from(ErrorCode::Busy).retry_after_ms(limits::RETRY_HINT_MS));
         }
@@ -175,7 +185,11 @@ impl Connections {
     /// Tells every socket to come back to another instance, and closes each a random part of
     /// [`limits::CLOSE_SPREAD`] later.
     pub async fn drain(&self) {
-        let sockets: Vec<Arc<Connection>> = self.lock().values().cloned().collect();
+        let sockets: Vec<Arc<Connection>> = {
+            let sockets = self.lock();
+            self.draining.store(true, Ordering::Relaxed);
+            sockets.values().cloned().collect()
+        };
         let spread = u64::try_from(limits::CLOSE_SPREAD.as_millis()).unwrap_or(u64::MAX);
         let mut closes: Vec<(u64, Arc<Connection>)> = sockets
             .into_iter()

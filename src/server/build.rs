@@ -32,6 +32,7 @@ pub(super) async fn parts(config: &Config) -> Result<Parts, StartError> {
     let store = open_store(config).await?;
     let layer = open_layer(config, instance).await?;
     let provider = llm::build(config).map_err(StartError)?;
+    let model = provider.model().to_owned();
     let prompts = Arc::new(Notify::new());
     // SQLite has one writer; more lanes would only wait for each other.
     let lanes = if config.database_url.is_some() {
@@ -67,6 +68,7 @@ pub(super) async fn parts(config: &Config) -> Result<Parts, StartError> {
         writer,
         assistant,
         chat: Arc::new(chat),
+        model,
     })
 }
 

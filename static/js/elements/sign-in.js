@@ -5,7 +5,7 @@
 import { h, icon } from '../dom.js';
 
 const MODES = {
-  guest: { title: 'Come in', action: 'Join as guest', note: 'No password, no e-mail. Your name is yours for a week.' },
+  guest: { title: 'Come in', action: 'Join as guest', note: 'No password, no e-mail. This browser knows you for a week.' },
   sign_in: { title: 'Sign in', action: 'Sign in', note: '' },
   sign_up: { title: 'Create an account', action: 'Create account', note: 'At least 8 characters. Pass phrases are welcome.' },
 };

@@ -198,7 +198,16 @@ impl PostgresServer {
         }
     }
 
-    /// Starts again what was killed, on the same port with the same data.
+    /// A fast shutdown (SIGINT): sessions are cut, everything is written, the server ends.
+    pub(crate) async fn stop(&mut self) {
+        let Some(mut process) = self.process.take() else {
+            return;
+        };
+        signal("INT", &[process.pid()]);
+        process.wait_for_exit(Duration::from_secs(20)).await;
+    }
+
+    /// Starts again what was killed or stopped, on the same port with the same data.
     pub(crate) async fn restart(&mut self) {
         self.kill();
         self.run().await;
