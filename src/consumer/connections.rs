@@ -22,12 +22,9 @@ use crate::protocol::server::ServerFrame;
 #[derive(Default)]
 pub struct Connections {
     by_id: Mutex<HashMap<ConnectionId, Arc<Connection>>>,
-<<<<<<< HEAD
     streams: Mutex<HashMap<ConnectionId, Stream>>,
-=======
     /// Set, under the lock, when the sockets were told to go: whoever comes later would never hear of it.
     draining: AtomicBool,
->>>>>>> cluster
     /// Told when a session may have been revoked.
     check: Notify,
 }
