@@ -171,7 +171,7 @@ impl Instance {
                 Arc::clone(&store),
                 layer,
                 chat,
-                "test".to_owned(),
+                "scripted".to_owned(),
                 Shutdown::new(),
             ),
             consumers,
