@@ -3,6 +3,7 @@
 //! instance runs the reply. The caller may go away and ask again with the same `client_id`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, header};
@@ -13,16 +14,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::error::Problem;
+use super::error::{Problem, too_fast};
 use super::extract::{Caller, JsonBody};
 use super::reply_events::{events, shutting_down, spread};
-use super::reply_stream::{Place, ReplyStream, Settled, Wanted};
+use super::reply_stream::{Attachment, Place, ReplyStream, Settled, Wanted, hold_feed};
 use crate::app::App;
 use crate::auth::names;
 use crate::chat::mentions::mentions_assistant;
 use crate::consumer::Consumers;
 use crate::db::changes::Posted;
-use crate::db::rows::{Identity, MessageState, Visibility};
+use crate::db::rows::{Identity, MessageState, RoomView, Visibility};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{ClientId, Seq};
 use crate::limits;
@@ -81,6 +82,8 @@ struct Asked {
     slug: String,
     client_id: ClientId,
     posted: Posted,
+    /// Kept until the stream has its own.
+    _feed: Option<Attachment>,
 }
 
 /// Asks the assistant and waits for its reply; with `Accept: text/event-stream` streams it.
@@ -100,9 +103,26 @@ pub async fn ask(
         return Err(shutting_down().into());
     }
     let registered = consumers.connections.register_stream(who.session)?;
+    let streams = wants_events(&headers);
     let asking = async {
         let JsonBody(prompt) = JsonBody::<Prompt>::from_request(request, &()).await?;
-        post(&app, &who, prompt).await.map_err(Problem::from)
+        check_body(&prompt.message)?;
+        app.sends
+            .take(who.user.id, Instant::now())
+            .map_err(too_fast)?;
+        let (view, body, client_id) = find(&app, &who, prompt).await?;
+        let feed = match streams {
+            true => hold_feed(&app.chat, who.user.id, &view).await,
+            false => None,
+        };
+        let slug = view.room.slug;
+        let posted = app.chat.post(&who, &slug, client_id, body, None).await?;
+        Ok::<_, Problem>(Asked {
+            slug,
+            client_id,
+            posted,
+            _feed: feed,
+        })
     };
     let asked = tokio::time::timeout(limits::REQUEST_TIMEOUT, asking)
         .await
@@ -111,7 +131,6 @@ pub async fn ask(
         let code = asked.posted.reply_refused.unwrap_or(ErrorCode::NoAssistant);
         return Ok(asked.problem(code.into(), None));
     };
-    let streams = wants_events(&headers);
     let wanted = Wanted {
         who,
         slug: asked.slug.clone(),
@@ -134,30 +153,25 @@ pub async fn ask(
     })
 }
 
-/// Finds the room and posts the prompt there.
-async fn post(app: &App, who: &Identity, prompt: Prompt) -> Result<Asked, Refusal> {
-    check_body(&prompt.message)?;
+/// The room to ask in, and what to post there under which id.
+async fn find(
+    app: &App,
+    who: &Identity,
+    prompt: Prompt,
+) -> Result<(RoomView, String, ClientId), Refusal> {
     let client_id = prompt.client_id.unwrap_or_default();
-    let (slug, body) = match prompt.room {
-        None => (app.chat.direct_room(who).await?.room.slug, prompt.message),
-        Some(slug) if names::is_slug(&slug) => {
-            let proof = app.chat.prove(who.user.id, &slug).await?;
-            let body = match proof.view.room.visibility {
-                Visibility::Direct => prompt.message,
-                Visibility::Public | Visibility::Private => {
-                    called(prompt.message, &app.chat.assistant().await?.name)
-                }
-            };
-            (slug, body)
-        }
+    let view = match prompt.room {
+        None => app.chat.direct_room(who).await?,
+        Some(slug) if names::is_slug(&slug) => app.chat.prove(who.user.id, &slug).await?.view,
         Some(_) => return Err(ErrorCode::RoomNotFound.into()),
     };
-    let posted = app.chat.post(who, &slug, client_id, body, None).await?;
-    Ok(Asked {
-        slug,
-        client_id,
-        posted,
-    })
+    let body = match view.room.visibility {
+        Visibility::Direct => prompt.message,
+        Visibility::Public | Visibility::Private => {
+            called(prompt.message, &app.chat.assistant().await?.name)
+        }
+    };
+    Ok((view, body, client_id))
 }
 
 /// The message with a call of the assistant in it: among other people it only answers when it is called.

@@ -23,6 +23,7 @@ mod layer_loss;
 mod llm;
 mod markdown;
 mod messages;
+mod operate_document;
 mod protocol_document;
 mod replies;
 mod runners;

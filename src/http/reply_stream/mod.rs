@@ -22,10 +22,12 @@ use self::place::{Piece, Taken};
 use crate::app::App;
 use crate::chat::{Chat, room_ref};
 use crate::consumer::connections::RegisteredStream;
-use crate::db::rows::{Identity, MessageRow, MessageState, ReplyMeta};
+use crate::db::rows::{Identity, MessageRow, MessageState, ReplyMeta, RoomView};
 use crate::error::{ErrorCode, Refusal};
 use crate::feed::{Attach, Attached, Feeds, Greeting};
-use crate::ids::{Attempt, ChunkNumber, ConnectionId, Cursor, RoomId, Seq, Version};
+use crate::ids::{
+    Attempt, ChunkNumber, ConnectionId, Cursor, RoomId, RoomRef, Seq, UserId, Version,
+};
 use crate::limits;
 use crate::protocol::frame::Frame;
 use crate::protocol::server::{MessageBody, ServerFrame};
@@ -88,8 +90,8 @@ struct Follow {
     ready: VecDeque<ReplyEvent>,
 }
 
-/// A hold on the feed, given back when dropped.
-struct Attachment {
+/// A hold on a room's feed, given back when dropped.
+pub struct Attachment {
     inbox: Inbox,
     feeds: Feeds,
     room: RoomId,
@@ -322,6 +324,35 @@ impl Settled {
             error: row.meta.reply.as_ref().and_then(error_of),
         })
     }
+}
+
+/// Has a room's feed run before a prompt is posted: one that starts while its reply is being written already finds the
+/// first pieces only when they are saved, half a second late. `None` when it cannot run now; nothing depends on it.
+pub async fn hold_feed(chat: &Chat, reader: UserId, view: &RoomView) -> Option<Attachment> {
+    let room = RoomRef {
+        id: view.room.id,
+        slug: view.room.slug.as_str().into(),
+    };
+    let (mailbox, inbox) = mailbox(&room.slug, 0);
+    let attachment = Attachment {
+        inbox,
+        feeds: chat.feeds.clone(),
+        room: room.id,
+        connection: ConnectionId::new(),
+    };
+    let attach = Attach {
+        connection: attachment.connection,
+        reader: mailbox,
+        user: reader,
+        proof: view.head.version,
+        cursor: Cursor {
+            epoch: view.head.epoch,
+            version: view.head.version,
+        },
+        greeting: None,
+    };
+    chat.feeds.attach(&room, attach).await.ok()?;
+    Some(attachment)
 }
 
 /// What a frame means to the stream.
