@@ -2,6 +2,11 @@
 //! reading side; feeds, answers and joins hold this. [`Stream`] is what the WebSocket codec reads from and writes
 //! its own pongs to.
 
+<<<<<<< HEAD
+=======
+use std::collections::HashMap;
+use std::future::poll_fn;
+>>>>>>> tests
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,6 +15,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::outbox::Outbox;
 use super::transport::Transport;
@@ -34,6 +40,8 @@ pub struct Connection {
     /// Few for most sockets: a list takes a fraction of a map's memory.
     rooms: Mutex<Vec<Slot>>,
     in_flight: AtomicUsize,
+    /// Taken by the join that fills the outbox: several at once would overflow it.
+    filling: Semaphore,
 }
 
 /// A room this socket follows, or joins, or sends to.
@@ -64,6 +72,7 @@ impl Connection {
             outbox: Outbox::new(transport),
             rooms: Mutex::default(),
             in_flight: AtomicUsize::new(0),
+            filling: Semaphore::new(1),
         })
     }
 
@@ -94,6 +103,14 @@ impl Connection {
             return Err(Refusal::from(ErrorCode::Busy).retry_after_ms(limits::RETRY_HINT_MS));
         }
         Ok(InFlight(Arc::clone(self)))
+    }
+
+    /// Waits until this join may fill the outbox: next to nothing waits in it, and no other join fills it. `None` when
+    /// the socket is going.
+    pub async fn turn_to_fill(&self) -> Option<SemaphorePermit<'_>> {
+        let turn = self.filling.acquire().await.ok()?;
+        let is_there = poll_fn(|cx| self.outbox.poll_room(cx)).await;
+        is_there.then_some(turn)
     }
 
     /// The room of a slug this socket has used, and the order of its sends there.

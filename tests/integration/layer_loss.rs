@@ -4,25 +4,38 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use salon::channel_layer::ChannelLayer;
 use salon::ids::ClientId;
+use salon::llm::LlmProvider;
+use salon::llm::scripted::ScriptedProvider;
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::support::client::RoomClient;
 use crate::support::communicator::{WebsocketCommunicator, message};
-use crate::support::instance::{Build, Instance, TestDatabase};
+use crate::support::instance::{Build, FakeModel, Instance, TestDatabase, words};
 use crate::support::lossy_layer::{Weather, lossy_pair};
 
 /// The promise, and some leave for two busy cores.
 const WITHIN: Duration = Duration::from_millis(1_500 + 500);
 
 async fn instances(weather: Weather, seed: u64) -> (Instance, Instance, TestDatabase) {
+    let model = ScriptedProvider::new(Duration::ZERO);
+    instances_with(Arc::new(model), weather, seed).await
+}
+
+async fn instances_with(
+    model: Arc<dyn LlmProvider>,
+    weather: Weather,
+    seed: u64,
+) -> (Instance, Instance, TestDatabase) {
     let database = TestDatabase::open().await;
     let (first, second) = lossy_pair(weather, seed);
     let start = |layer: Arc<dyn ChannelLayer>| {
         let mut build = Build::over(database.store.clone());
         build.layer = layer;
+        build.provider = Arc::clone(&model);
         Instance::start(build)
     };
     let (one, two) = (start(first), start(second));
@@ -152,4 +165,34 @@ async fn a_removal_that_the_layer_lost_is_exact_all_the_same() {
             .await["code"],
         "room_not_found"
     );
+}
+
+#[tokio::test]
+async fn with_a_dead_layer_text_comes_through_the_database_while_it_is_written() {
+    // Ten words, and then the model thinks for longer than this test takes.
+    let model = FakeModel::new(|_| {
+        words(10, Duration::from_millis(5), || {
+            std::future::pending().boxed()
+        })
+    });
+    let weather = Weather {
+        lost: 1.0,
+        doubled: 0.0,
+        delayed: 0.0,
+    };
+    let (one, mut two, _database) = instances_with(model, weather, 3).await;
+    two.kill_runners();
+    let (mut ada, _) = enter(&one, "ada").await;
+    let (mut bob, mut client) = enter(&two, "bob").await;
+    let seq = ada.prompt("lobby", "think").await;
+    let whole: String = (0..10).map(|number| format!("wörd{number} ")).collect();
+    while client
+        .replies
+        .get(&seq)
+        .is_none_or(|reply| reply.text != whole)
+    {
+        client.take(&bob.receive_json_from().await);
+    }
+    client.check();
+    assert!(client.replies[&seq].deltas > 0, "it came as deltas");
 }

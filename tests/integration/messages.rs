@@ -179,6 +179,10 @@ async fn nothing_overtakes_a_send_that_was_refused_for_its_rate() {
             .all(|code| code == "behind" || code == "rate_limited"),
         "{codes:?}"
     );
+    // Also once there are tokens again.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let overtaking = socket.send_as("lobby", ClientId::new(), "!").await;
+    assert_eq!(overtaking["code"], "behind", "{overtaking}");
     // A repeat of what is stored is answered though it is over the rate.
     let repeat = socket.send_as("lobby", ids[0], "0").await;
     assert!(

@@ -40,6 +40,7 @@ const LAYERS: &[&[&str]] = &[
 /// Arrows that point up or sideways, with their reason. Within the lowest and the highest layer names are free.
 const ALLOWED: &[(&str, &str, &str)] = &[
     ("protocol", "db", "frames are made of rows"),
+    ("llm", "db", "tokens are counted in the words of the rows"),
     (
         "config",
         "channel_layer",

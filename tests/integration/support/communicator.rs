@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -203,7 +204,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Communicator<S> {
                     return None;
                 }
                 Ok(_) => {}
-                Err(Error::ConnectionClosed | Error::AlreadyClosed | Error::Io(_)) => return None,
+                Err(
+                    Error::ConnectionClosed
+                    | Error::AlreadyClosed
+                    | Error::Io(_)
+                    | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake),
+                ) => return None,
                 Err(error) => panic!("the server broke the protocol: {error}"),
             }
         }

@@ -80,7 +80,7 @@ impl ChannelLayer for LossyLayer {
     }
 
     fn is_up(&self) -> bool {
-        true
+        self.weather.lost < 1.0
     }
 
     fn flush(&self) {
