@@ -214,3 +214,40 @@ impl Connections {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consumer::transport::{MemoryStream, Transport, pipe};
+    use crate::db::rows::{Identity, UserKind, UserRow};
+    use crate::ids::UserId;
+
+    fn connection() -> (Arc<Connection>, MemoryStream) {
+        let user = UserRow {
+            id: UserId::new(),
+            name: "ada".to_owned(),
+            kind: UserKind::Guest,
+        };
+        let identity = Identity {
+            session: SessionId::new(),
+            user,
+            expires_at: chrono::Utc::now(),
+        };
+        let (server, client) = pipe(1024);
+        let connection = Connection::new(identity, Transport::Memory(server));
+        (connection, client)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_socket_that_a_drain_overtook_is_not_let_in() {
+        let connections = Arc::new(Connections::default());
+        let (early, _its_client) = connection();
+        let _registered = connections.register(&early).ok().unwrap();
+        connections.drain().await;
+        assert_eq!(early.outbox.closing(), Some(CloseCode::Restart));
+        let (late, _its_client) = connection();
+        let late = connections.register(&late).err().unwrap();
+        assert_eq!(late.code, ErrorCode::ShuttingDown);
+        assert_eq!(connections.count(), 1);
+    }
+}

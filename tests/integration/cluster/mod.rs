@@ -2,6 +2,7 @@
 //! transaction mode, Redis; members that connect as good clients do, and one part after another that is killed, frozen
 //! or restarted under load. One file per part.
 
+mod balancer;
 mod conversation;
 mod database;
 mod embedded;
