@@ -10,6 +10,7 @@
 
 mod auth;
 mod balancer;
+mod browser;
 mod channel_layer;
 mod command_line;
 mod http;
