@@ -29,8 +29,8 @@ impl HttpApi {
             token,
         };
         // Whoever reads the lobby has to be in it.
-        let user = json!({ "name": name });
-        api.post("rooms/lobby/members", &user).await;
+
+        api.post("rooms/lobby/join", &json!({})).await;
         api
     }
 
