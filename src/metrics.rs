@@ -98,6 +98,11 @@ pub const ALL: &[(Kind, &str, &str)] = &[
     ),
     (Kind::Gauge, "salon_sockets", "Sockets open now"),
     (
+        Kind::Gauge,
+        "salon_event_streams",
+        "Event streams and calls of /api/chat open now",
+    ),
+    (
         Kind::Counter,
         "salon_sockets_closed_total",
         "Sockets closed, by close code",

@@ -41,8 +41,7 @@ pub struct Connection {
 struct Slot {
     room: RoomRef,
     order: Arc<SendOrder>,
-    /// Changes with each join and leave, so that a join that was overtaken undoes itself.
-    generation: u64,
+    /// Whether it follows the room, or is about to.
     joined: bool,
 }
 
@@ -105,46 +104,33 @@ impl Connection {
             .map(|slot| (slot.room.clone(), Arc::clone(&slot.order)))
     }
 
-    /// Remembers a room that membership was proved for. `None` when [`limits::ROOMS_PER_SOCKET`] are known.
+    /// Remembers a room that membership was proved for. `None` when [`limits::ROOMS_PER_SOCKET`] are followed.
     pub fn remember(&self, room: &RoomRef) -> Option<Arc<SendOrder>> {
         let mut rooms = self.lock();
-        if rooms.len() >= limits::ROOMS_PER_SOCKET && !rooms.contains_key(&*room.slug) {
-            return None;
-        }
-        let slot = rooms
-            .entry(room.slug.as_ref().into())
-            .or_insert_with(|| Slot {
-                room: room.clone(),
-                order: Arc::default(),
-                generation: 0,
-                joined: false,
-            });
-        Some(Arc::clone(&slot.order))
+        slot(&mut rooms, room).map(|slot| Arc::clone(&slot.order))
     }
 
-    /// Begins a join: those begun before are void. The number to hand to [`Connection::is_current`].
-    pub fn begin_join(&self, slug: &str) -> u64 {
-        self.lock().get_mut(slug).map_or(0, |slot| {
-            slot.generation += 1;
-            slot.joined = true;
-            slot.order.reset();
-            slot.generation
-        })
+    /// Begins a join. False when [`limits::ROOMS_PER_SOCKET`] are followed.
+    pub fn begin_join(&self, room: &RoomRef) -> bool {
+        let mut rooms = self.lock();
+        let Some(slot) = slot(&mut rooms, room) else {
+            return false;
+        };
+        slot.joined = true;
+        slot.order.reset();
+        true
     }
 
-    /// Whether no later join or leave has come.
+    /// Whether it follows the room, or is about to: no leave has come since the last join.
     #[must_use]
-    pub fn is_current(&self, slug: &str, generation: u64) -> bool {
-        self.lock()
-            .get(slug)
-            .is_some_and(|slot| slot.generation == generation)
+    pub fn follows(&self, slug: &str) -> bool {
+        self.lock().get(slug).is_some_and(|slot| slot.joined)
     }
 
     /// Ends the subscription to a room; the room, when there was one.
     pub fn leave(&self, slug: &str) -> Option<RoomRef> {
         let mut rooms = self.lock();
         let slot = rooms.get_mut(slug).filter(|slot| slot.joined)?;
-        slot.generation += 1;
         slot.joined = false;
         Some(slot.room.clone())
     }
@@ -162,6 +148,25 @@ impl Connection {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Box<str>, Slot>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The room's slot, made where there is none. At the bound a room that is not followed makes way: it was only sent to,
+/// or left.
+fn slot<'a>(rooms: &'a mut HashMap<Box<str>, Slot>, room: &RoomRef) -> Option<&'a mut Slot> {
+    if rooms.len() >= limits::ROOMS_PER_SOCKET && !rooms.contains_key(&*room.slug) {
+        let idle = rooms.iter().find(|(_, slot)| !slot.joined);
+        let idle = idle.map(|(slug, _)| slug.clone())?;
+        rooms.remove(&idle);
+    }
+    Some(
+        rooms
+            .entry(room.slug.as_ref().into())
+            .or_insert_with(|| Slot {
+                room: room.clone(),
+                order: Arc::default(),
+                joined: false,
+            }),
+    )
 }
 
 impl Reader for Connection {

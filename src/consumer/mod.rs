@@ -85,7 +85,7 @@ impl Consumers {
         let connection = Connection::new(identity, transport);
         let registered = match self.connections.register(&connection) {
             Ok(registered) => registered,
-            Err(_full) => {
+            Err(_full_or_stopping) => {
                 connection.outbox.close(CloseCode::Restart);
                 let _ = tokio::time::timeout(limits::CLOSE_TIMEOUT, written_out(&connection)).await;
                 return;

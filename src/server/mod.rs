@@ -63,6 +63,10 @@ impl Server {
             Some(address) => Some(bind(address, "SALON_METRICS_LISTEN").await?),
             None => None,
         };
+        if metrics_listener.is_some() {
+            // Before anything is built: what is counted from here on is shown.
+            metrics::install().map_err(StartError)?;
+        }
         let address = listener
             .local_addr()
             .map_err(|error| StartError(error.to_string()))?;
@@ -135,11 +139,15 @@ impl Server {
         }
         closing.cancel();
         runners.cancel();
+        let began = tokio::time::Instant::now();
         let (_, settled, _) = tokio::join!(connections.drain(), running, accepting);
         if settled.is_err() {
             tracing::error!("the runners failed");
         }
-        if let Err(late) = shutdown.finished(limits::SHUTDOWN_GRACE).await {
+        if let Err(late) = shutdown
+            .finished(limits::SHUTDOWN_GRACE.saturating_sub(began.elapsed()))
+            .await
+        {
             tracing::warn!(%late, "the shutdown was cut");
         }
         actors.cancel();

@@ -17,7 +17,7 @@ use futures_util::FutureExt;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 
-use super::errors::{at_start, lost_connection, of_statement};
+use super::errors::{at_start, lost_connection, of_statement, outlived_its_plans};
 use super::statement::{Commit, Statement};
 use super::tls::Target;
 use crate::db::{StoreError, StoreResult};
@@ -226,7 +226,7 @@ impl Conn {
             )
         };
         let (begun, output, ended) = self.within(all).await?;
-        self.open = ended.is_err();
+        self.open = ended.is_err() || output.as_ref().is_err_and(outlived_its_plans);
         begun.map_err(|error| at_start(&error))?;
         output.map_err(|error| of_statement(&error))
     }
@@ -273,6 +273,7 @@ impl Conn {
     /// Judges an error inside the transaction and rolls back.
     pub(super) async fn failed(&mut self, error: &diesel::result::Error) -> StoreError {
         if self.try_rollback().await {
+            self.open = outlived_its_plans(error);
             self.judged(error)
         } else {
             // The connection went with the statement.
@@ -282,7 +283,9 @@ impl Conn {
 
     /// Judges an error of what a transaction begins with, and rolls back.
     pub(super) async fn failed_at_start(&mut self, error: &diesel::result::Error) -> StoreError {
-        self.try_rollback().await;
+        if self.try_rollback().await {
+            self.open = outlived_its_plans(error);
+        }
         at_start(error)
     }
 

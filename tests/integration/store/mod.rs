@@ -14,7 +14,6 @@ mod pages;
 mod postgres;
 mod postgres_faults;
 mod postgres_setup;
-mod postgres_speed;
 mod posts;
 mod prompts;
 mod replies;

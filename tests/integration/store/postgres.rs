@@ -74,7 +74,11 @@ pub(crate) fn store_at(url: &str) -> Arc<PostgresStore> {
 
 /// A store on a database of its own.
 pub(crate) async fn direct() -> TestStore {
-    let database = TestDatabase::shared().await;
+    on(TestDatabase::shared().await)
+}
+
+/// A store that keeps its database.
+pub(crate) fn on(database: TestDatabase) -> TestStore {
     TestStore {
         store: store_at(&database.url()),
         back_end: Box::new(Database(database)),

@@ -3,11 +3,13 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use salon::db::postgres::{describe, migrate, pending};
 use salon::db::{Store, StoreError};
 
 use super::postgres::store_at;
+use crate::support::pgbouncer::PgBouncer;
 use crate::support::postgres::{PostgresServer, TestDatabase, server_user};
 
 /// Every column, constraint and index that migrations made, as text.
@@ -47,6 +49,36 @@ async fn many_may_migrate_at_once() {
     database.drop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_in_transaction_mode_may_stand_before_a_migration() {
+    let database = empty_database().await;
+    let pooler = PgBouncer::start(database.server(), 2, &[]).await;
+    let url = pooler.url(database.name());
+    let ran = futures_util::future::join_all((0..4).map(|_| migrate(&url))).await;
+    let ran = ran.into_iter().flat_map(Result::unwrap);
+    assert!(ran.count() >= 1);
+    assert!(pending(&url).await.unwrap().is_empty());
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_outlived_its_plans_is_replaced() {
+    let database = TestDatabase::shared().await;
+    let store = store_at(&database.url());
+    store.assistant().await.unwrap();
+    // Changes the type of what a prepared statement returns, which it cannot follow.
+    database
+        .execute("ALTER TABLE users ALTER COLUMN name TYPE varchar(64)")
+        .await;
+    let first = store.assistant().await;
+    assert!(
+        matches!(first, Err(StoreError::Unavailable(_)) | Ok(_)),
+        "{first:?}"
+    );
+    assert_eq!(store.assistant().await.unwrap().name, "assistant");
+    database.drop().await;
+}
+
 #[tokio::test]
 async fn migrations_go_up_down_and_up_again() {
     let database = empty_database().await;
@@ -77,7 +109,8 @@ async fn migrations_go_up_down_and_up_again() {
 
 #[tokio::test]
 async fn a_server_says_whether_its_acks_are_durable() {
-    let database = TestDatabase::shared().await;
+    let server = Arc::new(PostgresServer::start(&[]).await);
+    let database = server.database().await;
     let said = describe(&database.url()).await.unwrap();
     assert_eq!(said.not_durable().count(), 0, "{said:?}");
     let name = database.name();

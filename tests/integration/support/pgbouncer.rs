@@ -31,6 +31,32 @@ impl PgBouncer {
             server_port = server.port(),
             settings = settings.join("\n"),
         );
+        Self::start_in(folder, port, &configuration).await
+    }
+
+    /// Starts one with the very settings that deployments use (`deploy/pgbouncer.ini`), before the test's server.
+    pub(crate) async fn start_as_deployed(server: &PostgresServer) -> Self {
+        let deployed = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/pgbouncer.ini");
+        let deployed = std::fs::read_to_string(deployed).unwrap();
+        let (port, server_port) = (free_port(), server.port());
+        // Only where it listens, where the server is and who may connect. A second section would undo the first.
+        let database = format!("* = host=127.0.0.1 port={server_port} user={USER}");
+        let configuration: String = deployed
+            .lines()
+            .map(|line| match line.split_once(" = ") {
+                Some(("salon", _)) => format!("{database}\n"),
+                Some(("listen_addr", _)) => "listen_addr = 127.0.0.1\n".to_owned(),
+                Some(("listen_port", _)) => format!("listen_port = {port}\n"),
+                Some(("auth_type", _)) => format!("auth_type = any\nadmin_users = {USER}\n"),
+                Some(("auth_file", _)) => String::new(),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        assert!(configuration.contains(&database));
+        Self::start_in(server_folder(), port, &configuration).await
+    }
+
+    async fn start_in(folder: TempDir, port: u16, configuration: &str) -> Self {
         std::fs::write(folder.path().join("pgbouncer.ini"), configuration).unwrap();
         let mut pooler = Self {
             process: None,

@@ -1,7 +1,7 @@
 //! A TCP proxy before one port of this machine, whose answers a test can lose.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +20,8 @@ pub(crate) struct Proxy {
 #[derive(Default)]
 struct State {
     cut: AtomicBool,
+    hold_commits: AtomicBool,
+    held: AtomicUsize,
     was_cut: Notify,
 }
 
@@ -50,9 +52,32 @@ impl Proxy {
         self.state.was_cut.notify_waiters();
     }
 
+    /// From now on the answer to a COMMIT stays here, and all that follows it on its connection: the client waits.
+    pub(crate) fn hold_commits(&self) {
+        self.state.hold_commits.store(true, Ordering::SeqCst);
+    }
+
+    /// How many connections wait for the answer to a COMMIT.
+    pub(crate) fn held(&self) -> usize {
+        self.state.held.load(Ordering::SeqCst)
+    }
+
     /// New connections work again.
     pub(crate) fn heal(&self) {
         self.state.cut.store(false, Ordering::SeqCst);
+    }
+}
+
+impl State {
+    /// Whether a server's answer says that a transaction was committed, and stays here.
+    fn holds(&self, answer: &[u8]) -> bool {
+        let tag = b"COMMIT\0";
+        let holds = self.hold_commits.load(Ordering::SeqCst)
+            && answer.windows(tag.len()).any(|window| window == tag);
+        if holds {
+            self.held.fetch_add(1, Ordering::SeqCst);
+        }
+        holds
     }
 }
 
@@ -76,6 +101,9 @@ async fn forward(client: TcpStream, target: u16, state: Arc<State>) {
         loop {
             match from_server.read(&mut buffer).await {
                 Ok(1..) if state.cut.load(Ordering::SeqCst) => break,
+                Ok(length @ 1..) if state.holds(&buffer[..length]) => {
+                    std::future::pending::<()>().await;
+                }
                 Ok(length @ 1..) if to_client.write_all(&buffer[..length]).await.is_ok() => {}
                 _ => break,
             }
