@@ -1,5 +1,7 @@
 //! A ChromeDriver of a test's own and the Chromiums it starts, each with a profile of its own.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -61,7 +63,7 @@ impl Chromium {
         let number = self.profiles.fetch_add(1, Ordering::Relaxed);
         let profile = self.folder.path().join(format!("profile-{number}"));
         let mut wanted = DesiredCapabilities::chrome();
-        wanted.set_binary("/usr/bin/chromium").unwrap();
+        wanted.set_binary(&self.binary()).unwrap();
         for flag in FLAGS {
             wanted.add_arg(flag).unwrap();
         }
@@ -76,6 +78,17 @@ impl Chromium {
             .connect()
             .await
             .unwrap()
+    }
+
+    /// A Chromium that is killed when its ChromeDriver ends, which alone would leave it running.
+    fn binary(&self) -> String {
+        let path = self.folder.path().join("chromium");
+        let script = "#!/bin/sh\nexec setpriv --pdeathsig KILL -- chromium \"$@\"\n";
+        if !path.exists() {
+            std::fs::write(&path, script).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        }
+        path.display().to_string()
     }
 }
 

@@ -37,6 +37,7 @@ async fn the_page_survives_a_kill_of_its_server() {
         "{banner}"
     );
 
+    page.screenshot("desktop-banner").await;
     salon.restart().await;
     let kept = page.see("written while you were away", "complete").await;
     assert_eq!(kept.seq, Some(4));

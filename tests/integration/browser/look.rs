@@ -32,6 +32,8 @@ async fn the_page_is_photographed() {
     large.send("Me, as ever").await;
     large.see("Me, as ever", "complete").await;
     bob.send(RICH).await;
+    photograph(&large, "desktop", "talk", ".table-frame").await;
+    photograph(&small, "phone", "talk", ".table-frame").await;
     small
         .type_into("#composer-input", "@assistant what do you say?")
         .await;
@@ -63,8 +65,10 @@ async fn the_page_is_photographed() {
 async fn photograph(page: &Page, size: &str, what: &str, css: &str) {
     page.find(css).await;
     page.prefer("light").await;
+    page.be_still().await;
     let light = page.screenshot(&format!("{size}-{what}-light")).await;
     page.prefer("dark").await;
+    page.be_still().await;
     let dark = page.screenshot(&format!("{size}-{what}-dark")).await;
     assert_ne!(light, dark, "{size} {what}");
 }

@@ -74,6 +74,7 @@ async fn stop_a_reply(page: &Page, api: &HttpApi) {
         reply.state == "streaming" && reply.text.len() > 20
     })
     .await;
+    page.screenshot("desktop-streaming").await;
     page.click("#composer-send[data-mode=stop]").await;
     let stopped = page
         .see_reply("the reply is stopped", |reply| reply.state == "stopped")
@@ -83,6 +84,7 @@ async fn stop_a_reply(page: &Page, api: &HttpApi) {
         "it was stopped before its last part: {}",
         stopped.text
     );
+    page.screenshot("desktop-stopped").await;
     // A message that went all the way there and back came after every word that was on its way.
     page.send("Thank you, that will do").await;
     page.see("Thank you, that will do", "complete").await;

@@ -72,7 +72,7 @@ impl Page {
 
     /// Closes the browser.
     pub(super) async fn quit(self) {
-        self.driver.quit().await.unwrap();
+        self.driver.clone().quit().await.unwrap();
     }
 
     /// Comes in by a name and waits for the lobby.
@@ -234,11 +234,26 @@ impl Page {
         self.devtools("Emulation.setEmulatedMedia", features).await;
     }
 
+    /// Waits until nothing moves from one colour to another any more.
+    pub(super) async fn be_still(&self) {
+        let still =
+            "return document.getAnimations().every((one) => !(one instanceof CSSTransition))";
+        self.wait("all is still", SOON, still, &[]).await;
+    }
+
     async fn devtools(&self, command: &str, parameters: Value) {
         self.driver
             .cdp()
             .send_raw(command, parameters)
             .await
             .unwrap();
+    }
+}
+
+/// After a failure there is no polite way out, only a long wait for one: the browser is killed with its driver.
+impl Drop for Page {
+    fn drop(&mut self) {
+        // It fails for who has quit.
+        let _ = self.driver.clone().leak();
     }
 }

@@ -166,7 +166,14 @@ impl Instance {
             .unwrap();
         runners.spawn(Arc::clone(&assistant).run(stop.clone()));
         Self {
-            app: App::new(config, Arc::clone(&store), layer, chat, "scripted".to_owned(), Shutdown::new()),
+            app: App::new(
+                config,
+                Arc::clone(&store),
+                layer,
+                chat,
+                "scripted".to_owned(),
+                Shutdown::new(),
+            ),
             consumers,
             store,
             writer,
