@@ -11,6 +11,7 @@
 mod auth;
 mod bad_frames;
 mod balancer;
+mod browser;
 mod channel_layer;
 mod chat_view;
 mod cluster;

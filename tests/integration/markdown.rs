@@ -148,9 +148,9 @@ fn bombs(bytes: usize) -> Vec<(String, String)> {
     let table = format!("{head}{}", "x\n".repeat((bytes - head.len()) / 2));
     let steps = up_to(&mut (0..).map(|depth| format!("{}- a\n", "  ".repeat(depth))));
     let ticks = up_to(&mut (1..).map(|count| format!("{} ", "`".repeat(count))));
-    let links = "[".repeat(half) + &"](https://e.org)".repeat(half / 16);
+    let links = "[".repeat(half) + "](https://e.org)".repeat(half / 16).as_str();
     let stars = format!("{0}a{0}", "*".repeat(half));
-    let emphasis = "*a ".repeat(half / 3) + &"b* ".repeat(half / 3);
+    let emphasis = "*a ".repeat(half / 3) + "b* ".repeat(half / 3).as_str();
     for (name, text) in [
         ("a table to fill up", table),
         ("list steps", steps),

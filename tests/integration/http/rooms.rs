@@ -187,7 +187,13 @@ async fn members_come_and_change() {
     let word = |value: &Value| value.as_str().unwrap().to_owned();
     let listed: Vec<String> = listed
         .iter()
-        .map(|member| word(&member["user"]["name"]) + " " + &word(&member["role"]))
+        .map(|member| {
+            format!(
+                "{} {}",
+                word(&member["user"]["name"]),
+                word(&member["role"])
+            )
+        })
         .collect();
     assert_eq!(listed, ["Ada owner", "Bo moderator", "Cy reader"]);
     let after = ok!(cy, format!("GET /api/rooms/den/members?after={}", bo.id));
