@@ -25,6 +25,7 @@ mod llm;
 mod markdown;
 mod messages;
 mod operate_document;
+mod promises_document;
 mod protocol_document;
 mod replies;
 mod runners;
