@@ -76,6 +76,26 @@ pub const ALL: &[(Kind, &str, &str)] = &[
         "salon_layer_lagged_messages_total",
         "Messages a full channel did not take",
     ),
+    (
+        Kind::Gauge,
+        "salon_layer_up",
+        "Whether messages of other instances flow",
+    ),
+    (
+        Kind::Counter,
+        "salon_frozen_total",
+        "Times this process stood still and had to read before delivering",
+    ),
+    (
+        Kind::Counter,
+        "salon_connections_refused_total",
+        "Connections closed at once because there were too many",
+    ),
+    (
+        Kind::Counter,
+        "salon_replies_orphaned_total",
+        "Replies whose runner died, settled with what was saved",
+    ),
     (Kind::Gauge, "salon_sockets", "Sockets open now"),
     (
         Kind::Counter,

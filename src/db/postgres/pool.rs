@@ -24,19 +24,21 @@ use crate::db::{StoreError, StoreResult};
 use crate::limits;
 
 /// The limits of a transaction. They go with BEGIN, in one round trip; `SET LOCAL` ends with the transaction, so nothing
-/// leaks through a transaction pooler. Equal to the numbers in `limits.rs`, as a test holds. Every statement has its
-/// index; a plan made while a table was tiny would scan it, and stay when it has grown.
+/// leaks through a transaction pooler. Equal to the numbers in `limits.rs`, as a test holds. A plan
+/// made while a table was tiny would scan it and stay when it has grown: what writes takes its indexes, which it always
+/// has; what reads is planned each time.
 macro_rules! begin {
-    ($begin:literal) => {
+    ($begin:literal, $planner:literal) => {
         concat!(
             $begin,
             "; SET LOCAL statement_timeout = 4000; SET LOCAL lock_timeout = 2000; \
-             SET LOCAL idle_in_transaction_session_timeout = 5000; SET LOCAL enable_seqscan = off"
+             SET LOCAL idle_in_transaction_session_timeout = 5000; SET LOCAL ",
+            $planner
         )
     };
 }
-const BEGIN: &str = begin!("BEGIN");
-const BEGIN_READING: &str = begin!("BEGIN READ ONLY");
+const BEGIN: &str = begin!("BEGIN", "enable_seqscan = off");
+const BEGIN_READING: &str = begin!("BEGIN READ ONLY", "plan_cache_mode = force_custom_plan");
 
 /// How to reach Postgres.
 #[derive(Clone, Debug)]

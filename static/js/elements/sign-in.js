@@ -27,8 +27,8 @@ class SalonSignIn extends HTMLElement {
 
   #intro() {
     const assistant = this.#config.assistant;
-    const model = assistant === undefined ? null
-      : assistant.scripted ? 'The built-in demo model answers here.' : `${assistant.model} answers here.`;
+    const model = assistant?.scripted === true ? 'The built-in demo model answers here.'
+      : assistant?.model ? `${assistant.model} answers here.` : null;
     return h('div.intro', {},
       h('p.brand', {}, h('img', { src: '/icon.svg', alt: '', width: 36, height: 36 }), h('span', { text: 'Salon' })),
       h('h1', { text: 'Rooms where people and a language model talk.' }),
