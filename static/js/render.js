@@ -90,12 +90,25 @@ const PLAIN_MAX = 8_000;
  */
 export function renderSettled(container, { kind, body, html }) {
   if (html !== undefined && html !== null) {
-    container.replaceChildren(fragmentOf(html));
+    const fragment = fragmentOf(html);
+    linkBareAddresses(fragment);
+    container.replaceChildren(fragment);
     dress(container, { copyable: true });
   } else if (kind === 'assistant' || body.length > PLAIN_MAX) {
     new GrowingBody(container).update(body, { open: false });
   } else {
     renderPlain(container, body);
+  }
+}
+
+/** The server's HTML links what Markdown marks; a bare address is a link everywhere else on the page, and so here. */
+function linkBareAddresses(fragment) {
+  const walker = document.createTreeWalker(fragment, NodeFilter.SHOW_TEXT);
+  const texts = [];
+  while (walker.nextNode()) texts.push(walker.currentNode);
+  for (const text of texts) {
+    if (!text.data.includes('://') || text.parentElement?.closest('a, code') != null) continue;
+    text.replaceWith(...renderInline(linkify(text.data)));
   }
 }
 
