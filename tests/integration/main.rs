@@ -21,6 +21,7 @@ mod layer_loss;
 mod llm;
 mod markdown;
 mod messages;
+mod removals;
 mod replies;
 mod runners;
 mod sessions;
