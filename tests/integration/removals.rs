@@ -15,6 +15,7 @@ use crate::support::communicator::message;
 use crate::support::instance::{Build, Instance, TestDatabase};
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story on two instances")]
 async fn a_removed_member_gets_all_up_to_the_removal_and_nothing_above() {
     let database = TestDatabase::open().await;
     let layer = InMemoryLayer::new();
