@@ -76,7 +76,32 @@ pub const ALL: &[(Kind, &str, &str)] = &[
         "salon_layer_lagged_messages_total",
         "Messages a full channel did not take",
     ),
+    (
+        Kind::Gauge,
+        "salon_layer_up",
+        "Whether messages of other instances flow",
+    ),
+    (
+        Kind::Counter,
+        "salon_frozen_total",
+        "Times this process stood still and had to read before delivering",
+    ),
+    (
+        Kind::Counter,
+        "salon_connections_refused_total",
+        "Connections closed at once because there were too many",
+    ),
+    (
+        Kind::Counter,
+        "salon_replies_orphaned_total",
+        "Replies whose runner died, settled with what was saved",
+    ),
     (Kind::Gauge, "salon_sockets", "Sockets open now"),
+    (
+        Kind::Gauge,
+        "salon_event_streams",
+        "Event streams and calls of /api/chat open now",
+    ),
     (
         Kind::Counter,
         "salon_sockets_closed_total",
@@ -131,6 +156,26 @@ pub const ALL: &[(Kind, &str, &str)] = &[
         Kind::Counter,
         "salon_layer_reconnects_total",
         "Connections to Redis that ended",
+    ),
+    (
+        Kind::Gauge,
+        "salon_layer_up",
+        "1 while messages of other instances flow, else 0",
+    ),
+    (
+        Kind::Counter,
+        "salon_connections_refused_total",
+        "Connections closed at once because too many were open",
+    ),
+    (
+        Kind::Counter,
+        "salon_replies_orphaned_total",
+        "Replies settled for a runner that died",
+    ),
+    (
+        Kind::Counter,
+        "salon_frozen_total",
+        "Times the process stood still and stopped delivery to look again",
     ),
 ];
 

@@ -2,8 +2,11 @@
 //! reading side; feeds, answers and joins hold this. [`Stream`] is what the WebSocket codec reads from and writes
 //! its own pongs to.
 
+<<<<<<< HEAD
+=======
 use std::collections::HashMap;
 use std::future::poll_fn;
+>>>>>>> tests
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,7 +37,8 @@ pub struct Connection {
     pub identity: Identity,
     /// What it is sent.
     pub outbox: Outbox,
-    rooms: Mutex<HashMap<Box<str>, Slot>>,
+    /// Few for most sockets: a list takes a fraction of a map's memory.
+    rooms: Mutex<Vec<Slot>>,
     in_flight: AtomicUsize,
     /// Taken by the join that fills the outbox: several at once would overflow it.
     filling: Semaphore,
@@ -112,9 +116,9 @@ impl Connection {
     /// The room of a slug this socket has used, and the order of its sends there.
     #[must_use]
     pub fn room(&self, slug: &str) -> Option<(RoomRef, Arc<SendOrder>)> {
-        self.lock()
-            .get(slug)
-            .map(|slot| (slot.room.clone(), Arc::clone(&slot.order)))
+        let rooms = self.lock();
+        let slot = rooms.iter().find(|slot| slot.is(slug))?;
+        Some((slot.room.clone(), Arc::clone(&slot.order)))
     }
 
     /// Remembers a room that membership was proved for. `None` when [`limits::ROOMS_PER_SOCKET`] are followed.
@@ -137,13 +141,13 @@ impl Connection {
     /// Whether it follows the room, or is about to: no leave has come since the last join.
     #[must_use]
     pub fn follows(&self, slug: &str) -> bool {
-        self.lock().get(slug).is_some_and(|slot| slot.joined)
+        self.lock().iter().any(|slot| slot.is(slug) && slot.joined)
     }
 
     /// Ends the subscription to a room; the room, when there was one.
     pub fn leave(&self, slug: &str) -> Option<RoomRef> {
         let mut rooms = self.lock();
-        let slot = rooms.get_mut(slug).filter(|slot| slot.joined)?;
+        let slot = rooms.iter_mut().find(|slot| slot.is(slug) && slot.joined)?;
         slot.joined = false;
         Some(slot.room.clone())
     }
@@ -152,34 +156,44 @@ impl Connection {
     #[must_use]
     pub fn joined_rooms(&self) -> Vec<RoomRef> {
         self.lock()
-            .values()
+            .iter()
             .filter(|slot| slot.joined)
             .map(|slot| slot.room.clone())
             .collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Box<str>, Slot>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Slot>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The room's slot, made where there is none. At the bound a room that is not followed makes way: it was only sent to,
 /// or left.
-fn slot<'a>(rooms: &'a mut HashMap<Box<str>, Slot>, room: &RoomRef) -> Option<&'a mut Slot> {
-    if rooms.len() >= limits::ROOMS_PER_SOCKET && !rooms.contains_key(&*room.slug) {
-        let idle = rooms.iter().find(|(_, slot)| !slot.joined);
-        let idle = idle.map(|(slug, _)| slug.clone())?;
-        rooms.remove(&idle);
-    }
-    Some(
-        rooms
-            .entry(room.slug.as_ref().into())
-            .or_insert_with(|| Slot {
+fn slot<'a>(rooms: &'a mut Vec<Slot>, room: &RoomRef) -> Option<&'a mut Slot> {
+    let known = rooms.iter().position(|slot| slot.is(&room.slug));
+    let place = match known {
+        Some(place) => place,
+        None => {
+            if rooms.len() >= limits::ROOMS_PER_SOCKET {
+                let idle = rooms.iter().position(|slot| !slot.joined)?;
+                rooms.swap_remove(idle);
+            }
+            rooms.reserve_exact(1);
+            rooms.push(Slot {
                 room: room.clone(),
                 order: Arc::default(),
                 joined: false,
-            }),
-    )
+            });
+            rooms.len() - 1
+        }
+    };
+    rooms.get_mut(place)
+}
+
+impl Slot {
+    fn is(&self, slug: &str) -> bool {
+        &*self.room.slug == slug
+    }
 }
 
 impl Reader for Connection {

@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::gate::Gate;
 use super::replies::Replies;
 use super::ring::Ring;
 use super::sequencer::{FillDue, Sequencer};
@@ -47,12 +48,21 @@ pub(crate) struct Feed {
     layer: Arc<dyn ChannelLayer>,
     inbox: mpsc::Receiver<Command>,
     shown: Arc<Shown>,
+    gate: Arc<Gate>,
 }
 
 /// What the database answered.
 enum Read {
     Changes(Result<Changes, StoreError>),
     Replies(Result<Vec<RunningReply>, StoreError>),
+}
+
+/// Everything that wakes a feed.
+enum Event {
+    Command(Command),
+    Layer(LayerEvent),
+    Read(Read),
+    Due,
 }
 
 /// The feed once it knows where the room stands.
@@ -78,6 +88,7 @@ impl Feed {
         layer: Arc<dyn ChannelLayer>,
         inbox: mpsc::Receiver<Command>,
         shown: Arc<Shown>,
+        gate: Arc<Gate>,
     ) -> Self {
         Self {
             room,
@@ -85,6 +96,7 @@ impl Feed {
             layer,
             inbox,
             shown,
+            gate,
         }
     }
 
@@ -145,20 +157,25 @@ impl Running {
         while !self.over {
             self.start_reading();
             let wake_at = self.wake_at();
-            tokio::select! {
-                command = self.feed.inbox.recv() => match command {
-                    Some(command) => self.handle(command),
-                    None => return,
-                },
-                event = self.channel.receive() => match event {
-                    Some(event) => self.layer_event(event).await,
-                    None => return,
-                },
+            let event = tokio::select! {
+                command = self.feed.inbox.recv() => command.map(Event::Command),
+                event = self.channel.receive() => event.map(Event::Layer),
                 read = read_under_way(&mut self.reading) => {
                     self.reading = None;
-                    self.read_done(read).await;
+                    Some(Event::Read(read))
                 }
-                () = tokio::time::sleep_until(wake_at) => self.woken(),
+                () = tokio::time::sleep_until(wake_at) => Some(Event::Due),
+            };
+            if !self.feed.gate.is_open() {
+                self.feed.gate.passed().await;
+                self.sequencer.mark_dirty();
+            }
+            match event {
+                Some(Event::Command(command)) => self.handle(command),
+                Some(Event::Layer(event)) => self.layer_event(event).await,
+                Some(Event::Read(read)) => self.read_done(read).await,
+                Some(Event::Due) => self.woken(),
+                None => return,
             }
         }
     }

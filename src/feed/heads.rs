@@ -32,7 +32,8 @@ pub async fn check_heads(feeds: Feeds, store: Arc<dyn Store>, stop: Cancellation
     }
 }
 
-async fn check_once(feeds: &Feeds, store: &Arc<dyn Store>) {
+/// Reads every followed room's head and tells its feed; false when the database did not answer.
+pub async fn check_once(feeds: &Feeds, store: &Arc<dyn Store>) -> bool {
     let rooms: Vec<RoomId> = feeds.rooms();
     for part in rooms.chunks(limits::HEADS_PER_STATEMENT) {
         match store.heads(part).await {
@@ -49,8 +50,9 @@ async fn check_once(feeds: &Feeds, store: &Arc<dyn Store>) {
             }
             Err(error) => {
                 tracing::warn!(%error, "the heads of rooms could not be checked");
-                return;
+                return false;
             }
         }
     }
+    true
 }

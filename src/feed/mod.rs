@@ -6,6 +6,7 @@
 //! its pure parts; [`heads`] checks every room's head each second.
 
 pub mod actor;
+pub mod gate;
 pub mod heads;
 pub mod replies;
 pub mod ring;
@@ -15,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use gate::Gate;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -89,6 +91,7 @@ struct Shared {
     store: Arc<dyn Store>,
     layer: Arc<dyn ChannelLayer>,
     rooms: Mutex<HashMap<RoomId, Handle>>,
+    gate: Arc<Gate>,
     tracker: TaskTracker,
     stop: CancellationToken,
 }
@@ -127,6 +130,7 @@ impl Feeds {
             store,
             layer,
             rooms: Mutex::new(HashMap::new()),
+            gate: Arc::default(),
             tracker: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
@@ -165,6 +169,12 @@ impl Feeds {
             // A feed that has ended holds no readers.
             let _ = handle.commands.send(Command::Detach(connection)).await;
         }
+    }
+
+    /// What must beat for feeds to deliver; see [`gate::keep`].
+    #[must_use]
+    pub fn gate(&self) -> Arc<Gate> {
+        Arc::clone(&self.shared.gate)
     }
 
     /// How many rooms are followed.
@@ -221,6 +231,7 @@ impl Feeds {
             Arc::clone(&self.shared.layer),
             inbox,
             Arc::clone(&handle.shown),
+            Arc::clone(&self.shared.gate),
         );
         let (feeds, room, stop) = (self.clone(), room.id, self.shared.stop.clone());
         self.shared.tracker.spawn(async move {

@@ -11,14 +11,14 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use build::{migrate, open_store};
+pub use build::{migrate, open_layer, open_store};
 
 use crate::channel_layer::ChannelLayer;
 use crate::chat::assistant::Assistant;
 use crate::config::Config;
 use crate::consumer::Consumers;
 use crate::db::Store;
-use crate::feed::{Feeds, heads};
+use crate::feed::{Feeds, gate, heads};
 use crate::jobs;
 use crate::limits;
 use crate::metrics;
@@ -48,6 +48,7 @@ pub(crate) struct Parts {
     pub(crate) writer: Arc<Writer>,
     pub(crate) assistant: Arc<Assistant>,
     pub(crate) chat: Arc<crate::chat::Chat>,
+    pub(crate) model: String,
 }
 
 impl Server {
@@ -62,6 +63,10 @@ impl Server {
             Some(address) => Some(bind(address, "SALON_METRICS_LISTEN").await?),
             None => None,
         };
+        if metrics_listener.is_some() {
+            // Before anything is built: what is counted from here on is shown.
+            metrics::install().map_err(StartError)?;
+        }
         let address = listener
             .local_addr()
             .map_err(|error| StartError(error.to_string()))?;
@@ -96,6 +101,7 @@ impl Server {
             Arc::clone(&parts.store),
             Arc::clone(&parts.layer),
             Arc::clone(&parts.chat),
+            parts.model.clone(),
             shutdown.clone(),
         );
         let connections = Arc::default();
@@ -133,11 +139,15 @@ impl Server {
         }
         closing.cancel();
         runners.cancel();
+        let began = tokio::time::Instant::now();
         let (_, settled, _) = tokio::join!(connections.drain(), running, accepting);
         if settled.is_err() {
             tracing::error!("the runners failed");
         }
-        if let Err(late) = shutdown.finished(limits::SHUTDOWN_GRACE).await {
+        if let Err(late) = shutdown
+            .finished(limits::SHUTDOWN_GRACE.saturating_sub(began.elapsed()))
+            .await
+        {
             tracing::warn!(%late, "the shutdown was cut");
         }
         actors.cancel();
@@ -161,6 +171,18 @@ fn start_actors(
         store(),
         actors.clone(),
     ));
+    let (connections, feeds, sessions) = (
+        Arc::clone(&consumers.connections),
+        parts.feeds.clone(),
+        store(),
+    );
+    let stop = actors.clone();
+    tokio::spawn(async move {
+        let recheck = || async {
+            connections.close_ended(&sessions).await && heads::check_once(&feeds, &sessions).await
+        };
+        gate::keep(feeds.gate(), recheck, stop).await;
+    });
     let connections = Arc::clone(&consumers.connections);
     let (sessions, stop) = (store(), actors.clone());
     tokio::spawn(async move { connections.watch_sessions(sessions, stop).await });

@@ -31,7 +31,8 @@ statement!(
         lobby: String,
     } -> (chrono::DateTime<chrono::Utc>,),
     "WITH made AS ( \
-         INSERT INTO users (id, name, name_key, kind, password_hash, admin) VALUES ($1, $2, $3, $4, $5, $6) \
+         INSERT INTO users (id, name, name_key, kind, password_hash, admin) SELECT $1, $2, $3, $4, $5, $6 \
+         WHERE NOT EXISTS (SELECT FROM users WHERE name_key = $3 AND kind <> 'guest') \
          ON CONFLICT (name_key) WHERE kind <> 'guest' DO NOTHING RETURNING id \
      ), first_room AS ( \
          INSERT INTO memberships (room_id, user_id, role) SELECT r.id, made.id, 'member' FROM made, rooms r \

@@ -13,7 +13,7 @@ use crate::db::rows::{
     LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply, UserRow,
 };
 use crate::db::{SignedIn, Store, StoreResult, Swept};
-use crate::error::Refusal;
+use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
 
 #[async_trait]
@@ -119,10 +119,11 @@ impl Store for SqliteStore {
             .await?;
         match found {
             Ok(proof) => Ok(proof),
-            Err(_) => {
+            Err(refusal) if refusal.code == ErrorCode::NotAMember => {
                 self.write(move |conn| members::join(conn, user, &slug))
                     .await
             }
+            Err(refusal) => Err(refusal.into()),
         }
     }
 

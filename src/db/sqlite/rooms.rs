@@ -42,13 +42,6 @@ pub(super) fn create(conn: &mut SqliteConnection, room: &NewRoom, owner: UserId)
     if accounts::by_id(conn, owner)?.is_none() {
         return Err(ErrorCode::UserNotFound.into());
     }
-    let taken: i64 = rooms::table
-        .filter(rooms::slug.eq(storable(&room.slug)?))
-        .count()
-        .get_result(conn)?;
-    if taken > 0 {
-        return Err(ErrorCode::SlugTaken.into());
-    }
     let owned: i64 = memberships::table
         .inner_join(rooms::table)
         .filter(memberships::user_id.eq(StoredId(owner.0)))
@@ -81,27 +74,34 @@ pub(super) fn direct(
     if let Some(slug) = known {
         return visible(conn, user, &slug);
     }
-    if accounts::by_id(conn, assistant)?.is_none() {
-        return Err(ErrorCode::UserNotFound.into());
+    for one in [user, assistant] {
+        if accounts::by_id(conn, one)?.is_none() {
+            return Err(ErrorCode::UserNotFound.into());
+        }
     }
     let room = NewRoom {
         visibility: Visibility::Direct,
         ..fresh.clone()
     };
-    let view = create(conn, &room, user)?;
-    diesel::update(rooms::table.find(StoredId(room.id.0)))
-        .set(rooms::direct_key.eq(Some(key)))
-        .execute(conn)?;
-    Ok(view)
+    insert(conn, &room, Some(&key), now())?;
+    insert_member(conn, room.id, user, Role::Owner)?;
+    visible(conn, user, &room.slug)
 }
 
-/// A room and its head, without members.
+/// A room and its head, without members; `slug_taken` when any room has or had its address.
 pub(super) fn insert(
     conn: &mut SqliteConnection,
     room: &NewRoom,
     direct_key: Option<&[u8]>,
     at: Micros,
 ) -> Work<()> {
+    let taken: i64 = rooms::table
+        .filter(rooms::slug.eq(storable(&room.slug)?))
+        .count()
+        .get_result(conn)?;
+    if taken > 0 {
+        return Err(ErrorCode::SlugTaken.into());
+    }
     diesel::insert_into(rooms::table)
         .values((
             rooms::id.eq(StoredId(room.id.0)),

@@ -1,6 +1,6 @@
 //! Rooms, members and messages over HTTP, by several people with different rights.
 
-use axum::http::Method;
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::support::app::{Answer, TestApp};
@@ -9,7 +9,6 @@ use crate::support::app::{Answer, TestApp};
 struct Person<'a> {
     app: &'a TestApp,
     token: String,
-    name: String,
     id: String,
 }
 
@@ -17,495 +16,321 @@ impl<'a> Person<'a> {
     /// Signs up.
     async fn new(app: &'a TestApp, name: &str) -> Self {
         let wanted = json!({"name": name, "password": "correct horse"});
-        let made = app
-            .request(Method::POST, "/api/users")
-            .json(&wanted)
-            .send()
-            .await
-            .json();
+        let request = app.request("POST".parse().unwrap(), "/api/users");
+        let made = request.json(&wanted).send().await.json();
         Self {
             app,
             token: made["token"].as_str().unwrap().to_owned(),
-            name: name.to_owned(),
             id: made["user"]["id"].as_str().unwrap().to_owned(),
         }
     }
 
-    async fn get(&self, path: &str) -> Answer {
-        self.app
-            .request(Method::GET, path)
-            .bearer(&self.token)
-            .send()
-            .await
+    /// `ask` is a method and a path; a null body is none.
+    async fn ask(&self, ask: &str, body: &Value) -> Answer {
+        let (method, path) = ask.split_once(' ').unwrap();
+        let request = self.app.request(method.parse().unwrap(), path);
+        let request = request.bearer(&self.token);
+        match body {
+            Value::Null => request.send().await,
+            body => request.json(body).send().await,
+        }
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.app
-            .request(Method::POST, path)
-            .bearer(&self.token)
-            .json(body)
-            .send()
-            .await
-    }
-
-    async fn patch(&self, path: &str, body: &Value) -> Answer {
-        self.app
-            .request(Method::PATCH, path)
-            .bearer(&self.token)
-            .json(body)
-            .send()
-            .await
-    }
-
-    async fn delete(&self, path: &str) -> Answer {
-        self.app
-            .request(Method::DELETE, path)
-            .bearer(&self.token)
-            .send()
-            .await
-    }
-
-    async fn slugs(&self) -> Vec<String> {
-        let rooms = self.get("/api/rooms").await.json();
-        let rooms = rooms["rooms"].as_array().unwrap();
-        rooms
+    /// The seqs and `more` of a page of the lobby's messages.
+    async fn page(&self, query: &str) -> (Vec<i64>, bool) {
+        let ask = format!("GET /api/rooms/lobby/messages{query}");
+        let page = self.ask(&ask, &Value::Null).await.json();
+        let messages = page["messages"].as_array().unwrap();
+        let seqs = messages
             .iter()
-            .map(|room| room["slug"].as_str().unwrap().to_owned())
-            .collect()
+            .map(|message| message["seq"].as_i64().unwrap());
+        (seqs.collect(), page["more"].as_bool().unwrap())
     }
 }
 
-fn refused(answer: &Answer) -> (u16, String) {
-    (answer.status.as_u16(), answer.code())
+/// The JSON given, or null.
+macro_rules! body {
+    () => {
+        Value::Null
+    };
+    ($body:tt) => {
+        json!($body)
+    };
 }
 
-fn says(status: u16, code: &str) -> (u16, String) {
-    (status, code.to_owned())
+/// What somebody is answered; it must be a success.
+macro_rules! ok {
+    ($who:expr, $ask:expr $(, $body:tt)?) => {{
+        let answer = $who.ask(&$ask, &body!($($body)?)).await;
+        assert!(answer.status.is_success(), "{}: {answer:?}", $ask);
+        answer.json()
+    }};
+}
+
+/// Somebody is refused with this status and code.
+macro_rules! no {
+    ($who:expr, $ask:expr $(, $body:tt)? => $status:literal $code:literal) => {{
+        let answer = $who.ask(&$ask, &body!($($body)?)).await;
+        let got = (answer.status.as_u16(), answer.code());
+        assert_eq!(got, ($status, $code.to_owned()), "{}: {answer:?}", $ask);
+    }};
 }
 
 #[tokio::test]
 async fn a_room_is_made_changed_and_deleted_by_its_owner() {
     let app = TestApp::start(&[]).await;
-    let (ada, bo) = (
-        Person::new(&app, "Ada").await,
-        Person::new(&app, "Bo").await,
-    );
-    assert_eq!(ada.slugs().await, ["lobby"]);
+    let ada = Person::new(&app, "Ada").await;
+    let bo = Person::new(&app, "Bo").await;
+    assert_eq!(ok!(ada, "GET /api/rooms")["rooms"][0]["slug"], "lobby");
 
-    let made = ada
-        .post(
-            "/api/rooms",
-            &json!({"slug": "garden", "name": " The  Garden "}),
-        )
-        .await;
-    assert_eq!(
-        (
-            made.status.as_u16(),
-            made.headers["location"].to_str().unwrap()
-        ),
-        (201, "/api/rooms/garden")
-    );
+    let wanted = json!({"slug": "garden", "name": " The  Garden "});
+    let made = ada.ask("POST /api/rooms", &wanted).await;
+    assert_eq!(made.status, StatusCode::CREATED);
+    assert_eq!(made.headers["location"], "/api/rooms/garden");
     let room = made.json();
     assert_eq!(
-        (
-            &room["name"],
-            &room["visibility"],
-            &room["role"],
-            &room["version"]
-        ),
-        (
-            &json!("The Garden"),
-            &json!("public"),
-            &json!("owner"),
-            &json!(0)
-        )
+        (&room["name"], &room["visibility"]),
+        (&json!("The Garden"), &json!("public"))
     );
     assert_eq!(
-        refused(&bo.post("/api/rooms", &json!({"slug": "garden"})).await),
-        says(409, "slug_taken")
+        (&room["role"], &room["version"]),
+        (&json!("owner"), &json!(0))
     );
+    no!(bo, "POST /api/rooms", {"slug": "garden"} => 409 "slug_taken");
 
     assert_eq!(
-        bo.get("/api/rooms/garden").await.json()["role"],
+        ok!(bo, "GET /api/rooms/garden")["role"],
         Value::Null,
         "seen, not joined"
     );
-    assert_eq!(
-        refused(&bo.get("/api/rooms/garden/messages").await),
-        says(403, "not_a_member")
-    );
-    assert_eq!(
-        bo.post("/api/rooms/garden/join", &json!(null)).await.json()["role"],
-        "member"
-    );
-    assert_eq!(
-        refused(
-            &bo.patch("/api/rooms/garden", &json!({"name": "Mine"}))
-                .await
-        ),
-        says(403, "forbidden")
-    );
-    assert_eq!(
-        refused(&bo.delete("/api/rooms/garden").await),
-        says(403, "forbidden")
-    );
+    no!(bo, "GET /api/rooms/garden/messages" => 403 "not_a_member");
+    assert_eq!(ok!(bo, "POST /api/rooms/garden/join")["role"], "member");
+    no!(bo, "PATCH /api/rooms/garden", {"name": "Mine"} => 403 "forbidden");
+    no!(bo, "DELETE /api/rooms/garden" => 403 "forbidden");
 
-    let edited = ada
-        .patch(
-            "/api/rooms/garden",
-            &json!({"name": "Park", "visibility": "private"}),
-        )
-        .await
-        .json();
+    let edited = ok!(ada, "PATCH /api/rooms/garden", {"name": "Park", "visibility": "private"});
     assert_eq!(
-        (&edited["name"], &edited["visibility"], &edited["version"]),
-        (&json!("Park"), &json!("private"), &json!(1))
+        (&edited["name"], &edited["visibility"]),
+        (&json!("Park"), &json!("private"))
     );
-    assert_eq!(
-        ada.delete("/api/rooms/garden").await.json(),
-        json!({"version": 2})
-    );
-    assert_eq!(
-        refused(&ada.get("/api/rooms/garden").await),
-        says(404, "room_not_found")
-    );
-    assert_eq!(
-        refused(&ada.post("/api/rooms", &json!({"slug": "garden"})).await),
-        says(409, "slug_taken")
-    );
+    assert_eq!(edited["version"], 1);
+    assert_eq!(ok!(ada, "DELETE /api/rooms/garden"), json!({"version": 2}));
+    no!(ada, "GET /api/rooms/garden" => 404 "room_not_found");
+    no!(ada, "POST /api/rooms", {"slug": "garden"} => 409 "slug_taken");
 }
 
 #[tokio::test]
 async fn a_private_room_does_not_exist_for_others() {
     let app = TestApp::start(&[]).await;
-    let (ada, eve) = (
-        Person::new(&app, "Ada").await,
-        Person::new(&app, "Eve").await,
+    let ada = Person::new(&app, "Ada").await;
+    let eve = Person::new(&app, "Eve").await;
+    ok!(ada, "POST /api/rooms", {"slug": "den", "visibility": "private"});
+    ok!(ada, "POST /api/rooms/den/messages", {"body": "secret"});
+    assert_eq!(
+        ok!(eve, "GET /api/rooms")["rooms"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
     );
-    ada.post(
-        "/api/rooms",
-        &json!({"slug": "den", "visibility": "private"}),
-    )
-    .await;
-    ada.post("/api/rooms/den/messages", &json!({"body": "secret"}))
-        .await;
-    assert_eq!(eve.slugs().await, ["lobby"]);
-    let member = format!("/api/rooms/den/members/{}", ada.id);
-    for (private, missing) in [
-        (
-            eve.get("/api/rooms/den").await,
-            eve.get("/api/rooms/none").await,
-        ),
-        (
-            eve.get("/api/rooms/den/messages").await,
-            eve.get("/api/rooms/none/messages").await,
-        ),
-        (
-            eve.get("/api/rooms/den/messages/1").await,
-            eve.get("/api/rooms/none/messages/1").await,
-        ),
-        (
-            eve.get("/api/rooms/den/members").await,
-            eve.get("/api/rooms/none/members").await,
-        ),
-        (
-            eve.post("/api/rooms/den/join", &json!(null)).await,
-            eve.post("/api/rooms/none/join", &json!(null)).await,
-        ),
-        (
-            eve.post("/api/rooms/den/messages", &json!({"body": "hi"}))
-                .await,
-            eve.post("/api/rooms/none/messages", &json!({"body": "hi"}))
-                .await,
-        ),
-        (
-            eve.post("/api/rooms/den/members", &json!({"name": "Eve"}))
-                .await,
-            eve.post("/api/rooms/none/members", &json!({"name": "Eve"}))
-                .await,
-        ),
-        (
-            eve.post("/api/rooms/den/replies/1/stop", &json!(null))
-                .await,
-            eve.post("/api/rooms/none/replies/1/stop", &json!(null))
-                .await,
-        ),
-        (
-            eve.patch("/api/rooms/den", &json!({"name": "x"})).await,
-            eve.patch("/api/rooms/none", &json!({"name": "x"})).await,
-        ),
-        (
-            eve.delete(&member).await,
-            eve.delete(&member.replace("den", "none")).await,
-        ),
-        (
-            eve.delete("/api/rooms/den").await,
-            eve.delete("/api/rooms/none").await,
-        ),
-    ] {
-        assert_eq!(refused(&private), says(404, "room_not_found"));
+    let member = format!("DELETE /api/rooms/den/members/{}", ada.id);
+    let asks = [
+        ("GET /api/rooms/den", Value::Null),
+        ("GET /api/rooms/den/messages", Value::Null),
+        ("GET /api/rooms/den/messages/1", Value::Null),
+        ("GET /api/rooms/den/messages?after=0", Value::Null),
+        ("GET /api/rooms/den/members", Value::Null),
+        ("POST /api/rooms/den/join", Value::Null),
+        ("POST /api/rooms/den/messages", json!({"body": "hi"})),
+        ("POST /api/rooms/den/members", json!({"name": "Eve"})),
+        ("POST /api/rooms/den/replies/1/stop", Value::Null),
+        ("POST /api/rooms/den/replies/1/retry", Value::Null),
+        ("PATCH /api/rooms/den", json!({"name": "x"})),
+        ("DELETE /api/rooms/den", Value::Null),
+        (&member, Value::Null),
+    ];
+    for (ask, body) in asks {
+        let hidden = eve.ask(ask, &body).await;
+        let missing = eve.ask(&ask.replace("den", "none"), &body).await;
+        assert_eq!(hidden.code(), "room_not_found", "{ask}");
         assert_eq!(
-            private.json(),
+            hidden.json(),
             missing.json(),
-            "hidden and missing look the same"
+            "{ask}: hidden and missing look the same"
         );
     }
 }
 
 #[tokio::test]
-async fn members_come_change_and_go() {
+async fn members_come_and_change() {
     let app = TestApp::start(&[]).await;
-    let (ada, bo, cy) = (
-        Person::new(&app, "Ada").await,
-        Person::new(&app, "Bo").await,
-        Person::new(&app, "Cy").await,
-    );
-    ada.post(
-        "/api/rooms",
-        &json!({"slug": "den", "visibility": "private"}),
-    )
-    .await;
-    let members = "/api/rooms/den/members";
+    let ada = Person::new(&app, "Ada").await;
+    let bo = Person::new(&app, "Bo").await;
+    let cy = Person::new(&app, "Cy").await;
+    ok!(ada, "POST /api/rooms", {"slug": "den", "visibility": "private"});
+    let add = "POST /api/rooms/den/members";
     assert_eq!(
-        ada.post(members, &json!({"name": "bo", "role": "moderator"}))
-            .await
-            .json(),
+        ok!(ada, add, {"name": "bo", "role": "moderator"}),
         json!({"version": 1})
     );
     assert_eq!(
-        bo.post(members, &json!({"name": "Cy", "role": "reader"}))
-            .await
-            .json(),
+        ok!(bo, add, {"name": "Cy", "role": "reader"}),
         json!({"version": 2})
     );
-    assert_eq!(
-        refused(
-            &bo.post(members, &json!({"name": "Cy", "role": "owner"}))
-                .await
-        ),
-        says(403, "forbidden")
-    );
-    assert_eq!(
-        refused(&ada.post(members, &json!({"name": "Nobody"})).await),
-        says(404, "user_not_found")
-    );
-    assert_eq!(
-        refused(
-            &ada.post(members, &json!({"name": "Ada", "role": "member"}))
-                .await
-        ),
-        says(409, "last_owner")
-    );
+    no!(bo, add, {"name": "Cy", "role": "owner"} => 403 "forbidden");
+    no!(ada, add, {"name": "Nobody"} => 404 "user_not_found");
+    no!(ada, add, {"name": "Ada", "role": "member"} => 409 "last_owner");
+    no!(cy, "POST /api/rooms/den/messages", {"body": "hi"} => 403 "forbidden");
 
-    let listed = cy.get(members).await.json();
-    let listed: Vec<_> = listed["members"]
-        .as_array()
-        .unwrap()
+    let listed = ok!(cy, "GET /api/rooms/den/members");
+    let listed = listed["members"].as_array().unwrap();
+    let word = |value: &Value| value.as_str().unwrap().to_owned();
+    let listed: Vec<String> = listed
         .iter()
         .map(|member| {
-            (
-                member["user"]["name"].as_str().unwrap(),
-                member["role"].as_str().unwrap(),
+            format!(
+                "{} {}",
+                word(&member["user"]["name"]),
+                word(&member["role"])
             )
         })
         .collect();
-    assert_eq!(
-        listed,
-        [
-            (ada.name.as_str(), "owner"),
-            (bo.name.as_str(), "moderator"),
-            (cy.name.as_str(), "reader")
-        ]
-    );
-    let after = cy.get(&format!("{members}?after={}", bo.id)).await.json();
+    assert_eq!(listed, ["Ada owner", "Bo moderator", "Cy reader"]);
+    let after = ok!(cy, format!("GET /api/rooms/den/members?after={}", bo.id));
     assert_eq!(after["members"].as_array().unwrap().len(), 1);
     assert_eq!(after["more"], false);
-
-    assert_eq!(
-        refused(
-            &cy.post("/api/rooms/den/messages", &json!({"body": "hi"}))
-                .await
-        ),
-        says(403, "forbidden")
-    );
-    assert_eq!(
-        refused(&cy.delete(&format!("{members}/{}", bo.id)).await),
-        says(403, "forbidden")
-    );
-    assert_eq!(
-        bo.delete(&format!("{members}/{}", cy.id)).await.json(),
-        json!({"version": 3})
-    );
-    assert_eq!(
-        refused(&cy.get("/api/rooms/den/messages").await),
-        says(404, "room_not_found")
-    );
-    assert_eq!(
-        bo.delete(&format!("{members}/{}", bo.id)).await.status,
-        200,
-        "anyone may leave"
-    );
-    assert_eq!(
-        refused(&ada.delete(&format!("{members}/{}", ada.id)).await),
-        says(409, "last_owner")
-    );
 }
 
 #[tokio::test]
-async fn messages_are_posted_once_and_paged() {
+async fn members_leave_and_are_removed() {
     let app = TestApp::start(&[]).await;
     let ada = Person::new(&app, "Ada").await;
-    let messages = "/api/rooms/lobby/messages";
+    let bo = Person::new(&app, "Bo").await;
+    ok!(ada, "POST /api/rooms", {"slug": "den", "visibility": "private"});
+    ok!(ada, "POST /api/rooms/den/members", {"name": "Bo"});
+    let remove = |person: &Person<'_>| format!("DELETE /api/rooms/den/members/{}", person.id);
+    no!(bo, remove(&ada) => 403 "forbidden");
+    no!(ada, remove(&ada) => 409 "last_owner");
+    assert_eq!(ok!(ada, remove(&bo)), json!({"version": 2}));
+    no!(bo, "GET /api/rooms/den/messages" => 404 "room_not_found");
+    ok!(ada, "POST /api/rooms/den/members", {"name": "Bo", "role": "owner"});
+    assert_eq!(
+        ok!(ada, remove(&ada)),
+        json!({"version": 4}),
+        "anyone may leave"
+    );
+    no!(ada, "GET /api/rooms/den" => 404 "room_not_found");
+}
+
+#[tokio::test]
+async fn a_message_is_posted_once() {
+    let app = TestApp::start(&[]).await;
+    let ada = Person::new(&app, "Ada").await;
+    let post = "POST /api/rooms/lobby/messages";
     let client_id = "018f0000-0000-7000-8000-000000000001";
     let sent = json!({"body": "hello", "client_id": client_id, "author": "root", "seq": 99});
-    let first = ada.post(messages, &sent).await;
-    assert_eq!(
-        (
-            first.status.as_u16(),
-            first.headers["location"].to_str().unwrap()
-        ),
-        (201, "/api/rooms/lobby/messages/1")
-    );
+    let first = ada.ask(post, &sent).await;
+    assert_eq!(first.status, StatusCode::CREATED);
+    assert_eq!(first.headers["location"], "/api/rooms/lobby/messages/1");
     let accepted = first.json();
     assert_eq!(
-        (
-            &accepted["seq"],
-            &accepted["version"],
-            &accepted["duplicate"],
-            &accepted["reply_seq"]
-        ),
-        (&json!(1), &json!(1), &json!(false), &Value::Null)
+        (&accepted["seq"], &accepted["version"]),
+        (&json!(1), &json!(1))
     );
-    let again = ada.post(messages, &sent).await;
     assert_eq!(
-        (
-            again.status.as_u16(),
-            &again.json()["seq"],
-            &again.json()["duplicate"]
-        ),
-        (200, &json!(1), &json!(true))
+        (&accepted["duplicate"], &accepted["reply_seq"]),
+        (&json!(false), &Value::Null)
     );
 
-    for number in 2..=5 {
-        let posted = ada
-            .post(
-                messages,
-                &json!({"body": format!("number {number}"), "reply_to": 1}),
-            )
-            .await;
-        assert_eq!(posted.json()["seq"], number);
+    let again = ada.ask(post, &sent).await;
+    assert_eq!(again.status, StatusCode::OK);
+    assert_eq!(
+        (&again.json()["seq"], &again.json()["duplicate"]),
+        (&json!(1), &json!(true))
+    );
+
+    let one = ok!(ada, "GET /api/rooms/lobby/messages/1");
+    assert_eq!(
+        (&one["body"], &one["author"]["name"]),
+        (&json!("hello"), &json!("Ada"))
+    );
+    assert_eq!(
+        (&one["client_id"], &one["state"]),
+        (&json!(client_id), &json!("complete"))
+    );
+    no!(ada, "GET /api/rooms/lobby/messages/77" => 404 "message_not_found");
+    no!(ada, post, {"body": "x", "reply_to": 77} => 404 "message_not_found");
+}
+
+#[tokio::test]
+async fn history_is_paged_both_ways() {
+    let app = TestApp::start(&[]).await;
+    let ada = Person::new(&app, "Ada").await;
+    for number in 1..=5 {
+        let body = format!("number {number}");
+        ok!(ada, "POST /api/rooms/lobby/messages", {"body": body});
     }
-    assert_eq!(
-        refused(
-            &ada.post(messages, &json!({"body": "x", "reply_to": 77}))
-                .await
-        ),
-        says(404, "message_not_found")
-    );
-
-    let page = |query: &'static str| {
-        let ada = &ada;
-        async move {
-            let page = ada.get(&format!("{messages}{query}")).await.json();
-            let seqs: Vec<i64> = page["messages"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|message| message["seq"].as_i64().unwrap())
-                .collect();
-            (seqs, page["more"].as_bool().unwrap())
-        }
-    };
-    assert_eq!(page("").await, (vec![1, 2, 3, 4, 5], false));
-    assert_eq!(page("?limit=2").await, (vec![4, 5], true));
-    assert_eq!(page("?limit=2&before=4").await, (vec![2, 3], true));
-    assert_eq!(page("?limit=2&before=2").await, (vec![1], false));
-    assert_eq!(page("?limit=2&after=0").await, (vec![1, 2], true));
-    assert_eq!(page("?after=3").await, (vec![4, 5], false));
-    assert_eq!(page("?after=5").await, (vec![], false));
-
-    let one = ada.get("/api/rooms/lobby/messages/1").await.json();
-    assert_eq!(
-        (
-            &one["body"],
-            &one["author"]["name"],
-            &one["client_id"],
-            &one["state"]
-        ),
-        (
-            &json!("hello"),
-            &json!("Ada"),
-            &json!(client_id),
-            &json!("complete")
-        )
-    );
-    assert_eq!(
-        refused(&ada.get("/api/rooms/lobby/messages/77").await),
-        says(404, "message_not_found")
-    );
+    assert_eq!(ada.page("").await, (vec![1, 2, 3, 4, 5], false));
+    assert_eq!(ada.page("?limit=2").await, (vec![4, 5], true));
+    assert_eq!(ada.page("?limit=2&before=4").await, (vec![2, 3], true));
+    assert_eq!(ada.page("?limit=2&before=2").await, (vec![1], false));
+    assert_eq!(ada.page("?limit=2&after=0").await, (vec![1, 2], true));
+    assert_eq!(ada.page("?after=3").await, (vec![4, 5], false));
+    assert_eq!(ada.page("?after=5").await, (vec![], false));
 }
 
 #[tokio::test]
 async fn a_reply_is_stopped_and_asked_for_again() {
     let app = TestApp::start(&[]).await;
-    let (ada, bo) = (
-        Person::new(&app, "Ada").await,
-        Person::new(&app, "Bo").await,
-    );
-    let prompt = ada
-        .post(
-            "/api/rooms/lobby/messages",
-            &json!({"body": "@assistant are you there?"}),
-        )
-        .await
-        .json();
+    let ada = Person::new(&app, "Ada").await;
+    let bo = Person::new(&app, "Bo").await;
+    let prompt = ok!(ada, "POST /api/rooms/lobby/messages", {"body": "@assistant are you there?"});
     assert_eq!(prompt["reply_seq"], 2);
     assert_eq!(
-        ada.get("/api/rooms/lobby/messages/2").await.json()["state"],
+        ok!(ada, "GET /api/rooms/lobby/messages/2")["state"],
         "queued"
     );
+    let stop = "POST /api/rooms/lobby/replies/2/stop";
+    no!(bo, stop => 403 "forbidden");
+    no!(ada, "POST /api/rooms/lobby/replies/1/stop" => 404 "reply_not_found");
+    assert_eq!(ok!(ada, stop), json!({"version": 3}));
     assert_eq!(
-        refused(
-            &bo.post("/api/rooms/lobby/replies/2/stop", &json!(null))
-                .await
-        ),
-        says(403, "forbidden")
-    );
-    assert_eq!(
-        refused(
-            &ada.post("/api/rooms/lobby/replies/1/stop", &json!(null))
-                .await
-        ),
-        says(404, "reply_not_found")
-    );
-    assert_eq!(
-        ada.post("/api/rooms/lobby/replies/2/stop", &json!(null))
-            .await
-            .json(),
-        json!({"version": 3})
-    );
-    assert_eq!(
-        ada.get("/api/rooms/lobby/messages/2").await.json()["state"],
+        ok!(ada, "GET /api/rooms/lobby/messages/2")["state"],
         "stopped"
     );
-    assert_eq!(
-        refused(
-            &ada.post("/api/rooms/lobby/replies/2/stop", &json!(null))
-                .await
-        ),
-        says(409, "reply_settled")
-    );
-    assert_eq!(
-        ada.post("/api/rooms/lobby/replies/2/retry", &json!(null))
-            .await
-            .json(),
-        json!({"version": 4})
-    );
-    assert_eq!(
-        refused(
-            &ada.post("/api/rooms/lobby/replies/2/retry", &json!(null))
-                .await
-        ),
-        says(409, "reply_running")
+    no!(ada, stop => 409 "reply_settled");
+    let retry = "POST /api/rooms/lobby/replies/2/retry";
+    no!(bo, retry => 403 "forbidden");
+    assert_eq!(ok!(ada, retry), json!({"version": 4}));
+    no!(ada, retry => 409 "reply_running");
+}
+
+#[tokio::test]
+async fn one_user_cannot_ask_or_send_without_end() {
+    let app = TestApp::start(&[
+        "--rate-sends",
+        "1",
+        "--rate-sends-burst",
+        "2",
+        "--rate-frames",
+        "5",
+    ])
+    .await;
+    let ada = Person::new(&app, "Ada").await;
+    let bo = Person::new(&app, "Bo").await;
+    let post = "POST /api/rooms/lobby/messages";
+    ok!(ada, post, {"body": "one"});
+    ok!(ada, post, {"body": "two"});
+    let refused = ada.ask(post, &json!({"body": "three"})).await;
+    assert_eq!(refused.code(), "rate_limited");
+    assert!(refused.json()["retry_after_ms"].as_u64().unwrap() <= 1_000);
+    ok!(bo, post, {"body": "others are not held up"});
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        answers.push(bo.ask("GET /api/me", &Value::Null).await.status);
+    }
+    assert!(
+        answers.contains(&StatusCode::TOO_MANY_REQUESTS),
+        "{answers:?}"
     );
 }

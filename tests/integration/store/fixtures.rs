@@ -21,6 +21,10 @@ use salon::permissions::Role;
 pub(crate) trait BackEnd: Send + Sync {
     /// Makes leases, sessions, tickets and batch ids so many seconds older than they are.
     fn age(&self, seconds: i64) -> BoxFuture<'_, ()>;
+    /// Moves the last change of every room so many seconds ahead, as if the clock had been set back since.
+    fn set_clock_back(&self, seconds: i64) -> BoxFuture<'_, ()>;
+    /// Makes a message a tombstone: without text, deleted now.
+    fn bury(&self, room: RoomId, seq: Seq) -> BoxFuture<'_, ()>;
     /// Closes the store and removes what it kept.
     fn end(self: Box<Self>) -> BoxFuture<'static, ()>;
 }

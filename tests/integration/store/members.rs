@@ -84,7 +84,13 @@ pub(super) async fn roles_bound_what_a_member_may_manage(store: &TestStore) {
         ..stranger.clone()
     };
     let start = store.heads(&[room]).await.unwrap()[0];
+    let rename = Change::EditRoom {
+        actor: moderator.id,
+        name: Some("x".into()),
+        visibility: None,
+    };
     for (change, expected) in [
+        (rename, ErrorCode::Forbidden),
         (
             set(&moderator, &stranger, Role::Owner),
             ErrorCode::Forbidden,
@@ -100,14 +106,6 @@ pub(super) async fn roles_bound_what_a_member_may_manage(store: &TestStore) {
         ),
         (remove(&stranger, &member), ErrorCode::NotAMember),
         (set(&owner, &nobody, Role::Member), ErrorCode::UserNotFound),
-        (
-            Change::EditRoom {
-                actor: moderator.id,
-                name: Some("x".into()),
-                visibility: None,
-            },
-            ErrorCode::Forbidden,
-        ),
         (
             Change::DeleteRoom {
                 actor: moderator.id,
@@ -292,6 +290,21 @@ pub(super) async fn settings_are_edited_by_owners(store: &TestStore) {
     assert_eq!(
         refused(store.room(eve.id, "ours").await),
         ErrorCode::RoomNotFound
+    );
+}
+
+pub(super) async fn a_direct_room_takes_no_third(store: &TestStore) {
+    let owner = store.person("owner").await;
+    let eve = store.person("eve").await;
+    let assistant = store.assistant().await.unwrap();
+    let direct = store
+        .direct_room(owner.id, assistant.id, new_room("ours", Visibility::Direct))
+        .await
+        .unwrap();
+    let third = set(&owner, &eve, Role::Reader);
+    assert_eq!(
+        code(store.change(direct.room.id, third).await),
+        ErrorCode::Forbidden
     );
 }
 

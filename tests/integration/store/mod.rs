@@ -3,12 +3,17 @@
 //!
 //! To add a back end: a module here with `async fn fresh() -> TestStore`, and one line `for_store!` below.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod accounts;
 mod fixtures;
 mod history;
 mod members;
 mod odd_input;
 mod pages;
+mod postgres;
+mod postgres_faults;
+mod postgres_setup;
 mod posts;
 mod prompts;
 mod replies;
@@ -68,6 +73,7 @@ macro_rules! for_store {
                     a_repeat_is_answered_before_rights_and_rate
                     a_refused_post_takes_no_number
                     a_post_answers_a_message_that_exists
+                    nobody_answers_a_tombstone
                     times_never_go_back
                     a_room_that_never_was_refuses_everything
                     a_rerun_answers_as_the_first_run
@@ -86,6 +92,7 @@ macro_rules! for_store {
                     anyone_may_leave_and_come_back
                     what_changes_nothing_takes_no_version
                     settings_are_edited_by_owners
+                    a_direct_room_takes_no_third
                     a_deleted_room_is_gone_but_tells_so;
                 replies:
                     a_reply_settles_once
@@ -134,3 +141,5 @@ macro_rules! for_store {
 }
 
 for_store!(on_sqlite, crate::store::sqlite::fresh);
+for_store!(on_postgres, crate::store::postgres::direct);
+for_store!(through_pgbouncer, crate::store::postgres::pooled);

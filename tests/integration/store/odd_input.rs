@@ -8,16 +8,16 @@ use salon::ids::{InstanceId, RoomId, UserId};
 use super::fixtures::{TestStore, account, append, batch, message, new_room};
 
 /// Whether a call failed in a way the caller can act on, without having changed anything.
-fn is_no<T>(result: Result<T, StoreError>) -> bool {
+fn is_no<T>(result: &Result<T, StoreError>) -> bool {
     matches!(result, Err(StoreError::Refused(_) | StoreError::Broken(_)))
 }
 
 pub(super) async fn a_nul_is_refused_and_its_neighbours_live(store: &TestStore) {
     let (owner, room) = store.owner_and_room().await;
     let (bad, session) = account("a\0da", UserKind::User);
-    assert!(is_no(store.create_account(bad, session).await));
+    assert!(is_no(&store.create_account(bad, session).await));
     let bad = new_room("de\0n", Visibility::Public);
-    assert!(is_no(store.create_room(bad, owner.id).await));
+    assert!(is_no(&store.create_room(bad, owner.id).await));
 
     let good = Change::Post(message(&owner, "good"));
     let bad = Change::Post(message(&owner, "b\0d"));
@@ -41,7 +41,7 @@ pub(super) async fn a_nul_is_refused_and_its_neighbours_live(store: &TestStore) 
     let runner = InstanceId::new();
     let claimed = store.claim_one(runner).await;
     assert!(is_no(
-        store
+        &store
             .append_chunks(runner, vec![append(&claimed, 1, 1, Some("\0"))])
             .await
     ));
@@ -61,11 +61,11 @@ pub(super) async fn odd_names_are_only_not_found(store: &TestStore) {
         "\u{fffd}\u{10ffff}",
         &long,
     ] {
-        assert!(is_no(store.user_by_name(name).await), "{name:.20?}");
-        assert!(is_no(store.room(owner.id, name).await), "{name:.20?}");
-        assert!(is_no(store.join_room(owner.id, name).await), "{name:.20?}");
+        assert!(is_no(&store.user_by_name(name).await), "{name:.20?}");
+        assert!(is_no(&store.room(owner.id, name).await), "{name:.20?}");
+        assert!(is_no(&store.join_room(owner.id, name).await), "{name:.20?}");
         assert!(
-            is_no(store.history(owner.id, name, None, 9).await),
+            is_no(&store.history(owner.id, name, None, 9).await),
             "{name:.20?}"
         );
         assert!(
@@ -81,7 +81,7 @@ pub(super) async fn odd_numbers_are_only_empty(store: &TestStore) {
     let (owner, room) = store.owner_and_room().await;
     store.post(room, message(&owner, "one")).await;
     for number in [i64::MIN, -1, 0, i64::MAX] {
-        assert!(is_no(store.message(owner.id, "den", number).await));
+        assert!(is_no(&store.message(owner.id, "den", number).await));
         let down = store
             .history(owner.id, "den", Some(number), 9)
             .await

@@ -313,6 +313,23 @@ pub(super) async fn a_post_answers_a_message_that_exists(store: &TestStore) {
     assert_eq!((stored.edited_at, stored.deleted_at), (None, None));
 }
 
+pub(super) async fn nobody_answers_a_tombstone(store: &TestStore) {
+    let (owner, room) = store.owner_and_room().await;
+    store.post(room, message(&owner, "kept")).await;
+    store.post(room, message(&owner, "deleted")).await;
+    store.back_end.bury(room, 2).await;
+    let read = store.message(owner.id, "den", 2).await.unwrap();
+    assert!(read.deleted_at.is_some() && read.body.is_empty());
+    let answer = NewPost {
+        reply_to: Some(2),
+        ..message(&owner, "to what?")
+    };
+    let outcome = store.change(room, Change::Post(answer)).await;
+    assert_eq!(code(outcome), ErrorCode::MessageNotFound);
+    let context = store.context(room, 2, 9).await.unwrap();
+    assert_eq!(context.len(), 1, "a prompt is not built from it");
+}
+
 pub(super) async fn times_never_go_back(store: &TestStore) {
     let (owner, room) = store.owner_and_room().await;
     let many = |_| {
@@ -329,6 +346,10 @@ pub(super) async fn times_never_go_back(store: &TestStore) {
     }
     let age = chrono::Utc::now() - page.messages[59].created_at;
     assert!(age.num_seconds().abs() < 60, "a clock like ours");
+    store.back_end.set_clock_back(1_000).await;
+    let last = store.message(owner.id, "den", 60).await.unwrap();
+    let next = store.post(room, message(&owner, "tock")).await;
+    assert!(next.created_at >= last.created_at);
 }
 
 pub(super) async fn a_room_that_never_was_refuses_everything(store: &TestStore) {

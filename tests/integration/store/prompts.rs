@@ -80,10 +80,14 @@ pub(super) async fn a_repeated_prompt_names_its_reply(store: &TestStore) {
     let ask = mention(&owner, &assistant, "@assistant");
     let first = store.post(room, ask.clone()).await;
     store.post(room, message(&owner, "between")).await;
-    let again = store.post(room, ask).await;
-    assert!(again.duplicate);
-    assert_eq!(again.reply_seq, first.reply_seq);
-    assert_eq!(store.running_replies(room).await.unwrap().len(), 1);
+    let other = mention(&owner, &assistant, "@assistant and?");
+    let second = store.post(room, other.clone()).await;
+    for (post, before) in [(ask, first), (other, second)] {
+        let again = store.post(room, post).await;
+        assert!(again.duplicate);
+        assert_eq!(again.reply_seq, before.reply_seq);
+    }
+    assert_eq!(store.running_replies(room).await.unwrap().len(), 2);
 }
 
 pub(super) async fn a_room_has_a_bounded_number_of_replies(store: &TestStore) {

@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use salon::db::changes::Change;
 use salon::db::sqlite::{OpenError, SqliteStore};
 use salon::db::{LOBBY, Store, StoreError};
+use salon::ids::{RoomId, Seq};
 use std::sync::Arc;
 
 use super::fixtures::{BackEnd, TestStore, batch, message};
@@ -17,25 +18,47 @@ struct Folder {
     folder: tempfile::TempDir,
 }
 
-impl BackEnd for Folder {
-    fn age(&self, seconds: i64) -> BoxFuture<'_, ()> {
+impl Folder {
+    /// Runs SQL beside the store, on a connection of its own.
+    fn run(&self, sql: String) -> BoxFuture<'_, ()> {
         let path = self.folder.path().join("salon.sqlite3");
         async move {
-            let micros = seconds * 1_000_000;
-            let sql = format!(
-                "UPDATE replies SET lease_until = lease_until - {micros};
-                 UPDATE sessions SET expires_at = expires_at - {micros};
-                 UPDATE tickets SET expires_at = expires_at - {micros};
-                 UPDATE batches SET created_at = created_at - {micros};"
-            );
-            let aged = tokio::task::spawn_blocking(move || {
+            let run = tokio::task::spawn_blocking(move || {
                 let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
                 conn.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
                 conn.batch_execute(&sql).unwrap();
             });
-            aged.await.unwrap();
+            run.await.unwrap();
         }
         .boxed()
+    }
+}
+
+impl BackEnd for Folder {
+    fn age(&self, seconds: i64) -> BoxFuture<'_, ()> {
+        let micros = seconds * 1_000_000;
+        self.run(format!(
+            "UPDATE replies SET lease_until = lease_until - {micros};
+             UPDATE sessions SET expires_at = expires_at - {micros};
+             UPDATE tickets SET expires_at = expires_at - {micros};
+             UPDATE batches SET created_at = created_at - {micros};"
+        ))
+    }
+
+    fn set_clock_back(&self, seconds: i64) -> BoxFuture<'_, ()> {
+        let micros = seconds * 1_000_000;
+        self.run(format!(
+            "UPDATE room_heads SET last_at = last_at + {micros};
+             UPDATE messages SET created_at = created_at + {micros};"
+        ))
+    }
+
+    fn bury(&self, room: RoomId, seq: Seq) -> BoxFuture<'_, ()> {
+        let room = room.0.simple();
+        self.run(format!(
+            "UPDATE messages SET body = '', html = NULL, deleted_at = created_at
+             WHERE room_id = x'{room}' AND seq = {seq}"
+        ))
     }
 
     fn end(self: Box<Self>) -> BoxFuture<'static, ()> {

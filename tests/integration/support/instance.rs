@@ -172,7 +172,14 @@ impl Instance {
             runners.spawn(Arc::clone(&assistant).run(stop.clone()));
         }
         Self {
-            app: App::new(config, Arc::clone(&store), layer, chat, Shutdown::new()),
+            app: App::new(
+                config,
+                Arc::clone(&store),
+                layer,
+                chat,
+                "scripted".to_owned(),
+                Shutdown::new(),
+            ),
             consumers,
             store,
             writer,

@@ -4,14 +4,20 @@
 
 pub(crate) mod app;
 pub(crate) mod client;
+pub(crate) mod cluster;
 pub(crate) mod communicator;
+pub(crate) mod event_stream;
 pub(crate) mod fake_provider;
 pub(crate) mod faulty_store;
 pub(crate) mod haproxy;
 pub(crate) mod instance;
 pub(crate) mod lossy_layer;
+pub(crate) mod member;
+pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod salon;
 pub(crate) mod server;
+pub(crate) mod truth;

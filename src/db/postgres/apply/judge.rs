@@ -15,7 +15,7 @@ use crate::db::postgres::records::{user_row, word};
 use crate::db::rows::{Head, UserRow};
 use crate::db::{StoreError, StoreResult};
 use crate::error::ErrorCode;
-use crate::ids::{ClientId, Epoch, RoomId, Seq, UserId};
+use crate::ids::{ClientId, Epoch, RoomId, Seq, UserId, Version};
 use crate::permissions::Role;
 
 /// What is known beside the rooms themselves.
@@ -122,39 +122,48 @@ impl Judge {
         if work.deleted {
             return Err(StoreError::Refused(ErrorCode::RoomNotFound.into()));
         }
-        let version = match change {
-            Change::Post(post) => {
-                let posted = posts::post(work, &mut self.known, &mut self.rows, post)?;
-                return Ok(Outcome::Posted(posted));
-            }
+        if let Change::Post(post) = change {
+            let posted = posts::post(work, &mut self.known, &mut self.rows, post)?;
+            return Ok(Outcome::Posted(posted));
+        }
+        if let Some(early) = self.rows.take_early() {
+            connection.run(early).await?;
+        }
+        let version = self.other_change(connection, work, change).await?;
+        Ok(Outcome::Changed { version })
+    }
+
+    async fn other_change(
+        &self,
+        connection: &mut Conn,
+        work: &mut RoomWork,
+        change: &Change,
+    ) -> StoreResult<Version> {
+        match change {
+            Change::Post(_) => Err(StoreError::Broken("a post is no other change".into())),
             Change::SetMember { actor, user, role } => {
                 let row = self.known.users.get(user).cloned();
-                members::set(connection, work, *actor, row, *user, *role).await?
+                members::set(connection, work, *actor, row, *user, *role).await
             }
             Change::RemoveMember { actor, user } => {
                 let row = self.known.users.get(user).cloned();
-                members::remove(connection, work, *actor, row, *user).await?
+                members::remove(connection, work, *actor, row, *user).await
             }
             Change::EditRoom {
                 actor,
                 name,
                 visibility,
-            } => settings::edit(connection, work, *actor, name.as_deref(), *visibility).await?,
-            Change::DeleteRoom { actor } => settings::delete(connection, work, *actor).await?,
-            Change::StopReply { actor, seq } => {
-                replies::stop(connection, work, *actor, *seq).await?
-            }
+            } => settings::edit(connection, work, *actor, name.as_deref(), *visibility).await,
+            Change::DeleteRoom { actor } => settings::delete(connection, work, *actor).await,
+            Change::StopReply { actor, seq } => replies::stop(connection, work, *actor, *seq).await,
             Change::RetryReply { actor, seq } => {
-                replies::retry(connection, work, *actor, *seq).await?
+                replies::retry(connection, work, *actor, *seq).await
             }
-            Change::SettleReply(settlement) => {
-                replies::settle(connection, work, settlement).await?
-            }
+            Change::SettleReply(settlement) => replies::settle(connection, work, settlement).await,
             Change::InterruptReply { seq, attempt } => {
-                replies::interrupt(connection, work, *seq, *attempt).await?
+                replies::interrupt(connection, work, *seq, *attempt).await
             }
-        };
-        Ok(Outcome::Changed { version })
+        }
     }
 
     /// Whether nothing took a version.

@@ -107,6 +107,19 @@ impl NewRows {
         self.heads.is_empty()
     }
 
+    /// What was gathered so far, written early: a change that reads tables follows in the same batch.
+    pub(super) fn take_early(&mut self) -> Option<WriteBatch> {
+        if self.posts.is_empty() {
+            return None;
+        }
+        let early = Self {
+            posts: std::mem::take(&mut self.posts),
+            replies: std::mem::take(&mut self.replies),
+            heads: Vec::new(),
+        };
+        Some(early.into_write().0)
+    }
+
     /// The statement, and how many heads it writes.
     pub(super) fn into_write(self) -> (WriteBatch, usize) {
         let heads = self.heads.len();

@@ -1,0 +1,115 @@
+//! Keeps an instance that was frozen from telling old news. A process that stood still for more than
+//! `limits::FROZEN` does not know who was removed or signed out meanwhile: nothing is delivered until sessions and
+//! heads were read again. Feeds ask before they deliver; the head check beats and reopens.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::limits;
+
+/// Open while the last beat is recent, and before the first: where nobody beats, nobody is watched.
+#[derive(Debug)]
+pub struct Gate {
+    last_beat: Mutex<Option<Instant>>,
+    /// Counts reopenings, to wake those who wait.
+    opened: watch::Sender<u64>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self {
+            last_beat: Mutex::new(None),
+            opened: watch::Sender::new(0),
+        }
+    }
+}
+
+impl Gate {
+    /// Whether the last beat is recent: no clock but this process's own is asked, so it closes by itself.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.lock()
+            .is_none_or(|beat| Instant::now().duration_since(beat) < limits::FROZEN)
+    }
+
+    /// The process is alive and what it knows is current. Called at least twice within [`limits::FROZEN`], and, once
+    /// the gate has closed, only after sessions and heads were read.
+    pub fn beat(&self) {
+        let was_open = self.is_open();
+        *self.lock() = Some(Instant::now());
+        if !was_open {
+            self.opened.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Returns when the gate is open.
+    pub async fn passed(&self) {
+        let mut opened = self.opened.subscribe();
+        while !self.is_open() {
+            // The sender lives as long as the gate.
+            if opened.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.last_beat
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Beats until `stop`. A beat that comes too late means that the process stood still: then `recheck` (true when sessions
+/// and heads were read) comes first.
+pub async fn keep<F>(gate: Arc<Gate>, recheck: impl Fn() -> F, stop: CancellationToken)
+where
+    F: Future<Output = bool>,
+{
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(limits::BEAT) => {}
+        }
+        if !gate.is_open() {
+            tracing::warn!(
+                "this process stood still; it delivers nothing until it has read sessions and heads"
+            );
+            metrics::counter!("salon_frozen_total").increment(1);
+            while !recheck().await {
+                tokio::time::sleep(limits::BEAT).await;
+            }
+        }
+        gate.beat();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_closes_by_itself_and_opens_with_a_beat() {
+        let gate = Arc::new(Gate::default());
+        assert!(gate.is_open());
+        gate.beat();
+        gate.passed().await;
+        tokio::time::advance(limits::FROZEN).await;
+        assert!(!gate.is_open());
+        let waiting = tokio::spawn({
+            let gate = Arc::clone(&gate);
+            async move { gate.passed().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        gate.beat();
+        tokio::time::timeout(Duration::from_millis(1), waiting)
+            .await
+            .unwrap()
+            .unwrap();
+    }
+}

@@ -1,0 +1,233 @@
+//! Instances that die, stop and start while people talk.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{DEADLINE, members, settled_truth};
+use crate::support::cluster::{Cluster, GENEROUS, Postgres, ROOM, empty_database};
+use crate::support::member::{Load, Member, wait_for_progress};
+use crate::support::postgres::{PostgresServer, TestDatabase};
+use crate::support::process::eventually;
+use crate::support::proxy::Proxy;
+use crate::support::salon::{SalonProcess, http_status};
+use crate::support::truth::{everybody_agrees, read_postgres};
+
+/// A reply whose runner died is settled, or runs again, within this (P8); then it is written to its end.
+const REPLY_RECOVERY: Duration = Duration::from_secs(15);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_killed_under_load_costs_no_message() {
+    let mut cluster = Cluster::start(2).await;
+    let members = members(&cluster, 10).await;
+    let load = Load::start(&members, Duration::from_millis(100));
+    wait_for_progress(&members, 10, DEADLINE).await;
+    cluster.instances[0].kill();
+    let killed = Instant::now();
+    for member in members.iter() {
+        member
+            .wait("everybody talks on", Duration::from_secs(8), |book| {
+                book.acked.values().any(|ack| ack.at > killed)
+            })
+            .await;
+    }
+    let sockets = cluster.metric(1, "salon_sockets").await.unwrap();
+    assert!((sockets - 10.0).abs() < 0.5, "{sockets} on the other one");
+    // It comes back and takes its part of whoever comes next.
+    cluster.instances[0].restart().await;
+    members[0].cut();
+    load.stop(&members, DEADLINE).await;
+    let truth = settled_truth(&cluster, &members).await;
+    assert!(truth.last_seq > 100, "{}", truth.last_seq);
+    let moved = members
+        .iter()
+        .filter(|member| member.book().sockets > 1)
+        .count();
+    assert!((4..=7).contains(&moved), "{moved} were on the killed one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_whose_instance_was_killed_is_settled_or_written_again() {
+    let settings = [("SALON_SCRIPTED_DELAY_MS", "120")];
+    let shared = Postgres::Shared(TestDatabase::shared().await);
+    let mut cluster = Cluster::over(shared, 2, &settings).await;
+    let members = members(&cluster, 6).await;
+    // Each is claimed where it was asked, as a rule: both instances write.
+    for member in members.iter() {
+        member.send("@assistant how do tides work?");
+        member.wait_for_acks(DEADLINE).await;
+    }
+    for instance in 0..2 {
+        eventually("both instances write replies", DEADLINE, async || {
+            cluster.metric(instance, "salon_replies_running").await >= Some(1.0)
+        })
+        .await;
+    }
+    members[0]
+        .wait("chunks come", DEADLINE, |book| book.deltas > 20)
+        .await;
+    cluster.instances[0].kill();
+    let killed = Instant::now();
+    let database = crate::support::postgres::connect(&cluster.database_url()).await;
+    let database = database.unwrap();
+    // Whose lease has run out is nobody's: within the time every reply is settled or has a living runner.
+    let abandoned = "SELECT count(*) FROM replies WHERE state = 'queued' OR (state = 'streaming' AND lease_until < now())";
+    let mut orphaned_once = false;
+    eventually("no reply is abandoned", REPLY_RECOVERY, async || {
+        let row = database.query_one(abandoned, &[]).await.unwrap();
+        orphaned_once |= row.get::<_, i64>(0) > 0;
+        // The dead one's leases run out after 8 s at the most.
+        row.get::<_, i64>(0) == 0 && (orphaned_once || killed.elapsed() > Duration::from_secs(12))
+    })
+    .await;
+    for member in members.iter() {
+        member
+            .wait("six replies", Duration::from_secs(25), |book| {
+                let replies = book.messages.values();
+                let done = |state: &str| state != "queued";
+                replies
+                    .filter(|held| held.client_id.is_none() && done(&held.state))
+                    .count()
+                    == 6
+            })
+            .await;
+    }
+    let truth = settled_truth(&cluster, &members).await;
+    let count = |state: &str| {
+        let replies = truth.rows.iter().filter(|row| row.client_id.is_none());
+        replies.filter(|row| row.state == state).count()
+    };
+    let again: i64 = database
+        .query_one("SELECT count(*) FROM replies WHERE attempt > 1", &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(count("complete") + count("interrupted"), 6);
+    assert!(
+        count("interrupted") + usize::try_from(again).unwrap() >= 1,
+        "none ran on the killed one"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_whose_commit_was_never_heard_of_has_one_seq() {
+    let database = TestDatabase::shared().await;
+    let proxy = Proxy::start(database.server().port()).await;
+    let (behind, direct) = (proxy.url(database.name()), database.url());
+    let mut one = vec![("DATABASE_URL", behind.as_str()), ("SALON_MIGRATE", "off")];
+    let mut two = vec![("DATABASE_URL", direct.as_str()), ("SALON_MIGRATE", "off")];
+    one.extend(GENEROUS);
+    two.extend(GENEROUS);
+    let (mut one, two) = tokio::join!(SalonProcess::start(&one), SalonProcess::start(&two));
+    let sender = Member::join(one.port(), "sender", ROOM).await;
+    let reader = Member::join(two.port(), "reader", ROOM).await;
+    sender.send("before");
+    sender.wait_for_acks(DEADLINE).await;
+
+    proxy.hold_commits();
+    let client_id = sender.send("is it stored?");
+    eventually("the COMMIT's answer is held", DEADLINE, async || {
+        proxy.held() > 0
+    })
+    .await;
+    let stored = read_postgres(&database.url(), ROOM).await;
+    assert_eq!(stored.last_seq, 2, "it is committed");
+    assert!(
+        !sender.book().acked.contains_key(&client_id),
+        "no ack before the COMMIT is known (P1)"
+    );
+    sender.move_to(two.port());
+    one.kill();
+    sender.wait_for_acks(DEADLINE).await;
+    let ack = sender.book().acked[&client_id].clone();
+    assert!(ack.duplicate && ack.seq == 2, "{ack:?}");
+    sender.send("after");
+    sender.wait_for_acks(DEADLINE).await;
+    let truth = read_postgres(&database.url(), ROOM).await;
+    assert_eq!(truth.last_seq, 3);
+    everybody_agrees(&[sender, reader], &truth, two.port(), ROOM).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rolling_restart_loses_nothing() {
+    /// The notice, the spread, and what is in flight.
+    const GRACE: Duration = Duration::from_secs(20);
+    let mut cluster = Cluster::start(2).await;
+    let members = members(&cluster, 8).await;
+    let load = Load::start(&members, Duration::from_millis(100));
+    wait_for_progress(&members, 5, DEADLINE).await;
+    for index in 0..2 {
+        let instance = &mut cluster.instances[index];
+        let port = instance.port();
+        instance.terminate();
+        let told = Instant::now();
+        eventually(
+            "/readyz says 503 first",
+            Duration::from_secs(1),
+            async || http_status(port, "/readyz").await == Some(503),
+        )
+        .await;
+        assert_eq!(http_status(port, "/livez").await, Some(200));
+        let status = instance.wait_for_exit(GRACE).await;
+        assert!(status.success(), "{status}; {}", instance.log_text());
+        assert!(
+            told.elapsed() > Duration::from_secs(1),
+            "a balancer had no time to notice"
+        );
+        let log = instance.log_text();
+        assert!(!log.contains("the shutdown was cut"), "{log}");
+        instance.restart().await;
+        let back = Instant::now();
+        eventually("everybody talks on", DEADLINE, async || {
+            members.iter().all(|member| {
+                let book = member.book();
+                book.acked.values().any(|ack| ack.at > back)
+            })
+        })
+        .await;
+    }
+    load.stop(&members, DEADLINE).await;
+    settled_truth(&cluster, &members).await;
+    for member in members.iter() {
+        assert!(member.book().sockets >= 2, "everybody moved at least once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_that_start_together_on_an_empty_database_all_serve() {
+    let database = TestDatabase::shared().await;
+    let empty = empty_database(database.server()).await;
+    let url = database.server().url(&empty);
+    let settings = [("DATABASE_URL", url.as_str())];
+    let starting = (0..3).map(|_| SalonProcess::start(&settings));
+    let instances = futures_util::future::join_all(starting).await;
+    let mut members = Vec::new();
+    for instance in &instances {
+        members.push(Member::join(instance.port(), "early", ROOM).await);
+    }
+    for member in &members {
+        member.send("hello");
+        member.wait_for_acks(DEADLINE).await;
+    }
+    let truth = read_postgres(&url, ROOM).await;
+    assert_eq!(truth.last_seq, 3);
+    everybody_agrees(&members, &truth, instances[0].port(), ROOM).await;
+    let migrated = instances
+        .iter()
+        .filter(|instance| instance.log_text().contains("migrated name="))
+        .count();
+    assert_eq!(migrated, 1, "one of them did it");
+}
+
+/// The whole of a cluster over a server of its own starts on an empty database as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_deployment_migrates_past_the_pooler_and_serves_through_it() {
+    let server = PostgresServer::start(&[]).await;
+    let database = empty_database(&server).await;
+    let cluster = Cluster::over(Postgres::Own(server, database), 2, &[]).await;
+    let members = Arc::new(Member::join_many(cluster.port(), 2, ROOM).await);
+    for member in members.iter() {
+        member.send("hello");
+        member.wait_for_acks(DEADLINE).await;
+    }
+    assert_eq!(settled_truth(&cluster, &members).await.last_seq, 2);
+}

@@ -1,0 +1,166 @@
+//! A whole deployment of a test's own, as `deploy/` describes it: Postgres behind `PgBouncer` in transaction mode with
+//! `deploy/pgbouncer.ini`, Redis, instances of the built program, `HAProxy` with `deploy/haproxy.cfg` before them. Each
+//! part can be killed, frozen and restarted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::haproxy::HaproxyServer;
+use super::pgbouncer::PgBouncer;
+use super::postgres::{PostgresServer, TestDatabase};
+use super::process::{eventually, free_port};
+use super::redis::RedisServer;
+use super::salon::SalonProcess;
+
+/// The room every new database has.
+pub(crate) const ROOM: &str = "lobby";
+/// At least 32 characters.
+const SECRET: &str = "the-secret-that-this-cluster-shares";
+
+/// Where a cluster's database lives.
+pub(crate) enum Postgres {
+    /// On the server that all tests share.
+    Shared(TestDatabase),
+    /// On a server that this test may stop.
+    Own(PostgresServer, String),
+}
+
+/// A running deployment.
+pub(crate) struct Cluster {
+    pub(crate) postgres: Postgres,
+    pub(crate) pooler: PgBouncer,
+    pub(crate) redis: RedisServer,
+    pub(crate) instances: Vec<SalonProcess>,
+    pub(crate) balancer: HaproxyServer,
+    metrics: Vec<u16>,
+}
+
+impl Cluster {
+    /// So many instances over a migrated database of the shared server.
+    pub(crate) async fn start(instances: usize) -> Self {
+        Self::over(
+            Postgres::Shared(TestDatabase::shared().await),
+            instances,
+            &[],
+        )
+        .await
+    }
+
+    /// The same over a Postgres that only this cluster uses.
+    pub(crate) async fn start_with_own_postgres(instances: usize) -> Self {
+        let server = PostgresServer::start(&[]).await;
+        let database = empty_database(&server).await;
+        Self::over(Postgres::Own(server, database), instances, &[]).await
+    }
+
+    /// Instances that start at the same moment, each with these settings too.
+    pub(crate) async fn over(
+        postgres: Postgres,
+        instances: usize,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let (server, database) = match &postgres {
+            Postgres::Shared(database) => (database.server(), database.name()),
+            Postgres::Own(server, name) => (server, name.as_str()),
+        };
+        let (pooler, redis) =
+            tokio::join!(PgBouncer::start_as_deployed(server), RedisServer::start());
+        let (pooled, direct, redis_url) = (pooler.url(database), server.url(database), redis.url());
+        let metrics: Vec<u16> = (0..instances).map(|_| free_port()).collect();
+        let starting = metrics.iter().map(|port| {
+            let listen = format!("127.0.0.1:{port}");
+            let (pooled, direct, redis_url) = (&pooled, &direct, &redis_url);
+            async move {
+                let mut all = vec![
+                    ("DATABASE_URL", pooled.as_str()),
+                    ("MIGRATE_DATABASE_URL", direct),
+                    ("REDIS_URL", redis_url),
+                    ("SALON_CLUSTER_SECRET", SECRET),
+                    ("SALON_METRICS_LISTEN", &listen),
+                    ("SALON_TRUSTED_PROXIES", "127.0.0.1"),
+                ];
+                all.extend(GENEROUS);
+                all.extend(settings);
+                SalonProcess::start(&all).await
+            }
+        });
+        let instances: Vec<SalonProcess> = futures_util::future::join_all(starting).await;
+        let ports: Vec<u16> = instances.iter().map(SalonProcess::port).collect();
+        let balancer = HaproxyServer::start(&ports).await;
+        Self {
+            postgres,
+            pooler,
+            redis,
+            instances,
+            balancer,
+            metrics,
+        }
+    }
+
+    /// The balancer's port: where clients connect.
+    pub(crate) fn port(&self) -> u16 {
+        self.balancer.port()
+    }
+
+    /// The database's address, past the pooler.
+    pub(crate) fn database_url(&self) -> String {
+        match &self.postgres {
+            Postgres::Shared(database) => database.url(),
+            Postgres::Own(server, name) => server.url(name),
+        }
+    }
+
+    /// The Postgres that only this cluster uses.
+    pub(crate) fn own_postgres(&mut self) -> &mut PostgresServer {
+        match &mut self.postgres {
+            Postgres::Own(server, _) => server,
+            Postgres::Shared(_) => panic!("a server that others use"),
+        }
+    }
+
+    /// A metric of one instance; none when there is no such line.
+    pub(crate) async fn metric(&self, instance: usize, name: &str) -> Option<f64> {
+        let url = format!("http://127.0.0.1:{}/metrics", self.metrics[instance]);
+        let text = reqwest::get(url).await.ok()?.text().await.ok()?;
+        let line = text
+            .lines()
+            .find(|line| line.split([' ', '{']).next() == Some(name))?;
+        line.rsplit(' ').next()?.parse().ok()
+    }
+
+    /// Waits until every instance says that its layer is up, or down.
+    pub(crate) async fn wait_for_layer(&self, up: bool, within: Duration) {
+        let wanted = if up { 1.0 } else { 0.0 };
+        eventually("every instance's layer", within, async || {
+            for instance in 0..self.metrics.len() {
+                if self.metric(instance, "salon_layer_up").await != Some(wanted) {
+                    return false;
+                }
+            }
+            true
+        })
+        .await;
+    }
+}
+
+/// Rates that a load does not meet.
+pub(crate) const GENEROUS: [(&str, &str); 4] = [
+    ("SALON_RATE_SENDS", "100000"),
+    ("SALON_RATE_SENDS_BURST", "100000"),
+    ("SALON_RATE_FRAMES", "100000"),
+    ("SALON_RATE_SIGN_INS", "100000"),
+];
+
+/// A database without a table.
+pub(crate) async fn empty_database(server: &PostgresServer) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("cluster_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    server
+        .execute("postgres", &format!("CREATE DATABASE {name}"))
+        .await;
+    name
+}
+
+/// Everything of these members, shared with the tasks that make them talk.
+pub(crate) type Members = Arc<Vec<super::member::Member>>;
