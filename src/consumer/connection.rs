@@ -2,11 +2,7 @@
 //! reading side; feeds, answers and joins hold this. [`Stream`] is what the WebSocket codec reads from and writes
 //! its own pongs to.
 
-<<<<<<< HEAD
-=======
-use std::collections::HashMap;
 use std::future::poll_fn;
->>>>>>> tests
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
