@@ -27,6 +27,7 @@ mod messages;
 mod operate_document;
 mod promises_document;
 mod protocol_document;
+mod removals;
 mod replies;
 mod runners;
 mod sessions;
