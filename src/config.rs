@@ -71,7 +71,7 @@ pub struct Config {
     )]
     pub data: PathBuf,
 
-    /// Postgres; postgres://user:password@host/database?sslmode=verify-full. Not set: the embedded database
+    /// Postgres, such as `postgres://user:password@host/database?sslmode=verify-full`. Not set: the embedded database
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<SecretString>,
 

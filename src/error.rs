@@ -11,7 +11,7 @@ macro_rules! error_codes {
         /// A stable public code. Clients branch on it, so one is never renamed or reused.
         #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
         pub enum ErrorCode {
-            $($(#[$doc])* #[doc = $sentence] $variant,)*
+            $($(#[$doc])* #[doc = concat!("`", $code, "`")] $variant,)*
         }
 
         impl ErrorCode {

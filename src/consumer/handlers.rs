@@ -46,7 +46,7 @@ impl Consumer {
             }
             ClientFrame::Stop(name) => self.steer(name, Steer::Stop, reference).await,
             ClientFrame::Retry(name) => self.steer(name, Steer::Retry, reference).await,
-            ClientFrame::Continue(name) => self.continue_reply(name, reference),
+            ClientFrame::Continue(name) => self.continue_reply(name, reference.as_deref()),
         }
     }
 
@@ -230,7 +230,7 @@ impl Consumer {
         });
     }
 
-    fn continue_reply(&mut self, name: ContinueReply, reference: Option<String>) {
+    fn continue_reply(&mut self, name: ContinueReply, reference: Option<&str>) {
         let over_rate = self
             .sends
             .take(self.shared.sends, std::time::Instant::now())
@@ -238,9 +238,9 @@ impl Consumer {
         let (shared, slug, reference_of) = (
             Arc::clone(&self.shared),
             name.room.clone(),
-            reference.clone(),
+            reference.map(str::to_owned),
         );
-        self.spawn(reference.as_deref(), &slug, move |connection| async move {
+        self.spawn(reference, &slug, move |connection| async move {
             let identity = &connection.identity;
             let draft = shared
                 .chat

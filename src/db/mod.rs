@@ -261,7 +261,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// With several rooms the locks are taken with SKIP LOCKED and a room not got is [`rows`]' `Locked`; with one
     /// room the lock is waited for up to [`crate::limits::LOCK_WAIT_MS`], then `Unavailable`.
-    /// For each post, in this order: a repeat of (room, author, client_id), also within the batch, answers with the
+    /// For each post, in this order: a repeat of `(room, author, client_id)`, also within the batch, answers with the
     /// first seq and its own reply; then membership and role; then `over_rate`; then `reply_to`. A post that prompts
     /// inserts its reply (`queued`, the next seq and version) unless the room has
     /// [`crate::limits::REPLIES_PER_ROOM`] unsettled ones (`reply_refused`).

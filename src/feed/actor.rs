@@ -12,11 +12,12 @@ use super::gate::Gate;
 use super::replies::Replies;
 use super::ring::Ring;
 use super::sequencer::{FillDue, Sequencer};
-use super::{Attach, Attached, Command, Reader, Shown};
+use super::subscribers::Subscribers;
+use super::{Attach, Attached, Command, Shown};
 use crate::channel_layer::{Channel, ChannelLayer, GroupName, LayerEvent};
 use crate::db::rows::{Changes, RunningReply};
 use crate::db::{Store, StoreError};
-use crate::ids::{ConnectionId, Cursor, RoomRef, Seq, UserId, Version};
+use crate::ids::{Cursor, RoomRef, Seq};
 use crate::limits;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Frame;
@@ -29,18 +30,6 @@ const FILL_LIMIT: i64 = 500;
 const FILL_RETRY: Duration = Duration::from_millis(500);
 /// While replies run: how often to see whether pieces are missing.
 const REPLY_CHECK: Duration = limits::APPEND_INTERVAL;
-/// Deliveries in one go before other tasks get their turn.
-const DELIVERIES_PER_TURN: usize = 512;
-
-/// One reader of the room.
-struct Subscriber {
-    connection: ConnectionId,
-    reader: Arc<dyn Reader>,
-    user: UserId,
-    proof: Version,
-    cursor: Version,
-}
-
 /// One room's feed.
 pub(crate) struct Feed {
     room: RoomRef,
@@ -72,12 +61,11 @@ struct Running {
     sequencer: Sequencer,
     ring: Ring,
     replies: Replies,
-    subscribers: Vec<Subscriber>,
+    subscribers: Subscribers,
     /// The one read of the database that is under way.
     reading: Option<BoxFuture<'static, Read>>,
     next_reply_check: Instant,
     replies_missing: bool,
-    idle_since: Option<Instant>,
     over: bool,
 }
 
@@ -141,11 +129,10 @@ impl Feed {
             sequencer: Sequencer::new(start),
             ring: Ring::new(start.version),
             replies,
-            subscribers: Vec::new(),
+            subscribers: Subscribers::new(),
             reading: None,
             next_reply_check: Instant::now() + REPLY_CHECK,
             replies_missing: false,
-            idle_since: Some(Instant::now()),
             over: false,
         };
         running.run().await;
@@ -183,7 +170,8 @@ impl Running {
     /// When something is due though nothing comes.
     fn wake_at(&self) -> Instant {
         let mut wake = self
-            .idle_since
+            .subscribers
+            .idle_since()
             .map_or(self.next_reply_check + Duration::from_secs(3600), |since| {
                 since + limits::FEED_LINGER
             });
@@ -199,7 +187,8 @@ impl Running {
     fn woken(&mut self) {
         let now = Instant::now();
         if self
-            .idle_since
+            .subscribers
+            .idle_since()
             .is_some_and(|since| now >= since + limits::FEED_LINGER)
         {
             // Whoever came at the last moment is served; whoever comes behind the close is refused, never told yes and
@@ -250,7 +239,7 @@ impl Running {
             }
             Read::Replies(Ok(known)) => {
                 let frames = self.replies.fill(&self.feed.room.slug, known);
-                self.deliver_all(&frames);
+                self.subscribers.deliver_all(&frames);
             }
             Read::Replies(Err(error)) => {
                 tracing::warn!(room = %self.feed.room.slug, %error, "a feed could not read its replies");
@@ -262,7 +251,8 @@ impl Running {
         let after = self.sequencer.version();
         if changes.head.epoch != self.sequencer.epoch() || after < changes.head.floor {
             // Another history, or retention took what is missing: everybody comes back and is told by `reset`.
-            self.close_all(CloseCode::EpochChanged);
+            self.subscribers.close_all(CloseCode::EpochChanged);
+            self.over = true;
             return;
         }
         let end = match (changes.complete, changes.changes.last()) {
@@ -300,7 +290,7 @@ impl Running {
                 Some(Publication::Range(range)) => self.accept(range).await,
                 Some(Publication::Delta(piece)) => {
                     let frames = self.replies.delta(piece);
-                    self.deliver_all(&frames);
+                    self.subscribers.deliver_all(&frames);
                 }
                 Some(Publication::Look) | None => self.sequencer.mark_dirty(),
             },
@@ -324,23 +314,23 @@ impl Running {
     async fn emit(&mut self, range: ChangeRange) {
         let mut sent = range.from;
         for entry in &range.entries {
-            match entry.effect {
-                Effect::Removed { user } => {
-                    self.deliver_range(&range, sent, entry.version - 1).await;
-                    sent = entry.version - 1;
-                    self.cut(entry.version, "removed", |subscriber| {
-                        subscriber.user == user
-                    });
-                }
-                Effect::RoomDeleted => {
-                    self.deliver_range(&range, sent, entry.version - 1).await;
-                    sent = range.to;
-                    self.cut(entry.version, "deleted", |_| true);
-                }
-                _ => {}
-            }
+            let (user, reason) = match entry.effect {
+                Effect::Removed { user } => (Some(user), "removed"),
+                Effect::RoomDeleted => (None, "deleted"),
+                _ => continue,
+            };
+            let below = entry.version - 1;
+            self.subscribers.deliver_range(&range, sent, below).await;
+            sent = below.max(sent);
+            let (room, version) = (&*self.feed.room.slug, entry.version);
+            let last = Frame::encode(&ServerFrame::Removed {
+                room,
+                version,
+                reason,
+            });
+            self.subscribers.cut(version, user, &last);
         }
-        self.deliver_range(&range, sent, range.to).await;
+        self.subscribers.deliver_range(&range, sent, range.to).await;
         self.feed.shown.set(Cursor {
             epoch: range.epoch,
             version: range.to,
@@ -353,7 +343,7 @@ impl Running {
                     after_attempt,
                 } => {
                     let frames = self.replies.queued(seq, prompt_seq, after_attempt);
-                    self.deliver_all(&frames);
+                    self.subscribers.deliver_all(&frames);
                     self.next_reply_check = Instant::now() + REPLY_CHECK;
                 }
                 Effect::ReplySettled { seq } => self.replies.settled(seq),
@@ -363,111 +353,22 @@ impl Running {
         self.ring.push(range);
     }
 
-    /// Sends the frames of (from, to] to every subscriber that stands below `to`.
-    async fn deliver_range(&mut self, range: &ChangeRange, from: Version, to: Version) {
-        if to <= from {
-            return;
-        }
-        let whole = range.frames_between(from, to);
-        let mut index = 0;
-        while index < self.subscribers.len() {
-            let turn_ends = (index + DELIVERIES_PER_TURN).min(self.subscribers.len());
-            let mut gone = false;
-            for subscriber in self
-                .subscribers
-                .get_mut(index..turn_ends)
-                .unwrap_or_default()
-            {
-                if subscriber.cursor >= to {
-                    continue;
-                }
-                let delivered = if subscriber.cursor <= from {
-                    whole.is_empty() || subscriber.reader.deliver(&whole)
-                } else {
-                    let part = range.frames_between(subscriber.cursor, to);
-                    part.is_empty() || subscriber.reader.deliver(&part)
-                };
-                // A reader that is gone stands beyond everything until it is swept out.
-                subscriber.cursor = if delivered { to } else { Version::MAX };
-                gone |= !delivered;
-            }
-            if gone {
-                self.subscribers
-                    .retain(|subscriber| subscriber.cursor != Version::MAX);
-                self.note_idle();
-            }
-            index = turn_ends;
-            if index < self.subscribers.len() {
-                tokio::task::yield_now().await;
-            }
-        }
-    }
-
-    fn deliver_all(&mut self, frames: &[Frame]) {
-        for frame in frames {
-            let before = self.subscribers.len();
-            self.subscribers
-                .retain(|subscriber| subscriber.reader.deliver(frame));
-            if self.subscribers.len() != before {
-                self.note_idle();
-            }
-        }
-    }
-
-    /// Takes subscribers whose proof is below a removal off the room, with a last word.
-    fn cut(&mut self, version: Version, reason: &str, is_meant: impl Fn(&Subscriber) -> bool) {
-        let last = Frame::encode(&ServerFrame::Removed {
-            room: &self.feed.room.slug,
-            version,
-            reason,
-        });
-        self.subscribers.retain(|subscriber| {
-            let cut = subscriber.proof < version && is_meant(subscriber);
-            if cut {
-                subscriber.reader.deliver(&last);
-            }
-            !cut
-        });
-        self.note_idle();
-    }
-
-    fn close_all(&mut self, code: CloseCode) {
-        for subscriber in self.subscribers.drain(..) {
-            subscriber.reader.close(code);
-        }
-        self.over = true;
-    }
-
-    fn note_idle(&mut self) {
-        self.idle_since = match (self.subscribers.is_empty(), self.idle_since) {
-            (true, None) => Some(Instant::now()),
-            (true, since) => since,
-            (false, _) => None,
-        };
-    }
-
     fn handle(&mut self, command: Command) {
         match command {
             Command::Attach(attach, answer) => self.attach(attach, answer),
-            Command::Detach(connection) => {
-                self.subscribers
-                    .retain(|subscriber| subscriber.connection != connection);
-                self.note_idle();
-            }
+            Command::Detach(connection) => self.subscribers.remove(connection),
             Command::Head(head) => self.sequencer.head_seen(head, std::time::Instant::now()),
         }
     }
 
     fn attach(&mut self, attach: Attach, answer: oneshot::Sender<Attached>) {
-        self.subscribers
-            .retain(|subscriber| subscriber.connection != attach.connection);
+        self.subscribers.remove(attach.connection);
         let attached = self.admit(attach);
-        self.note_idle();
         // Whoever asked may have gone meanwhile; its reader then fails at the next delivery.
         let _ = answer.send(attached);
     }
 
-    fn admit(&mut self, attach: Attach) -> Attached {
+    fn admit(&mut self, mut attach: Attach) -> Attached {
         if attach.cursor.epoch != self.sequencer.epoch() {
             // One of the two is of an old history; the head check finds out if it is this feed.
             self.sequencer.mark_dirty();
@@ -478,7 +379,7 @@ impl Running {
         }
         // What the greeting tells of replies needs no telling again; what it had to leave out follows.
         let mut untold = self.replies.snapshot();
-        if let Some(greeting) = attach.greeting {
+        if let Some(greeting) = attach.greeting.take() {
             let told = bodies_within(&untold, limits::PAGE_BYTES);
             let left_out: Vec<Seq> = told
                 .iter()
@@ -505,20 +406,7 @@ impl Running {
             return Attached::Gone;
         }
         let cursor = attach.cursor.version.max(self.sequencer.version());
-        let Attach {
-            connection,
-            reader,
-            user,
-            proof,
-            ..
-        } = attach;
-        self.subscribers.push(Subscriber {
-            connection,
-            reader,
-            user,
-            proof,
-            cursor,
-        });
+        self.subscribers.add(attach, cursor);
         Attached::Done
     }
 }

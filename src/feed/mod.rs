@@ -11,6 +11,7 @@ pub mod heads;
 pub mod replies;
 pub mod ring;
 pub mod sequencer;
+mod subscribers;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};

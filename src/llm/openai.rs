@@ -1,4 +1,4 @@
-//! OpenAI's chat completions, streamed, and every server that speaks them (Ollama, vLLM, SGLang, llama.cpp, OpenRouter
+//! OpenAI's chat completions, streamed, and every server that speaks them (Ollama, `vLLM`, `SGLang`, llama.cpp, `OpenRouter`
 //! and others, whose deviations are recorded in `tests/fixtures/llm`). Built by [`super::build`]; called by the reply
 //! runner. What the chunks mean is in [`OpenAiDecoder`]; sending, timeouts and retries are in `http` and `answer`.
 //!

@@ -150,7 +150,7 @@ pub fn parse(text: &str) -> Result<(ClientFrame, Option<String>), BadFrame> {
             "`ref` has at most 64 characters.",
         )));
     }
-    let frame = parse_kind(&envelope.kind, text).and_then(|frame| checked(frame));
+    let frame = parse_kind(&envelope.kind, text).and_then(checked);
     match frame {
         Ok(frame) => Ok((frame, reference)),
         Err(refusal) => {

@@ -150,7 +150,7 @@ impl ChangeRange {
         }
     }
 
-    /// The frames of the versions in (after, up_to], as one run.
+    /// The frames of the versions in `(after, up_to]`, as one run.
     #[must_use]
     pub fn frames_between(&self, after: Version, up_to: Version) -> Frame {
         let first = self.entries.partition_point(|entry| entry.version <= after);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{Id as TaskId, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -46,7 +46,9 @@ pub(crate) struct Lane {
     /// Rooms whose head is locked by another transaction, with what queued behind.
     stuck: HashMap<RoomId, VecDeque<Job>>,
     /// Their transactions.
-    alone: JoinSet<RoomRef>,
+    alone: JoinSet<()>,
+    /// Which room each of those is about, also when it fails.
+    alone_rooms: HashMap<TaskId, RoomRef>,
 }
 
 impl Lane {
@@ -57,6 +59,7 @@ impl Lane {
             deferred: VecDeque::new(),
             stuck: HashMap::new(),
             alone: JoinSet::new(),
+            alone_rooms: HashMap::new(),
         }
     }
 
@@ -68,8 +71,8 @@ impl Lane {
             } else {
                 tokio::select! {
                     job = self.inbox.recv() => job.inspect(|job| self.taken(job)),
-                    Some(room) = self.alone.join_next() => {
-                        self.unstuck(room);
+                    Some(ended) = self.alone.join_next_with_id() => {
+                        self.unstuck(ended);
                         continue;
                     }
                     () = stop.cancelled(), if !self.inbox.is_closed() => {
@@ -84,8 +87,8 @@ impl Lane {
                 self.stick(locked);
             }
         }
-        while let Some(room) = self.alone.join_next().await {
-            self.unstuck(room);
+        while let Some(ended) = self.alone.join_next_with_id().await {
+            self.unstuck(ended);
         }
     }
 
@@ -142,9 +145,8 @@ impl Lane {
     fn stick(&mut self, locked: RoomJobs) {
         metrics::counter!("salon_writer_locked_rooms_total").increment(1);
         self.stuck.entry(locked.room.id).or_default();
-        let shared = Arc::clone(&self.shared);
-        self.alone.spawn(async move {
-            let room = locked.room.clone();
+        let (shared, room) = (Arc::clone(&self.shared), locked.room.clone());
+        let task = self.alone.spawn(async move {
             // The semaphore is never closed; without a permit the room would only wait less politely.
             let _permit = shared.locked_rooms.acquire().await;
             // Alone, a store waits for the lock and never answers `Locked`.
@@ -155,30 +157,31 @@ impl Lane {
                     &Refusal::from(ErrorCode::Unavailable).retry_after_ms(limits::RETRY_HINT_MS),
                 );
             }
-            room
         });
+        self.alone_rooms.insert(task.id(), room);
     }
 
     /// A room's own transaction ended: what queued behind it follows, alone too, until nothing is left.
-    fn unstuck(&mut self, room: Result<RoomRef, tokio::task::JoinError>) {
-        let Ok(room) = room else {
-            // A task that panicked took its jobs with it; their answers were dropped, their rooms go on.
-            tracing::error!("a writer task failed");
-            self.stuck.retain(|_, queue| !queue.is_empty());
+    fn unstuck(&mut self, ended: Result<(TaskId, ()), JoinError>) {
+        let task = match ended {
+            Ok((task, ())) => task,
+            Err(error) => {
+                // Its jobs went with it, unanswered; their room goes on.
+                tracing::error!(%error, "a writer task failed");
+                error.id()
+            }
+        };
+        let Some(room) = self.alone_rooms.remove(&task) else {
             return;
         };
-        match self.stuck.remove(&room.id) {
-            Some(queue) => {
-                let jobs = still_admitted(queue.into());
-                if !jobs.is_empty() {
-                    self.stick(RoomJobs {
-                        room,
-                        jobs,
-                        rerun_of: None,
-                    });
-                }
-            }
-            None => {}
+        let queue = self.stuck.remove(&room.id).unwrap_or_default();
+        let jobs = still_admitted(queue.into());
+        if !jobs.is_empty() {
+            self.stick(RoomJobs {
+                room,
+                jobs,
+                rerun_of: None,
+            });
         }
     }
 }
@@ -280,7 +283,10 @@ async fn settle(shared: &Shared, mut batch: Batch) -> (Result<Applied, StoreErro
                 unknown = Some(Instant::now());
                 cause
             }
-            // Once a COMMIT may have happened, "not now" no longer means that nothing was written.
+            // Once a COMMIT may have happened, no refusal means any more that nothing was written.
+            (Err(StoreError::Broken(cause)), Some(_)) => {
+                return (Err(StoreError::CommitUnknown(cause)), true);
+            }
             (Err(StoreError::CommitUnknown(cause) | StoreError::Unavailable(cause)), Some(_)) => {
                 cause
             }

@@ -132,18 +132,19 @@ impl Writer {
         let mut hasher = DefaultHasher::new();
         job.room.id.hash(&mut hasher);
         let lane = usize::try_from(hasher.finish() % self.lanes.len().max(1) as u64).unwrap_or(0);
-        let refused = match self.lanes.get(lane).map(|lane| lane.try_send(job)) {
-            Some(Ok(())) | None => return,
-            Some(Err(mpsc::error::TrySendError::Full(job))) => (job, ErrorCode::Busy),
-            Some(Err(mpsc::error::TrySendError::Closed(job))) => (job, ErrorCode::ShuttingDown),
+        let Some(lane) = self.lanes.get(lane) else {
+            return;
+        };
+        let (job, code) = match lane.try_send(job) {
+            Ok(()) => return,
+            Err(mpsc::error::TrySendError::Full(job)) => (job, ErrorCode::Busy),
+            Err(mpsc::error::TrySendError::Closed(job)) => (job, ErrorCode::ShuttingDown),
         };
         self.shared
             .queued_bytes
             .fetch_sub(weight, Ordering::Relaxed);
         metrics::counter!("salon_writer_refused_total").increment(1);
-        refused
-            .0
-            .refuse(Refusal::from(refused.1).retry_after_ms(limits::RETRY_HINT_MS));
+        job.refuse(Refusal::from(code).retry_after_ms(limits::RETRY_HINT_MS));
     }
 
     /// Hands a change in and waits for its answer; for those who have no socket.

@@ -1,8 +1,9 @@
 //! Acked messages per second: every sender sends its next message when one is acknowledged.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::Target;
 use crate::client;
@@ -40,24 +41,8 @@ pub(crate) async fn run(
     let (began, cpu_before) = (Instant::now(), client::cpu(target.pid));
     let tasks: Vec<_> = sockets
         .into_iter()
-        .map(|(mut socket, room)| {
-            let acked = Arc::clone(&acked);
-            tokio::spawn(async move {
-                let mut latencies = Vec::new();
-                let mut sent = std::collections::VecDeque::new();
-                for _ in 0..in_flight {
-                    sent.push_back(Instant::now());
-                    client::send(&mut socket, &client::message(&room)).await;
-                }
-                while Instant::now() < deadline {
-                    client::expect(&mut socket, "message.accepted").await;
-                    acked.fetch_add(1, Ordering::Relaxed);
-                    latencies.extend(sent.pop_front().map(|at| at.elapsed()));
-                    sent.push_back(Instant::now());
-                    client::send(&mut socket, &client::message(&room)).await;
-                }
-                latencies
-            })
+        .map(|(socket, room)| {
+            tokio::spawn(send(socket, room, in_flight, deadline, Arc::clone(&acked)))
         })
         .collect();
     let mut latencies = Vec::new();
@@ -83,4 +68,28 @@ pub(crate) async fn run(
         at(0.99),
         cpu.as_secs_f64() * 1e6 / total as f64,
     );
+}
+
+/// One sender; how long each ack took.
+async fn send(
+    mut socket: client::Socket,
+    room: String,
+    in_flight: usize,
+    deadline: Instant,
+    acked: Arc<AtomicU64>,
+) -> Vec<Duration> {
+    let mut latencies = Vec::new();
+    let mut sent = VecDeque::new();
+    for _ in 0..in_flight {
+        sent.push_back(Instant::now());
+        client::send(&mut socket, &client::message(&room)).await;
+    }
+    while Instant::now() < deadline {
+        client::expect(&mut socket, "message.accepted").await;
+        acked.fetch_add(1, Ordering::Relaxed);
+        latencies.extend(sent.pop_front().map(|at| at.elapsed()));
+        sent.push_back(Instant::now());
+        client::send(&mut socket, &client::message(&room)).await;
+    }
+    latencies
 }

@@ -2,6 +2,13 @@
 //! against a release build; it speaks the documented wire only. It talks to the address given and nowhere else, and
 //! every run is bounded by `--seconds`.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a measurement that cannot go on has nothing better to do than to say so and stop"
+)]
+
 mod acks;
 mod client;
 mod fanout;

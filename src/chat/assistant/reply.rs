@@ -110,7 +110,7 @@ impl Writing<'_> {
         };
         let mut stream = match answer {
             Ok(stream) => stream,
-            Err(error) => return Ok(self.failure(error)),
+            Err(error) => return Ok(self.failure(&error)),
         };
         let ending = self.stream(&mut stream, began).await;
         // Closes the provider's connection before anything is settled.
@@ -154,7 +154,7 @@ impl Writing<'_> {
                     Some(Ok(Delta::Done(completion))) => {
                         return Ok(Ending { state: MessageState::Complete, error: None, completion });
                     }
-                    Some(Err(error)) => return Ok(self.failure(error)),
+                    Some(Err(error)) => return Ok(self.failure(&error)),
                     None => return Ok(Ending::failed(ErrorCode::ProviderTruncated)),
                 },
             }
@@ -209,7 +209,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    fn failure(&self, error: LlmError) -> Ending {
+    fn failure(&self, error: &LlmError) -> Ending {
         tracing::warn!(room = %self.room.slug, seq = self.lease.claimed.seq, %error, "a reply failed");
         Ending::failed(error.code)
     }

@@ -1,0 +1,242 @@
+//! The readers of one room on this instance and where each stands. Kept by the feed's actor; delivering never waits for
+//! a reader, but lets other tasks have their turn in a room of many.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{Attach, Reader};
+use crate::ids::{ConnectionId, UserId, Version};
+use crate::protocol::CloseCode;
+use crate::protocol::frame::Frame;
+use crate::protocol::publication::ChangeRange;
+
+/// Deliveries in one go before other tasks get their turn.
+const DELIVERIES_PER_TURN: usize = 512;
+/// Where a reader that is gone stands until it is swept out: beyond everything.
+const GONE: Version = Version::MAX;
+
+/// One reader of the room.
+struct Subscriber {
+    connection: ConnectionId,
+    reader: Arc<dyn Reader>,
+    user: UserId,
+    proof: Version,
+    cursor: Version,
+}
+
+/// All of a room.
+pub(super) struct Subscribers {
+    all: Vec<Subscriber>,
+    idle_since: Option<Instant>,
+}
+
+impl Subscribers {
+    /// Nobody yet.
+    pub(super) fn new() -> Self {
+        Self {
+            all: Vec::new(),
+            idle_since: Some(Instant::now()),
+        }
+    }
+
+    /// Since when nobody has been there; none while somebody is.
+    pub(super) const fn idle_since(&self) -> Option<Instant> {
+        self.idle_since
+    }
+
+    /// Adds a reader that stands at `cursor`.
+    pub(super) fn add(&mut self, attach: Attach, cursor: Version) {
+        let Attach {
+            connection,
+            reader,
+            user,
+            proof,
+            ..
+        } = attach;
+        self.all.push(Subscriber {
+            connection,
+            reader,
+            user,
+            proof,
+            cursor,
+        });
+        self.idle_since = None;
+    }
+
+    /// Takes a connection's reader off.
+    pub(super) fn remove(&mut self, connection: ConnectionId) {
+        self.retain(|subscriber| subscriber.connection != connection);
+    }
+
+    /// Sends the frames of (from, to] to everyone that stands below `to`.
+    pub(super) async fn deliver_range(&mut self, range: &ChangeRange, from: Version, to: Version) {
+        if to <= from {
+            return;
+        }
+        let whole = range.frames_between(from, to);
+        let mut gone = false;
+        let mut turns = self.all.chunks_mut(DELIVERIES_PER_TURN).peekable();
+        while let Some(turn) = turns.next() {
+            for subscriber in turn {
+                gone |= !subscriber.take(range, &whole, from, to);
+            }
+            if turns.peek().is_some() {
+                tokio::task::yield_now().await;
+            }
+        }
+        // Only now: sweeping in between would move others past their turn.
+        if gone {
+            self.retain(|subscriber| subscriber.cursor != GONE);
+        }
+    }
+
+    /// Sends frames without a version to everyone.
+    pub(super) fn deliver_all(&mut self, frames: &[Frame]) {
+        for frame in frames {
+            self.retain(|subscriber| subscriber.reader.deliver(frame));
+        }
+    }
+
+    /// Takes those whose proof is below a removal off the room, with a last word: one user's, or everyone's.
+    pub(super) fn cut(&mut self, version: Version, user: Option<UserId>, last: &Frame) {
+        self.retain(|subscriber| {
+            let cut = subscriber.proof < version && user.is_none_or(|user| user == subscriber.user);
+            if cut {
+                subscriber.reader.deliver(last);
+            }
+            !cut
+        });
+    }
+
+    /// Ends every reader.
+    pub(super) fn close_all(&mut self, code: CloseCode) {
+        for subscriber in self.all.drain(..) {
+            subscriber.reader.close(code);
+        }
+        self.idle_since.get_or_insert_with(Instant::now);
+    }
+
+    fn retain(&mut self, keep: impl FnMut(&Subscriber) -> bool) {
+        self.all.retain(keep);
+        if self.all.is_empty() {
+            self.idle_since.get_or_insert_with(Instant::now);
+        }
+    }
+}
+
+impl Subscriber {
+    /// Takes what it lacks of (from, to]; false when it is gone.
+    fn take(&mut self, range: &ChangeRange, whole: &Frame, from: Version, to: Version) -> bool {
+        if self.cursor >= to {
+            return self.cursor != GONE;
+        }
+        let delivered = if self.cursor == from {
+            whole.is_empty() || self.reader.deliver(whole)
+        } else if self.cursor > from {
+            let part = range.frames_between(self.cursor, to);
+            part.is_empty() || self.reader.deliver(&part)
+        } else {
+            // It would not see the hole below: better it comes back with its cursor.
+            tracing::error!(cursor = self.cursor, from, "a reader was passed over");
+            self.reader.close(CloseCode::Internal);
+            false
+        };
+        self.cursor = if delivered { to } else { GONE };
+        delivered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::db::rows::{LogKind, LogRow, StoredChange};
+    use crate::ids::{Cursor, Epoch};
+
+    #[derive(Default)]
+    struct Recorder {
+        versions: Mutex<Vec<i64>>,
+        broken: AtomicBool,
+    }
+
+    impl Reader for Recorder {
+        fn deliver(&self, run: &Frame) -> bool {
+            if self.broken.load(Ordering::Relaxed) {
+                return false;
+            }
+            let versions = run.payloads().filter_map(|json| {
+                let frame: serde_json::Value = serde_json::from_slice(&json).unwrap();
+                frame["version"].as_i64()
+            });
+            self.versions.lock().unwrap().extend(versions);
+            true
+        }
+
+        fn close(&self, _: CloseCode) {
+            self.broken.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn range(from: Version, to: Version) -> ChangeRange {
+        let change = |version| {
+            let data = serde_json::json!({});
+            StoredChange::Log(LogRow {
+                version,
+                kind: LogKind::Settings,
+                user: None,
+                role: None,
+                data,
+            })
+        };
+        let changes: Vec<StoredChange> = (from + 1..=to).map(change).collect();
+        ChangeRange::encode("r", Epoch(1), from, to, &changes)
+    }
+
+    #[tokio::test]
+    async fn readers_that_go_in_a_large_room_make_nobody_miss_anything() {
+        let mut subscribers = Subscribers::new();
+        let readers: Vec<Arc<Recorder>> = (0..DELIVERIES_PER_TURN * 3)
+            .map(|_| Arc::default())
+            .collect();
+        for (index, reader) in readers.iter().enumerate() {
+            // Some stand above the range's beginning.
+            let version = if index % 7 == 0 { 2 } else { 0 };
+            let cursor = Cursor {
+                epoch: Epoch(1),
+                version,
+            };
+            let (connection, user) = (ConnectionId::new(), UserId::new());
+            let reader = Arc::clone(reader) as Arc<dyn Reader>;
+            let attach = Attach {
+                connection,
+                reader,
+                user,
+                proof: 0,
+                cursor,
+                greeting: None,
+            };
+            subscribers.add(attach, version);
+            readers[index]
+                .broken
+                .store(index % 5 == 0, Ordering::Relaxed);
+        }
+        for from in [0, 3, 6] {
+            subscribers
+                .deliver_range(&range(from, from + 3), from, from + 3)
+                .await;
+        }
+        for (index, reader) in readers.iter().enumerate() {
+            let seen = reader.versions.lock().unwrap().clone();
+            let first = if index % 7 == 0 { 3 } else { 1 };
+            let expected: Vec<i64> = if index % 5 == 0 {
+                Vec::new()
+            } else {
+                (first..=9).collect()
+            };
+            assert_eq!(seen, expected, "reader {index}");
+        }
+    }
+}
