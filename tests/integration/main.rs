@@ -13,6 +13,7 @@ mod balancer;
 mod channel_layer;
 mod cluster;
 mod command_line;
+mod deploy;
 mod http;
 mod llm;
 mod markdown;
