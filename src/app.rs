@@ -9,6 +9,7 @@ use crate::channel_layer::ChannelLayer;
 use crate::chat::Chat;
 use crate::config::Config;
 use crate::db::Store;
+use crate::ids::UserId;
 use crate::limits;
 use crate::rate_limit::{KeyedLimiter, Rate};
 use crate::shutdown::Shutdown;
@@ -25,10 +26,16 @@ pub struct App {
     pub layer: Arc<dyn ChannelLayer>,
     /// Rooms and messages.
     pub chat: Arc<Chat>,
+    /// The model that answers, as the provider names it.
+    pub model: String,
     /// Whether and how the process stops.
     pub shutdown: Shutdown,
     /// Sign-ins, sign-ups and guests, by client address.
     pub sign_ins: KeyedLimiter<IpAddr>,
+    /// HTTP requests by user, at the rate one socket has for its frames.
+    pub requests: KeyedLimiter<UserId>,
+    /// Messages posted over HTTP by user, at the rate one socket has for its sends.
+    pub sends: KeyedLimiter<UserId>,
 }
 
 impl App {
@@ -39,17 +46,23 @@ impl App {
         store: Arc<dyn Store>,
         layer: Arc<dyn ChannelLayer>,
         chat: Arc<Chat>,
+        model: String,
         shutdown: Shutdown,
     ) -> Arc<Self> {
-        let sign_ins = KeyedLimiter::new(Rate::per_minute(config.rate_sign_ins), limits::RATE_KEYS);
+        let sign_ins = Rate::per_minute(config.rate_sign_ins);
+        let requests = Rate::per_second(config.rate_frames, config.rate_frames);
+        let sends = Rate::per_second(config.rate_sends, config.rate_sends_burst);
         Arc::new(Self {
             auth: Arc::new(Auth::new(Arc::clone(&store))),
             config,
             store,
             layer,
             chat,
+            model,
             shutdown,
-            sign_ins,
+            sign_ins: KeyedLimiter::new(sign_ins, limits::RATE_KEYS),
+            requests: KeyedLimiter::new(requests, limits::RATE_KEYS),
+            sends: KeyedLimiter::new(sends, limits::RATE_KEYS),
         })
     }
 }

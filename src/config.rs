@@ -164,7 +164,7 @@ pub struct Config {
     )]
     pub trusted_proxies: Vec<IpNet>,
 
-    /// Messages one socket may send per second in the long run
+    /// Messages one socket, or one user over HTTP, may send per second in the long run
     #[arg(long, env = "SALON_RATE_SENDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_SECOND")]
     pub rate_sends: u32,
 
@@ -172,7 +172,7 @@ pub struct Config {
     #[arg(long, env = "SALON_RATE_SENDS_BURST", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "COUNT")]
     pub rate_sends_burst: u32,
 
-    /// Frames of any kind one socket may send per second in the long run
+    /// Frames of any kind one socket may send, and requests one user may make, per second in the long run
     #[arg(long, env = "SALON_RATE_FRAMES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_SECOND")]
     pub rate_frames: u32,
 

@@ -53,12 +53,12 @@ pub const READ_BUFFER_BYTES: usize = 1024;
 /// The server's ping, and `heartbeat_ms` of `welcome`.
 pub const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// A peer from which nothing came for so long is dead.
-pub const PEER_TIMEOUT: Duration = Duration::from_secs(24);
+pub const PEER_TIMEOUT: Duration = Duration::from_secs(22);
 /// A peer that takes nothing for so long is closed as slow.
-pub const WRITE_TIMEOUT: Duration = Duration::from_secs(9);
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(8);
 /// A close handshake: then the stream is dropped.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How many sockets and event streams one process holds; above it an upgrade is refused 503.
+/// How many sockets one process holds; above it an upgrade is refused 503.
 pub const SOCKETS: usize = 100_000;
 /// HTTP connections at once, sockets not counted; above it a connection is closed at once.
 pub const HTTP_CONNECTIONS: usize = 20_000;
@@ -66,6 +66,20 @@ pub const HTTP_CONNECTIONS: usize = 20_000;
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// One HTTP request that is not a stream and not `/api/chat`.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Event streams and calls of `/api/chat` at once; above it they are refused `busy`.
+pub const EVENT_STREAMS: usize = 10_000;
+/// Runs of frames waiting for one event stream; above it, it lets go and reads the database.
+pub const EVENT_STREAM_FRAMES: usize = 256;
+/// Bytes waiting for one event stream.
+pub const EVENT_STREAM_BYTES: usize = 1024 * 1024;
+/// An event stream, or a call of `/api/chat`, ends after so long: the longest reply and a margin for its queue. Below what
+/// `deploy/haproxy.cfg` allows, so that the answer is ours.
+pub const EVENT_STREAM_TIME: Duration = Duration::from_secs(645);
+/// A quiet event stream gets a comment so often, so that nothing between takes it for dead.
+pub const EVENT_STREAM_COMMENT: Duration = Duration::from_secs(15);
+/// A stopping process lets a call of `/api/chat` wait so long: replies that run are settled by then.
+pub const CHAT_GRACE: Duration = Duration::from_secs(18);
 
 /// What `/readyz` waits for the database.
 pub const READY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -299,11 +313,12 @@ const _: () = assert!(
     "a runner stops before its lease ends"
 );
 const _: () = assert!(
-    PEER_TIMEOUT.as_secs() < 25 && PING_INTERVAL.as_millis() < PEER_TIMEOUT.as_millis(),
+    PEER_TIMEOUT.as_secs() + CLOSE_TIMEOUT.as_secs() < 25
+        && PING_INTERVAL.as_millis() < PEER_TIMEOUT.as_millis(),
     "a dead peer is freed in 25 s"
 );
 const _: () = assert!(
-    WRITE_TIMEOUT.as_secs() < 10,
+    WRITE_TIMEOUT.as_secs() + CLOSE_TIMEOUT.as_secs() <= 10,
     "a slow reader is closed in 10 s"
 );
 const _: () = assert!(
@@ -313,4 +328,17 @@ const _: () = assert!(
 const _: () = assert!(
     LOCK_WAIT_MS < STATEMENT_MS && STATEMENT_MS < TRANSACTION_MS,
     "a lock is given up before its statement, a statement before its transaction"
+);
+const _: () = assert!(
+    EVENT_STREAMS < HTTP_CONNECTIONS,
+    "event streams leave connections to other requests"
+);
+const _: () = assert!(
+    EVENT_STREAM_TIME.as_secs() > PROVIDER_TOTAL_TIMEOUT.as_secs(),
+    "an event stream outlives the longest reply"
+);
+const _: () = assert!(
+    CHAT_GRACE.as_millis()
+        > DRAIN_NOTICE.as_millis() + REPLY_GRACE.as_millis() + DRAIN_SETTLE.as_millis(),
+    "a call of /api/chat hears how its reply was settled"
 );

@@ -98,6 +98,11 @@ pub const ALL: &[(Kind, &str, &str)] = &[
     ),
     (Kind::Gauge, "salon_sockets", "Sockets open now"),
     (
+        Kind::Gauge,
+        "salon_event_streams",
+        "Event streams and calls of /api/chat open now",
+    ),
+    (
         Kind::Counter,
         "salon_sockets_closed_total",
         "Sockets closed, by close code",
@@ -151,6 +156,26 @@ pub const ALL: &[(Kind, &str, &str)] = &[
         Kind::Counter,
         "salon_layer_reconnects_total",
         "Connections to Redis that ended",
+    ),
+    (
+        Kind::Gauge,
+        "salon_layer_up",
+        "1 while messages of other instances flow, else 0",
+    ),
+    (
+        Kind::Counter,
+        "salon_connections_refused_total",
+        "Connections closed at once because too many were open",
+    ),
+    (
+        Kind::Counter,
+        "salon_replies_orphaned_total",
+        "Replies settled for a runner that died",
+    ),
+    (
+        Kind::Counter,
+        "salon_frozen_total",
+        "Times the process stood still and stopped delivery to look again",
     ),
 ];
 

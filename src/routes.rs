@@ -12,7 +12,9 @@ use crate::app::App;
 use crate::consumer::Consumers;
 use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
-use crate::http::{assets, auth, health, members, messages, metrics, openapi, rooms, socket};
+use crate::http::{
+    assets, auth, chat, health, members, messages, metrics, openapi, reply_events, rooms, socket,
+};
 use crate::limits;
 
 /// Everything but `/metrics`, which has a listener of its own.
@@ -64,6 +66,10 @@ fn answers() -> Router<Arc<App>> {
 
 /// What lives longer than one answer: the socket, `POST /api/chat` and the event streams. No deadline; each bounds
 /// itself.
+#[rustfmt::skip]
 fn streams() -> Router<Arc<App>> {
-    Router::new().route("/ws", get(socket::upgrade))
+    Router::new()
+        .route("/ws", get(socket::upgrade))
+        .route("/api/chat", post(chat::ask))
+        .route("/api/rooms/{slug}/replies/{seq}/events", get(reply_events::follow))
 }

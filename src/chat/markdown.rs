@@ -22,6 +22,9 @@ const EVENTS_PER_BYTE: usize = 3;
 /// Parser events that any text may have.
 const EVENTS_FREE: usize = 256;
 
+/// What a table's cell may have as its class; the style sheet says what they mean.
+const ALIGN_CLASSES: [&str; 3] = ["align-left", "align-center", "align-right"];
+
 /// The HTML of `body`, or `None` where Markdown adds nothing to it: then the text is shown as it stands. Also `None`
 /// where the HTML would be out of all proportion to the text.
 #[must_use]
@@ -46,7 +49,7 @@ fn options() -> Options {
     Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS
 }
 
-/// What HTML may hold. `class` only as `language-…` on code; no `style`, no `id`, no image, no form, no frame.
+/// What HTML may hold. `class` only as `language-…` on code and `align-…` on cells; no `style`, no `id`, no image, no form, no frame.
 static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let tags = [
         "a",
@@ -79,6 +82,8 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         ("a", HashSet::from(["href"])),
         ("code", HashSet::from(["class"])),
         ("ol", HashSet::from(["start"])),
+        ("td", HashSet::from(["class"])),
+        ("th", HashSet::from(["class"])),
     ]);
     let mut builder = Builder::empty();
     builder
@@ -93,6 +98,9 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
             ("code", "class") => value
                 .strip_prefix("language-")
                 .is_some_and(|name| language(name) == Some(name))
+                .then_some(Cow::Borrowed(value)),
+            ("td" | "th", "class") => ALIGN_CLASSES
+                .contains(&value)
                 .then_some(Cow::Borrowed(value)),
             _ => Some(Cow::Borrowed(value)),
         });
@@ -111,10 +119,34 @@ struct Screen<'text> {
     links: usize,
     /// The address of the image that is open, until it shows any text.
     silent_image: Option<CowStr<'text>>,
+    /// The table that is open; cells hold no tables.
+    table: Table,
     /// A line of raw HTML was shown in this block.
     is_in_html: bool,
     /// Anything but paragraphs, text and line breaks.
     is_rich: bool,
+}
+
+/// Where in a table the parser is.
+#[derive(Default)]
+struct Table {
+    columns: Vec<Alignment>,
+    column: usize,
+    is_in_head: bool,
+}
+
+impl Table {
+    /// The cell's tag and its class, for a column that is aligned; the renderer itself would write `style`.
+    fn aligned_cell(&self) -> Option<(&'static str, &'static str)> {
+        let [left, center, right] = ALIGN_CLASSES;
+        let class = match self.columns.get(self.column)? {
+            Alignment::None => return None,
+            Alignment::Left => left,
+            Alignment::Center => center,
+            Alignment::Right => right,
+        };
+        Some((if self.is_in_head { "th" } else { "td" }, class))
+    }
 }
 
 impl<'text> Screen<'text> {
@@ -182,12 +214,18 @@ impl<'text> Screen<'text> {
                 attrs: Vec::new(),
             }),
             Tag::BlockQuote(_) => Some(Tag::BlockQuote(None)),
-            // Alignment would need `style`.
-            Tag::Table(columns) => Some(Tag::Table(vec![Alignment::None; columns.len()])),
+            Tag::Table(columns) => {
+                let plain = vec![Alignment::None; columns.len()];
+                self.table.columns = columns;
+                Some(Tag::Table(plain))
+            }
+            Tag::TableHead | Tag::TableRow => {
+                self.table.column = 0;
+                self.table.is_in_head = tag == Tag::TableHead;
+                Some(tag)
+            }
             Tag::List(_)
             | Tag::Item
-            | Tag::TableHead
-            | Tag::TableRow
             | Tag::TableCell
             | Tag::Emphasis
             | Tag::Strong
@@ -200,7 +238,13 @@ impl<'text> Screen<'text> {
         if let Some(tag) = kept {
             self.depth += 1;
             self.is_rich = self.is_rich || tag != Tag::Paragraph;
-            self.events.push(Event::Start(tag));
+            let cell = self.table.aligned_cell().filter(|_| tag == Tag::TableCell);
+            self.events.push(match cell {
+                Some((name, class)) => {
+                    Event::InlineHtml(format!("<{name} class=\"{class}\">").into())
+                }
+                None => Event::Start(tag),
+            });
         }
     }
 
@@ -233,10 +277,16 @@ impl<'text> Screen<'text> {
             TagEnd::BlockQuote(_) => TagEnd::BlockQuote(None),
             end => end,
         };
+        let is_cell = end == TagEnd::TableCell;
         if self.open.pop() == Some(true) {
             self.depth -= 1;
-            self.events.push(Event::End(end));
+            let cell = self.table.aligned_cell().filter(|_| is_cell);
+            self.events.push(match cell {
+                Some((name, _)) => Event::InlineHtml(format!("</{name}>").into()),
+                None => Event::End(end),
+            });
         }
+        self.table.column += usize::from(is_cell);
     }
 }
 
@@ -316,7 +366,10 @@ mod tests {
             ("```rust\nfn\n```", "<pre><code class=\"language-rust\">fn\n</code></pre>\n".to_owned()),
             ("```c++ x=\"y\"\n```", "<pre><code class=\"language-c++\"></code></pre>\n".to_owned()),
             ("```a\"onload=1\nx\n```", "<pre><code>x\n</code></pre>\n".to_owned()),
-            ("|a|b|\n|:-|-:|\n|c|", "<table><thead><tr><th>a</th><th>b</th></tr></thead><tbody>\n<tr><td>c</td><td></td></tr>\n</tbody></table>\n".to_owned()),
+            ("|a|b|c|\n|:-|-:|-|\n|d|\n||*e*|f|", "<table><thead><tr><th class=\"align-left\">a</th><th class=\"align-right\">b</th><th>c</th></tr></thead><tbody>\n\
+                <tr><td class=\"align-left\">d</td><td class=\"align-right\"></td><td></td></tr>\n\
+                <tr><td class=\"align-left\"></td><td class=\"align-right\"><em>e</em></td><td>f</td></tr>\n</tbody></table>\n".to_owned()),
+            ("|a|\n|:-:|\n\n|b|\n|-|", "<table><thead><tr><th class=\"align-center\">a</th></tr></thead><tbody>\n</tbody></table>\n<table><thead><tr><th>b</th></tr></thead><tbody>\n</tbody></table>\n".to_owned()),
             ("[t](https://e.org/?a=1&b=2 \"title\")", format!("<p>{}</p>\n", link("https://e.org/?a=1&amp;b=2", "t"))),
             ("<https://e.org>", format!("<p>{}</p>\n", link("https://e.org", "https://e.org"))),
             ("<ada@e.org>", format!("<p>{}</p>\n", link("mailto:ada@e.org", "ada@e.org"))),

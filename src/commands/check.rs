@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use salon::channel_layer::ChannelLayer;
-use salon::channel_layer::redis::{RedisLayer, RedisSettings};
-use salon::config::{Config, LlmKind, Switch};
+use salon::config::{Config, LlmKind};
+use salon::db::StoreError;
+use salon::db::postgres;
 use salon::ids::InstanceId;
 use salon::server;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Failure, say};
@@ -17,10 +17,8 @@ use super::{Failure, say};
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// Looks at every part; fails when one of them does.
-pub(crate) async fn check(mut config: Config) -> Result<(), Failure> {
+pub(crate) async fn check(config: Config) -> Result<(), Failure> {
     config.check().map_err(Failure::Starting)?;
-    // Looking changes nothing.
-    config.migrate = Switch::Off;
     let mut all_well = true;
     let mut report = |what: &str, target: &str, result: Result<String, String>| match result {
         Ok(word) => say(&format!("{what:<10} {target}: {word}")),
@@ -30,6 +28,7 @@ pub(crate) async fn check(mut config: Config) -> Result<(), Failure> {
         }
     };
     let listen = config.listen;
+    // Looking changes nothing: no migration, no folder, and the port is given back.
     let free = TcpListener::bind(listen).await;
     report(
         "listen",
@@ -40,7 +39,7 @@ pub(crate) async fn check(mut config: Config) -> Result<(), Failure> {
     match &config.database_url {
         Some(url) => {
             let target = without_secrets(url.expose_secret());
-            report("database", &target, postgres(&config).await);
+            report("database", &target, postgres(url.expose_secret()).await);
         }
         None => report(
             "database",
@@ -51,7 +50,7 @@ pub(crate) async fn check(mut config: Config) -> Result<(), Failure> {
     match &config.redis_url {
         Some(url) => {
             let target = without_secrets(url.expose_secret());
-            report("redis", &target, redis(&config, url).await);
+            report("redis", &target, redis(&config).await);
         }
         None => report("redis", "none", Ok("one instance only".to_owned())),
     }
@@ -66,17 +65,28 @@ pub(crate) async fn check(mut config: Config) -> Result<(), Failure> {
     }
 }
 
-async fn postgres(config: &Config) -> Result<String, String> {
+async fn postgres(url: &str) -> Result<String, String> {
     let ask = async {
-        let store = server::open_store(config)
-            .await
-            .map_err(|error| error.to_string())?;
-        store.ping().await.map_err(|error| error.to_string())
+        let about = postgres::describe(url).await?;
+        let pending = postgres::pending(url).await?;
+        Ok::<_, StoreError>((about, pending))
     };
-    match tokio::time::timeout(ANSWER_WITHIN, ask).await {
-        Ok(answer) => answer.map(|()| "answers".to_owned()),
-        Err(_) => Err("no answer in time".to_owned()),
+    let (about, pending) = match tokio::time::timeout(ANSWER_WITHIN, ask).await {
+        Ok(answer) => answer.map_err(|error| error.to_string())?,
+        Err(_) => return Err("no answer in time".to_owned()),
+    };
+    let not_durable: Vec<&str> = about.not_durable().collect();
+    if !not_durable.is_empty() {
+        let settings = not_durable.join(" and ");
+        return Err(format!("{settings} is off: what it confirms may be lost"));
     }
+    Ok(match pending.len() {
+        0 => format!("answers, version {}", about.version),
+        count => format!(
+            "answers, version {}; {count} migrations to run",
+            about.version
+        ),
+    })
 }
 
 /// Only looks: opening it would make it, lock it and bring it up to date.
@@ -92,22 +102,8 @@ fn embedded(config: &Config) -> Result<String, String> {
 }
 
 /// Connects as the server would: address, TLS, password and all.
-async fn redis(config: &Config, url: &SecretString) -> Result<String, String> {
-    let secret = config
-        .cluster_secret
-        .as_ref()
-        .map(ExposeSecret::expose_secret);
-    let settings = RedisSettings {
-        url: url.clone(),
-        secrets: secret
-            .into_iter()
-            .flat_map(|both| both.split(','))
-            .map(|one| SecretString::from(one.trim()))
-            .collect(),
-        deployment: config.deployment.clone(),
-        instance: InstanceId::new(),
-    };
-    let layer = RedisLayer::connect(settings)
+async fn redis(config: &Config) -> Result<String, String> {
+    let layer = server::open_layer(config, InstanceId::new())
         .await
         .map_err(|error| error.to_string())?;
     let is_up = layer.is_up();

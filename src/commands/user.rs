@@ -1,6 +1,7 @@
 //! `salon user create`: an account made by the operator, the way to the first administrator.
 
 use std::io::{BufRead, IsTerminal, Read, Write};
+use std::time::Duration;
 
 use salon::auth::{Auth, Standing};
 use salon::config::Config;
@@ -9,11 +10,18 @@ use salon::server;
 
 use super::{Failure, say};
 
+/// A server waits for its database; an operator wants to know.
+const OPEN_WITHIN: Duration = Duration::from_secs(15);
+
 /// Makes an account. Works beside a running server on Postgres; the embedded database belongs to one process.
 pub(crate) async fn create(config: Config, name: &str, admin: bool) -> Result<(), Failure> {
     config.check().map_err(Failure::Starting)?;
     let password = read_password().map_err(|error| Failure::Starting(error.to_string()))?;
-    let store = server::open_store(&config).await?;
+    let opening = tokio::time::timeout(OPEN_WITHIN, server::open_store(&config));
+    let Ok(store) = opening.await else {
+        return Err(Failure::Running("the database does not answer".to_owned()));
+    };
+    let store = store?;
     let standing = if admin {
         Standing::Admin
     } else {

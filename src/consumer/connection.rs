@@ -2,7 +2,7 @@
 //! reading side; feeds, answers and joins hold this. [`Stream`] is what the WebSocket codec reads from and writes
 //! its own pongs to.
 
-use std::collections::HashMap;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::outbox::Outbox;
 use super::transport::Transport;
@@ -32,8 +33,11 @@ pub struct Connection {
     pub identity: Identity,
     /// What it is sent.
     pub outbox: Outbox,
-    rooms: Mutex<HashMap<Box<str>, Slot>>,
+    /// Few for most sockets: a list takes a fraction of a map's memory.
+    rooms: Mutex<Vec<Slot>>,
     in_flight: AtomicUsize,
+    /// Taken by the join that fills the outbox: several at once would overflow it.
+    filling: Semaphore,
 }
 
 /// A room this socket follows, or joins, or sends to.
@@ -41,8 +45,7 @@ pub struct Connection {
 struct Slot {
     room: RoomRef,
     order: Arc<SendOrder>,
-    /// Changes with each join and leave, so that a join that was overtaken undoes itself.
-    generation: u64,
+    /// Whether it follows the room, or is about to.
     joined: bool,
 }
 
@@ -65,6 +68,7 @@ impl Connection {
             outbox: Outbox::new(transport),
             rooms: Mutex::default(),
             in_flight: AtomicUsize::new(0),
+            filling: Semaphore::new(1),
         })
     }
 
@@ -97,54 +101,49 @@ impl Connection {
         Ok(InFlight(Arc::clone(self)))
     }
 
+    /// Waits until this join may fill the outbox: next to nothing waits in it, and no other join fills it. `None` when
+    /// the socket is going.
+    pub async fn turn_to_fill(&self) -> Option<SemaphorePermit<'_>> {
+        let turn = self.filling.acquire().await.ok()?;
+        let is_there = poll_fn(|cx| self.outbox.poll_room(cx)).await;
+        is_there.then_some(turn)
+    }
+
     /// The room of a slug this socket has used, and the order of its sends there.
     #[must_use]
     pub fn room(&self, slug: &str) -> Option<(RoomRef, Arc<SendOrder>)> {
-        self.lock()
-            .get(slug)
-            .map(|slot| (slot.room.clone(), Arc::clone(&slot.order)))
+        let rooms = self.lock();
+        let slot = rooms.iter().find(|slot| slot.is(slug))?;
+        Some((slot.room.clone(), Arc::clone(&slot.order)))
     }
 
-    /// Remembers a room that membership was proved for. `None` when [`limits::ROOMS_PER_SOCKET`] are known.
+    /// Remembers a room that membership was proved for. `None` when [`limits::ROOMS_PER_SOCKET`] are followed.
     pub fn remember(&self, room: &RoomRef) -> Option<Arc<SendOrder>> {
         let mut rooms = self.lock();
-        if rooms.len() >= limits::ROOMS_PER_SOCKET && !rooms.contains_key(&*room.slug) {
-            return None;
-        }
-        let slot = rooms
-            .entry(room.slug.as_ref().into())
-            .or_insert_with(|| Slot {
-                room: room.clone(),
-                order: Arc::default(),
-                generation: 0,
-                joined: false,
-            });
-        Some(Arc::clone(&slot.order))
+        slot(&mut rooms, room).map(|slot| Arc::clone(&slot.order))
     }
 
-    /// Begins a join: those begun before are void. The number to hand to [`Connection::is_current`].
-    pub fn begin_join(&self, slug: &str) -> u64 {
-        self.lock().get_mut(slug).map_or(0, |slot| {
-            slot.generation += 1;
-            slot.joined = true;
-            slot.order.reset();
-            slot.generation
-        })
+    /// Begins a join. False when [`limits::ROOMS_PER_SOCKET`] are followed.
+    pub fn begin_join(&self, room: &RoomRef) -> bool {
+        let mut rooms = self.lock();
+        let Some(slot) = slot(&mut rooms, room) else {
+            return false;
+        };
+        slot.joined = true;
+        slot.order.reset();
+        true
     }
 
-    /// Whether no later join or leave has come.
+    /// Whether it follows the room, or is about to: no leave has come since the last join.
     #[must_use]
-    pub fn is_current(&self, slug: &str, generation: u64) -> bool {
-        self.lock()
-            .get(slug)
-            .is_some_and(|slot| slot.generation == generation)
+    pub fn follows(&self, slug: &str) -> bool {
+        self.lock().iter().any(|slot| slot.is(slug) && slot.joined)
     }
 
     /// Ends the subscription to a room; the room, when there was one.
     pub fn leave(&self, slug: &str) -> Option<RoomRef> {
         let mut rooms = self.lock();
-        let slot = rooms.get_mut(slug).filter(|slot| slot.joined)?;
-        slot.generation += 1;
+        let slot = rooms.iter_mut().find(|slot| slot.is(slug) && slot.joined)?;
         slot.joined = false;
         Some(slot.room.clone())
     }
@@ -153,14 +152,43 @@ impl Connection {
     #[must_use]
     pub fn joined_rooms(&self) -> Vec<RoomRef> {
         self.lock()
-            .values()
+            .iter()
             .filter(|slot| slot.joined)
             .map(|slot| slot.room.clone())
             .collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Box<str>, Slot>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Slot>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The room's slot, made where there is none. At the bound a room that is not followed makes way: it was only sent to,
+/// or left.
+fn slot<'a>(rooms: &'a mut Vec<Slot>, room: &RoomRef) -> Option<&'a mut Slot> {
+    let known = rooms.iter().position(|slot| slot.is(&room.slug));
+    let place = match known {
+        Some(place) => place,
+        None => {
+            if rooms.len() >= limits::ROOMS_PER_SOCKET {
+                let idle = rooms.iter().position(|slot| !slot.joined)?;
+                rooms.swap_remove(idle);
+            }
+            rooms.reserve_exact(1);
+            rooms.push(Slot {
+                room: room.clone(),
+                order: Arc::default(),
+                joined: false,
+            });
+            rooms.len() - 1
+        }
+    };
+    rooms.get_mut(place)
+}
+
+impl Slot {
+    fn is(&self, slug: &str) -> bool {
+        &*self.room.slug == slug
     }
 }
 

@@ -1,5 +1,5 @@
-//! The sockets of this process: found by session when one is revoked, told all together when the process stops.
-//! Kept by the app; consumers register themselves. It never touches a room.
+//! The sockets and event streams of this process: found by session when one is revoked; sockets are told all together when
+//! the process stops. Kept by the app; consumers and streams register themselves. It never touches a room.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,10 +22,39 @@ use crate::protocol::server::ServerFrame;
 #[derive(Default)]
 pub struct Connections {
     by_id: Mutex<HashMap<ConnectionId, Arc<Connection>>>,
+    streams: Mutex<HashMap<ConnectionId, Stream>>,
     /// Set, under the lock, when the sockets were told to go: whoever comes later would never hear of it.
     draining: AtomicBool,
     /// Told when a session may have been revoked.
     check: Notify,
+}
+
+/// An event stream, or a call that waits for a reply.
+struct Stream {
+    session: SessionId,
+    signed_out: CancellationToken,
+}
+
+/// Keeps an event stream registered until it is dropped.
+pub struct RegisteredStream {
+    connections: Arc<Connections>,
+    id: ConnectionId,
+    signed_out: CancellationToken,
+}
+
+impl RegisteredStream {
+    /// Comes true when the stream's session ended.
+    #[must_use]
+    pub fn signed_out(&self) -> CancellationToken {
+        self.signed_out.clone()
+    }
+}
+
+impl Drop for RegisteredStream {
+    fn drop(&mut self) {
+        self.connections.lock_streams().remove(&self.id);
+        metrics::gauge!("salon_event_streams").decrement(1.0);
+    }
 }
 
 /// Keeps a socket registered until it is dropped.
@@ -63,7 +92,33 @@ impl Connections {
         })
     }
 
-    /// How many there are.
+    /// Registers an event stream of a session.
+    ///
+    /// # Errors
+    /// `busy` when there are [`limits::EVENT_STREAMS`].
+    pub fn register_stream(
+        self: &Arc<Self>,
+        session: SessionId,
+    ) -> Result<RegisteredStream, Refusal> {
+        let mut streams = self.lock_streams();
+        if streams.len() >= limits::EVENT_STREAMS {
+            return Err(Refusal::from(ErrorCode::Busy).retry_after_ms(limits::RETRY_HINT_MS));
+        }
+        let (id, signed_out) = (ConnectionId::new(), CancellationToken::new());
+        let stream = Stream {
+            session,
+            signed_out: signed_out.clone(),
+        };
+        streams.insert(id, stream);
+        metrics::gauge!("salon_event_streams").increment(1.0);
+        Ok(RegisteredStream {
+            connections: Arc::clone(self),
+            id,
+            signed_out,
+        })
+    }
+
+    /// How many sockets there are.
     #[must_use]
     pub fn count(&self) -> usize {
         self.lock().len()
@@ -74,7 +129,7 @@ impl Connections {
         self.check.notify_one();
     }
 
-    /// Closes the sockets of sessions that have ended: when told to look, and every
+    /// Closes the sockets and streams of sessions that have ended: when told to look, and every
     /// [`limits::SESSION_CHECK_INTERVAL`] whether told or not (P7). Runs until `stop`.
     pub async fn watch_sessions(&self, store: Arc<dyn Store>, stop: CancellationToken) {
         loop {
@@ -91,13 +146,14 @@ impl Connections {
         }
     }
 
-    /// Closes the sockets of sessions that have ended; false when the database did not answer.
+    /// Closes the sockets and streams of sessions that have ended; false when the database did not answer.
     pub async fn close_ended(&self, store: &Arc<dyn Store>) -> bool {
-        let sessions: HashSet<SessionId> = self
+        let mut sessions: HashSet<SessionId> = self
             .lock()
             .values()
             .map(|socket| socket.identity.session)
             .collect();
+        sessions.extend(self.lock_streams().values().map(|stream| stream.session));
         let sessions: Vec<SessionId> = sessions.into_iter().collect();
         for part in sessions.chunks(limits::HEADS_PER_STATEMENT) {
             let live: HashSet<SessionId> = match store.live_sessions(part).await {
@@ -108,10 +164,15 @@ impl Connections {
                 }
             };
             let asked: HashSet<SessionId> = part.iter().copied().collect();
+            let ended = |session| asked.contains(&session) && !live.contains(&session);
             for socket in self.lock().values() {
-                let session = socket.identity.session;
-                if asked.contains(&session) && !live.contains(&session) {
+                if ended(socket.identity.session) {
                     socket.outbox.close(CloseCode::SignedOut);
+                }
+            }
+            for stream in self.lock_streams().values() {
+                if ended(stream.session) {
+                    stream.signed_out.cancel();
                 }
             }
         }
@@ -147,6 +208,10 @@ impl Connections {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ConnectionId, Arc<Connection>>> {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_streams(&self) -> std::sync::MutexGuard<'_, HashMap<ConnectionId, Stream>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

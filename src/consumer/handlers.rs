@@ -65,7 +65,7 @@ impl Consumer {
         if let (Some(slug), Some(client_id)) = (room, client_id)
             && let Some((_, order)) = self.connection.room(slug)
         {
-            order.refused(client_id);
+            order.next().refused(client_id);
         }
         self.connection.refuse(reference, room, client_id, &refusal);
     }
@@ -84,10 +84,11 @@ impl Consumer {
             Ok(found) => found,
             Err(refusal) => return refuse(&self.connection, &refusal),
         };
+        let place = order.next();
         let in_flight = match self.connection.begin() {
             Ok(in_flight) => in_flight,
             Err(refusal) => {
-                order.refused(client_id);
+                place.refused(client_id);
                 return refuse(&self.connection, &refusal);
             }
         };
@@ -118,13 +119,13 @@ impl Consumer {
                 self.shared.chat.writer.submit(Job {
                     room,
                     change,
-                    order: Some(order),
+                    order: Some(place),
                     answer,
                 });
             }
             Err(refusal) => {
                 if refusal.code.is_retryable() {
-                    order.refused(client_id);
+                    place.refused(client_id);
                 }
                 refuse(&self.connection, &refusal);
             }

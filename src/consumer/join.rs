@@ -4,7 +4,6 @@
 //! The order matters for P3 and P7: the proof tells up to which version this user may read; what is read for many at
 //! once is shown only when it is not newer; the feed checks the proof again as it attaches.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 
 use super::Consumers;
@@ -42,15 +41,17 @@ pub(super) async fn join(
     wanted: &JoinRoom,
     reference: Option<&str>,
 ) -> Result<(), Refusal> {
-    let mut generation = None;
+    let mut begun = false;
     for _ in 0..PROOFS {
         let proof = shared
             .chat
             .enter(connection.identity.user.id, &wanted.room)
             .await?;
         let room = room_ref(&proof);
-        connection.remember(&room).ok_or_else(too_many_rooms)?;
-        let generation = *generation.get_or_insert_with(|| connection.begin_join(&room.slug));
+        if !begun && !connection.begin_join(&room) {
+            return Err(too_many_rooms());
+        }
+        begun = true;
         let Some(start) = start(shared, &proof, wanted).await? else {
             continue;
         };
@@ -61,11 +62,16 @@ pub(super) async fn join(
             cursor,
             Some(greeting(proof.clone(), start, reference)),
         );
-        match shared.chat.feeds.attach(&room, attach).await? {
-            Attached::Done => return settle(shared, connection, &room, generation).await,
+        let Some(turn) = connection.turn_to_fill().await else {
+            return Ok(());
+        };
+        let attached = shared.chat.feeds.attach(&room, attach).await?;
+        drop(turn);
+        match attached {
+            Attached::Done => return settle(shared, connection, &room).await,
             Attached::TooOld => {
                 catch_up(shared, connection, &room, &proof, cursor).await?;
-                return settle(shared, connection, &room, generation).await;
+                return settle(shared, connection, &room).await;
             }
             Attached::Gone => return Ok(()),
             Attached::ProveAgain | Attached::OtherEpoch => {}
@@ -74,14 +80,14 @@ pub(super) async fn join(
     Err(Refusal::from(ErrorCode::Unavailable).retry_after_ms(limits::RETRY_HINT_MS))
 }
 
-/// A join that a later join or leave overtook takes itself back.
+/// A join that a leave overtook takes itself back. One that a later join overtook must not: the feed holds one
+/// subscription of a socket, so taking its own back would take the later one's.
 async fn settle(
     shared: &Consumers,
     connection: &Connection,
     room: &RoomRef,
-    generation: u64,
 ) -> Result<(), Refusal> {
-    if !connection.is_current(&room.slug, generation) {
+    if !connection.follows(&room.slug) {
         shared.chat.feeds.detach(room.id, connection.id).await;
     }
     Ok(())
@@ -178,10 +184,11 @@ async fn catch_up(
 ) -> Result<(), Refusal> {
     let mut proof = proof.clone();
     loop {
-        if !poll_fn(|cx| connection.outbox.poll_room(cx)).await {
+        let page = shared.chat.catch_up(room, cursor.version).await?;
+        let turn = connection.turn_to_fill().await;
+        if turn.is_none() || !connection.follows(&room.slug) {
             return Ok(());
         }
-        let page = shared.chat.catch_up(room, cursor.version).await?;
         if page.head.epoch != cursor.epoch || cursor.version < page.head.floor {
             // History was replaced, or cut, under this reader: it comes back and is told by `reset`.
             connection.outbox.close(CloseCode::EpochChanged);
@@ -205,16 +212,30 @@ async fn catch_up(
         }
         let moved = page.range.to > cursor.version;
         cursor.version = page.range.to;
-        match shared
+        drop(turn);
+        let Some(turn) = connection.turn_to_fill().await else {
+            return Ok(());
+        };
+        let attached = shared
             .chat
             .feeds
             .attach(room, attach(connection, &proof, cursor, None))
-            .await?
-        {
+            .await?;
+        drop(turn);
+        match attached {
             Attached::Done | Attached::Gone => return Ok(()),
             Attached::TooOld if moved => {}
             Attached::TooOld => tokio::time::sleep(limits::PAGE_SHARE).await,
-            Attached::ProveAgain => proof = prove_again(shared, connection, room, &proof).await?,
+            Attached::ProveAgain => match shared.chat.prove(proof.user, &room.slug).await {
+                Ok(newer) => proof = newer,
+                // A removal that the feed has seen lies ahead in the pages, and they end there.
+                Err(_) if moved => {}
+                Err(refusal) => {
+                    // It has had `room.joined`: it comes back and is refused.
+                    connection.outbox.close(CloseCode::EpochChanged);
+                    return Err(refusal);
+                }
+            },
             Attached::OtherEpoch => {
                 connection.outbox.close(CloseCode::EpochChanged);
                 return Ok(());
@@ -236,21 +257,4 @@ fn removal(page: &CatchUp, proof: &Proof) -> Option<(Version, &'static str)> {
             Effect::RoomDeleted => Some((entry.version, LogKind::Deleted.as_str())),
             _ => None,
         })
-}
-
-/// A new proof while catching up. One who is no longer a member must not learn more, and has had `room.joined`: it
-/// comes back and is refused.
-async fn prove_again(
-    shared: &Consumers,
-    connection: &Arc<Connection>,
-    room: &RoomRef,
-    old: &Proof,
-) -> Result<Proof, Refusal> {
-    match shared.chat.prove(old.user, &room.slug).await {
-        Ok(proof) => Ok(proof),
-        Err(refusal) => {
-            connection.outbox.close(CloseCode::EpochChanged);
-            Err(refusal)
-        }
-    }
 }

@@ -171,7 +171,7 @@ impl Consumer {
                 },
             }
         }
-        self.end().await;
+        Box::pin(self.end()).await;
     }
 
     fn welcome(&self) {
@@ -272,7 +272,8 @@ impl Consumer {
                     self.count_bad_frame()
                 }
                 None => {
-                    self.handle(frame, reference).await;
+                    // Boxed: an idle socket must not keep room for it.
+                    Box::pin(self.handle(frame, reference)).await;
                     true
                 }
             },

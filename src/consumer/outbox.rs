@@ -18,6 +18,9 @@ use crate::limits;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Frame;
 
+/// Whoever reads pages for a socket waits until less than this waits for it: what one join then adds (a page, a ring)
+/// does not overflow an outbox.
+const ROOM_BYTES: usize = limits::OUTBOX_BYTES / 16;
 /// Buffers handed to one vectored write.
 const SLICES: usize = 16;
 
@@ -150,7 +153,7 @@ impl Outbox {
         }
     }
 
-    /// Ready when less than half of the bound waits: whoever reads pages for a socket goes at its pace.
+    /// Ready when next to nothing waits: whoever reads pages for a socket goes at its pace.
     ///
     /// Ready with false when the socket is closing or broken.
     pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<bool> {
@@ -158,7 +161,7 @@ impl Outbox {
         if state.broken || state.closing.is_some() {
             return Poll::Ready(false);
         }
-        if state.bytes < limits::OUTBOX_BYTES / 2 {
+        if state.bytes < ROOM_BYTES {
             return Poll::Ready(true);
         }
         state.waiting.push(cx.waker().clone());
@@ -215,7 +218,7 @@ impl State {
             count -= front.len();
             self.queue.pop_front();
         }
-        if self.bytes < limits::OUTBOX_BYTES / 2 {
+        if self.bytes < ROOM_BYTES {
             self.waiting.drain(..).for_each(Waker::wake);
         }
     }

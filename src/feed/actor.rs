@@ -202,8 +202,8 @@ impl Running {
             .idle_since
             .is_some_and(|since| now >= since + limits::FEED_LINGER)
         {
-            // Closed first, so that nobody is told yes and then forgotten.
-            self.feed.inbox.close();
+            // Whoever came at the last moment is served; whoever comes behind the close is refused, never told yes and
+            // then forgotten.
             match self.feed.inbox.try_recv() {
                 Ok(command) => self.handle(command),
                 Err(_) => self.over = true,

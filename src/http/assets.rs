@@ -73,9 +73,9 @@ fn already_has(asked: &HeaderMap, tag: &str) -> bool {
         .any(|known| known.trim() == tag)
 }
 
-/// A file no browser has business with, such as an editor's.
+/// A file no browser has business with, such as an editor's, or what tells Node that the scripts are modules.
 fn hidden(path: &str) -> bool {
-    path.split('/').any(|part| part.starts_with('.'))
+    path == "package.json" || path.split('/').any(|part| part.starts_with('.'))
 }
 
 fn content_type(path: &str) -> &'static str {

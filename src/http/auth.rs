@@ -14,15 +14,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::client_address::{client_address, rate_key};
-use super::error::Problem;
+use super::error::{Problem, too_fast};
 use super::extract::{Caller, JsonBody, cookie_name};
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::channel_layer::GroupName;
-use crate::config::Config;
+use crate::config::{Config, LlmKind};
 use crate::db::ASSISTANT;
 use crate::db::rows::{UserKind, UserRow};
-use crate::error::{ErrorCode, Refusal};
+use crate::error::ErrorCode;
 use crate::ids::SessionId;
 use crate::limits;
 use crate::protocol::PROTOCOL;
@@ -82,10 +82,23 @@ pub struct PublicConfig {
     guests: bool,
     /// Whether people may make accounts.
     signup: bool,
-    /// What to call the assistant: `@` and this.
-    assistant: &'static str,
+    /// Who answers.
+    assistant: AssistantConfig,
     /// The longest message, in bytes of UTF-8.
     body_bytes: usize,
+    /// Whose session the credential of this request is; null for a newcomer, who need not be refused to be told.
+    user: Option<UserRow>,
+}
+
+/// What is public of the assistant.
+#[derive(Serialize, ToSchema)]
+pub struct AssistantConfig {
+    /// What to call it: `@` and this.
+    name: &'static str,
+    /// The model that answers, as its provider names it.
+    model: String,
+    /// Whether that is the built-in demo, which understands nothing.
+    scripted: bool,
 }
 
 /// A try at signing in that this client's address still has; `rate_limited` when it has none.
@@ -102,10 +115,7 @@ impl FromRequestParts<Arc<App>> for SignInAllowed {
             .map(|()| Self)
             .map_err(|wait| {
                 tracing::info!(%client, "too many sign-ins of one address");
-                let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
-                Refusal::from(ErrorCode::RateLimited)
-                    .retry_after_ms(wait_ms)
-                    .into()
+                too_fast(wait)
             })
     }
 }
@@ -196,16 +206,21 @@ pub async fn create_ticket(
     Ok((StatusCode::CREATED, Json(answer)))
 }
 
-/// What a page should know before anybody signs in.
+/// What a page should know before anybody signs in, and whether somebody has.
 #[utoipa::path(get, path = "/api/config", tag = "accounts", security(()),
-    responses((status = 200, description = "The server's public settings", body = PublicConfig)))]
-pub async fn config(State(app): State<Arc<App>>) -> Json<PublicConfig> {
+    responses((status = 200, description = "The server's public settings", body = PublicConfig), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn config(State(app): State<Arc<App>>, caller: Option<Caller>) -> Json<PublicConfig> {
     Json(PublicConfig {
         protocol: PROTOCOL,
         guests: app.config.guests.is_on(),
         signup: app.config.signup.is_on(),
-        assistant: ASSISTANT,
+        assistant: AssistantConfig {
+            name: ASSISTANT,
+            model: app.model.clone(),
+            scripted: app.config.llm_kind() == LlmKind::Scripted,
+        },
         body_bytes: limits::BODY_BYTES,
+        user: caller.map(|Caller(identity)| identity.user),
     })
 }
 

@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -41,9 +42,29 @@ impl<T: Into<Refusal>> From<T> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        self.response_with(&NoMembers {})
+    }
+}
+
+/// No extension members.
+#[derive(Serialize)]
+struct NoMembers {}
+
+/// A problem with members of its own beside the usual ones (RFC 9457 §3.2).
+#[derive(Serialize)]
+struct Extended<'a, Members> {
+    #[serde(flatten)]
+    problem: ProblemBody,
+    #[serde(flatten)]
+    members: &'a Members,
+}
+
+impl Problem {
+    /// The answer, with further members.
+    pub fn response_with<Members: Serialize>(self, members: &Members) -> Response {
         let Self(refusal) = self;
         let status = refusal.code.http_status();
-        let body = ProblemBody {
+        let problem = ProblemBody {
             r#type: format!("urn:salon:problem:{}", refusal.code.as_str()),
             title: refusal.code.sentence(),
             status,
@@ -51,8 +72,8 @@ impl IntoResponse for Problem {
             detail: refusal.message,
             retry_after_ms: refusal.retry_after_ms,
         };
-        // A struct of strings and numbers always serialises.
-        let json = serde_json::to_vec(&body).unwrap_or_default();
+        // Structs of strings and numbers always serialise.
+        let json = serde_json::to_vec(&Extended { problem, members }).unwrap_or_default();
         let mut response = json.into_response();
         *response.status_mut() =
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -69,6 +90,15 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// The refusal of a limiter that wants so long a rest.
+#[must_use]
+pub fn too_fast(wait: Duration) -> Problem {
+    let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
+    Refusal::from(ErrorCode::RateLimited)
+        .retry_after_ms(wait_ms)
+        .into()
 }
 
 /// The answer for an address that answers other methods; axum adds `Allow`.

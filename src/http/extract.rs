@@ -2,15 +2,18 @@
 //! JSON body ([`JsonBody`]), a query ([`QueryOf`]), and names in the path ([`RoomPath`], [`MessagePath`], [`MemberPath`]).
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{
+    FromRequest, FromRequestParts, OptionalFromRequestParts, Path, Query, Request,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum_extra::extract::cookie::CookieJar;
 use serde::de::DeserializeOwned;
 
-use super::error::Problem;
+use super::error::{Problem, too_fast};
 use crate::app::App;
 use crate::auth::names;
 use crate::config::Config;
@@ -54,7 +57,7 @@ pub fn credential(headers: &HeaderMap, config: &Config) -> Option<(Credential, S
     Some((Credential::Cookie, cookie.value().to_owned()))
 }
 
-/// Who asks. Without a living session the answer is `unauthenticated`.
+/// Who asks. Without a living session the answer is `unauthenticated`; asking too fast, `rate_limited`.
 #[derive(Clone, Debug)]
 pub struct Caller(pub Identity);
 
@@ -65,9 +68,28 @@ impl FromRequestParts<Arc<App>> for Caller {
         let Some((_, token)) = credential(&parts.headers, &app.config) else {
             return Err(ErrorCode::Unauthenticated.into());
         };
-        match app.auth.authenticate(&token).await? {
-            Some(identity) => Ok(Self(identity)),
-            None => Err(ErrorCode::Unauthenticated.into()),
+        let Some(identity) = app.auth.authenticate(&token).await? else {
+            return Err(ErrorCode::Unauthenticated.into());
+        };
+        app.requests
+            .take(identity.user.id, Instant::now())
+            .map_err(too_fast)?;
+        Ok(Self(identity))
+    }
+}
+
+/// Who asks, if anybody: without a living session there is no one, which is no error.
+impl OptionalFromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &Arc<App>,
+    ) -> Result<Option<Self>, Problem> {
+        match <Self as FromRequestParts<Arc<App>>>::from_request_parts(parts, app).await {
+            Ok(caller) => Ok(Some(caller)),
+            Err(problem) if problem.0.code == ErrorCode::Unauthenticated => Ok(None),
+            Err(problem) => Err(problem),
         }
     }
 }
@@ -181,7 +203,8 @@ async fn path_parts<S: Send + Sync, const COUNT: usize>(
     state: &S,
     otherwise: ErrorCode,
 ) -> Result<[String; COUNT], Problem> {
-    let Ok(Path(found)) = Path::<Vec<String>>::from_request_parts(parts, state).await else {
+    let found = <Path<Vec<String>> as FromRequestParts<S>>::from_request_parts(parts, state).await;
+    let Ok(Path(found)) = found else {
         return Err(otherwise.into());
     };
     found.try_into().map_err(|_others| otherwise.into())

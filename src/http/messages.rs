@@ -1,6 +1,7 @@
 //! `/api/rooms/{slug}/messages` and `/api/rooms/{slug}/replies`: history, posting, and steering a reply.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
@@ -9,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::error::Problem;
+use super::error::{Problem, too_fast};
 use super::extract::{Caller, JsonBody, MessagePath, QueryOf, RoomPath};
 use super::rooms::Changed;
 use crate::app::App;
@@ -86,6 +87,9 @@ pub async fn create_message(
     JsonBody(wanted): JsonBody<NewMessage>,
 ) -> Result<Response, Problem> {
     check_body(&wanted.body)?;
+    app.sends
+        .take(who.user.id, Instant::now())
+        .map_err(too_fast)?;
     let client_id = wanted.client_id.unwrap_or_default();
     let posted = app
         .chat

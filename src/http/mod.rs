@@ -4,6 +4,7 @@
 
 pub mod assets;
 pub mod auth;
+pub mod chat;
 pub mod client_address;
 pub mod error;
 pub mod extract;
@@ -14,5 +15,7 @@ pub mod metrics;
 pub mod middleware;
 pub mod openapi;
 pub mod origin;
+pub mod reply_events;
+pub mod reply_stream;
 pub mod rooms;
 pub mod socket;

@@ -5,7 +5,7 @@ use axum::Json;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToResponse};
 
-use super::{auth, error, members, messages, rooms};
+use super::{auth, chat, error, members, messages, reply_events, rooms};
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.
 #[derive(ToResponse)]
@@ -35,6 +35,7 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         auth::create_user,
         auth::delete_session,
         auth::me,
+        chat::ask,
         members::list_members,
         members::remove_member,
         members::set_member,
@@ -43,6 +44,7 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         messages::retry_reply,
         messages::show_message,
         messages::stop_reply,
+        reply_events::follow,
         rooms::create_room,
         rooms::delete_room,
         rooms::edit_room,

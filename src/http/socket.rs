@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use hyper_util::rt::TokioIo;
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::error::Problem;
-use super::extract::{Credential, credential};
+use super::extract::{Credential, QueryOf, credential};
 use super::origin::origin_allowed;
 use crate::app::App;
 use crate::consumer::Consumers;
@@ -37,7 +37,7 @@ pub struct TicketQuery {
 pub async fn upgrade(
     State(app): State<Arc<App>>,
     Extension(consumers): Extension<Arc<Consumers>>,
-    Query(query): Query<TicketQuery>,
+    QueryOf(query): QueryOf<TicketQuery>,
     mut request: Request,
 ) -> Result<Response<Body>, axum::response::Response> {
     let refused = |problem: Problem| problem.into_response();

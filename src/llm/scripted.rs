@@ -116,7 +116,10 @@ fn question_words(question: &str) -> Vec<String> {
         .lines()
         .rfind(|line| !line.trim().is_empty())
         .unwrap_or("");
-    line.split_whitespace()
+    // In a room of several people a line begins with the speaker's name, which was not asked about.
+    let said = line.find(": @").and_then(|end| line.get(end + 2..));
+    said.unwrap_or(line)
+        .split_whitespace()
         .filter(|word| !word.starts_with('@'))
         .map(|word| {
             word.chars()
@@ -129,13 +132,17 @@ fn question_words(question: &str) -> Vec<String> {
 }
 
 fn short_answer(quoted: &str, longest: &str, words: usize, turns: usize) -> String {
+    let turns = match turns {
+        1 => "one turn".to_owned(),
+        more => format!("{more} turns"),
+    };
     format!(
         "## About “{quoted}”\n\n\
          This is Salon's **built-in demo**, not a language model: it answers from a script and sends nothing anywhere. \
          It did read your message, though:\n\n\
          - it counted {words} words in your last line,\n\
          - the longest of them is *{longest}*,\n\
-         - and it was given {turns} turns of this room's conversation.\n\n\
+         - and it was given {turns} of this room's conversation.\n\n\
          ### How to get a real model\n\n\
          Set a provider's key and start the server again:\n\n\
          ```sh\n\
@@ -194,7 +201,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_is_markdown_about_the_question_and_says_what_it_is() {
         let (text, completion) = collect(ask("ada: @assistant why is the **sky** blue?")).await;
-        assert!(text.starts_with("## About “ada why is the sky blue”"));
+        assert!(text.starts_with("## About “why is the sky blue”"));
         for part in [
             "built-in demo",
             "ANTHROPIC_API_KEY",

@@ -32,6 +32,7 @@ pub(super) async fn parts(config: &Config) -> Result<Parts, StartError> {
     let store = open_store(config).await?;
     let layer = open_layer(config, instance).await?;
     let provider = llm::build(config).map_err(StartError)?;
+    let model = provider.model().to_owned();
     let prompts = Arc::new(Notify::new());
     // SQLite has one writer; more lanes would only wait for each other.
     let lanes = if config.database_url.is_some() {
@@ -67,6 +68,7 @@ pub(super) async fn parts(config: &Config) -> Result<Parts, StartError> {
         writer,
         assistant,
         chat: Arc::new(chat),
+        model,
     })
 }
 
@@ -146,7 +148,11 @@ pub async fn migrate(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
-async fn open_layer(
+/// The way to other instances of these settings. A Redis that does not answer is no error: the layer is down then.
+///
+/// # Errors
+/// A URL or a secret that can never work.
+pub async fn open_layer(
     config: &Config,
     instance: InstanceId,
 ) -> Result<Arc<dyn ChannelLayer>, StartError> {

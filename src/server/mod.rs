@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use build::{migrate, open_store};
+pub use build::{migrate, open_layer, open_store};
 
 use crate::channel_layer::ChannelLayer;
 use crate::chat::assistant::Assistant;
@@ -48,6 +48,7 @@ pub(crate) struct Parts {
     pub(crate) writer: Arc<Writer>,
     pub(crate) assistant: Arc<Assistant>,
     pub(crate) chat: Arc<crate::chat::Chat>,
+    pub(crate) model: String,
 }
 
 impl Server {
@@ -100,6 +101,7 @@ impl Server {
             Arc::clone(&parts.store),
             Arc::clone(&parts.layer),
             Arc::clone(&parts.chat),
+            parts.model.clone(),
             shutdown.clone(),
         );
         let connections = Arc::default();

@@ -202,7 +202,7 @@ impl Collected {
     fn is_held(&self, job: &Job) -> bool {
         job.order
             .as_ref()
-            .is_some_and(|order| self.held.iter().any(|held| Arc::ptr_eq(held, order)))
+            .is_some_and(|place| self.held.iter().any(|held| Arc::ptr_eq(held, &place.order)))
     }
 
     fn push(&mut self, job: Job) {
@@ -211,7 +211,7 @@ impl Collected {
         if let (Change::Post(post), Some(order)) = (&job.change, &job.order)
             && post.over_rate
         {
-            self.held.push(Arc::clone(order));
+            self.held.push(Arc::clone(&order.order));
         }
         let next = self.rooms.len();
         let place = *self.index.entry(job.room.id).or_insert(next);
@@ -383,7 +383,7 @@ fn finish(
                 .next()
                 .unwrap_or_else(|| Err(ErrorCode::Internal.into()));
             if let Err(refusal) = &outcome {
-                note_refusal(job.order.as_deref(), &job.change, refusal);
+                note_refusal(job.order.as_ref(), &job.change, refusal);
             }
             (job.answer)(outcome);
         }

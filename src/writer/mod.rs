@@ -23,7 +23,7 @@ use crate::db::changes::{Change, Outcome};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::RoomRef;
 use crate::limits;
-pub use order::SendOrder;
+pub use order::{SendOrder, SendPlace};
 
 /// Called once with what became of a change, on the lane's task: it must not block.
 pub type Answer = Box<dyn FnOnce(Result<Outcome, Refusal>) + Send>;
@@ -34,8 +34,8 @@ pub struct Job {
     pub room: RoomRef,
     /// What.
     pub change: Change,
-    /// The order this change must keep with others of the same socket; none for HTTP and runners.
-    pub order: Option<Arc<SendOrder>>,
+    /// Its place among the sends of the same socket; none for HTTP and runners.
+    pub order: Option<SendPlace>,
     /// Whom to tell.
     pub answer: Answer,
 }
@@ -55,7 +55,7 @@ impl Job {
 
     /// Refuses it; if it was a send and may work later, what its socket pipelined behind it is refused too.
     fn refuse(self, refusal: Refusal) {
-        order::note_refusal(self.order.as_deref(), &self.change, &refusal);
+        order::note_refusal(self.order.as_ref(), &self.change, &refusal);
         (self.answer)(Err(refusal));
     }
 }

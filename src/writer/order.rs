@@ -1,47 +1,86 @@
 //! The order of one socket's sends to one room (P10). When a send is refused in a way that may work later, what
 //! the same socket pipelined behind it is refused too, until the first refused one comes again: otherwise a message
 //! could overtake the one before it. Shared between the consumer and the lane.
+//!
+//! The consumer may refuse a send while earlier ones still wait in the lane; those go on, so each send carries its
+//! place in the order.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::db::changes::Change;
 use crate::error::Refusal;
 use crate::ids::ClientId;
 
-/// The first refused send of one socket in one room, while it has not come again.
+/// Which send of one socket in one room was refused first, while it has not come again.
 #[derive(Debug, Default)]
-pub struct SendOrder(Mutex<Option<ClientId>>);
+pub struct SendOrder(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Sends that have come.
+    count: u64,
+    /// The place and the id of the first refused one.
+    refused: Option<(u64, ClientId)>,
+}
+
+/// The place of one send in its order.
+#[derive(Clone, Debug)]
+pub struct SendPlace {
+    /// The order it is in.
+    pub order: Arc<SendOrder>,
+    number: u64,
+}
 
 impl SendOrder {
-    /// Whether a send may go on. The first refused one clears the way for those behind it.
+    /// The place of the send that has just come.
     #[must_use]
-    pub fn admits(&self, client_id: ClientId) -> bool {
-        let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if refused.is_some_and(|first| first != client_id) {
-            return false;
+    pub fn next(self: &Arc<Self>) -> SendPlace {
+        let mut state = self.lock();
+        state.count += 1;
+        SendPlace {
+            order: Arc::clone(self),
+            number: state.count,
         }
-        *refused = None;
-        true
-    }
-
-    /// Notes a send that was refused but may work later. Only the first counts.
-    pub fn refused(&self, client_id: ClientId) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(client_id);
     }
 
     /// The room was joined again: the client resends from where it stands.
     pub fn reset(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.lock().refused = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SendPlace {
+    /// Whether this send may go on. The first refused one clears the way for those behind it.
+    #[must_use]
+    pub fn admits(&self, client_id: ClientId) -> bool {
+        let mut state = self.order.lock();
+        match state.refused {
+            Some((_, first)) if first == client_id => {
+                state.refused = None;
+                true
+            }
+            Some((number, _)) => self.number < number,
+            None => true,
+        }
+    }
+
+    /// Notes that this send was refused but may work later. Only the first of the order counts.
+    pub fn refused(&self, client_id: ClientId) {
+        let mut state = self.order.lock();
+        if state.refused.is_none_or(|(number, _)| self.number < number) {
+            state.refused = Some((self.number, client_id));
+        }
     }
 }
 
 /// Notes a refusal if it is one that must hold back what follows.
-pub(crate) fn note_refusal(order: Option<&SendOrder>, change: &Change, refusal: &Refusal) {
-    if let (Some(order), Change::Post(post), true) = (order, change, refusal.code.is_retryable()) {
-        order.refused(post.client_id);
+pub(crate) fn note_refusal(place: Option<&SendPlace>, change: &Change, refusal: &Refusal) {
+    if let (Some(place), Change::Post(post), true) = (place, change, refusal.code.is_retryable()) {
+        place.refused(post.client_id);
     }
 }
 
@@ -52,12 +91,29 @@ mod tests {
     #[test]
     fn nothing_overtakes_a_refused_send() {
         let (first, second) = (ClientId::new(), ClientId::new());
-        let order = SendOrder::default();
-        assert!(order.admits(first));
-        order.refused(first);
-        order.refused(second);
-        assert!(!order.admits(second));
-        assert!(order.admits(first));
-        assert!(order.admits(second));
+        let order = Arc::new(SendOrder::default());
+        let (one, two) = (order.next(), order.next());
+        assert!(one.admits(first));
+        one.refused(first);
+        two.refused(second);
+        assert!(!two.admits(second));
+        assert!(order.next().admits(first));
+        assert!(order.next().admits(second));
+    }
+
+    #[test]
+    fn what_came_before_a_refused_send_goes_on() {
+        let (first, second, third) = (ClientId::new(), ClientId::new(), ClientId::new());
+        let order = Arc::new(SendOrder::default());
+        let (one, two, three) = (order.next(), order.next(), order.next());
+        // The third is refused at once; the others still wait.
+        three.refused(third);
+        assert!(one.admits(first));
+        assert!(two.admits(second));
+        // The second turns out to be refused after all: now it must come first.
+        two.refused(second);
+        assert!(!order.next().admits(third));
+        assert!(order.next().admits(second));
+        assert!(order.next().admits(third));
     }
 }

@@ -17,7 +17,7 @@ export class Api {
     this.#fetch = fetcher;
   }
 
-  /** What this server offers, before anybody has signed in. */
+  /** What this server offers, and `user`: whose the session is, or null. Never refused to a newcomer. */
   config() { return this.#call('GET', '/config'); }
   /** Who the session is. @throws {Refusal} `unauthenticated` */
   me() { return this.#call('GET', '/me'); }

@@ -83,20 +83,20 @@ async fn guests_share_names_and_never_sign_in() {
     assert_eq!(refusal.code, ErrorCode::BadCredentials);
 }
 
-/// Not a race of microseconds: without the hash an unknown name would be answered many times faster.
+/// Two passes over 19 MiB take more than 4 ms on any machine, a lookup alone takes a fraction of one. Measured against
+/// a floor and not against the known name, since a busy machine may hold up either.
 #[tokio::test]
 async fn an_unknown_name_costs_a_hash_too() {
     let (auth, _store, _folder) = accounts().await;
     auth.sign_up("Ada", "correct horse").await.unwrap();
-    let mut fastest = [Duration::MAX; 2];
-    for _ in 0..5 {
-        for (place, name) in ["Ada", "Nobody"].into_iter().enumerate() {
+    for name in ["Ada", "Nobody", "not\u{0}a name"] {
+        let mut fastest = Duration::MAX;
+        for _ in 0..5 {
             let began = Instant::now();
             let refusal = auth.sign_in(name, "wrong horse").await.unwrap_err();
             assert_eq!(refusal.code, ErrorCode::BadCredentials);
-            fastest[place] = fastest[place].min(began.elapsed());
+            fastest = fastest.min(began.elapsed());
         }
+        assert!(fastest > Duration::from_millis(4), "{name:?}: {fastest:?}");
     }
-    let [known, unknown] = fastest;
-    assert!(unknown * 2 > known, "known {known:?}, unknown {unknown:?}");
 }

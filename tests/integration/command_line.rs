@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::support::redis::RedisServer;
 use crate::support::salon::SalonProcess;
 
 /// Runs `salon` to its end in a folder, with nothing inherited but `PATH`.
@@ -230,4 +231,40 @@ fn migrate_makes_the_database_and_ends() {
     let done = salon(folder.path(), &["migrate"], &[], "");
     assert_eq!(done.status.code(), Some(0), "{done:?}");
     assert!(folder.path().join("salon-data").is_dir());
+}
+
+#[tokio::test]
+async fn check_asks_redis_the_way_the_server_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut redis = RedisServer::start().await;
+    let url = redis.url();
+    let settings = [
+        ("DATABASE_URL", "postgres://127.0.0.1:1/none"),
+        ("REDIS_URL", url.as_str()),
+        (
+            "SALON_CLUSTER_SECRET",
+            "a-secret-of-at-least-thirty-two-characters",
+        ),
+        ("SALON_LISTEN", "127.0.0.1:0"),
+    ];
+    let ended = salon(folder.path(), &["check"], &settings, "");
+    let said = text(&ended.stdout);
+    assert!(
+        said.lines()
+            .any(|line| line.starts_with("redis") && line.ends_with(": answers")),
+        "{said}"
+    );
+    assert!(said.contains("postgres://127.0.0.1:1/none: NO"), "{said}");
+    assert_eq!(
+        ended.status.code(),
+        Some(1),
+        "one that does not answer is enough"
+    );
+    redis.kill();
+    let said = text(&salon(folder.path(), &["check"], &settings, "").stdout);
+    assert!(
+        said.lines()
+            .any(|line| line.starts_with("redis") && line.contains(": NO")),
+        "{said}"
+    );
 }

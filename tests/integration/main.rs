@@ -9,13 +9,29 @@
 )]
 
 mod auth;
+mod bad_frames;
 mod balancer;
+mod browser;
 mod channel_layer;
+mod chat_view;
 mod cluster;
 mod command_line;
 mod deploy;
+mod drain;
+mod heartbeat;
 mod http;
+mod joins;
+mod layer_loss;
 mod llm;
 mod markdown;
+mod messages;
+mod operate_document;
+mod protocol_document;
+mod replies;
+mod runners;
+mod sessions;
+mod slow_reader;
 mod store;
 mod support;
+mod tidy;
+mod writer;

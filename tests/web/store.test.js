@@ -59,6 +59,30 @@ test('a frame at or below the cursor is ignored, one that continues it is applie
   assert.equal(client.state.cursor, 1);
 });
 
+test('a frame of before the cursor does not take it back', () => {
+  const model = new ModelRoom();
+  const client = reader(model);
+  const first = model.post(OTHER, 'one');
+  client.apply(first);
+  client.apply(model.edit(1, 'two'));
+  client.apply(first);
+  assert.equal(client.state.cursor, 2);
+  assert.deepEqual(client.bodies(), ['1 complete two']);
+});
+
+test('a page that was read after a frame wins over it', () => {
+  const model = new ModelRoom();
+  for (let count = 1; count <= 30; count += 1) model.post(OTHER, `m${count}`);
+  const client = reader(model, 10);
+  client.apply({ type: 'local.history', ref: 'h' });
+  client.apply(model.edit(7, 'once'));
+  const twice = model.edit(7, 'twice');
+  client.apply(model.page('h', client.state.from, 15));
+  assert.equal(messageAt(client.state, 7).body, 'twice');
+  client.apply(twice);
+  assert.equal(client.state.cursor, 32);
+});
+
 test('a gap joins again and applies nothing before the answer', () => {
   const model = new ModelRoom();
   let state = reduce(createRoom('lobby', ME.id), { type: 'local.joining', ref: '1' }).state;
@@ -162,7 +186,8 @@ test('deltas: append, ignore what is held, replace from chunk 1, reset by a high
   client.apply(one);
   client.apply(one);
   client.apply(two);
-  assert.equal(client.state.replies.get(seq).text, 'Hello');
+  client.apply(one);
+  assert.equal(client.state.replies.get(seq).text, 'Hello', 'held already, though it begins at chunk 1');
   client.apply({ ...one, chunk: 1, count: 3, text: 'Hello!' });
   assert.equal(client.state.replies.get(seq).text, 'Hello!');
   client.apply({ ...one, attempt: 2, text: 'Anew' });

@@ -1,6 +1,11 @@
 /**
  * A clock and sockets that do only what a test says.
  */
+import { webcrypto } from 'node:crypto';
+
+// Browsers and newer Nodes have it as a global.
+globalThis.crypto ??= webcrypto;
+
 export class World {
   now = 0;
   sockets = [];

@@ -8,7 +8,7 @@ use crate::db::StoreError;
 
 /// Parts of the sentences of errors that pass by themselves: classes 08, 40, 53, 55, 57 and 58 of SQLSTATE, and what
 /// `PgBouncer` says (which is never translated). A server that speaks another language gets the same answer for all
-/// that ends a connection or waits too long; see [`at_start`] and `Conn::settle`.
+/// that ends a connection or waits too long; see [`at_start`] and `Conn::failed`.
 const PASSING: &[&str] = &[
     "canceling statement due to", // 57014 statement timeout, 55P03 lock timeout
     "could not obtain lock",      // 55P03
@@ -32,7 +32,6 @@ const PASSING: &[&str] = &[
     "max_client_conn",            // PgBouncer
     "database is being",          // PgBouncer: shut down, dropped
     "database is disabled",       // PgBouncer
-    "pause",                      // PgBouncer
     "cached plan must not change result type", // 0A000 once after a migration; a new connection has new plans
 ];
 
@@ -74,6 +73,11 @@ pub(super) fn lost_connection(error: &Error) -> bool {
         Error::DatabaseError(_, information) => ends_the_connection(information.message()),
         _ => false,
     }
+}
+
+/// Whether the connection holds a prepared statement that a migration has made useless: it must not be used again.
+pub(super) fn outlived_its_plans(error: &Error) -> bool {
+    matches!(error, Error::DatabaseError(_, information) if information.message().contains("cached plan"))
 }
 
 fn passes(message: &str) -> bool {

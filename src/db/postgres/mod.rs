@@ -2,7 +2,7 @@
 //! later in transaction mode: no session state, no LISTEN, no session locks. Built by `app`, called through [`Store`].
 //!
 //! One file per noun: [`accounts`], [`sessions`], [`rooms`], [`history`], [`apply`] (all that takes a version),
-//! [`replies`], [`jobs`]. Below them [`pool`] (connections and transactions), [`statement`] (SQL as types), [`records`]
+//! [`replies`], [`jobs`]. Below them [`pool`] (connections and transactions), [`mod@statement`] (SQL as types), [`records`]
 //! (rows as they come), [`errors`] and [`tls`]. [`migrate`] stands beside.
 
 mod accounts;

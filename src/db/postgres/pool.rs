@@ -17,26 +17,28 @@ use futures_util::FutureExt;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 
-use super::errors::{at_start, lost_connection, of_statement};
+use super::errors::{at_start, lost_connection, of_statement, outlived_its_plans};
 use super::statement::{Commit, Statement};
 use super::tls::Target;
 use crate::db::{StoreError, StoreResult};
 use crate::limits;
 
 /// The limits of a transaction. They go with BEGIN, in one round trip; `SET LOCAL` ends with the transaction, so nothing
-/// leaks through a transaction pooler. Equal to the numbers in `limits.rs`, as a test holds. Every statement has its
-/// index; a plan made while a table was tiny would scan it, and stay when it has grown.
+/// leaks through a transaction pooler. Equal to the numbers in `limits.rs`, as a test holds. A plan
+/// made while a table was tiny would scan it and stay when it has grown: what writes takes its indexes, which it always
+/// has; what reads is planned each time.
 macro_rules! begin {
-    ($begin:literal) => {
+    ($begin:literal, $planner:literal) => {
         concat!(
             $begin,
             "; SET LOCAL statement_timeout = 4000; SET LOCAL lock_timeout = 2000; \
-             SET LOCAL idle_in_transaction_session_timeout = 5000; SET LOCAL enable_seqscan = off"
+             SET LOCAL idle_in_transaction_session_timeout = 5000; SET LOCAL ",
+            $planner
         )
     };
 }
-const BEGIN: &str = begin!("BEGIN");
-const BEGIN_READING: &str = begin!("BEGIN READ ONLY");
+const BEGIN: &str = begin!("BEGIN", "enable_seqscan = off");
+const BEGIN_READING: &str = begin!("BEGIN READ ONLY", "plan_cache_mode = force_custom_plan");
 
 /// How to reach Postgres.
 #[derive(Clone, Debug)]
@@ -224,7 +226,7 @@ impl Conn {
             )
         };
         let (begun, output, ended) = self.within(all).await?;
-        self.open = ended.is_err();
+        self.open = ended.is_err() || output.as_ref().is_err_and(outlived_its_plans);
         begun.map_err(|error| at_start(&error))?;
         output.map_err(|error| of_statement(&error))
     }
@@ -271,6 +273,7 @@ impl Conn {
     /// Judges an error inside the transaction and rolls back.
     pub(super) async fn failed(&mut self, error: &diesel::result::Error) -> StoreError {
         if self.try_rollback().await {
+            self.open = outlived_its_plans(error);
             self.judged(error)
         } else {
             // The connection went with the statement.
@@ -280,7 +283,9 @@ impl Conn {
 
     /// Judges an error of what a transaction begins with, and rolls back.
     pub(super) async fn failed_at_start(&mut self, error: &diesel::result::Error) -> StoreError {
-        self.try_rollback().await;
+        if self.try_rollback().await {
+            self.open = outlived_its_plans(error);
+        }
         at_start(error)
     }
 

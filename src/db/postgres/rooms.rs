@@ -19,7 +19,7 @@ statement!(
     /// How many rooms a user owns. Takes the user's row first, so that two creations cannot both be the last.
     CountOwned { owner: Uuid } -> (i64,),
     "SELECT count(*) FROM memberships m JOIN rooms r ON r.id = m.room_id \
-     WHERE m.user_id = $1 AND m.role = 'owner' AND r.deleted_at IS NULL"
+     WHERE m.user_id = $1 AND m.role = 'owner' AND r.deleted_at IS NULL AND r.visibility <> 'direct'"
 );
 statement!(
     /// Orders what one user creates.

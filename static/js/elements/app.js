@@ -40,12 +40,12 @@ class SalonApp extends HTMLElement {
     this.#salon.on('signed_out', () => this.#sessionEnded());
     try {
       this.#config = await this.#salon.api.config();
-      const { user } = await this.#salon.api.me();
-      await this.#enter(user);
+      if (this.#config.user === null) this.#showSignIn();
+      else await this.#enter(this.#config.user);
     } catch (refusal) {
-      if (refusal instanceof Refusal && refusal.status === 401) this.#showSignIn();
-      else if (refusal instanceof Refusal) this.#showUnreachable();
-      else throw refusal;
+      if (!(refusal instanceof Refusal)) throw refusal;
+      if (refusal.status === 401) this.#showSignIn();
+      else this.#showUnreachable();
     }
   }
 

@@ -26,7 +26,7 @@ class SalonComposer extends HTMLElement {
     this.#messages = messages;
     this.className = 'composer';
     this.input = h('textarea', {
-      id: 'composer-input', rows: 1, 'aria-label': 'Message', placeholder: 'Write a message, or @assistant to ask',
+      id: 'composer-input', rows: 1, 'aria-label': 'Message', placeholder: matchMedia('(max-width: 720px)').matches ? 'Message, or ask @assistant' : 'Write a message, or @assistant to ask',
       autocomplete: 'off', enterkeyhint: this.#touch.matches ? 'enter' : 'send',
       oninput: () => this.#edited(), onkeydown: (event) => this.#key(event),
     });

@@ -40,6 +40,8 @@ class SalonMessages extends HTMLElement {
     this.column = h('div.column', { role: 'log', 'aria-live': 'off', 'aria-label': 'Messages' });
     this.scroller = h('div.scroller', { tabindex: '0', 'aria-label': 'Messages, scrollable', role: 'region' }, this.column);
     this.jump = h('button.jump', { id: 'jump-latest', type: 'button', hidden: true, onclick: () => this.toLatest() });
+    // The button lies over the column; the wheel goes on scrolling there.
+    this.jump.addEventListener('wheel', ({ deltaY }) => this.scroller.scrollBy(0, deltaY), { passive: true });
     this.append(this.scroller, this.jump);
     this.#keeper = new ScrollKeeper(this.scroller, this.column, () => this.#scrolled());
     this.visible = () => !document.hidden && this.#keeper.following && this.#markRead();

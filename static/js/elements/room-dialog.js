@@ -23,7 +23,7 @@ const choices = (visibility) => h('fieldset', {}, h('legend', { text: 'Who may e
 export function openRoomDialog({ salon, book }, opener) {
   const name = h('input', { id: 'room-name', required: true, maxlength: 64, autocomplete: 'off', placeholder: 'Reading group' });
   const slug = h('input', {
-    id: 'room-slug', required: true, maxlength: 64, pattern: '[a-z0-9]([a-z0-9-]*[a-z0-9])?', autocomplete: 'off', spellcheck: 'false',
+    id: 'room-slug', required: true, maxlength: 64, pattern: '[a-z0-9]([a-z0-9\\-]*[a-z0-9])?', autocomplete: 'off', spellcheck: 'false',
     title: 'Small letters, digits and hyphens',
   });
   let touched = false;

@@ -38,7 +38,7 @@ class SalonRoomList extends HTMLElement {
   }
 
   #signOut(user) {
-    const question = 'Sign out? A guest’s name cannot be used again after that.';
+    const question = 'Sign out? A guest cannot come back as the same person: your private rooms are closed to you after that.';
     if (user.kind === 'guest' && !confirm(question)) return;
     this.dispatchEvent(new CustomEvent('salon-sign-out', { bubbles: true }));
   }

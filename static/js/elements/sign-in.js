@@ -5,7 +5,7 @@
 import { h, icon } from '../dom.js';
 
 const MODES = {
-  guest: { title: 'Come in', action: 'Join as guest', note: 'No password, no e-mail. Your name is yours for a week.' },
+  guest: { title: 'Come in', action: 'Join as guest', note: 'No password, no e-mail. This browser knows you for a week.' },
   sign_in: { title: 'Sign in', action: 'Sign in', note: '' },
   sign_up: { title: 'Create an account', action: 'Create account', note: 'At least 8 characters. Pass phrases are welcome.' },
 };
@@ -27,8 +27,8 @@ class SalonSignIn extends HTMLElement {
 
   #intro() {
     const assistant = this.#config.assistant;
-    const model = assistant === undefined ? null
-      : assistant.scripted ? 'The built-in demo model answers here.' : `${assistant.model} answers here.`;
+    const model = assistant?.scripted === true ? 'The built-in demo model answers here.'
+      : assistant?.model ? `${assistant.model} answers here.` : null;
     return h('div.intro', {},
       h('p.brand', {}, h('img', { src: '/icon.svg', alt: '', width: 36, height: 36 }), h('span', { text: 'Salon' })),
       h('h1', { text: 'Rooms where people and a language model talk.' }),

@@ -231,6 +231,32 @@ async fn switches_close_the_doors() {
 }
 
 #[tokio::test]
+async fn the_public_settings_say_who_answers_and_who_asks() {
+    let app = TestApp::start(&["--llm", "scripted"]).await;
+    let config = || app.request(Method::GET, "/api/config");
+    let of_newcomer = config().send().await;
+    assert_eq!(of_newcomer.status, 200);
+    let of_newcomer = of_newcomer.json();
+    assert_eq!(
+        of_newcomer["assistant"],
+        json!({"name": "assistant", "model": "salon-demo", "scripted": true})
+    );
+    assert!(of_newcomer["user"].is_null(), "{of_newcomer}");
+
+    let token = app.guest("Ada").await;
+    let of_guest = config().header("cookie", &format!("salon={token}")).send();
+    assert_eq!(of_guest.await.json()["user"]["name"], "Ada");
+
+    // Nobody is no error, and neither is a session that has ended.
+    let ended = config()
+        .header("cookie", "salon=no-such-token")
+        .send()
+        .await;
+    assert_eq!(ended.status, 200);
+    assert!(ended.json()["user"].is_null());
+}
+
+#[tokio::test]
 async fn one_address_cannot_try_without_end() {
     let app = TestApp::start(&["--rate-sign-ins", "3", "--trusted-proxies", "10.0.0.0/8"]).await;
     let guest = || {

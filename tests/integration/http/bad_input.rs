@@ -28,6 +28,8 @@ const GUARDED: &[(&str, &str, bool)] = &[
     ("GET", "/api/rooms/lobby/messages/1", false),
     ("POST", "/api/rooms/lobby/replies/1/stop", false),
     ("POST", "/api/rooms/lobby/replies/1/retry", false),
+    ("GET", "/api/rooms/lobby/replies/1/events", false),
+    ("POST", "/api/chat", true),
 ];
 
 /// Those that let somebody in.

@@ -96,6 +96,13 @@ async fn the_page_is_at_the_root_and_compressed_for_who_takes_it() {
         .await;
     assert!(!config.headers.contains_key("content-encoding"));
 
+    // What only tells Node that the scripts are modules is nobody's business.
+    let hidden = app.request(Method::GET, "/package.json").send().await;
+    assert_eq!(
+        (hidden.status.as_u16(), hidden.code().as_str()),
+        (404, "not_found")
+    );
+
     // Everything the page names is there.
     for part in html.split('"').filter(|part| part.starts_with('/')) {
         assert_eq!(

@@ -187,7 +187,13 @@ async fn members_come_and_change() {
     let word = |value: &Value| value.as_str().unwrap().to_owned();
     let listed: Vec<String> = listed
         .iter()
-        .map(|member| word(&member["user"]["name"]) + " " + &word(&member["role"]))
+        .map(|member| {
+            format!(
+                "{} {}",
+                word(&member["user"]["name"]),
+                word(&member["role"])
+            )
+        })
         .collect();
     assert_eq!(listed, ["Ada owner", "Bo moderator", "Cy reader"]);
     let after = ok!(cy, format!("GET /api/rooms/den/members?after={}", bo.id));
@@ -297,4 +303,34 @@ async fn a_reply_is_stopped_and_asked_for_again() {
     no!(bo, retry => 403 "forbidden");
     assert_eq!(ok!(ada, retry), json!({"version": 4}));
     no!(ada, retry => 409 "reply_running");
+}
+
+#[tokio::test]
+async fn one_user_cannot_ask_or_send_without_end() {
+    let app = TestApp::start(&[
+        "--rate-sends",
+        "1",
+        "--rate-sends-burst",
+        "2",
+        "--rate-frames",
+        "5",
+    ])
+    .await;
+    let ada = Person::new(&app, "Ada").await;
+    let bo = Person::new(&app, "Bo").await;
+    let post = "POST /api/rooms/lobby/messages";
+    ok!(ada, post, {"body": "one"});
+    ok!(ada, post, {"body": "two"});
+    let refused = ada.ask(post, &json!({"body": "three"})).await;
+    assert_eq!(refused.code(), "rate_limited");
+    assert!(refused.json()["retry_after_ms"].as_u64().unwrap() <= 1_000);
+    ok!(bo, post, {"body": "others are not held up"});
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        answers.push(bo.ask("GET /api/me", &Value::Null).await.status);
+    }
+    assert!(
+        answers.contains(&StatusCode::TOO_MANY_REQUESTS),
+        "{answers:?}"
+    );
 }

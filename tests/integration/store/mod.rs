@@ -11,6 +11,9 @@ mod history;
 mod members;
 mod odd_input;
 mod pages;
+mod postgres;
+mod postgres_faults;
+mod postgres_setup;
 mod posts;
 mod prompts;
 mod replies;
@@ -138,3 +141,5 @@ macro_rules! for_store {
 }
 
 for_store!(on_sqlite, crate::store::sqlite::fresh);
+for_store!(on_postgres, crate::store::postgres::direct);
+for_store!(through_pgbouncer, crate::store::postgres::pooled);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use salon::db::postgres::{PostgresSettings, PostgresStore};
+use salon::ids::{RoomId, Seq};
 use tokio::sync::OnceCell;
 
 use super::fixtures::{BackEnd, TestStore};
@@ -24,6 +25,31 @@ impl BackEnd for Database {
                      UPDATE sessions SET expires_at = expires_at - interval '{seconds} s';
                      UPDATE tickets SET expires_at = expires_at - interval '{seconds} s';
                      UPDATE batches SET created_at = created_at - interval '{seconds} s';"
+                ))
+                .await;
+        }
+        .boxed()
+    }
+
+    fn set_clock_back(&self, seconds: i64) -> BoxFuture<'_, ()> {
+        async move {
+            // The clock itself is the machine's; that it stands before the rooms' last times is all the same.
+            self.0
+                .execute(&format!(
+                    "UPDATE room_heads SET last_at = last_at + interval '{seconds} s';
+                     UPDATE messages SET created_at = created_at + interval '{seconds} s';"
+                ))
+                .await;
+        }
+        .boxed()
+    }
+
+    fn bury(&self, room: RoomId, seq: Seq) -> BoxFuture<'_, ()> {
+        async move {
+            self.0
+                .execute(&format!(
+                    "UPDATE messages SET body = '', html = NULL, deleted_at = now() \
+                     WHERE room_id = '{room}' AND seq = {seq}"
                 ))
                 .await;
         }
@@ -48,7 +74,11 @@ pub(crate) fn store_at(url: &str) -> Arc<PostgresStore> {
 
 /// A store on a database of its own.
 pub(crate) async fn direct() -> TestStore {
-    let database = TestDatabase::shared().await;
+    on(TestDatabase::shared().await)
+}
+
+/// A store that keeps its database.
+pub(crate) fn on(database: TestDatabase) -> TestStore {
     TestStore {
         store: store_at(&database.url()),
         back_end: Box::new(Database(database)),

@@ -9,7 +9,7 @@ use salon::db::changes::{Batch, Change, Outcome, RoomApplied};
 use salon::db::postgres::PostgresStore;
 use salon::db::rows::{UserRow, Visibility};
 use salon::db::{Store, StoreError};
-use salon::ids::RoomId;
+use salon::ids::{RoomId, Seq};
 use salon::limits;
 use salon::permissions::Role;
 
@@ -30,6 +30,14 @@ struct Plain;
 impl BackEnd for Plain {
     fn age(&self, _seconds: i64) -> futures_util::future::BoxFuture<'_, ()> {
         async { panic!("these tests do not wait for leases") }.boxed()
+    }
+
+    fn set_clock_back(&self, _seconds: i64) -> futures_util::future::BoxFuture<'_, ()> {
+        async { panic!("these tests do not look at the clock") }.boxed()
+    }
+
+    fn bury(&self, _room: RoomId, _seq: Seq) -> futures_util::future::BoxFuture<'_, ()> {
+        async { panic!("these tests bury nothing") }.boxed()
     }
 
     fn end(self: Box<Self>) -> futures_util::future::BoxFuture<'static, ()> {

@@ -100,7 +100,8 @@ impl TestApp {
         let config = Arc::new(config(flags));
         let chat = Arc::new(chat);
         let consumers = Arc::new(Consumers::new(Arc::clone(&chat), Arc::default(), &config));
-        let app = App::new(config, store.clone(), layer, chat, Shutdown::new());
+        let model = salon::llm::scripted::MODEL.to_owned();
+        let app = App::new(config, store.clone(), layer, chat, model, Shutdown::new());
         Self {
             router: salon::routes::router(Arc::clone(&app), Arc::clone(&consumers)),
             consumers,

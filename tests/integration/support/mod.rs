@@ -3,9 +3,15 @@
 #![allow(dead_code, reason = "not every helper is used by every build")]
 
 pub(crate) mod app;
+pub(crate) mod client;
 pub(crate) mod cluster;
+pub(crate) mod communicator;
+pub(crate) mod event_stream;
 pub(crate) mod fake_provider;
+pub(crate) mod faulty_store;
 pub(crate) mod haproxy;
+pub(crate) mod instance;
+pub(crate) mod lossy_layer;
 pub(crate) mod member;
 pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
@@ -13,4 +19,5 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod salon;
+pub(crate) mod server;
 pub(crate) mod truth;

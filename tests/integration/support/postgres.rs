@@ -1,6 +1,6 @@
 //! Postgres servers for tests: one that all tests of a process share, each with a database of its own, and owned ones
-//! for tests that kill or freeze theirs. They run as another user (a server refuses to be root), with fsync on, in a
-//! folder of their own, and die with the test process.
+//! for tests that kill, freeze or measure theirs. They run as another user (a server refuses to be root), in a folder of
+//! their own, and die with the test process. Owned ones sync as in production.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -290,11 +290,12 @@ pub(crate) struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// A database on the server that all tests of this process share.
+    /// A database on the server that all tests of this process share. That server alone does not sync: dropping a
+    /// database waits for a checkpoint of all others, a second each; nobody kills it to see what is left.
     pub(crate) async fn shared() -> Self {
         static SHARED: OnceCell<Arc<PostgresServer>> = OnceCell::const_new();
         let server = SHARED
-            .get_or_init(|| async { Arc::new(PostgresServer::start(&[]).await) })
+            .get_or_init(|| async { Arc::new(PostgresServer::start(&["fsync=off"]).await) })
             .await;
         server.database().await
     }

@@ -69,7 +69,10 @@ async fn write(
             None => judge.room(&mut connection, wanted).await?,
         });
     }
-    if keeps_answer(batch) {
+    let any_judged = rooms
+        .iter()
+        .any(|room| matches!(room, RoomApplied::Done(_)));
+    if keeps_answer(batch) && any_judged {
         connection.run(rerun::keep(batch.id, &rooms)?).await?;
     } else if judge.is_idle() {
         connection.rollback().await;

@@ -37,11 +37,11 @@ fn anthropic(step: &Step) -> Option<String> {
     };
     Some(match step {
         Step::Begin => {
-            event(
+            [event(
                 json!({"type": "message_start", "message": {"id": "msg_fake", "model": FAKE_MODEL, "content": [], "usage": {"input_tokens": 11, "output_tokens": 1}}}),
-            ) + &event(
+            ), event(
                 json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
-            )
+            )].concat()
         }
         Step::Text(text) => event(
             json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}),
@@ -56,11 +56,9 @@ fn anthropic(step: &Step) -> Option<String> {
                 "length" => "max_tokens",
                 own => own,
             };
-            event(json!({"type": "content_block_stop", "index": 0}))
-                + &event(
+            [event(json!({"type": "content_block_stop", "index": 0})), event(
                     json!({"type": "message_delta", "delta": {"stop_reason": reason}, "usage": {"output_tokens": 7}}),
-                )
-                + &event(json!({"type": "message_stop"}))
+                ), event(json!({"type": "message_stop"}))].concat()
         }
         _ => return None,
     })

@@ -1,0 +1,12 @@
+//! The page in a real Chromium against the built program, as a person uses it. The hooks that these tests hold on to
+//! are listed in `static/js/main.js`. Screenshots of the page, and of a page that failed its test, are in
+//! `target/screenshots`.
+
+mod chromium;
+mod http_api;
+mod kill;
+mod look;
+mod narrow;
+mod newcomer;
+mod page;
+mod windows;

@@ -1,0 +1,119 @@
+//! A reader that stops reading: closed with 4008 within ten seconds, little kept for it meanwhile, nobody else slower, and
+//! nothing missing when it comes back (P3, P11).
+
+use std::time::Duration;
+
+use salon::ids::ClientId;
+use salon::limits;
+use tokio::time::Instant;
+
+use crate::support::client::RoomClient;
+use crate::support::communicator::message;
+use crate::support::instance::Instance;
+
+/// Two megabytes: more than an outbox and a pipe hold.
+const MESSAGES: usize = 200;
+
+#[tokio::test]
+async fn a_reader_that_stops_is_closed_bounded_and_misses_nothing_on_its_return() {
+    let (salon, _database) = Instance::alone().await;
+    let ada = salon.user("ada").await;
+    let (mut slow, serving) = salon.connect_raw(&ada, 16 * 1024).await;
+    let mut held = RoomClient::new("lobby");
+    slow.expect("welcome").await;
+    held.take(&slow.join("lobby").await);
+    let mut other = salon.arrive("other").await;
+    let mut other_client = RoomClient::new("lobby");
+    other_client.take(&other.join("lobby").await);
+    let mut writing = salon.arrive("writer").await;
+    writing.join("lobby").await;
+    let begun = Instant::now();
+    for number in 0..MESSAGES {
+        let body = format!("{number} {}", "x".repeat(10_000));
+        writing
+            .send_json_to(&message("lobby", ClientId::new(), &body))
+            .await;
+        writing.expect("message.accepted").await;
+        while other_client.cursor <= number as i64 {
+            other_client.take(&other.receive_json_from().await);
+        }
+    }
+    other_client.check();
+    assert!(
+        begun.elapsed() < limits::WRITE_TIMEOUT,
+        "others did not wait for it"
+    );
+    // Freed by the server, though this end never reads and never closes.
+    tokio::time::timeout(Duration::from_secs(15), serving)
+        .await
+        .unwrap()
+        .unwrap();
+    let took = begun.elapsed();
+    assert!(
+        took <= Duration::from_secs(11),
+        "ten, and a busy machine: {took:?}"
+    );
+    // What it finds when it wakes up is whole frames of the past, bounded, without a hole.
+    let mut bytes = 0;
+    while let Some(frame) = slow.receive_within(Duration::from_secs(2)).await {
+        bytes += frame.to_string().len();
+        held.take(&frame);
+    }
+    held.check();
+    assert!(bytes <= 16 * 1024 + 12_000, "{bytes} were kept for it");
+    let mut back = salon.connect(&ada).await;
+    let epoch = held.epoch.clone();
+    held.take(&back.join_after("lobby", &epoch, held.cursor).await);
+    while held.cursor < MESSAGES as i64 {
+        held.take(&back.receive_json_from().await);
+    }
+    held.check();
+    assert_eq!(held.bodies(), other_client.bodies());
+}
+
+#[tokio::test]
+async fn a_reader_that_wakes_in_time_learns_that_it_was_slow() {
+    let (salon, _database) = Instance::alone().await;
+    let ada = salon.user("ada").await;
+    let (mut slow, _serving) = salon.connect_raw(&ada, 16 * 1024).await;
+    let mut client = RoomClient::new("lobby");
+    slow.expect("welcome").await;
+    client.take(&slow.join("lobby").await);
+    let mut writing = salon.arrive("writer").await;
+    writing.join("lobby").await;
+    for _ in 0..MESSAGES {
+        let body = "x".repeat(10_000);
+        writing
+            .send_json_to(&message("lobby", ClientId::new(), &body))
+            .await;
+        writing.expect("message.accepted").await;
+    }
+    while let Some(frame) = slow.receive_within(Duration::from_secs(5)).await {
+        client.take(&frame);
+    }
+    assert_eq!(slow.close_code, Some(4008));
+    client.check();
+}
+
+#[tokio::test]
+async fn a_reader_that_is_only_slow_for_a_moment_stays() {
+    let (salon, _database) = Instance::alone().await;
+    let ada = salon.user("ada").await;
+    let (mut slow, _serving) = salon.connect_raw(&ada, 16 * 1024).await;
+    let mut client = RoomClient::new("lobby");
+    slow.expect("welcome").await;
+    client.take(&slow.join("lobby").await);
+    let mut writing = salon.arrive("writer").await;
+    writing.join("lobby").await;
+    // Half of what an outbox holds.
+    for _ in 0..limits::OUTBOX_BYTES / 2 / 10_200 {
+        writing.send("lobby", &"x".repeat(10_000)).await;
+    }
+    let last = writing.send("lobby", "last").await["version"]
+        .as_i64()
+        .unwrap();
+    while client.cursor < last {
+        client.take(&slow.receive_json_from().await);
+    }
+    client.check();
+}

@@ -1,0 +1,353 @@
+//! One instance of Salon inside the test's process: the handles and actors that a server starts, over a store, a layer and
+//! a model of the test's choice, without a port. Several over one store and connected layers are several instances.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use salon::app::App;
+use salon::channel_layer::ChannelLayer;
+use salon::channel_layer::in_memory::InMemoryLayer;
+use salon::chat::Chat;
+use salon::chat::assistant::{Assistant, AssistantParts};
+use salon::consumer::Consumers;
+use salon::consumer::transport::{Transport, pipe};
+use salon::db::Store;
+use salon::db::changes::{Change, NewAccount, NewSession, Outcome};
+use salon::db::rows::{Identity, RoomView, UserKind, UserRow, Visibility};
+use salon::db::sqlite::SqliteStore;
+use salon::error::Refusal;
+use salon::feed::{Feeds, heads};
+use salon::ids::{InstanceId, RoomRef, SessionId, UserId};
+use salon::jobs;
+use salon::llm::scripted::ScriptedProvider;
+use salon::llm::{DeltaStream, LlmError, LlmProvider, Prompt};
+use salon::permissions::Role;
+use salon::shutdown::Shutdown;
+use salon::writer::Writer;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::app::config;
+use super::communicator::WebsocketCommunicator;
+
+/// Bytes in flight on a pipe: about what a kernel buffers.
+const PIPE_BYTES: usize = 64 * 1024;
+
+/// A database of a test's own.
+pub(crate) struct TestDatabase {
+    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl TestDatabase {
+    /// An empty one.
+    pub(crate) async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path()).await.unwrap();
+        Self { store, folder }
+    }
+
+    /// Makes every lease look so many seconds older.
+    pub(crate) fn age_leases(&self, seconds: i64) {
+        let path = self.folder.path().join("salon.sqlite3");
+        let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+        let micros = seconds * 1_000_000;
+        conn.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+        conn.batch_execute(&format!(
+            "UPDATE replies SET lease_until = lease_until - {micros} WHERE lease_until IS NOT NULL"
+        ))
+        .unwrap();
+    }
+}
+
+/// What an instance is built of.
+pub(crate) struct Build {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) layer: Arc<dyn ChannelLayer>,
+    pub(crate) provider: Arc<dyn LlmProvider>,
+    pub(crate) flags: Vec<&'static str>,
+    pub(crate) lanes: usize,
+}
+
+impl Build {
+    /// Over a store: its own layer, the demo without delays, high rates.
+    pub(crate) fn over(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            layer: InMemoryLayer::new(),
+            provider: Arc::new(ScriptedProvider::new(Duration::ZERO)),
+            flags: vec![
+                "--rate-sends",
+                "100000",
+                "--rate-sends-burst",
+                "100000",
+                "--rate-frames",
+                "100000",
+            ],
+            lanes: 1,
+        }
+    }
+}
+
+/// A running instance; dropping it is killing it.
+pub(crate) struct Instance {
+    pub(crate) app: Arc<App>,
+    pub(crate) consumers: Arc<Consumers>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) writer: Arc<Writer>,
+    pub(crate) feeds: Feeds,
+    pub(crate) assistant: Arc<Assistant>,
+    pub(crate) stop: CancellationToken,
+    tasks: Vec<AbortOnDropHandle<()>>,
+    /// The runners have a runtime of their own, so that they can die as a process dies.
+    runners: Option<tokio::runtime::Runtime>,
+}
+
+impl Instance {
+    /// Starts one.
+    pub(crate) fn start(build: Build) -> Self {
+        let Build {
+            store,
+            layer,
+            provider,
+            flags,
+            lanes,
+        } = build;
+        let prompts = Arc::default();
+        let writer = Arc::new(Writer::start(
+            Arc::clone(&store),
+            Arc::clone(&layer),
+            Arc::clone(&prompts),
+            lanes,
+        ));
+        let feeds = Feeds::new(Arc::clone(&store), Arc::clone(&layer));
+        let chat = Arc::new(Chat::new(
+            Arc::clone(&store),
+            Arc::clone(&writer),
+            feeds.clone(),
+            Arc::clone(&layer),
+        ));
+        let config = Arc::new(config(&flags));
+        let consumers = Arc::new(Consumers::new(Arc::clone(&chat), Arc::default(), &config));
+        let assistant = Assistant::new(AssistantParts {
+            store: Arc::clone(&store),
+            writer: Arc::clone(&writer),
+            layer: Arc::clone(&layer),
+            provider,
+            instance: InstanceId::new(),
+            prompts,
+        });
+        let stop = CancellationToken::new();
+        let connections = Arc::clone(&consumers.connections);
+        let (sessions, ended) = (Arc::clone(&store), stop.clone());
+        let tasks = vec![
+            tokio::spawn(heads::check_heads(
+                feeds.clone(),
+                Arc::clone(&store),
+                stop.clone(),
+            )),
+            tokio::spawn(async move { connections.watch_sessions(sessions, ended).await }),
+            tokio::spawn(jobs::orphans::run(
+                Arc::clone(&store),
+                Arc::clone(&writer),
+                stop.clone(),
+            )),
+        ];
+        let runners = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        runners.spawn(Arc::clone(&assistant).run(stop.clone()));
+        Self {
+            app: App::new(
+                config,
+                Arc::clone(&store),
+                layer,
+                chat,
+                "scripted".to_owned(),
+                Shutdown::new(),
+            ),
+            consumers,
+            store,
+            writer,
+            feeds,
+            assistant,
+            stop,
+            runners: Some(runners),
+            tasks: tasks.into_iter().map(AbortOnDropHandle::new).collect(),
+        }
+    }
+
+    /// One over a database of its own.
+    pub(crate) async fn alone() -> (Self, TestDatabase) {
+        let database = TestDatabase::open().await;
+        (Self::start(Build::over(database.store.clone())), database)
+    }
+
+    /// A new user, signed in.
+    pub(crate) async fn user(&self, name: &str) -> Identity {
+        let user = UserRow {
+            id: UserId::new(),
+            name: name.to_owned(),
+            kind: UserKind::User,
+        };
+        let session = NewSession {
+            id: SessionId::new(),
+            user: user.id,
+            token_hash: rand::random(),
+            lifetime_s: 3_600,
+        };
+        let account = NewAccount {
+            user,
+            password_hash: None,
+            admin: false,
+        };
+        self.store
+            .create_account(account, session)
+            .await
+            .unwrap()
+            .identity
+    }
+
+    /// A socket of a signed-in user, welcomed.
+    pub(crate) async fn connect(&self, identity: &Identity) -> WebsocketCommunicator {
+        let (mut socket, _) = self.connect_raw(identity, PIPE_BYTES).await;
+        assert_eq!(socket.receive_json_from().await["type"], "welcome");
+        socket
+    }
+
+    /// A socket over a pipe of this capacity, not yet welcomed, and the consumer's task.
+    pub(crate) async fn connect_raw(
+        &self,
+        identity: &Identity,
+        capacity: usize,
+    ) -> (WebsocketCommunicator, tokio::task::JoinHandle<()>) {
+        let (server, client) = pipe(capacity);
+        let serving = Arc::clone(&self.consumers).serve(
+            identity.clone(),
+            Transport::Memory(server),
+            Vec::new(),
+        );
+        let serving = tokio::spawn(serving);
+        (WebsocketCommunicator::connect(client).await, serving)
+    }
+
+    /// A new user on a new socket.
+    pub(crate) async fn arrive(&self, name: &str) -> WebsocketCommunicator {
+        let identity = self.user(name).await;
+        self.connect(&identity).await
+    }
+
+    /// A room of that owner.
+    pub(crate) async fn make_room(
+        &self,
+        owner: &Identity,
+        slug: &str,
+        visibility: Visibility,
+    ) -> RoomView {
+        self.app
+            .chat
+            .create_room(owner, slug, slug, visibility)
+            .await
+            .unwrap()
+    }
+
+    /// Changes a room past any socket.
+    pub(crate) async fn change(&self, room: &RoomView, change: Change) -> Result<Outcome, Refusal> {
+        let room = RoomRef {
+            id: room.room.id,
+            slug: room.room.slug.as_str().into(),
+        };
+        self.writer.write(room, change).await
+    }
+
+    /// Makes somebody a member.
+    pub(crate) async fn add(&self, room: &RoomView, owner: &Identity, user: &Identity) {
+        let change = Change::SetMember {
+            actor: owner.user.id,
+            user: user.user.id,
+            role: Role::Member,
+        };
+        self.change(room, change).await.unwrap();
+    }
+
+    /// Ends somebody's membership; the version.
+    pub(crate) async fn remove(&self, room: &RoomView, owner: &Identity, user: &Identity) -> i64 {
+        let change = Change::RemoveMember {
+            actor: owner.user.id,
+            user: user.user.id,
+        };
+        match self.change(room, change).await.unwrap() {
+            Outcome::Changed { version } => version,
+            Outcome::Posted(_) => panic!("a removal is no post"),
+        }
+    }
+
+    /// Kills its runners where they stand: nothing is settled, nothing given back.
+    pub(crate) fn kill_runners(&mut self) {
+        if let Some(runners) = self.runners.take() {
+            runners.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.kill_runners();
+    }
+}
+
+/// A model whose answers the test writes: called with the number of the request, from 0.
+pub(crate) struct FakeModel {
+    calls: AtomicU64,
+    answer: Box<dyn Fn(u64) -> DeltaStream + Send + Sync>,
+}
+
+impl FakeModel {
+    /// A model that answers so.
+    pub(crate) fn new(answer: impl Fn(u64) -> DeltaStream + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self {
+            calls: AtomicU64::new(0),
+            answer: Box::new(answer),
+        })
+    }
+
+    /// How often it was asked.
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl LlmProvider for FakeModel {
+    fn model(&self) -> &str {
+        "fake"
+    }
+
+    async fn answer(&self, _: Prompt) -> Result<DeltaStream, LlmError> {
+        Ok((self.answer)(self.calls.fetch_add(1, Ordering::SeqCst)))
+    }
+}
+
+/// Words, one each `pause`, then the given end.
+pub(crate) fn words(
+    count: usize,
+    pause: Duration,
+    end: impl FnOnce() -> BoxFuture<'static, Option<Result<salon::llm::Delta, LlmError>>>
+    + Send
+    + 'static,
+) -> DeltaStream {
+    let words = futures_util::stream::iter(0..count).then(move |number| async move {
+        tokio::time::sleep(pause).await;
+        Ok(salon::llm::Delta::Text(format!("wörd{number} ")))
+    });
+    let end = futures_util::stream::once(async move { end().await }).filter_map(std::future::ready);
+    words.chain(end).boxed()
+}

@@ -1,0 +1,98 @@
+//! A whole [`Server`] inside the test's process, on a free port, over the embedded database in a folder of its own.
+
+use std::time::Duration;
+
+use salon::server::Server;
+use salon::shutdown::Shutdown;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::app::config;
+use super::communicator::SocketClient;
+
+/// A server that serves until it is stopped.
+pub(crate) struct TestServer {
+    pub(crate) port: u16,
+    pub(crate) shutdown: Shutdown,
+    running: tokio::task::JoinHandle<()>,
+    _folder: tempfile::TempDir,
+}
+
+impl TestServer {
+    /// Starts one with these flags.
+    pub(crate) async fn start(flags: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let mut all = vec!["--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
+        all.extend(flags);
+        let server = Server::bind(config(&all)).await.unwrap();
+        let (port, shutdown) = (server.address().port(), Shutdown::new());
+        Self {
+            port,
+            running: tokio::spawn(server.run(shutdown.clone())),
+            shutdown,
+            _folder: folder,
+        }
+    }
+
+    /// One request; the status and the body as JSON, null where it is none.
+    pub(crate) async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: &Value,
+    ) -> (u16, Value) {
+        let authorization = token.map_or(String::new(), |token| {
+            format!("Authorization: Bearer {token}\r\n")
+        });
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n{authorization}Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.port,
+            body.len()
+        );
+        let exchange = async {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
+            stream.write_all(request.as_bytes()).await.ok()?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.ok()?;
+            let status = answer.split_whitespace().nth(1)?.parse().ok()?;
+            let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+            Some((status, serde_json::from_str(body).unwrap_or(Value::Null)))
+        };
+        let answer = tokio::time::timeout(Duration::from_secs(10), exchange).await;
+        answer
+            .expect("no answer in time")
+            .unwrap_or((0, Value::Null))
+    }
+
+    /// A guest's token.
+    pub(crate) async fn guest(&self, name: &str) -> String {
+        let (status, body) = self
+            .request("POST", "/api/guests", None, &json!({"name": name}))
+            .await;
+        assert_eq!(status, 201, "{body}");
+        body["token"].as_str().unwrap().to_owned()
+    }
+
+    /// A socket with that token, welcomed.
+    pub(crate) async fn connect(&self, token: &str) -> SocketClient {
+        let mut socket = SocketClient::connect(self.port, token).await;
+        assert_eq!(socket.receive_json_from().await["type"], "welcome");
+        socket
+    }
+
+    /// Waits until it has stopped by itself.
+    pub(crate) async fn stopped(self, within: Duration) {
+        tokio::time::timeout(within, self.running)
+            .await
+            .expect("it did not stop in time")
+            .unwrap();
+    }
+}
