@@ -60,7 +60,11 @@ impl Server {
         config.check().map_err(StartError)?;
         let listener = bind(config.listen, "SALON_LISTEN").await?;
         let metrics_listener = match config.metrics_listen {
-            Some(address) => Some(bind(address, "SALON_METRICS_LISTEN").await?),
+            Some(address) => {
+                // Before anything is built, so that nothing is counted into the void.
+                metrics::install().map_err(StartError)?;
+                Some(bind(address, "SALON_METRICS_LISTEN").await?)
+            }
             None => None,
         };
         if metrics_listener.is_some() {

@@ -120,13 +120,11 @@ class InlineParser {
     return true;
   }
 
+  /** In a chat a new line is a new line, with two spaces before it or none; the server renders it so too. */
   #lineEnd() {
     const match = /^( *)\n/.exec(this.text.slice(this.at, this.at + 64));
     if (match === null) return false;
-    if (match[1].length >= 2) return this.#push({ type: 'break' }, match[0].length);
-    this.plain += '\n';
-    this.at += match[0].length;
-    return true;
+    return this.#push({ type: 'break' }, match[0].length);
   }
 
   #code() {

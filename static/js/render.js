@@ -91,6 +91,7 @@ const PLAIN_MAX = 8_000;
 export function renderSettled(container, { kind, body, html }) {
   if (html !== undefined && html !== null) {
     container.replaceChildren(fragmentOf(html));
+    linkText(container);
     dress(container, { copyable: true });
   } else if (kind === 'assistant' || body.length > PLAIN_MAX) {
     new GrowingBody(container).update(body, { open: false });
@@ -101,8 +102,19 @@ export function renderSettled(container, { kind, body, html }) {
 
 /** @param {HTMLElement} container @param {string} text */
 export function renderPlain(container, text) {
-  container.replaceChildren(h('p', {}, ...renderInline(linkify(text))));
+  container.replaceChildren(h('p.plain', {}, ...renderInline(linkify(text))));
   dress(container, { copyable: false });
+}
+
+/** The server leaves addresses without brackets as text; readers expect them to be links. */
+function linkText(container) {
+  const walker = document.createTreeWalker(container, NodeFilter.SHOW_TEXT);
+  const texts = [];
+  while (walker.nextNode()) {
+    const { currentNode } = walker;
+    if (currentNode.data.includes('://') && !currentNode.parentElement.closest('a, code, pre')) texts.push(currentNode);
+  }
+  for (const text of texts) text.replaceWith(...renderInline(linkify(text.data)));
 }
 
 /** Links lead out of the page and say where to; tables scroll by themselves; code can be copied. */

@@ -45,6 +45,7 @@ fn id() -> Value {
 }
 
 /// Frame by frame: what is wrong with it, and the code it gets.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn table() -> Vec<(Value, &'static str)> {
     let long = "x".repeat(limits::BODY_BYTES + 1);
     let many: Vec<Value> = (0..=limits::ROOMS_PER_JOIN)

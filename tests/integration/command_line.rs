@@ -268,3 +268,29 @@ async fn check_asks_redis_the_way_the_server_would() {
         "{said}"
     );
 }
+
+#[tokio::test]
+async fn metrics_are_on_a_listener_of_their_own() {
+    let port = crate::support::process::free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let server = SalonProcess::start(&[("SALON_METRICS_LISTEN", &listen)]).await;
+    let get = async |url: String| reqwest::get(url).await.unwrap();
+    assert_eq!(
+        get(format!("{}/api/config", server.url())).await.status(),
+        200
+    );
+    let metrics = get(format!("http://{listen}/metrics")).await;
+    assert_eq!(metrics.status(), 200);
+    let said = metrics.text().await.unwrap();
+    let counted = "salon_http_requests_total{route=\"/api/config\",status=\"200\"} 1";
+    assert!(said.contains(counted), "{said}");
+    assert_eq!(
+        get(format!("{}/metrics", server.url())).await.status(),
+        404,
+        "not in public"
+    );
+    assert_eq!(
+        get(format!("http://{listen}/api/config")).await.status(),
+        404
+    );
+}

@@ -32,13 +32,15 @@ async fn instances_with(
 ) -> (Instance, Instance, TestDatabase) {
     let database = TestDatabase::open().await;
     let (first, second) = lossy_pair(weather, seed);
-    let start = |layer: Arc<dyn ChannelLayer>| {
+    // The second only reads: replies are written on the first.
+    let start = |layer: Arc<dyn ChannelLayer>, runs| {
         let mut build = Build::over(database.store.clone());
         build.layer = layer;
         build.provider = Arc::clone(&model);
+        build.runs = runs;
         Instance::start(build)
     };
-    let (one, two) = (start(first), start(second));
+    let (one, two) = (start(first, true), start(second, false));
     (one, two, database)
 }
 
@@ -180,8 +182,7 @@ async fn with_a_dead_layer_text_comes_through_the_database_while_it_is_written()
         doubled: 0.0,
         delayed: 0.0,
     };
-    let (one, mut two, _database) = instances_with(model, weather, 3).await;
-    two.kill_runners();
+    let (one, two, _database) = instances_with(model, weather, 3).await;
     let (mut ada, _) = enter(&one, "ada").await;
     let (mut bob, mut client) = enter(&two, "bob").await;
     let seq = ada.prompt("lobby", "think").await;

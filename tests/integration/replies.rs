@@ -199,9 +199,10 @@ async fn stopping_keeps_what_was_shown_and_closes_the_provider() {
 
 #[tokio::test]
 async fn a_queued_reply_stops_at_once() {
-    // Runners that died: nobody claims.
-    let (mut salon, _database) = salon_with(FakeModel::new(|_| endless())).await;
-    salon.kill_runners();
+    let database = TestDatabase::open().await;
+    let mut build = build(&database, FakeModel::new(|_| endless()));
+    build.runs = false;
+    let salon = Instance::start(build);
     let (mut socket, mut client) = enter(salon.arrive("ada").await).await;
     let seq = socket.prompt("lobby", "wait").await;
     assert_eq!(
@@ -310,9 +311,9 @@ async fn a_late_joiner_gets_the_text_so_far_and_then_the_rest() {
     let one = Instance::start(first);
     let mut second = build(&database, model());
     second.layer = layer.another_instance();
-    let mut two = Instance::start(second);
-    // The second instance only reads, so its feed starts in the middle of the reply.
-    two.kill_runners();
+    // It only reads, so its feed starts in the middle of the reply.
+    second.runs = false;
+    let two = Instance::start(second);
     let (mut ada, mut ada_client) = enter(one.arrive("ada").await).await;
     let seq = ada.prompt("lobby", "tell").await;
     read_text(&mut ada, &mut ada_client, seq).await;

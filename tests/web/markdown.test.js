@@ -112,7 +112,7 @@ test('emphasis follows CommonMark', () => {
     ['a * b * c', 'a * b * c'], ['*a*b', '<em>a</>b'], ['_a_b', '_a_b'], ['snake_case_name', 'snake_case_name'],
     ['**a** *b*', '<strong>a</> <em>b</>'], ['***a***', '<em><strong>a</></>'], ['**a*b*c**', '<strong>a<em>b</>c</>'],
     ['*a **b***', '<em>a <strong>b</></>'], ['~~a~~ ~b~', '<del>a</> ~b~'], ['\\*a\\*', '*a*'], ['`*a*`', '<code>*a*</>'],
-    ['``a ` b``', '<code>a ` b</>'], ['a  \nb', 'a|b'], ['a\\\nb', 'a|b'], ['&lt;b&gt; &#65;', '<b> A'], ['**a', '**a'],
+    ['``a ` b``', '<code>a ` b</>'], ['a  \nb', 'a|b'], ['a\nb', 'a|b'], ['a\\\nb', 'a|b'], ['&lt;b&gt; &#65;', '<b> A'], ['**a', '**a'],
   ]) assert.equal(plain(parseInline(source)), shown, source);
 });
 

@@ -2,6 +2,7 @@
 //! transaction. None of it takes a version; every write names the attempt, so a runner that lost its lease changes nothing.
 
 use diesel::prelude::*;
+use diesel::upsert::excluded;
 
 use super::columns::{Micros, StoredId, named, now, storable};
 use super::failure::Work;
@@ -111,8 +112,8 @@ fn append_one(
     }
     state.stop_requested = reply.select(replies::stop_requested).first(conn)?;
     if let Some(chunk) = &append.chunk {
-        // The same run may come twice: a runner repeats an append whose answer it did not get.
-        diesel::insert_or_ignore_into(reply_chunks::table)
+        // The same run may come twice, grown by what followed: a runner repeats an append whose answer it did not get.
+        diesel::insert_into(reply_chunks::table)
             .values((
                 reply_chunks::room_id.eq(StoredId(append.room.0)),
                 reply_chunks::seq.eq(append.seq),
@@ -120,6 +121,17 @@ fn append_one(
                 reply_chunks::first.eq(chunk.first),
                 reply_chunks::count.eq(chunk.count),
                 reply_chunks::text.eq(storable(&chunk.text)?),
+            ))
+            .on_conflict((
+                reply_chunks::room_id,
+                reply_chunks::seq,
+                reply_chunks::attempt,
+                reply_chunks::first,
+            ))
+            .do_update()
+            .set((
+                reply_chunks::count.eq(excluded(reply_chunks::count)),
+                reply_chunks::text.eq(excluded(reply_chunks::text)),
             ))
             .execute(conn)?;
     }

@@ -1,4 +1,4 @@
-//! A ChromeDriver of a test's own and the Chromiums it starts, each with a profile of its own.
+//! A `chromedriver` of a test's own and the Chromiums it starts, each with a profile of its own.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -80,7 +80,7 @@ impl Chromium {
             .unwrap()
     }
 
-    /// A Chromium that is killed when its ChromeDriver ends, which alone would leave it running.
+    /// A Chromium that is killed when its driver ends, which alone would leave it running.
     fn binary(&self) -> String {
         let path = self.folder.path().join("chromium");
         let script = "#!/bin/sh\nexec setpriv --pdeathsig KILL -- chromium \"$@\"\n";

@@ -32,6 +32,9 @@ async fn the_page_is_photographed() {
     large.send("Me, as ever").await;
     large.see("Me, as ever", "complete").await;
     bob.send(RICH).await;
+    large
+        .find(".message a[href='https://example.org/a-page']")
+        .await;
     photograph(&large, "desktop", "talk", ".table-frame").await;
     photograph(&small, "phone", "talk", ".table-frame").await;
     small

@@ -202,11 +202,9 @@ impl Page {
     /// Waits until the newest reply is as `wanted` says.
     pub(super) async fn see_reply(&self, what: &str, wanted: impl Fn(&Shown) -> bool) -> Shown {
         self.until(what, LATER, async || {
-            let replies = self.messages().await.into_iter();
-            replies
-                .filter(|message| message.assistant)
-                .next_back()
-                .filter(&wanted)
+            let mut messages = self.messages().await.into_iter();
+            let newest = messages.rfind(|message| message.assistant);
+            newest.filter(&wanted)
         })
         .await
     }

@@ -224,6 +224,14 @@ pub(super) async fn a_repeated_append_saves_once(store: &TestStore) {
         assert!(store.append_chunks(runner, again).await.unwrap()[0].held);
     }
     assert_eq!(store.reply_chunks(room, seq, 1, 1).await.unwrap().len(), 1);
+    // A runner that got no answer sends the same run again with what followed it.
+    let grown = vec![append(&claimed, 1, 3, Some("once more"))];
+    assert!(store.append_chunks(runner, grown).await.unwrap()[0].held);
+    let running = store.running_replies(room).await.unwrap();
+    assert_eq!(
+        (running[0].chunks, running[0].body.as_str()),
+        (3, "once more")
+    );
 }
 
 pub(super) async fn a_released_reply_waits_again(store: &TestStore) {

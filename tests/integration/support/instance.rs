@@ -73,6 +73,8 @@ pub(crate) struct Build {
     pub(crate) provider: Arc<dyn LlmProvider>,
     pub(crate) flags: Vec<&'static str>,
     pub(crate) lanes: usize,
+    /// Whether it runs replies.
+    pub(crate) runs: bool,
 }
 
 impl Build {
@@ -91,6 +93,7 @@ impl Build {
                 "100000",
             ],
             lanes: 1,
+            runs: true,
         }
     }
 }
@@ -118,6 +121,7 @@ impl Instance {
             provider,
             flags,
             lanes,
+            runs,
         } = build;
         let prompts = Arc::default();
         let writer = Arc::new(Writer::start(
@@ -164,7 +168,9 @@ impl Instance {
             .enable_all()
             .build()
             .unwrap();
-        runners.spawn(Arc::clone(&assistant).run(stop.clone()));
+        if runs {
+            runners.spawn(Arc::clone(&assistant).run(stop.clone()));
+        }
         Self {
             app: App::new(
                 config,
