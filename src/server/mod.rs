@@ -67,10 +67,6 @@ impl Server {
             }
             None => None,
         };
-        if metrics_listener.is_some() {
-            // Before anything is built: what is counted from here on is shown.
-            metrics::install().map_err(StartError)?;
-        }
         let address = listener
             .local_addr()
             .map_err(|error| StartError(error.to_string()))?;

@@ -16,6 +16,7 @@ mod channel_layer;
 mod chat_view;
 mod cluster;
 mod command_line;
+mod deploy;
 mod drain;
 mod heartbeat;
 mod http;

@@ -18,6 +18,9 @@ pub(crate) const ROOM: &str = "lobby";
 /// At least 32 characters.
 const SECRET: &str = "the-secret-that-this-cluster-shares";
 
+/// Lines of each instance's log that a failed test shows.
+const LOG_LINES: usize = 40;
+
 /// Where a cluster's database lives.
 pub(crate) enum Postgres {
     /// On the server that all tests share.
@@ -141,6 +144,21 @@ impl Cluster {
             true
         })
         .await;
+    }
+}
+
+impl Drop for Cluster {
+    /// A test that fails shows what the instances said last.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for (index, instance) in self.instances.iter().enumerate() {
+            let log = instance.log_text();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
+            eprintln!("--- instance {index}:\n{last}");
+        }
     }
 }
 
