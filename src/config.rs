@@ -303,11 +303,16 @@ impl Config {
     /// Who answers, after the keys that are there.
     #[must_use]
     pub fn llm_kind(&self) -> LlmKind {
-        match (self.llm, &self.anthropic_api_key, &self.openai_api_key) {
-            (Some(kind), _, _) => kind,
-            (None, Some(_), _) => LlmKind::Anthropic,
-            (None, None, Some(_)) => LlmKind::Openai,
-            (None, None, None) => LlmKind::Scripted,
+        // An empty variable is how many tools say "not set".
+        let is_set = |key: &Option<SecretString>| {
+            key.as_ref()
+                .is_some_and(|key| !key.expose_secret().is_empty())
+        };
+        match self.llm {
+            Some(kind) => kind,
+            None if is_set(&self.anthropic_api_key) => LlmKind::Anthropic,
+            None if is_set(&self.openai_api_key) => LlmKind::Openai,
+            None => LlmKind::Scripted,
         }
     }
 

@@ -148,21 +148,7 @@ impl Instance {
             prompts,
         });
         let stop = CancellationToken::new();
-        let connections = Arc::clone(&consumers.connections);
-        let (sessions, ended) = (Arc::clone(&store), stop.clone());
-        let tasks = vec![
-            tokio::spawn(heads::check_heads(
-                feeds.clone(),
-                Arc::clone(&store),
-                stop.clone(),
-            )),
-            tokio::spawn(async move { connections.watch_sessions(sessions, ended).await }),
-            tokio::spawn(jobs::orphans::run(
-                Arc::clone(&store),
-                Arc::clone(&writer),
-                stop.clone(),
-            )),
-        ];
+        let tasks = start_tasks(&store, &writer, &feeds, &consumers, &stop);
         let runners = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -187,7 +173,7 @@ impl Instance {
             assistant,
             stop,
             runners: Some(runners),
-            tasks: tasks.into_iter().map(AbortOnDropHandle::new).collect(),
+            tasks,
         }
     }
 
@@ -356,4 +342,30 @@ pub(crate) fn words(
     });
     let end = futures_util::stream::once(async move { end().await }).filter_map(std::future::ready);
     words.chain(end).boxed()
+}
+
+/// What runs beside the requests: the head check, the watch over sessions, the care for orphans.
+fn start_tasks(
+    store: &Arc<dyn Store>,
+    writer: &Arc<Writer>,
+    feeds: &Feeds,
+    consumers: &Consumers,
+    stop: &CancellationToken,
+) -> Vec<AbortOnDropHandle<()>> {
+    let connections = Arc::clone(&consumers.connections);
+    let (sessions, ended) = (Arc::clone(store), stop.clone());
+    let tasks = [
+        tokio::spawn(heads::check_heads(
+            feeds.clone(),
+            Arc::clone(store),
+            stop.clone(),
+        )),
+        tokio::spawn(async move { connections.watch_sessions(sessions, ended).await }),
+        tokio::spawn(jobs::orphans::run(
+            Arc::clone(store),
+            Arc::clone(writer),
+            stop.clone(),
+        )),
+    ];
+    tasks.into_iter().map(AbortOnDropHandle::new).collect()
 }
