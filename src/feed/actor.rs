@@ -30,6 +30,9 @@ const FILL_LIMIT: i64 = 500;
 const FILL_RETRY: Duration = Duration::from_millis(500);
 /// While replies run: how often to see whether pieces are missing.
 const REPLY_CHECK: Duration = limits::APPEND_INTERVAL;
+/// After pieces may have been missed without a trace (a feed that starts between a piece and its saving, a gap of the
+/// layer), the saved text is read for so long: a model that pauses sends nothing that would show the hole.
+const REPLY_DOUBT: Duration = Duration::from_secs(3);
 /// One room's feed.
 pub(crate) struct Feed {
     room: RoomRef,
@@ -66,6 +69,8 @@ struct Running {
     reading: Option<BoxFuture<'static, Read>>,
     next_reply_check: Instant,
     replies_missing: bool,
+    /// Until then what was saved of replies is read whether a piece is known to be missing or not.
+    doubt_until: Instant,
     over: bool,
 }
 
@@ -133,6 +138,7 @@ impl Feed {
             reading: None,
             next_reply_check: Instant::now() + REPLY_CHECK,
             replies_missing: false,
+            doubt_until: Instant::now() + REPLY_DOUBT,
             over: false,
         };
         running.run().await;
@@ -201,7 +207,8 @@ impl Running {
         }
         if !self.replies.is_empty() && now >= self.next_reply_check {
             self.next_reply_check = now + REPLY_CHECK;
-            self.replies_missing = self.replies.has_gap() || !self.feed.layer.is_up();
+            self.replies_missing =
+                self.replies.has_gap() || !self.feed.layer.is_up() || now <= self.doubt_until;
         }
     }
 
@@ -297,6 +304,7 @@ impl Running {
             LayerEvent::Resync | LayerEvent::Lagged => {
                 self.sequencer.mark_dirty();
                 self.replies_missing = !self.replies.is_empty();
+                self.doubt_until = Instant::now() + REPLY_DOUBT;
             }
         }
     }

@@ -467,3 +467,25 @@ async fn deltas_come_at_the_promised_pace_however_fast_the_model_is() {
     assert!(came.len() as f64 <= most, "{} in {seconds} s", came.len());
     assert!(came.len() > 5);
 }
+
+/// A feed that starts between a piece and its saving sees neither; nothing after it shows the hole.
+#[tokio::test]
+async fn a_feed_that_starts_while_the_model_pauses_shows_what_was_said() {
+    let database = TestDatabase::open().await;
+    let layer = InMemoryLayer::new();
+    let model = || FakeModel::new(|_| words(1, Duration::ZERO, || std::future::pending().boxed()));
+    let mut first = build(&database, model());
+    first.layer = layer.clone();
+    let one = Instance::start(first);
+    let mut second = build(&database, model());
+    (second.layer, second.runs) = (layer.another_instance(), false);
+    let two = Instance::start(second);
+    let mut reader = two.arrive("reader").await;
+    let (mut ada, mut ada_client) = enter(one.arrive("ada").await).await;
+    let seq = ada.prompt("lobby", "tell").await;
+    let said = read_text(&mut ada, &mut ada_client, seq).await;
+    let mut client = RoomClient::new("lobby");
+    client.take(&reader.join("lobby").await);
+    assert_eq!(read_text(&mut reader, &mut client, seq).await, said);
+    client.check();
+}

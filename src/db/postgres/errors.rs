@@ -82,16 +82,17 @@ pub(super) fn outlived_its_plans(error: &Error) -> bool {
 
 fn passes(message: &str) -> bool {
     let message = message.to_lowercase();
-    PASSING.iter().any(|part| message.contains(part))
+    ends_the_connection(&message) || PASSING.iter().any(|part| message.contains(part))
 }
 
 /// What the server or the pooler says before it hangs up: the statement before may or may not have been done.
 fn ends_the_connection(message: &str) -> bool {
     let message = message.to_lowercase();
+    // `PgBouncer` has many sentences for it: "server connection closed", "server conn crashed?", "connection timed
+    // out". No error about a statement's own data speaks of a connection.
     [
-        "terminating connection",
-        "server conn crashed",
-        "server closed the connection",
+        "connection",
+        "server conn",
         "query_wait_timeout",
         "database is being",
     ]
@@ -127,6 +128,8 @@ mod tests {
             "sorry, too many clients already",
             "FATAL: terminating connection due to administrator command",
             "query_wait_timeout",
+            "server connection closed",
+            "server conn crashed?",
         ] {
             let error = error(DatabaseErrorKind::Unknown, message);
             assert!(
