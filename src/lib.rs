@@ -16,9 +16,10 @@
 //! | adapters | [`db`], [`channel_layer`], [`llm`] | vocabulary |
 //! | vocabulary | [`ids`], [`limits`], [`error`], [`protocol`], [`permissions`], [`config`], [`rate_limit`], [`metrics`], [`shutdown`], [`telemetry`] | each other |
 //!
-//! One exception is by intent: [`protocol`] and the row types of [`db::rows`] know each other, because a frame is a row
-//! as the wire has it. Foreign packages have one home each: diesel in [`db`], redis in [`channel_layer::redis`], reqwest
-//! in [`llm`], axum in [`http`].
+//! Three exceptions are by intent: [`protocol`] and [`llm`] use the row types of [`db::rows`], because a frame is a row as
+//! the wire has it and a completion's usage is stored as it comes; [`config`] asks [`channel_layer`] whether a name is one.
+//! Foreign packages have one home each: diesel in [`db`], redis in [`channel_layer::redis`], reqwest in [`llm`], axum in
+//! [`http`] (and named by [`routes`] and [`server`]).
 //!
 //! # A message's way
 //!

@@ -28,6 +28,7 @@ mod messages;
 mod operate_document;
 mod promises_document;
 mod protocol_document;
+mod providers;
 mod removals;
 mod replies;
 mod runners;
