@@ -48,6 +48,8 @@ pub const ROOMS_PER_SOCKET: usize = 200;
 pub const ROOMS_PER_JOIN: usize = 100;
 /// Answers one socket may be waiting for; above it sends are refused `busy`, other requests too.
 pub const IN_FLIGHT_PER_SOCKET: usize = 256;
+/// Rooms in which one socket may have had a send refused before the room was known to it.
+pub const REFUSED_EARLY: usize = 16;
 /// Bytes of tungstenite's read buffer. Its default of 128 KiB is really resident, for every socket.
 pub const READ_BUFFER_BYTES: usize = 1024;
 /// The server's ping, and `heartbeat_ms` of `welcome`.

@@ -35,6 +35,8 @@ pub struct Connection {
     pub outbox: Outbox,
     /// Few for most sockets: a list takes a fraction of a map's memory.
     rooms: Mutex<Vec<Slot>>,
+    /// First sends that were refused before their room was known, by slug: nothing may overtake them (P10).
+    refused_early: Mutex<Vec<(Box<str>, ClientId)>>,
     in_flight: AtomicUsize,
     /// Taken by the join that fills the outbox: several at once would overflow it.
     filling: Semaphore,
@@ -67,6 +69,7 @@ impl Connection {
             identity,
             outbox: Outbox::new(transport),
             rooms: Mutex::default(),
+            refused_early: Mutex::default(),
             in_flight: AtomicUsize::new(0),
             filling: Semaphore::new(1),
         })
@@ -120,18 +123,35 @@ impl Connection {
     /// Remembers a room that membership was proved for. `None` when [`limits::ROOMS_PER_SOCKET`] are followed.
     pub fn remember(&self, room: &RoomRef) -> Option<Arc<SendOrder>> {
         let mut rooms = self.lock();
-        slot(&mut rooms, room).map(|slot| Arc::clone(&slot.order))
+        slot(&mut rooms, room, &self.refused_early).map(|slot| Arc::clone(&slot.order))
     }
 
     /// Begins a join. False when [`limits::ROOMS_PER_SOCKET`] are followed.
     pub fn begin_join(&self, room: &RoomRef) -> bool {
         let mut rooms = self.lock();
-        let Some(slot) = slot(&mut rooms, room) else {
+        let Some(slot) = slot(&mut rooms, room, &self.refused_early) else {
             return false;
         };
         slot.joined = true;
         slot.order.reset();
         true
+    }
+
+    /// Notes a send that may work later but was refused before its room was known. A socket that has more of these
+    /// than [`limits::REFUSED_EARLY`] is closed and comes back: its order can no longer be kept.
+    pub fn refused_early(&self, slug: &str, client_id: ClientId) {
+        let mut refused = self
+            .refused_early
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // No room has a longer address; only the first refused send counts.
+        if slug.len() > limits::SLUG_CHARS || refused.iter().any(|(known, _)| **known == *slug) {
+            return;
+        }
+        if refused.len() >= limits::REFUSED_EARLY {
+            return self.outbox.close(CloseCode::TooManyErrors);
+        }
+        refused.push((slug.into(), client_id));
     }
 
     /// Whether it follows the room, or is about to: no leave has come since the last join.
@@ -165,7 +185,11 @@ impl Connection {
 
 /// The room's slot, made where there is none. At the bound a room that is not followed makes way: it was only sent to,
 /// or left.
-fn slot<'a>(rooms: &'a mut Vec<Slot>, room: &RoomRef) -> Option<&'a mut Slot> {
+fn slot<'a>(
+    rooms: &'a mut Vec<Slot>,
+    room: &RoomRef,
+    refused_early: &Mutex<Vec<(Box<str>, ClientId)>>,
+) -> Option<&'a mut Slot> {
     let known = rooms.iter().position(|slot| slot.is(&room.slug));
     let place = match known {
         Some(place) => place,
@@ -174,10 +198,15 @@ fn slot<'a>(rooms: &'a mut Vec<Slot>, room: &RoomRef) -> Option<&'a mut Slot> {
                 let idle = rooms.iter().position(|slot| !slot.joined)?;
                 rooms.swap_remove(idle);
             }
+            let mut refused = refused_early.lock().unwrap_or_else(PoisonError::into_inner);
+            let early = refused.iter().position(|(slug, _)| **slug == *room.slug);
+            let order = early.map_or_else(SendOrder::default, |place| {
+                SendOrder::held_back_by(refused.swap_remove(place).1)
+            });
             rooms.reserve_exact(1);
             rooms.push(Slot {
                 room: room.clone(),
-                order: Arc::default(),
+                order: Arc::new(order),
                 joined: false,
             });
             rooms.len() - 1

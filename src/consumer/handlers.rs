@@ -62,10 +62,11 @@ impl Consumer {
             ClientFrame::Send(send) => (Some(send.room.as_str()), Some(send.client_id)),
             _ => (None, None),
         };
-        if let (Some(slug), Some(client_id)) = (room, client_id)
-            && let Some((_, order)) = self.connection.room(slug)
-        {
-            order.next().refused(client_id);
+        if let (Some(slug), Some(client_id)) = (room, client_id) {
+            match self.connection.room(slug) {
+                Some((_, order)) => order.next().refused(client_id),
+                None => self.connection.refused_early(slug, client_id),
+            }
         }
         self.connection.refuse(reference, room, client_id, &refusal);
     }
@@ -82,7 +83,12 @@ impl Consumer {
         };
         let (room, order) = match self.room(&slug).await {
             Ok(found) => found,
-            Err(refusal) => return refuse(&self.connection, &refusal),
+            Err(refusal) => {
+                if refusal.code.is_retryable() {
+                    self.connection.refused_early(&slug, client_id);
+                }
+                return refuse(&self.connection, &refusal);
+            }
         };
         let place = order.next();
         let in_flight = match self.connection.begin() {

@@ -43,6 +43,15 @@ impl SendOrder {
         }
     }
 
+    /// An order in which a send was refused before its room was known: it must come again first.
+    #[must_use]
+    pub fn held_back_by(client_id: ClientId) -> Self {
+        Self(Mutex::new(State {
+            count: 0,
+            refused: Some((0, client_id)),
+        }))
+    }
+
     /// The room was joined again: the client resends from where it stands.
     pub fn reset(&self) {
         self.lock().refused = None;
@@ -97,6 +106,15 @@ mod tests {
         one.refused(first);
         two.refused(second);
         assert!(!two.admits(second));
+        assert!(order.next().admits(first));
+        assert!(order.next().admits(second));
+    }
+
+    #[test]
+    fn a_send_refused_before_its_room_was_known_holds_back_what_follows() {
+        let (first, second) = (ClientId::new(), ClientId::new());
+        let order = Arc::new(SendOrder::held_back_by(first));
+        assert!(!order.next().admits(second));
         assert!(order.next().admits(first));
         assert!(order.next().admits(second));
     }

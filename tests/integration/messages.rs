@@ -314,3 +314,38 @@ async fn history_is_paged_back_without_holes() {
     }
     assert_eq!(seqs, (1..=25).collect::<Vec<_>>());
 }
+
+/// Refused at once, before the socket had used the room: what comes after it waits all the same.
+#[tokio::test]
+async fn nothing_overtakes_a_send_that_was_refused_before_its_room_was_known() {
+    let database = TestDatabase::open().await;
+    let mut build = Build::over(database.store.clone());
+    build.flags = vec!["--rate-frames", "1", "--rate-sends-burst", "1"];
+    let salon = Instance::start(build);
+    let mut socket = salon.arrive("ada").await;
+    for _ in 0..2 {
+        socket.ask(json!({ "type": "ping" })).await;
+    }
+    let (first, second) = (ClientId::new(), ClientId::new());
+    let refused = socket.send_as("lobby", first, "first").await;
+    assert_eq!(refused["code"], "rate_limited", "{refused}");
+    for (id, expected) in [
+        (second, "behind"),
+        (first, "accepted"),
+        (second, "accepted"),
+    ] {
+        let answer = loop {
+            // Longer than the rate needs, so that only the order can refuse.
+            tokio::time::sleep(Duration::from_millis(1_100)).await;
+            let answer = socket.send_as("lobby", id, "again").await;
+            if answer["code"] != "rate_limited" {
+                break answer;
+            }
+        };
+        assert_eq!(
+            answer["code"].as_str().unwrap_or("accepted"),
+            expected,
+            "{answer}"
+        );
+    }
+}
