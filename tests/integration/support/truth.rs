@@ -68,8 +68,7 @@ pub(crate) async fn read_history(port: u16, token: &str, room: &str) -> Truth {
     loop {
         let after = rows.last().map_or(0, |row| row.seq);
         let url = format!("http://127.0.0.1:{port}/api/rooms/{room}/messages?after={after}");
-        let answer = client.get(url).bearer_auth(token).send().await.unwrap();
-        let page: Value = answer.error_for_status().unwrap().json().await.unwrap();
+        let page = read_page(&client, &url, token).await;
         let messages = page["messages"].as_array().unwrap();
         rows.extend(messages.iter().map(|message| Row {
             seq: message["seq"].as_i64().unwrap(),
@@ -178,4 +177,16 @@ pub(crate) async fn everybody_agrees(members: &[Member], truth: &Truth, port: u1
     }
     let history = read_history(port, &members[0].token, room).await;
     assert_eq!(history.rows, truth.rows, "history and database differ");
+}
+
+/// One page. A 503 may come for each pooled connection that a restart of the database left dead; it says to try again.
+async fn read_page(client: &reqwest::Client, url: &str, token: &str) -> Value {
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(15);
+    loop {
+        let answer = client.get(url).bearer_auth(token).send().await.unwrap();
+        if answer.status() != 503 || tokio::time::Instant::now() >= deadline {
+            return answer.error_for_status().unwrap().json().await.unwrap();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
 }
