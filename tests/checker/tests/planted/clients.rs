@@ -407,7 +407,13 @@ impl World {
 
     /// A session ends, at once, or with the bug only after a long while.
     pub(crate) fn revoke(&mut self, client: usize) {
-        if client == 0 || self.clients[client].gone || self.clients[client].sockets.is_empty() {
+        // Enough must stay for anything to happen at all.
+        let gone = self.clients.iter().filter(|client| client.gone).count();
+        if gone > 0
+            || client == 0
+            || self.clients[client].gone
+            || self.clients[client].sockets.is_empty()
+        {
             return;
         }
         let action = Action::Revoke {
