@@ -37,6 +37,11 @@ pub const ALL: &[(Kind, &str, &str)] = &[
         "Log lines thrown away because standard error did not take them",
     ),
     (
+        Kind::Gauge,
+        "salon_database_durable",
+        "1 while what the database confirms is on its disk, else 0",
+    ),
+    (
         Kind::Counter,
         "salon_changes_total",
         "Versioned changes committed",
@@ -64,7 +69,7 @@ pub const ALL: &[(Kind, &str, &str)] = &[
     (
         Kind::Counter,
         "salon_writer_refused_total",
-        "Changes refused because a lane was full",
+        "Changes refused because a lane was full, or did not come to them in time",
     ),
     (
         Kind::Counter,

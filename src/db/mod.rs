@@ -117,6 +117,12 @@ pub trait Store: Send + Sync + 'static {
     /// Whether the database answers, on a way of its own that a busy pool cannot block.
     async fn ping(&self) -> StoreResult<()>;
 
+    /// The database's own settings without which what it confirms may be lost (P1), by name, as they are now; empty
+    /// when an ack is durable. A database that cannot be set so answers as [`Store::ping`] does, on the same way.
+    async fn not_durable(&self) -> StoreResult<Vec<&'static str>> {
+        self.ping().await.map(|()| Vec::new())
+    }
+
     // --- accounts
 
     /// A user, its membership in the lobby and its first session, in one transaction.

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::consumer::Consumers;
 use crate::db::Store;
 use crate::feed::{Feeds, gate, heads};
+use crate::http::health;
 use crate::jobs;
 use crate::limits;
 use crate::metrics;
@@ -113,6 +114,7 @@ impl Server {
         let actors = CancellationToken::new();
         let runners = CancellationToken::new();
         start_actors(&parts, &consumers, &shutdown, &actors);
+        tokio::spawn(health::watch_durability(Arc::clone(&app), actors.clone()));
         let running = tokio::spawn(Arc::clone(&parts.assistant).run(runners.clone()));
 
         let closing = CancellationToken::new();

@@ -197,7 +197,10 @@ async fn instances_that_start_together_on_an_empty_database_all_serve() {
     let database = TestDatabase::shared().await;
     let empty = empty_database(database.server()).await;
     let url = database.server().url(&empty);
-    let settings = [("DATABASE_URL", url.as_str())];
+    let settings = [
+        ("DATABASE_URL", url.as_str()),
+        ("SALON_ALLOW_DATA_LOSS", "on"),
+    ];
     let starting = (0..3).map(|_| SalonProcess::start(&settings));
     let instances = futures_util::future::join_all(starting).await;
     let mut members = Vec::new();

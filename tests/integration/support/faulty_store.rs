@@ -164,6 +164,9 @@ impl Store for FaultyStore {
     async fn ping(&self) -> StoreResult<()> {
         self.inner.ping().await
     }
+    async fn not_durable(&self) -> StoreResult<Vec<&'static str>> {
+        self.inner.not_durable().await
+    }
     async fn create_account(
         &self,
         account: NewAccount,

@@ -16,11 +16,15 @@ mod room;
 mod settings;
 
 use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::pool::{Conn, Pools};
 use crate::db::changes::{Applied, Batch, Change, RoomApplied, RoomDone};
 use crate::db::{StoreError, StoreResult};
 use crate::ids::RoomId;
+use crate::limits;
 use judge::Judge;
 use questions::{Answers, Locking, Questions};
 
@@ -41,7 +45,8 @@ pub(super) async fn apply(pools: &Pools, batch: &Batch) -> StoreResult<Applied> 
 /// Locks what can be locked at once. A room that is written alone is waited for, on a connection of the few that may
 /// wait; only when it is locked, so that the usual case takes nothing from them.
 async fn lock(pools: &Pools, batch: &Batch, questions: &Questions) -> StoreResult<(Conn, Answers)> {
-    let mut connection = pools.shared().await?;
+    let deadline = Instant::now() + Duration::from_millis(limits::WRITE_MS);
+    let mut connection = pools.shared_until(deadline).await?;
     let answers = questions.ask(&mut connection, Locking::Skip).await?;
     let [only] = batch.rooms.as_slice() else {
         return Ok((connection, answers));
@@ -50,7 +55,7 @@ async fn lock(pools: &Pools, batch: &Batch, questions: &Questions) -> StoreResul
         return Ok((connection, answers));
     }
     connection.rollback().await;
-    let mut connection = pools.waiting().await?;
+    let mut connection = pools.waiting_until(deadline).await?;
     let answers = questions.ask(&mut connection, Locking::Wait).await?;
     Ok((connection, answers))
 }

@@ -1,0 +1,9 @@
+//! The fault matrix: each row as an injected fault with the behaviour and the number it requires. A test's name begins with
+//! its row. One file for each part that is broken.
+
+mod drain;
+mod durability;
+mod pooler;
+mod postgres;
+mod process;
+mod resources;
