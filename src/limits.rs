@@ -64,6 +64,12 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub const SOCKETS: usize = 100_000;
 /// HTTP connections at once, sockets not counted; above it a connection is closed at once.
 pub const HTTP_CONNECTIONS: usize = 20_000;
+/// Of the files a process may open, one in so many is kept from clients: for the database, Redis, providers, `/metrics`.
+pub const DESCRIPTORS_KEPT: usize = 8;
+/// At least so many of them.
+pub const DESCRIPTORS_KEPT_MIN: usize = 64;
+/// At most so many of them.
+pub const DESCRIPTORS_KEPT_MAX: usize = 4_096;
 /// Reading the headers of a request (slow loris).
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// One HTTP request that is not a stream and not `/api/chat`.
