@@ -32,6 +32,8 @@ pub(super) fn is_retryable(code: &str) -> bool {
 pub(super) struct Asker {
     pub(super) socket: SocketClient,
     room: String,
+    /// The first that was refused: nothing else is taken of this socket until it comes again (P10).
+    refused: Option<ClientId>,
 }
 
 impl Asker {
@@ -48,6 +50,7 @@ impl Asker {
         Self {
             socket,
             room: room.to_owned(),
+            refused: None,
         }
     }
 
@@ -80,6 +83,12 @@ impl Asker {
                 code: code_of(&frame),
                 took: began.elapsed(),
             });
+            let id = frame["client_id"].as_str().and_then(|id| id.parse().ok());
+            if frame["type"] == "message.accepted" {
+                self.refused = self.refused.filter(|refused| Some(*refused) != id);
+            } else {
+                self.refused = self.refused.or(id);
+            }
         }
         answers
     }
@@ -91,12 +100,9 @@ impl Asker {
         mut on: impl FnMut() -> bool,
     ) -> Vec<Answered> {
         let mut answers = Vec::new();
-        let mut client_id = ClientId::new();
         while on() {
+            let client_id = self.refused.unwrap_or_default();
             let answer = self.ask(client_id, "and on").await;
-            if answer.is_ack() {
-                client_id = ClientId::new();
-            }
             answers.push(answer);
             tokio::time::sleep(pause).await;
         }
@@ -106,7 +112,7 @@ impl Asker {
     /// Sends one message again and again until it is taken; how long that took.
     pub(super) async fn until_acked(&mut self, within: Duration) -> Duration {
         let began = Instant::now();
-        let client_id = ClientId::new();
+        let client_id = self.refused.unwrap_or_default();
         loop {
             let answer = self.ask(client_id, "once more").await;
             if answer.is_ack() {

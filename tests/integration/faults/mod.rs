@@ -3,6 +3,7 @@
 
 mod asking;
 mod deaths;
+mod disk;
 mod drain;
 mod durability;
 mod pooler;

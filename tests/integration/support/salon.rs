@@ -35,6 +35,13 @@ impl SalonProcess {
         salon
     }
 
+    /// The same of another program than the one that was built, such as another release's.
+    pub(crate) async fn start_program(program: &str, settings: &[(&str, &str)]) -> Self {
+        // The built program's path comes next, and is shifted away.
+        let below = ["sh", "-c", "shift; exec \"$0\" \"$@\"", program];
+        Self::start_below(&below, settings).await
+    }
+
     /// The same, but it need not become ready: waits until it lives.
     pub(crate) async fn start_unready(settings: &[(&str, &str)]) -> Self {
         let mut salon = Self::launch(Vec::new(), settings);
