@@ -280,6 +280,15 @@ pub trait Store: Send + Sync + 'static {
     /// stored; bisect.
     async fn apply(&self, batch: Batch) -> StoreResult<Applied>;
 
+    /// The same, but a room that is locked is `Locked` also when it is the only one: for a caller with others to write
+    /// meanwhile. A database without locks of rooms has nothing to skip.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    async fn apply_unless_locked(&self, batch: Batch) -> StoreResult<Applied> {
+        self.apply(batch).await
+    }
+
     // --- replies
 
     /// Takes up to `limit` replies: queued ones, and streaming ones whose lease ran out before anything was shown

@@ -1,6 +1,6 @@
 //! One lane of the writer: an actor with one transaction in flight. Started by `Writer`.
 //!
-//! A batch of several rooms never waits for a locked one: that room goes on alone, on a small budget of its own, and
+//! A batch never waits for a locked room, not even for its only one: that room goes on alone, on a small budget of its own, and
 //! its later changes queue behind it. A batch the database cannot store is halved until the culprit stands alone.
 //! A batch whose COMMIT's answer was lost is run again until its outcome is known (P5). Nothing waits for its turn for
 //! longer than `limits::WRITER_WAIT`, whatever the database does: then it is refused, to come again.
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::order::note_refusal;
-use super::outcome::settle;
+use super::outcome::{WhenLocked, settle};
 use super::{Job, Shared, Waiting};
 use crate::channel_layer::GroupName;
 use crate::db::StoreError;
@@ -90,7 +90,7 @@ impl Lane {
             let Some(first) = first else { break };
             let rooms = self.collect(first);
             let shared = Arc::clone(&self.shared);
-            let mut writing = write(&shared, rooms);
+            let mut writing = write(&shared, rooms, WhenLocked::Skip);
             let locked = loop {
                 let look_at = self.refuse_late();
                 tokio::select! {
@@ -201,7 +201,7 @@ impl Lane {
                 return refuse_all(locked.jobs, &not_its_turn(locked.rerun_of));
             };
             // Alone, a store waits for the lock and never answers `Locked`.
-            let refused = write(&shared, vec![locked]).await;
+            let refused = write(&shared, vec![locked], WhenLocked::Wait).await;
             for jobs in refused {
                 refuse_all(
                     jobs.jobs,
@@ -289,7 +289,11 @@ impl Collected {
 }
 
 /// Writes a batch, answers its jobs and publishes. Returns the rooms whose head was locked.
-fn write(shared: &Shared, rooms: Vec<RoomJobs>) -> BoxFuture<'_, Vec<RoomJobs>> {
+fn write(
+    shared: &Shared,
+    rooms: Vec<RoomJobs>,
+    when_locked: WhenLocked,
+) -> BoxFuture<'_, Vec<RoomJobs>> {
     Box::pin(async move {
         if rooms.is_empty() {
             return Vec::new();
@@ -297,12 +301,12 @@ fn write(shared: &Shared, rooms: Vec<RoomJobs>) -> BoxFuture<'_, Vec<RoomJobs>> 
         let began = Instant::now();
         let batch = batch_of(&rooms);
         let id = batch.id;
-        let (result, rerun) = settle(shared, batch).await;
+        let (result, rerun) = settle(shared, batch, when_locked).await;
         let rerun_of = rerun.then_some(id);
         metrics::histogram!("salon_writer_commit_seconds").record(began.elapsed().as_secs_f64());
         match result {
             Ok(applied) => finish(shared, rooms, applied, rerun_of),
-            Err(StoreError::Broken(cause)) => bisect(shared, rooms, cause).await,
+            Err(StoreError::Broken(cause)) => bisect(shared, rooms, cause, when_locked).await,
             Err(error) => {
                 let refusal = error.into_refusal();
                 for room in rooms {
@@ -333,7 +337,12 @@ fn batch_of(rooms: &[RoomJobs]) -> Batch {
 }
 
 /// Halves a batch that cannot be stored; what stands alone is the culprit and alone gets the error.
-async fn bisect(shared: &Shared, mut rooms: Vec<RoomJobs>, cause: String) -> Vec<RoomJobs> {
+async fn bisect(
+    shared: &Shared,
+    mut rooms: Vec<RoomJobs>,
+    cause: String,
+    when_locked: WhenLocked,
+) -> Vec<RoomJobs> {
     let other_half = if rooms.len() > 1 {
         rooms.split_off(rooms.len() / 2)
     } else {
@@ -356,14 +365,14 @@ async fn bisect(shared: &Shared, mut rooms: Vec<RoomJobs>, cause: String) -> Vec
             }
         }
     };
-    let mut locked = write(shared, rooms).await;
+    let mut locked = write(shared, rooms, when_locked).await;
     if locked.is_empty() {
         let halves = other_half.into_iter().map(|half| RoomJobs {
             jobs: still_admitted(half.jobs),
             ..half
         });
         let halves = halves.filter(|half| !half.jobs.is_empty()).collect();
-        locked.extend(write(shared, halves).await);
+        locked.extend(write(shared, halves, when_locked).await);
     } else {
         // One room's order: what was locked keeps what comes behind it.
         for half in other_half {

@@ -13,15 +13,36 @@ use crate::limits;
 /// Between two tries at a batch whose outcome is unknown.
 const RERUN_PAUSE: Duration = Duration::from_millis(100);
 
+/// What is done about a room that another transaction has locked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum WhenLocked {
+    /// It is left for later: others wait for their turn behind this batch.
+    Skip,
+    /// It is waited for.
+    Wait,
+}
+
+async fn apply(
+    shared: &Shared,
+    batch: Batch,
+    when_locked: WhenLocked,
+) -> Result<Applied, StoreError> {
+    match when_locked {
+        WhenLocked::Skip => shared.store.apply_unless_locked(batch).await,
+        WhenLocked::Wait => shared.store.apply(batch).await,
+    }
+}
+
 /// Runs a batch until its outcome is known. Once a COMMIT's answer was lost, at most until [`limits::OUTCOME_TIMEOUT`]
 /// after the batch began: a run that still waits then goes on without anybody to tell.
 pub(super) async fn settle(
     shared: &Shared,
     mut batch: Batch,
+    when_locked: WhenLocked,
 ) -> (Result<Applied, StoreError>, bool) {
     let give_up_at = Instant::now() + limits::OUTCOME_TIMEOUT;
     if !batch.rerun {
-        match shared.store.apply(batch.clone()).await {
+        match apply(shared, batch.clone(), when_locked).await {
             Err(StoreError::CommitUnknown(cause)) => {
                 metrics::counter!("salon_writer_lost_commits_total").increment(1);
                 tracing::debug!(%cause, "the answer to a COMMIT was lost; its batch runs again");
@@ -33,7 +54,7 @@ pub(super) async fn settle(
     }
     let mut cause = "no answer in time".to_owned();
     loop {
-        let again = shared.store.apply(batch.clone());
+        let again = apply(shared, batch.clone(), when_locked);
         match tokio::time::timeout_at(give_up_at, again).await {
             // Once a COMMIT may have happened, no refusal means any more that nothing was written.
             Ok(Err(StoreError::Broken(cause))) => {

@@ -247,6 +247,10 @@ impl Store for PostgresStore {
         run!(self, |pools| apply::apply(pools, &batch))
     }
 
+    async fn apply_unless_locked(&self, batch: Batch) -> StoreResult<Applied> {
+        run!(self, |pools| apply::apply_unless_locked(pools, &batch))
+    }
+
     async fn claim_replies(&self, owner: InstanceId, limit: i64) -> StoreResult<Vec<ClaimedReply>> {
         run!(self, |pools| replies::claim(pools, owner, limit))
     }

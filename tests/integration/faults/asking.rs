@@ -59,6 +59,11 @@ impl Asker {
         self.ask_these(&[client_id], body).await.remove(0)
     }
 
+    /// The same under the id that was refused first, or a new one.
+    pub(super) async fn ask_again(&mut self, body: &str) -> Answered {
+        self.ask(self.refused.unwrap_or_default(), body).await
+    }
+
     /// Sends so many at once and waits for every answer.
     pub(super) async fn ask_many(&mut self, count: usize, body: &str) -> Vec<Answered> {
         let ids: Vec<ClientId> = (0..count).map(|_| ClientId::new()).collect();
@@ -101,8 +106,7 @@ impl Asker {
     ) -> Vec<Answered> {
         let mut answers = Vec::new();
         while on() {
-            let client_id = self.refused.unwrap_or_default();
-            let answer = self.ask(client_id, "and on").await;
+            let answer = self.ask_again("and on").await;
             answers.push(answer);
             tokio::time::sleep(pause).await;
         }

@@ -144,7 +144,7 @@ async fn f52_a_frame_that_makes_a_consumer_panic_closes_that_socket_only() {
     bystander.join("lobby").await;
     // On the consumer's own task: the first send asks who the assistant is. On a task of its own: a page of history.
     for method in ["assistant", "history"] {
-        let mut victim = salon.arrive(method).await;
+        let mut victim = salon.arrive(&format!("{method}-victim")).await;
         victim.join("lobby").await;
         store.panic_in(method);
         let frame = if method == "assistant" {
@@ -161,7 +161,7 @@ async fn f52_a_frame_that_makes_a_consumer_panic_closes_that_socket_only() {
         // Nobody else noticed, and the victim comes back.
         let ack = bystander.send("lobby", "still here").await;
         assert_eq!(ack["type"], "message.accepted");
-        let mut again = salon.arrive(method).await;
+        let mut again = salon.arrive(&format!("{method}-again")).await;
         again.join("lobby").await;
         assert_eq!(
             again.send("lobby", "back").await["type"],

@@ -299,6 +299,15 @@ impl Store for FaultyStore {
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {
         self.faulty_apply(batch).await
     }
+    async fn apply_unless_locked(&self, batch: Batch) -> StoreResult<Applied> {
+        if let [only] = batch.rooms.as_slice()
+            && self.locked.borrow().contains(&only.room)
+        {
+            let rooms = vec![RoomApplied::Locked];
+            return Ok(Applied { rooms });
+        }
+        self.faulty_apply(batch).await
+    }
     async fn claim_replies(&self, owner: InstanceId, limit: i64) -> StoreResult<Vec<ClaimedReply>> {
         self.inner.claim_replies(owner, limit).await
     }
