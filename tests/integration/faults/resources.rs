@@ -194,18 +194,8 @@ async fn f43_a_clock_that_is_an_hour_off_and_jumps_changes_nothing() {
         ("SALON_SCRIPTED_DELAY_MS", "60"),
     ];
     settings.extend(GENEROUS);
-    let preload = format!("LD_PRELOAD={}", library.display());
-    let file = format!("FAKETIME_TIMESTAMP_FILE={}", offset.display());
-    let below = [
-        "env",
-        preload.as_str(),
-        file.as_str(),
-        "FAKETIME_NO_CACHE=1",
-        "FAKETIME_DONT_FAKE_MONOTONIC=1",
-        "DONT_FAKE_MONOTONIC=1",
-    ];
     let (wrong, right) = tokio::join!(
-        SalonProcess::start_below(&below, &settings),
+        start_with_clock(&library, &offset, &settings),
         SalonProcess::start(&settings)
     );
     let mut members = Member::join_many(wrong.port(), 4, ROOM).await;
@@ -256,6 +246,25 @@ async fn f43_a_clock_that_is_an_hour_off_and_jumps_changes_nothing() {
         said > 0 && !log.contains("panicked") && !log.contains("stood still"),
         "{log}"
     );
+}
+
+/// An instance whose clock is off by what the file says, at every moment; how long things take it sees rightly.
+async fn start_with_clock(
+    library: &Path,
+    offset: &Path,
+    settings: &[(&str, &str)],
+) -> SalonProcess {
+    let preload = format!("LD_PRELOAD={}", library.display());
+    let file = format!("FAKETIME_TIMESTAMP_FILE={}", offset.display());
+    let below = [
+        "env",
+        preload.as_str(),
+        file.as_str(),
+        "FAKETIME_NO_CACHE=1",
+        "FAKETIME_DONT_FAKE_MONOTONIC=1",
+        "DONT_FAKE_MONOTONIC=1",
+    ];
+    SalonProcess::start_below(&below, settings).await
 }
 
 /// Times in the room are the database's, in its order, and no lease was taken away from a runner that lived.
