@@ -15,7 +15,7 @@ use tokio::task::{Id as TaskId, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::order::note_refusal;
+use super::order::note_outcome;
 use super::outcome::{WhenLocked, settle};
 use super::{Job, Shared, Waiting};
 use crate::channel_layer::GroupName;
@@ -436,9 +436,7 @@ fn finish(
             let outcome = outcomes
                 .next()
                 .unwrap_or_else(|| Err(ErrorCode::Internal.into()));
-            if let Err(refusal) = &outcome {
-                note_refusal(job.order.as_ref(), &job.change, refusal);
-            }
+            note_outcome(job.order.as_ref(), &job.change, &outcome);
             (job.answer)(outcome);
         }
         if let Some(publication) = publication {

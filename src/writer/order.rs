@@ -5,9 +5,10 @@
 //! The consumer may refuse a send while earlier ones still wait in the lane; those go on, so each send carries its
 //! place in the order.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::db::changes::Change;
+use crate::db::changes::{Change, Outcome};
 use crate::error::Refusal;
 use crate::ids::ClientId;
 use crate::limits;
@@ -22,6 +23,9 @@ struct State {
     count: u64,
     /// The place and the id of the first refused one.
     refused: Option<(u64, ClientId)>,
+    /// Those that were refused behind it, in their order: the next of them counts when the first is accepted after all,
+    /// by a copy of it that was under way.
+    behind: VecDeque<ClientId>,
     /// Between these places, both left out, every send is over: it came behind a refused one, which has come again since.
     /// Some may still wait in the lane, and their turn would be before that of what comes again.
     over: Vec<(u64, u64)>,
@@ -35,6 +39,7 @@ impl State {
 
     /// The first refused one comes again, or all does, from this place on.
     fn comes_again(&mut self, refused: u64, from: u64) {
+        self.behind.clear();
         if from > refused + 1 {
             if self.over.len() >= limits::REFUSED_RANGES {
                 self.over.remove(0);
@@ -112,9 +117,48 @@ impl SendPlace {
         if state.is_over(self.number) {
             return;
         }
-        if state.refused.is_none_or(|(number, _)| self.number < number) {
-            state.refused = Some((self.number, client_id));
+        match state.refused {
+            None => state.refused = Some((self.number, client_id)),
+            Some((number, first)) if self.number < number => {
+                state.refused = Some((self.number, client_id));
+                if first != client_id {
+                    state.behind.push_front(first);
+                }
+            }
+            Some((_, first)) => {
+                let is_new = first != client_id && !state.behind.contains(&client_id);
+                if is_new && state.behind.len() < limits::IN_FLIGHT_PER_SOCKET {
+                    state.behind.push_back(client_id);
+                }
+            }
         }
+    }
+
+    /// Notes that a send was accepted: whoever sent it has no reason to send it again, so it holds back nothing.
+    pub fn accepted(&self, client_id: ClientId) {
+        let mut state = self.order.lock();
+        state.behind.retain(|refused| *refused != client_id);
+        if let Some((number, first)) = state.refused
+            && first == client_id
+        {
+            state.refused = state.behind.pop_front().map(|next| (number, next));
+        }
+    }
+}
+
+/// Notes what became of a send.
+pub(crate) fn note_outcome(
+    place: Option<&SendPlace>,
+    change: &Change,
+    outcome: &Result<Outcome, Refusal>,
+) {
+    match outcome {
+        Ok(_) => {
+            if let (Some(place), Change::Post(post)) = (place, change) {
+                place.accepted(post.client_id);
+            }
+        }
+        Err(refusal) => note_refusal(place, change, refusal),
     }
 }
 
@@ -167,6 +211,30 @@ mod tests {
         assert!(!first[3].admits(ids[3]));
         assert!(again[2].admits(ids[2]));
         assert!(again[3].admits(ids[3]));
+    }
+
+    #[test]
+    fn a_refused_send_that_was_accepted_after_all_holds_back_only_what_was_refused_behind_it() {
+        let ids: Vec<ClientId> = (0..4).map(|_| ClientId::new()).collect();
+        let order = Arc::new(SendOrder::default());
+        let under_way = order.next();
+        assert!(under_way.admits(ids[0]));
+        // It comes again while it is under way, with others behind it, and waits for too long.
+        let again: Vec<SendPlace> = ids.iter().map(|_| order.next()).collect();
+        again[0].refused(ids[0]);
+        again[1].refused(ids[1]);
+        assert!(!again[2].admits(ids[2]));
+        again[2].refused(ids[2]);
+        under_way.accepted(ids[0]);
+        // Nobody sends the first again; the second must come before the fourth.
+        assert!(!again[3].admits(ids[3]));
+        again[3].refused(ids[3]);
+        for id in &ids[1..] {
+            let place = order.next();
+            assert!(place.admits(*id));
+            place.accepted(*id);
+        }
+        assert!(order.next().admits(ClientId::new()));
     }
 
     #[test]
