@@ -2,6 +2,7 @@
 //! test that needs a whole server. The only place that knows which store, layer and model a configuration means.
 
 mod build;
+mod files;
 mod listen;
 mod nudges;
 
@@ -13,18 +14,22 @@ use tokio_util::sync::CancellationToken;
 
 pub use build::{migrate, open_layer, open_store};
 
+use crate::app::App;
 use crate::channel_layer::ChannelLayer;
 use crate::chat::assistant::Assistant;
 use crate::config::Config;
 use crate::consumer::Consumers;
+use crate::consumer::connections::Connections;
 use crate::db::Store;
 use crate::feed::{Feeds, gate, heads};
+use crate::http::health;
 use crate::jobs;
 use crate::limits;
 use crate::metrics;
 use crate::routes;
 use crate::shutdown::Shutdown;
 use crate::writer::Writer;
+use files::Files;
 
 /// Why nothing was started: a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +101,7 @@ impl Server {
             parts,
             ..
         } = self;
-        let app = crate::app::App::new(
+        let app = App::new(
             Arc::clone(&config),
             Arc::clone(&parts.store),
             Arc::clone(&parts.layer),
@@ -104,7 +109,7 @@ impl Server {
             parts.model.clone(),
             shutdown.clone(),
         );
-        let connections = Arc::default();
+        let connections: Arc<Connections> = Arc::default();
         let consumers = Arc::new(Consumers::new(
             Arc::clone(&parts.chat),
             Arc::clone(&connections),
@@ -112,24 +117,23 @@ impl Server {
         ));
         let actors = CancellationToken::new();
         let runners = CancellationToken::new();
-        start_actors(&parts, &consumers, &shutdown, &actors);
+        start_actors(&parts, &app, &consumers, &actors);
         let running = tokio::spawn(Arc::clone(&parts.assistant).run(runners.clone()));
 
         let closing = CancellationToken::new();
         let router = routes::router(app, Arc::clone(&consumers));
         let accepting = shutdown.spawn(
             "listener",
-            listen::serve(listener, router, shutdown.clone(), closing.clone()),
-        );
-        if let Some(listener) = metrics_listener {
-            let router = routes::metrics_router();
-            tokio::spawn(listen::serve(
+            listen::serve(
                 listener,
                 router,
-                Shutdown::new(),
-                actors.clone(),
-            ));
-            tokio::spawn(metrics::upkeep());
+                shutdown.clone(),
+                closing.clone(),
+                Files::of_clients(&connections),
+            ),
+        );
+        if let Some(listener) = metrics_listener {
+            serve_metrics(listener, &actors);
         }
 
         shutdown.stopping().await;
@@ -158,13 +162,28 @@ impl Server {
     }
 }
 
+/// `/metrics`, until the very end, on a listener of its own.
+fn serve_metrics(listener: TcpListener, actors: &CancellationToken) {
+    let router = routes::metrics_router();
+    tokio::spawn(listen::serve(
+        listener,
+        router,
+        Shutdown::new(),
+        actors.clone(),
+        Files::kept(),
+    ));
+    tokio::spawn(metrics::upkeep());
+}
+
 /// What runs beside the requests until the very end.
 fn start_actors(
     parts: &Parts,
+    app: &Arc<App>,
     consumers: &Arc<Consumers>,
-    shutdown: &Shutdown,
     actors: &CancellationToken,
 ) {
+    let shutdown = &app.shutdown;
+    tokio::spawn(health::watch_durability(Arc::clone(app), actors.clone()));
     let store = || Arc::clone(&parts.store);
     tokio::spawn(heads::check_heads(
         parts.feeds.clone(),
