@@ -71,6 +71,7 @@ where
 {
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(limits::BEAT) => {}
         }

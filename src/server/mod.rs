@@ -3,7 +3,7 @@
 
 mod build;
 mod listen;
-mod nudges;
+pub mod nudges;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -69,8 +69,9 @@ impl Lane {
             let first = if let Some(job) = self.deferred.pop_front() {
                 Some(job)
             } else {
+                // Jobs last: they may come without end, the others cannot.
                 tokio::select! {
-                    job = self.inbox.recv() => job.inspect(|job| self.taken(job)),
+                    biased;
                     Some(ended) = self.alone.join_next_with_id() => {
                         self.unstuck(ended);
                         continue;
@@ -79,6 +80,7 @@ impl Lane {
                         self.inbox.close();
                         continue;
                     }
+                    job = self.inbox.recv() => job.inspect(|job| self.taken(job)),
                 }
             };
             let Some(first) = first else { break };

@@ -280,6 +280,7 @@ where
             }
         }
         tokio::select! {
+            biased;
             verdict = lease.decided() => return Err(verdict),
             () = tokio::time::sleep(RETRY) => {}
         }
