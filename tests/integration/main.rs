@@ -33,6 +33,7 @@ mod removals;
 mod replies;
 mod runners;
 mod sessions;
+mod simulation;
 mod slow_reader;
 mod store;
 mod support;

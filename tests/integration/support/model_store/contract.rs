@@ -161,7 +161,7 @@ impl Store for ModelStore {
     }
 
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {
-        self.unit(|tables, now| tables.apply(&batch, now))
+        self.apply_now(&batch)
     }
 
     async fn claim_replies(&self, owner: InstanceId, limit: i64) -> StoreResult<Vec<ClaimedReply>> {

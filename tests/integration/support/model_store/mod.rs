@@ -16,10 +16,11 @@ mod tables;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
+use salon::db::changes::{Applied, Batch};
 use salon::db::{StoreError, StoreResult};
 use salon::error::{ErrorCode, Refusal};
 
-pub(crate) use tables::{Reply, Tables};
+pub(crate) use tables::{Change, Reply, Room, Tables};
 
 /// A moment of the database's clock.
 pub(crate) type Moment = DateTime<Utc>;
@@ -42,6 +43,11 @@ impl ModelStore {
     /// Everything in it, for judges.
     pub(crate) fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a batch, now.
+    pub(crate) fn apply_now(&self, batch: &Batch) -> StoreResult<Applied> {
+        self.unit(|tables, now| tables.apply(batch, now))
     }
 
     /// Runs one unit of work.
