@@ -51,6 +51,8 @@ pub(super) struct Book {
     pub(super) cursor: Version,
     /// The room's head as the join told it: a removal above it ends this subscription.
     proof: Version,
+    /// Where the first page began: what is older comes only when it changes.
+    pub(super) window: Seq,
     /// The version of each message held.
     pub(super) held: BTreeMap<Seq, Version>,
     growing: BTreeMap<Seq, Growing>,
@@ -78,6 +80,7 @@ impl Book {
             epoch: None,
             cursor: 0,
             proof: 0,
+            window: 1,
             held: BTreeMap::new(),
             growing: BTreeMap::new(),
             pending: VecDeque::new(),
@@ -133,6 +136,7 @@ impl Book {
             self.upsert(message)?;
         }
         if first {
+            self.window = self.held.first_key_value().map_or(1, |(seq, _)| *seq);
             self.page_is_whole(truth)?;
         }
         for reply in list(&frame["replies"]) {
@@ -143,10 +147,7 @@ impl Book {
 
     /// The page is the room as it was at the cursor.
     fn page_is_whole(&self, truth: &Room) -> Check {
-        let Some((&lowest, _)) = self.held.first_key_value() else {
-            return Ok(());
-        };
-        for (seq, message) in truth.messages.range(lowest..) {
+        for (seq, message) in truth.messages.range(self.window..) {
             let version = message.row.version;
             if version <= self.cursor && self.held.get(seq) != Some(&version) {
                 return fail(format!("a page without message {seq} at {version}"));

@@ -94,7 +94,7 @@ impl Client {
                 match incoming {
                     Incoming::Text(text) => {
                         let shown = String::from_utf8_lossy(&text);
-                        trace.note(format_args!("client {} ← {shown:.160}", self.number));
+                        trace.note(format_args!("client {} ← {shown:.420}", self.number));
                         self.take(&text, tables, now)?;
                     }
                     Incoming::Close(code) => {

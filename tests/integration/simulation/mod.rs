@@ -2,7 +2,8 @@
 //! instances, over an in-memory wire and the model of the store, on clocks that stand still unless the simulation lets them go
 //! on. Everything random follows from one seed, so a seed that fails fails again, exactly.
 //!
-//! - `SALON_SIM_SEED=7 cargo test --locked simulation::seeds` runs one seed and tells its last steps.
+//! - `SALON_SIM_SEED=7 cargo test --locked simulation::seeds` runs one seed; if it fails it tells its last steps
+//!   (`SALON_SIM_LINES=100000`: all of them).
 //! - `SALON_SIM_SEEDS=100000 cargo test --locked simulation::seeds` runs many (`SALON_SIM_FIRST` the number of the first).
 //!
 //! [`world`] is what there is, [`events`] what happens to it, [`book`] and [`judge`] what must hold: P1 to P4 and P7 to
@@ -28,4 +29,11 @@ type Check = Result<(), String>;
 
 fn fail(what: String) -> Check {
     Err(what)
+}
+
+/// A number of the environment.
+fn setting(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }

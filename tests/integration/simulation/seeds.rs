@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::setting;
 use super::world::World;
 
 /// Steps of one run.
@@ -44,15 +45,6 @@ fn run(seed: u64, steps: u64) -> Run {
             )
         }),
     }
-}
-
-/// A number of the environment.
-fn setting(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{name} is no number: {text}")),
-    )
 }
 
 /// Runs seeds on every core until one fails.

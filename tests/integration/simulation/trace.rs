@@ -5,13 +5,16 @@ use std::collections::VecDeque;
 use std::fmt::{Arguments, Write};
 use std::hash::{DefaultHasher, Hasher};
 
-/// Lines that are kept.
-const KEPT: usize = 80;
+use super::setting;
+
+/// Lines that are kept, unless `SALON_SIM_LINES` says otherwise.
+const KEPT: u64 = 80;
 
 /// The record of one run.
 pub(super) struct Trace {
     hasher: DefaultHasher,
     lines: VecDeque<String>,
+    kept: usize,
     pub(super) now_ms: u64,
 }
 
@@ -19,14 +22,15 @@ impl Trace {
     pub(super) fn new() -> Self {
         Self {
             hasher: DefaultHasher::new(),
-            lines: VecDeque::with_capacity(KEPT),
+            lines: VecDeque::new(),
+            kept: usize::try_from(setting("SALON_SIM_LINES").unwrap_or(KEPT)).unwrap(),
             now_ms: 0,
         }
     }
 
     /// Notes what happened now.
     pub(super) fn note(&mut self, what: Arguments<'_>) {
-        let mut line = match self.lines.len() < KEPT {
+        let mut line = match self.lines.len() < self.kept {
             true => String::new(),
             false => self.lines.pop_front().unwrap_or_default(),
         };
