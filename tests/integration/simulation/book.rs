@@ -49,8 +49,6 @@ pub(super) struct Book {
     pub(super) standing: Standing,
     pub(super) epoch: Option<String>,
     pub(super) cursor: Version,
-    /// The room's head as the join told it: a removal above it ends this subscription.
-    proof: Version,
     /// Where the first page began: what is older comes only when it changes.
     pub(super) window: Seq,
     /// The version of each message held.
@@ -79,7 +77,6 @@ impl Book {
             },
             epoch: None,
             cursor: 0,
-            proof: 0,
             window: 1,
             held: BTreeMap::new(),
             growing: BTreeMap::new(),
@@ -105,6 +102,20 @@ impl Book {
         }
     }
 
+    /// The last frame of a subscription; a join under way goes on.
+    pub(super) fn removed(&mut self, join_at: u64) {
+        self.standing = match self.standing {
+            Standing::Joining { since, .. } => Standing::Joining {
+                since,
+                again: false,
+            },
+            _ => Standing::Out {
+                join_at,
+                again: false,
+            },
+        };
+    }
+
     /// The answer to a join.
     pub(super) fn joined(&mut self, frame: &Value, truth: &Room) -> Check {
         if !matches!(self.standing, Standing::Joining { .. }) {
@@ -114,12 +125,12 @@ impl Book {
             return fail(format!("a reset for no reason: {frame}"));
         }
         let version = number(&frame["room"]["version"]);
-        self.proof = number(&frame["head"]);
+        let head = number(&frame["head"]);
         if self.epoch.is_some() && version != self.cursor {
             return fail(format!("joined at {version}, not at {}", self.cursor));
         }
-        if self.proof > truth.head.version || version > self.proof {
-            return fail(format!("joined at {version} of {}", self.proof));
+        if head > truth.head.version || version > head {
+            return fail(format!("joined at {version} of {}", head));
         }
         self.standing = Standing::Joined;
         let first = self.epoch.is_none();
@@ -210,7 +221,7 @@ impl Book {
         }
     }
 
-    /// P7: nothing above a removal that this subscription's proof does not outlive.
+    /// P7: nothing above a removal.
     fn may_see(&mut self, version: Version, truth: &Room) -> Check {
         for change in &truth.written[self.looked_through..] {
             if let StoredChange::Log(log) = change
@@ -221,12 +232,9 @@ impl Book {
             }
         }
         self.looked_through = truth.written.len();
-        let is_member = truth.members.contains_key(&self.user);
-        let removed = self.removals.iter().rfind(|removed| **removed <= version);
-        match removed {
-            Some(removed)
-                if self.proof < *removed || !is_member && self.removals.last() == Some(removed) =>
-            {
+        // Whoever was added again may see what lies between, once it has proved so.
+        match self.removals.last() {
+            Some(removed) if *removed <= version && !truth.members.contains_key(&self.user) => {
                 fail(format!("removed at {removed}, and sees {version}"))
             }
             _ => Ok(()),
@@ -258,9 +266,12 @@ impl Book {
             }
             return Ok(());
         }
-        let Some(growing) = self.growing.remove(&seq) else {
+        // What is recent is told as it happened, also when the join told of a later attempt.
+        let ended = |growing: &&Growing| growing.attempt <= attempt;
+        if self.growing.get(&seq).filter(ended).is_none() {
             return Ok(());
-        };
+        }
+        let growing = self.growing.remove(&seq).unwrap_or_default();
         let (stored, assembled) = (text(&message["body"]), growing.text.as_str());
         let fits = stored.starts_with(assembled)
             || message["state"] == "interrupted" && assembled.starts_with(stored);
@@ -283,7 +294,8 @@ impl Book {
         let (first, count) = (number(&frame["chunk"]), number(&frame["count"]));
         let piece = text(&frame["text"]);
         let Some(growing) = self.growing.get_mut(&seq) else {
-            return fail(format!("nothing is being written there, and got {frame}"));
+            // Of an unknown or settled reply: ignored, says the wire.
+            return Ok(());
         };
         if attempt < growing.attempt {
             return Ok(());

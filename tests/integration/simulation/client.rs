@@ -157,10 +157,7 @@ impl Client {
             "reply.delta" => book.delta(&frame),
             "message.accepted" => book.accepted(&frame, truth),
             "room.removed" => {
-                book.standing = Standing::Out {
-                    join_at: now + 300,
-                    again: false,
-                };
+                book.removed(now + 300);
                 Ok(())
             }
             "error" => refused(book, &frame, now),

@@ -151,7 +151,7 @@ impl World {
             1 => Change::SetMember {
                 actor,
                 user,
-                role: Role::Reader,
+                role: Role::Member,
             },
             _ => Change::SetMember {
                 actor,

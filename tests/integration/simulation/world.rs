@@ -232,7 +232,7 @@ impl World {
         let client = &mut self.clients[number];
         if client.socket.is_none() && client.connect_at <= now_ms && !running.is_empty() {
             let node = self.dice.pick(&running);
-            let pipe_bytes = self.dice.pick(&[256, 4_096, 65_536, 65_536]);
+            let pipe_bytes = self.dice.pick(&[2_048, 8_192, 65_536, 65_536]);
             self.trace
                 .note(format_args!("client {number} connects to {node}"));
             let instance = self.places[node].node.as_ref().unwrap();
