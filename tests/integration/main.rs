@@ -26,6 +26,7 @@ mod llm;
 mod markdown;
 mod messages;
 mod operate_document;
+mod planted;
 mod promises_document;
 mod protocol_document;
 mod providers;

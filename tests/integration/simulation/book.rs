@@ -375,9 +375,35 @@ impl Book {
         }
     }
 
-    /// A send that may work later: all that is pending goes out again, in order, then.
-    pub(super) fn refused_for_now(&mut self, resend_at: u64) {
+    /// A send that may work later: all that is pending goes out again, in order, then. One that had been answered before
+    /// is not sent a third time: joining again clears its way.
+    ///
+    /// Whatever says that nothing was done must be right (P5): only `outcome_unknown` may be of a message that is stored.
+    pub(super) fn refused_for_now(
+        &mut self,
+        client_id: ClientId,
+        code: &str,
+        resend_at: u64,
+        truth: &Room,
+    ) -> Check {
+        let mut pending = self.pending.iter();
+        let only_try = pending.any(|one| one.client_id == client_id && one.tries == 1);
+        let stored =
+            |row: &MessageRow| row.client_id == Some(client_id) && row.author.id == self.user;
+        if only_try
+            && code != "outcome_unknown"
+            && truth.messages.values().any(|message| stored(&message.row))
+        {
+            return fail(format!("{client_id} was refused as {code}, and is stored"));
+        }
+        if self.acked.contains_key(&client_id) && self.standing == Standing::Joined {
+            self.standing = Standing::Out {
+                join_at: resend_at,
+                again: true,
+            };
+        }
         self.resend_at.get_or_insert(resend_at);
+        Ok(())
     }
 }
 

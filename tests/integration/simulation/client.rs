@@ -10,7 +10,7 @@ use super::book::{Book, Pending, Standing, text};
 use super::frames::{Frames, Incoming};
 use super::trace::Trace;
 use super::{Check, fail};
-use crate::support::model_store::Tables;
+use crate::support::model_store::{Room, Tables};
 
 /// A client that hears no answer for so long tries elsewhere.
 const PATIENCE_MS: u64 = 7_000;
@@ -160,7 +160,7 @@ impl Client {
                 book.removed(now + 300);
                 Ok(())
             }
-            "error" => refused(book, &frame, now),
+            "error" => refused(book, &frame, now, truth),
             "ok" => Ok(()),
             other => fail(format!("an unexpected {other}: {frame}")),
         }
@@ -248,7 +248,7 @@ fn join(book: &mut Book, frames: &mut Frames, now: u64, again: bool) {
 }
 
 /// An `error`: of a join, of a send, or of anything else.
-fn refused(book: &mut Book, frame: &Value, now: u64) -> Check {
+fn refused(book: &mut Book, frame: &Value, now: u64, truth: &Room) -> Check {
     let code = text(&frame["code"]);
     let is_retryable = RETRYABLE.contains(&code);
     let wait = frame["retry_after_ms"].as_u64().unwrap_or(100).min(300);
@@ -261,8 +261,8 @@ fn refused(book: &mut Book, frame: &Value, now: u64) -> Check {
             Ok(())
         }
         Some("m") if is_retryable => {
-            book.refused_for_now(now + wait);
-            Ok(())
+            let client_id = text(&frame["client_id"]).parse().unwrap();
+            book.refused_for_now(client_id, code, now + wait, truth)
         }
         Some("m") if may_be => {
             book.refused_for_good(text(&frame["client_id"]).parse().unwrap());

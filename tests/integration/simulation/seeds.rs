@@ -38,13 +38,31 @@ fn run(seed: u64, steps: u64) -> Run {
         hash: world.trace.hash(),
         simulated_ms: world.trace.now_ms,
         messages,
-        failure: judged.err().map(|why| {
-            format!(
-                "{}\n\nseed {seed}: {why}\n\nagain: SALON_SIM_SEED={seed} cargo test --locked simulation::seeds\n",
-                world.trace.tail()
-            )
-        }),
+        failure: judged
+            .err()
+            .map(|why| format!("{}\n\n{}", world.trace.tail(), told(seed, &why))),
     }
+}
+
+/// Runs one seed; a panic is a failure like any other.
+fn caught(seed: u64) -> Run {
+    std::panic::catch_unwind(|| run(seed, STEPS)).unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+        Run {
+            hash: 0,
+            simulated_ms: 0,
+            messages: 0,
+            failure: Some(told(seed, said.unwrap_or("a panic"))),
+        }
+    })
+}
+
+/// What is said of a seed that failed.
+fn told(seed: u64, why: &str) -> String {
+    format!(
+        "seed {seed}: {why}\n\nagain: SALON_SIM_SEED={seed} cargo test --locked simulation::seeds\n"
+    )
 }
 
 /// Runs seeds on every core until one fails.
@@ -62,7 +80,7 @@ fn run_all(first: u64, count: u64) -> Option<String> {
                     if seed >= first + count {
                         break;
                     }
-                    let run = run(seed, STEPS);
+                    let run = caught(seed);
                     messages.fetch_add(run.messages as u64, Ordering::Relaxed);
                     if let Some(why) = run.failure {
                         failed.store(true, Ordering::Relaxed);
