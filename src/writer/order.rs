@@ -3,8 +3,9 @@
 //! could overtake the one before it. Shared between the consumer and the lane.
 //!
 //! The consumer may refuse a send while earlier ones still wait in the lane; those go on, so each send carries its
-//! place in the order.
+//! place in the order. A join clears the way for what is sent after it, never for what was pipelined before.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::db::changes::Change;
@@ -21,6 +22,24 @@ struct State {
     count: u64,
     /// The place and the id of the first refused one.
     refused: Option<(u64, ClientId)>,
+    /// What is shared by the sends since the last join that cleared the way.
+    since_join: Arc<SinceJoin>,
+}
+
+/// The sends between two joins.
+#[derive(Debug)]
+struct SinceJoin {
+    /// What comes here or behind was pipelined behind a refused send when the room was joined again: the client sends
+    /// all of it again.
+    cut: AtomicU64,
+}
+
+impl Default for SinceJoin {
+    fn default() -> Self {
+        Self {
+            cut: AtomicU64::new(u64::MAX),
+        }
+    }
 }
 
 /// The place of one send in its order.
@@ -29,6 +48,7 @@ pub struct SendPlace {
     /// The order it is in.
     pub order: Arc<SendOrder>,
     number: u64,
+    since_join: Arc<SinceJoin>,
 }
 
 impl SendOrder {
@@ -40,6 +60,7 @@ impl SendOrder {
         SendPlace {
             order: Arc::clone(self),
             number: state.count,
+            since_join: Arc::clone(&state.since_join),
         }
     }
 
@@ -49,12 +70,17 @@ impl SendOrder {
         Self(Mutex::new(State {
             count: 0,
             refused: Some((0, client_id)),
+            ..State::default()
         }))
     }
 
     /// The room was joined again: the client resends from where it stands.
     pub fn reset(&self) {
-        self.lock().refused = None;
+        let mut state = self.lock();
+        if let Some((number, _)) = state.refused.take() {
+            state.since_join.cut.store(number, Ordering::Relaxed);
+            state.since_join = Arc::default();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -67,6 +93,9 @@ impl SendPlace {
     #[must_use]
     pub fn admits(&self, client_id: ClientId) -> bool {
         let mut state = self.order.lock();
+        if self.is_cut() {
+            return false;
+        }
         match state.refused {
             Some((_, first)) if first == client_id => {
                 state.refused = None;
@@ -80,9 +109,17 @@ impl SendPlace {
     /// Notes that this send was refused but may work later. Only the first of the order counts.
     pub fn refused(&self, client_id: ClientId) {
         let mut state = self.order.lock();
+        if self.is_cut() {
+            return;
+        }
         if state.refused.is_none_or(|(number, _)| self.number < number) {
             state.refused = Some((self.number, client_id));
         }
+    }
+
+    /// Whether it was pipelined behind a refused send before a join cleared the way. Asked under the order's lock.
+    fn is_cut(&self) -> bool {
+        self.number >= self.since_join.cut.load(Ordering::Relaxed)
     }
 }
 
@@ -115,6 +152,20 @@ mod tests {
         let (first, second) = (ClientId::new(), ClientId::new());
         let order = Arc::new(SendOrder::held_back_by(first));
         assert!(!order.next().admits(second));
+        assert!(order.next().admits(first));
+        assert!(order.next().admits(second));
+    }
+
+    #[test]
+    fn a_join_clears_the_way_only_for_what_follows_it() {
+        let (first, second) = (ClientId::new(), ClientId::new());
+        let order = Arc::new(SendOrder::default());
+        let (one, two) = (order.next(), order.next());
+        one.refused(first);
+        // The second still waits in the lane when the room is joined again.
+        order.reset();
+        assert!(!two.admits(second));
+        two.refused(second);
         assert!(order.next().admits(first));
         assert!(order.next().admits(second));
     }

@@ -150,7 +150,15 @@ impl Book {
             self.window = self.held.first_key_value().map_or(1, |(seq, _)| *seq);
             self.page_is_whole(truth)?;
         }
-        for reply in list(&frame["replies"]) {
+        let told = list(&frame["replies"]);
+        for (seq, growing) in &mut self.growing {
+            // Held from nothing, where this instance does not know of the reply yet.
+            if !told.iter().any(|reply| reply["seq"] == *seq) {
+                growing.chunks = 0;
+                growing.text.clear();
+            }
+        }
+        for reply in told {
             self.running(reply)?;
         }
         Ok(())
