@@ -4,7 +4,7 @@
 mod build;
 mod files;
 mod listen;
-mod nudges;
+pub mod nudges;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

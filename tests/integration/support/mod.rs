@@ -14,6 +14,7 @@ pub(crate) mod haproxy;
 pub(crate) mod instance;
 pub(crate) mod lossy_layer;
 pub(crate) mod member;
+pub(crate) mod model_store;
 pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
 pub(crate) mod process;
