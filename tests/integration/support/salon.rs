@@ -47,6 +47,11 @@ impl SalonProcess {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// The folder of its embedded database.
     pub(crate) fn data(&self) -> std::path::PathBuf {
         self.folder.path().join("data")
