@@ -2,9 +2,7 @@
 //! which the checker judges. A test target of its own, so that nothing else runs beside it.
 //!
 //! `cargo test --test chaos` is the run in brief, part of `tests/run`. `tests/chaos` is the long one: many segments, each
-//! with a seed of its own, the same code. What the environment may say: `SALON_CHAOS_SEED`, `SALON_CHAOS_KEEP`,
-//! `SALON_CHAOS_FOLDER`, and for a look at a few faults alone `SALON_CHAOS_ROWS`, `SALON_CHAOS_FAULTS`,
-//! `SALON_CHAOS_ACKED`.
+//! with a seed of its own, the same code; its `--help` says what each variable of the environment means that `plan` reads.
 
 #![allow(
     clippy::indexing_slicing,
@@ -20,6 +18,7 @@ mod crowd;
 mod deployment;
 mod faults;
 mod load;
+mod long;
 mod plan;
 mod recorder;
 mod schedule;
@@ -27,42 +26,39 @@ mod segment;
 #[path = "../support/mod.rs"]
 #[expect(unused_imports, reason = "not every helper is of use here")]
 mod support;
+mod table;
 mod tally;
 mod verdict;
 mod world;
 
-use plan::Plan;
+use plan::{Long, Plan};
 
-/// Threads of the run: proxies and clients, beside the servers that they talk to.
-const THREADS: usize = 2;
-
+/// In brief, or, when the environment asks for segments, at length.
 #[test]
-fn chaos_in_brief_loses_nothing() {
+fn chaos_in_brief_or_at_length_loses_nothing() {
+    match Long::wanted() {
+        Some(long) => long::run(&long),
+        None => brief(),
+    }
+}
+
+fn brief() {
     let plan = Plan::brief();
+    let seed = plan.seed;
     let folder = tempfile::Builder::new()
         .prefix("salon-chaos-")
         .tempdir_in(plan::folder())
         .unwrap();
-    let seed = plan.seed;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(THREADS)
-        .enable_all()
-        .build()
-        .unwrap();
-    let path = folder.path().to_owned();
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        runtime.block_on(segment::run(plan, &path))
-    }));
-    let good = result.as_ref().is_ok_and(verdict::Verdict::is_good);
-    if let Ok(verdict) = &result {
-        eprintln!("{verdict:#?}");
-    }
+    let verdict = long::run_segment(plan, folder.path());
+    let good = verdict.as_ref().is_some_and(verdict::Verdict::is_good);
+    eprintln!("{}", table::of(verdict.as_slice()));
     if !good || plan::keeps() {
         let kept = folder.keep();
-        eprintln!(
-            "seed {seed}; history and logs in {}; again: SALON_CHAOS_SEED={seed} cargo test --test chaos chaos_in_brief",
-            kept.display()
-        );
+        eprintln!("history, logs and judgement are in {}", kept.display());
+        eprintln!("again: SALON_CHAOS_SEED={seed} cargo test --locked --test chaos chaos_in");
     }
-    assert!(good, "chaos with seed {seed}");
+    if let Some(verdict) = verdict {
+        verdict.check();
+    }
+    assert!(good, "chaos with seed {seed} came to no verdict");
 }

@@ -67,7 +67,8 @@ impl Tally {
                     _ => None,
                 };
                 if let Some(id) = &id {
-                    self.sent.entry(id.clone()).or_insert((t, false));
+                    // One that was given up counts anew when it is taken up again.
+                    self.sent.entry(id.clone()).or_insert((t, false)).0 = t;
                 }
                 let open = Open {
                     at: t,

@@ -1,6 +1,8 @@
 //! What came of one segment: its figures, what it must have reached, and the checker's word on its history.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 use std::time::Duration;
 
@@ -68,10 +70,36 @@ impl Verdict {
     }
 
     /// Has the checker judge the history.
-    pub(crate) fn judge(&mut self, _history: &Path) {
+    pub(crate) fn judge(&mut self, history: &Path) {
+        let report = salon_checker::check_file(history).unwrap();
+        let file = File::open(history).unwrap();
+        let lines = salon_checker::show::lines_of(&report, BufReader::new(file)).unwrap();
+        std::fs::write(
+            history.with_file_name("judgement.txt"),
+            salon_checker::show::text(&report, &lines),
+        )
+        .unwrap();
+        let violations = report.violations.iter();
+        self.violations = violations
+            .map(|violation| format!("{:?}: {}", violation.check, violation.said))
+            .collect();
+        let malformed = report.malformed.iter();
+        self.complaints
+            .extend(malformed.map(|bad| format!("line {}: {}", bad.line, bad.said)));
         if self.caught_up_ms.is_none() {
             self.complaints.push("not everybody caught up".to_owned());
         }
+    }
+
+    /// Fails when anything is wrong.
+    pub(crate) fn check(&self) {
+        assert!(
+            self.is_good(),
+            "seed {}: {:#?} {:#?}",
+            self.seed,
+            self.violations,
+            self.complaints
+        );
     }
 
     /// Whether nothing at all is wrong.

@@ -9,6 +9,7 @@ use salon_checker::record::{Side, What};
 use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{WebSocketStream, client_async};
@@ -36,8 +37,8 @@ type Socket = WebSocketStream<TcpStream>;
 /// Connects, converses, and comes back, until the session ends.
 pub(super) async fn stay(shared: Arc<Shared>) {
     let mut failures = 0;
-    // The socket that a move left behind, until it has ended.
-    let mut left: Option<AbortOnDropHandle<()>> = None;
+    // The sockets that moves left behind, until they have ended.
+    let mut left = JoinSet::new();
     while !shared.state.lock().unwrap().signed_out {
         let connecting = tokio::time::timeout(PATIENCE, connect(&shared));
         if let Ok(Ok(socket)) = connecting.await {
@@ -50,11 +51,12 @@ pub(super) async fn stay(shared: Arc<Shared>) {
                 _ = &mut life => {}
                 () = shared.moving.notified() => {
                     let overlap = Duration::from_millis(shared.overlap_ms.load(Ordering::Relaxed));
-                    left = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+                    left.spawn(async move {
                         tokio::time::sleep(overlap).await;
                         retire.notify_one();
                         let _ = life.await;
-                    })));
+                    });
+                    while left.try_join_next().is_some() {}
                     continue;
                 }
             }
@@ -64,7 +66,7 @@ pub(super) async fn stay(shared: Arc<Shared>) {
         failures = (failures + 1).min(5);
         tokio::time::sleep(longest.mul_f64(rand::random_range(0.0..1.0))).await;
     }
-    drop(left);
+    while left.join_next().await.is_some() {}
 }
 
 async fn connect(shared: &Shared) -> Result<Socket, Box<dyn std::error::Error + Send + Sync>> {
