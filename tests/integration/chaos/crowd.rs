@@ -60,13 +60,14 @@ impl Crowd {
         let mut join = |name: String, rooms: Vec<String>, habits: Habits| {
             let (api, keeper) = (&api, &keeper);
             arrived += 1;
-            // Whoever is easily slow stands at the instances themselves, without a balancer's buffers between.
-            let ways = if habits.narrow {
-                deployment.instance_ways(arrived)
-            } else {
-                deployment.ways(arrived)
-            };
+            let number = arrived;
             async move {
+                // Whoever is easily slow stands at an instance itself, without anybody's buffers between.
+                let ways = if habits.narrow {
+                    deployment.instance_ports(number).await
+                } else {
+                    deployment.ways(number)
+                };
                 let session = api.sign_up(&name).await;
                 for room in rooms.iter().filter(|room| *room != LOBBY) {
                     let added = api.add(keeper, room, &name).await;

@@ -135,6 +135,16 @@ impl Deployment {
         rotated(&self.links.clients, number)
     }
 
+    /// The instances themselves: no proxy's buffers are between.
+    pub(crate) async fn instance_ports(&self, number: usize) -> Vec<u16> {
+        let mut ports = Vec::new();
+        for instance in &self.instances {
+            ports.push(instance.lock().await.port());
+        }
+        ports.rotate_left(number % INSTANCES);
+        ports
+    }
+
     /// The ways past the balancer.
     pub(crate) fn instance_ways(&self, number: usize) -> Vec<u16> {
         rotated(&self.links.instances, number)

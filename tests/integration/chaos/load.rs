@@ -17,7 +17,7 @@ use super::crowd::{CLUB, LOBBY};
 use super::world::World;
 
 /// Sends of one client without an answer; above it the client waits.
-const UNANSWERED: usize = 60;
+pub(crate) const UNANSWERED: usize = 60;
 /// What a client that had to wait makes up for, in seconds of its pace.
 const OWED_S: f64 = 15.0;
 /// How often each client sends what it owes.

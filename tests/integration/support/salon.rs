@@ -89,6 +89,18 @@ impl SalonProcess {
         self.wait_until_ready(START_WITHIN).await;
     }
 
+    /// The same with these settings besides its own, this once.
+    pub(crate) async fn restart_with(&mut self, more: &[(&str, &str)]) {
+        self.process.kill();
+        let mut settings = self.settings.clone();
+        settings.extend(
+            more.iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
+        self.process = launch(&self.folder, self.port, &settings);
+        self.wait_until_ready(START_WITHIN).await;
+    }
+
     /// All that it has logged since the first start.
     pub(crate) fn log_text(&self) -> String {
         self.process.log_text()

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::recorder::Recorder;
-pub(crate) use state::{Pending, State};
+pub(crate) use state::{Pending, Room, State};
 
 /// A signed-in user.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rand::Rng;
 
-use super::{DATABASE, EVERYTHING, Fault, INSTANCES, Kind, PROVIDER, REDIS};
+use super::{CLIENTS, DATABASE, EVERYTHING, Fault, INSTANCES, Kind, PROVIDER, REDIS};
 use crate::deployment::INSTANCES as COUNT;
 use crate::load::ask_the_assistant;
 use crate::support::fault_proxy::{FaultProxy, Way};
@@ -100,6 +100,18 @@ pub(super) const KINDS: &[Kind] = &[
             Box::new(KilledRunner {
                 seed: draws.random(),
                 instance: 0,
+            })
+        },
+    },
+    Kind {
+        row: "F49",
+        parts: DATABASE | INSTANCES | CLIENTS,
+        lasts_ms: (2_000, 5_000),
+        heals_ms: 300,
+        make: |draws| {
+            Box::new(NoDescriptors {
+                instance: draws.random_range(0..COUNT),
+                before: String::new(),
             })
         },
     },
@@ -282,6 +294,48 @@ impl Fault for KilledRunner {
 
     async fn heal(&mut self, world: &Arc<World>) {
         start(world, self.instance).await;
+    }
+}
+
+/// F49: no file can be opened any more, and no connection accepted.
+struct NoDescriptors {
+    instance: usize,
+    /// What it could open before.
+    before: String,
+}
+
+impl NoDescriptors {
+    /// Sets the soft limit on open files, the hard one stays; what it was.
+    async fn limit(&self, world: &World, files: &str) -> String {
+        let pid = world.deployment.instances[self.instance].lock().await.pid();
+        let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        let line = limits
+            .lines()
+            .find_map(|line| line.strip_prefix("Max open files"));
+        let before = line.and_then(|line| line.split_whitespace().next());
+        let set = std::process::Command::new("prlimit")
+            .args(["--pid", &pid.to_string()])
+            .arg(format!("--nofile={files}:"))
+            .status();
+        assert!(set.unwrap().success());
+        before.unwrap().to_owned()
+    }
+}
+
+#[async_trait(?Send)]
+impl Fault for NoDescriptors {
+    fn what(&self) -> String {
+        format!("instance {} has no descriptor left", self.instance)
+    }
+
+    async fn begin(&mut self, world: &Arc<World>) {
+        self.before = self.limit(world, "16").await;
+        // Somebody wants in, on every instance.
+        world.deployment.links.clients[0].cut();
+    }
+
+    async fn heal(&mut self, world: &Arc<World>) {
+        self.limit(world, &self.before).await;
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod balancer;
 mod client;
+mod clock;
 mod instance;
 mod pooler;
 mod postgres;
@@ -60,11 +61,12 @@ pub(crate) struct Kind {
 
 /// Every kind there is.
 pub(crate) fn catalogue() -> Vec<&'static Kind> {
-    let files: [&'static [Kind]; 7] = [
+    let files: [&'static [Kind]; 8] = [
         redis::KINDS,
         postgres::KINDS,
         pooler::KINDS,
         instance::KINDS,
+        clock::KINDS,
         balancer::KINDS,
         client::KINDS,
         provider::KINDS,

@@ -17,6 +17,16 @@ const CONSOLE: Duration = Duration::from_secs(8);
 /// The kinds of this file.
 pub(super) const KINDS: &[Kind] = &[
     Kind {
+        row: "F21",
+        parts: DATABASE | INSTANCES,
+        lasts_ms: (3_000, 6_000),
+        heals_ms: 200,
+        make: |draws| {
+            let delay = Duration::from_millis(draws.random_range(20..120));
+            Box::new(UsedUp { delay })
+        },
+    },
+    Kind {
         row: "F22",
         parts: DATABASE | INSTANCES,
         lasts_ms: (800, 2_500),
@@ -50,6 +60,38 @@ pub(super) const KINDS: &[Kind] = &[
         make: |_| Box::new(Rotating),
     },
 ];
+
+/// F21: two server connections are all there are, and every statement is slow.
+struct UsedUp {
+    delay: Duration,
+}
+
+/// `default_pool_size` of `deploy/pgbouncer.ini`.
+const POOL_SIZE: u32 = 40;
+
+#[async_trait(?Send)]
+impl Fault for UsedUp {
+    fn what(&self) -> String {
+        format!(
+            "PgBouncer has two server connections, {} ms away each way",
+            self.delay.as_millis()
+        )
+    }
+
+    async fn begin(&mut self, world: &Arc<World>) {
+        let pooler = world.deployment.pooler.lock().await;
+        pooler.admin("SET default_pool_size = 2").await;
+        pooler.admin("RECONNECT").await;
+        world.deployment.links.postgres.delay(self.delay);
+    }
+
+    async fn heal(&mut self, world: &Arc<World>) {
+        world.deployment.links.postgres.heal();
+        let pooler = world.deployment.pooler.lock().await;
+        let size = format!("SET default_pool_size = {POOL_SIZE}");
+        pooler.admin(&size).await;
+    }
+}
 
 /// F22: an instance's connections break in the middle of their transactions.
 struct Cut {

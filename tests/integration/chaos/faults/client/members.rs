@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use salon_checker::record::{Action, What};
 use tokio_util::sync::CancellationToken;
 
 use super::Fault;
 use crate::api::{Answer, Api};
-use crate::client::Client;
+use crate::client::{Client, Room};
 use crate::crowd::CLUB;
+use crate::load::{UNANSWERED, message_id, words};
 use crate::world::World;
 
 /// Tries of one change before the run has failed.
@@ -49,6 +51,8 @@ impl Fault for Removals {
 
     async fn begin(&mut self, world: &Arc<World>) {
         let (world, stop, seed) = (Arc::clone(world), self.stop.clone(), self.seed);
+        let talking = talk_in_club(Arc::clone(&world), stop.clone(), seed ^ 1);
+        let talking = tokio::spawn(talking);
         self.task = Some(tokio::spawn(async move {
             let mut draws = StdRng::seed_from_u64(seed);
             let mut turn = 0;
@@ -60,6 +64,7 @@ impl Fault for Removals {
                 tokio::time::sleep(Duration::from_millis(draws.random_range(50..600))).await;
                 add(&world, victim).await;
             }
+            talking.await.unwrap();
         }));
     }
 
@@ -67,6 +72,28 @@ impl Fault for Removals {
         self.stop.cancel();
         if let Some(task) = self.task.take() {
             task.await.unwrap();
+        }
+    }
+}
+
+/// Messages of the club's members, those that are being removed among them, so that some are always in flight.
+async fn talk_in_club(world: Arc<World>, stop: CancellationToken, seed: u64) {
+    let mut draws = StdRng::seed_from_u64(seed);
+    let all = world.crowd.talkers.iter().chain(&world.crowd.victims);
+    let members: Vec<&Client> = all
+        .filter(|client| client.state().rooms.contains_key(CLUB))
+        .collect();
+    while !stop.is_cancelled() {
+        tokio::time::sleep(Duration::from_millis(draws.random_range(5..25))).await;
+        let client = members.choose(&mut draws).unwrap();
+        let may = |room: &Room| !room.out && room.pending.len() < UNANSWERED;
+        if client.state().rooms.get(CLUB).is_some_and(may) {
+            let own = format!(
+                "{} at the club {:016x}",
+                client.name(),
+                draws.random::<u64>()
+            );
+            client.send(CLUB, &message_id(&mut draws), &words(&own, &mut draws));
         }
     }
 }

@@ -12,8 +12,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{BALANCER, CLIENTS, DATABASE, Fault, INSTANCES, Kind, REDIS};
 use crate::client::Client;
-use crate::crowd::{DENS, NARROW};
-use crate::load::{ask_the_assistant, message_id};
+use crate::crowd::{DENS, LOBBY, NARROW};
+use crate::load::{ask_the_assistant, message_id, words};
 use crate::support::fault_proxy::FaultProxy;
 use crate::world::World;
 
@@ -94,6 +94,17 @@ pub(super) const KINDS: &[Kind] = &[
         lasts_ms: (500, 1_000),
         heals_ms: 5_000,
         make: |_| Box::new(members::SignOut::default()),
+    },
+    Kind {
+        row: "F53",
+        parts: CLIENTS,
+        lasts_ms: (1_000, 2_500),
+        heals_ms: 1_000,
+        make: |draws| {
+            Box::new(HotRoom {
+                seed: draws.random(),
+            })
+        },
     },
 ];
 
@@ -259,4 +270,35 @@ impl Fault for Moving {
             client.move_to(&world.deployment.ways(number), Duration::from_millis(200));
         }
     }
+}
+
+/// F53: everybody bursts out in one room.
+struct HotRoom {
+    seed: u64,
+}
+
+/// Messages of one talker in a burst.
+const BURST: usize = 40;
+
+#[async_trait(?Send)]
+impl Fault for HotRoom {
+    fn what(&self) -> String {
+        format!("every talker says {BURST} things at once in the lobby")
+    }
+
+    async fn begin(&mut self, world: &Arc<World>) {
+        let mut draws = StdRng::seed_from_u64(self.seed);
+        for client in &world.crowd.talkers {
+            for number in 0..BURST {
+                let own = format!(
+                    "{} bursts {number} {:016x}",
+                    client.name(),
+                    draws.random::<u64>()
+                );
+                client.send(LOBBY, &message_id(&mut draws), &words(&own, &mut draws));
+            }
+        }
+    }
+
+    async fn heal(&mut self, _world: &Arc<World>) {}
 }
