@@ -103,7 +103,7 @@ async fn talk(world: &World, index: usize, rate: f64, mut draws: StdRng) {
             leaver = crowd.leaver();
             leaver.as_ref()
         };
-        while owed >= 1.0 && client.state().pending() < UNANSWERED {
+        while owed >= 1.0 && !client.is_deaf() && client.state().pending() < UNANSWERED {
             owed -= 1.0;
             if let Some(room) = draw_room(client, &mut draws) {
                 count += 1;

@@ -184,6 +184,12 @@ impl Client {
         *self.shared.deaf_until.lock().unwrap() = Some(Instant::now() + time);
     }
 
+    /// Whether it reads nothing now.
+    pub(crate) fn is_deaf(&self) -> bool {
+        let deaf = *self.shared.deaf_until.lock().unwrap();
+        deaf.is_some_and(|until| until > Instant::now())
+    }
+
     /// Reads again.
     pub(crate) fn hear_again(&self) {
         *self.shared.deaf_until.lock().unwrap() = None;
