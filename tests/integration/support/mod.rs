@@ -8,6 +8,7 @@ pub(crate) mod cluster;
 pub(crate) mod communicator;
 pub(crate) mod event_stream;
 pub(crate) mod fake_provider;
+pub(crate) mod fault_proxy;
 pub(crate) mod faulty_store;
 pub(crate) mod haproxy;
 pub(crate) mod instance;
