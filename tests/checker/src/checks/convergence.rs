@@ -118,7 +118,13 @@ impl Place<'_> {
                 format!("{who} is back, but was never let into {slug} again")
             });
         }
-        for standing in sockets {
+        // A client may follow a room on one of its sockets only.
+        let follows = |standing: &&&Standing| matches!(standing.state, State::Joined | State::Deaf);
+        let one_follows = sockets.iter().any(|standing| follows(&standing));
+        for standing in sockets
+            .iter()
+            .filter(|standing| !one_follows || follows(standing))
+        {
             let at_head = standing.epoch == Some(self.head.epoch) && standing.cursor >= head;
             if standing.state == State::Joined && at_head {
                 continue;

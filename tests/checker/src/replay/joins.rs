@@ -32,7 +32,13 @@ impl SocketReplay<'_> {
     }
 
     /// A join was refused. One that may pass leaves the socket as deaf as it was.
-    pub(super) fn refused(&mut self, room: Option<Name>, reference: Option<Name>, code: Name) {
+    pub(super) fn refused(
+        &mut self,
+        room: Option<Name>,
+        reference: Option<Name>,
+        code: Name,
+        event: &Event,
+    ) {
         let passing = PASSING.contains(&self.history.names.text(code));
         let Some(reference) = reference else {
             return;
@@ -48,6 +54,7 @@ impl SocketReplay<'_> {
             if place.pending.len() == before {
                 continue;
             }
+            (place.line, place.t) = (event.line, event.t);
             place.state = match place.state {
                 State::Never if passing => State::Never,
                 State::Removed => State::Removed,

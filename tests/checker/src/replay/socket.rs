@@ -139,7 +139,10 @@ impl<'a> SocketReplay<'a> {
                 };
                 self.join(*room, pending);
             }
-            Seen::Leave { room } => self.place(*room).state = State::Left,
+            Seen::Leave { room } => {
+                let place = self.place(*room);
+                (place.state, place.line, place.t) = (State::Left, event.line, event.t);
+            }
             Seen::Joined(joined) => self.joined(joined, event),
             Seen::Message {
                 room,
@@ -186,7 +189,7 @@ impl<'a> SocketReplay<'a> {
                 room,
                 reference,
                 code,
-            } => self.refused(*room, *reference, *code),
+            } => self.refused(*room, *reference, *code, event),
             Seen::Accepted { .. } | Seen::Other => {}
         }
     }
