@@ -50,6 +50,8 @@ pub const ROOMS_PER_JOIN: usize = 100;
 pub const IN_FLIGHT_PER_SOCKET: usize = 256;
 /// Rooms in which one socket may have had a send refused before the room was known to it.
 pub const REFUSED_EARLY: usize = 16;
+/// Refusals of one socket's sends to one room behind which something may still wait; more than one is rare.
+pub const REFUSED_SPANS: usize = 16;
 /// Bytes of tungstenite's read buffer. Its default of 128 KiB is really resident, for every socket.
 pub const READ_BUFFER_BYTES: usize = 1024;
 /// The server's ping, and `heartbeat_ms` of `welcome`.
