@@ -169,7 +169,7 @@ impl World {
         };
         let slug = self.rooms[room].slug;
         let mut changes = self.rooms[room].after(held.cursor);
-        let removal = self.removal(client, room, held.proof, &changes);
+        let removal = self.removal(client, held.proof, &changes);
         if let Some(removal) = removal {
             changes.retain(|change| change.version() < removal);
         }
@@ -208,13 +208,7 @@ impl World {
     }
 
     /// The removal that cuts this reader, unless the bug keeps it.
-    fn removal(
-        &mut self,
-        client: usize,
-        room: usize,
-        proof: i64,
-        changes: &[Change],
-    ) -> Option<i64> {
+    fn removal(&mut self, client: usize, proof: i64, changes: &[Change]) -> Option<i64> {
         let user = &self.clients[client].user;
         let removal = changes.iter().find_map(|change| match change {
             Change::Log((version, "removed", whom)) if whom == user && *version > proof => {
