@@ -46,7 +46,7 @@ impl Plan {
             bound: Duration::from_secs(20),
             at_most: Duration::from_secs(300),
         }
-        .as_wanted()
+        .with_wanted_size()
     }
 
     /// One segment of the long run with this seed.
@@ -61,11 +61,11 @@ impl Plan {
             at_most: Duration::from_secs(600),
             ..Self::brief()
         }
-        .as_wanted()
+        .with_wanted_size()
     }
 
     /// What the environment says of its size.
-    fn as_wanted(mut self) -> Self {
+    fn with_wanted_size(mut self) -> Self {
         if let Ok(rows) = std::env::var("SALON_CHAOS_ROWS") {
             self.rows = rows.split(',').map(str::to_owned).collect();
             self.kinds = 1;

@@ -87,7 +87,7 @@ async fn shake(world: &Arc<World>) -> Result<(), String> {
     world.recorder.note(What::Healed {
         bound_ms: u64::try_from(world.plan.bound.as_millis()).unwrap(),
     });
-    shaken.map_err(|_| format!("the faults took more than {:?}", world.plan.at_most))
+    shaken.map_err(|late| format!("the faults took too long: {late}"))
 }
 
 /// Waits until everybody has everything and nothing is unsettled; after how long, if at all.

@@ -162,7 +162,6 @@ async fn until_done<F: Future<Output = Answer>>(
 }
 
 /// F48: Redis is down when a user signs out; then the user comes back with a new session.
-#[derive(Default)]
 pub(super) struct SignOut;
 
 #[async_trait(?Send)]

@@ -93,7 +93,7 @@ pub(super) const KINDS: &[Kind] = &[
         parts: CLIENTS | INSTANCES | DATABASE | BALANCER | REDIS,
         lasts_ms: (500, 1_000),
         heals_ms: 5_000,
-        make: |_| Box::new(members::SignOut::default()),
+        make: |_| Box::new(members::SignOut),
     },
     Kind {
         row: "F53",
