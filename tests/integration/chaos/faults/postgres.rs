@@ -201,7 +201,7 @@ impl Fault for TooMany {
             None => &connect(&url).await.expect("a connection"),
         };
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                   WHERE backend_type = 'client backend' AND application_name <> 'guest'";
+                   WHERE backend_type = 'client backend' AND application_name <> 'guest' AND pid <> pg_backend_pid()";
         client.batch_execute(end).await.unwrap();
         self.fill(&guest).await;
     }
