@@ -196,6 +196,27 @@ mod tests {
     }
 
     #[test]
+    fn what_waited_behind_a_refused_send_does_not_overtake_its_second_try() {
+        let (first, second, third) = (ClientId::new(), ClientId::new(), ClientId::new());
+        let order = Arc::new(SendOrder::default());
+        let (one, two, three) = (order.next(), order.next(), order.next());
+        // All three wait for a room that is locked; the first is refused, comes again, and the others wait still.
+        assert!(one.admits(first) && two.admits(second) && three.admits(third));
+        one.refused(first);
+        let again = order.next();
+        assert!(again.admits(first));
+        for (place, id) in [(&two, second), (&three, third)] {
+            assert!(!place.admits(id));
+            // As whoever is told no is noted; it is not the one to wait for.
+            place.refused(id);
+        }
+        // It is asked about once more when its room is no longer locked.
+        assert!(again.admits(first));
+        assert!(order.next().admits(second));
+        assert!(order.next().admits(third));
+    }
+
+    #[test]
     fn what_still_waits_from_before_cannot_hold_back_what_comes_again() {
         let ids: Vec<ClientId> = (0..4).map(|_| ClientId::new()).collect();
         let order = Arc::new(SendOrder::default());

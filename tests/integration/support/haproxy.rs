@@ -15,6 +15,8 @@ pub(crate) struct HaproxyServer {
     folder: TempDir,
     port: u16,
     instances: Vec<u16>,
+    /// Processes that a reload replaced and that still serve what they had.
+    replaced: Vec<OwnedProcess>,
 }
 
 impl HaproxyServer {
@@ -23,12 +25,13 @@ impl HaproxyServer {
         assert!((1..=SERVERS_MAX).contains(&instances.len()));
         let folder = TempDir::new().unwrap();
         let port = free_port();
-        let process = launch(&folder, port, instances);
+        let process = launch(&folder, port, instances, &[]);
         let mut server = Self {
             process,
             folder,
             port,
             instances: instances.to_vec(),
+            replaced: Vec::new(),
         };
         server.process.wait_for_port(port, START_WITHIN).await;
         server
@@ -49,20 +52,41 @@ impl HaproxyServer {
         self.process.kill();
     }
 
+    /// All that it has logged since the first start.
+    pub(crate) fn log_text(&self) -> String {
+        self.process.log_text()
+    }
+
+    /// A new process takes the port over; the old one keeps the connections it has until [`Self::end_replaced`].
+    pub(crate) async fn reload(&mut self) {
+        let old = self.process.pid().to_string();
+        let new = launch(&self.folder, self.port, &self.instances, &["-sf", &old]);
+        let replaced = std::mem::replace(&mut self.process, new);
+        self.replaced.push(replaced);
+        self.process.wait_for_port(self.port, START_WITHIN).await;
+    }
+
+    /// Ends what reloads left behind, as `hard-stop-after` does: its connections break.
+    pub(crate) fn end_replaced(&mut self) {
+        self.replaced.clear();
+    }
+
     /// Starts again on the same port.
     pub(crate) async fn restart(&mut self) {
+        self.end_replaced();
         self.process.kill();
-        self.process = launch(&self.folder, self.port, &self.instances);
+        self.process = launch(&self.folder, self.port, &self.instances, &[]);
         self.process.wait_for_port(self.port, START_WITHIN).await;
     }
 }
 
-fn launch(folder: &TempDir, port: u16, instances: &[u16]) -> OwnedProcess {
+fn launch(folder: &TempDir, port: u16, instances: &[u16], more: &[&str]) -> OwnedProcess {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/haproxy.cfg");
     let mut command = owned_command("haproxy");
     command
         .args(["-db", "-f"])
         .arg(file)
+        .args(more)
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("BALANCER_LISTEN", format!("127.0.0.1:{port}"));

@@ -25,6 +25,9 @@ struct Send {
     acked: (u64, u32),
 }
 
+/// A user, or a client of one that the history never named.
+type Author = Result<Name, usize>;
+
 /// Something that happens to a send; at the same moment, beginnings come before what they may be judged by.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Moment {
@@ -83,14 +86,20 @@ pub(super) fn check(history: &History, sightings: &Sightings, report: &mut Repor
 /// The acked sends of each room, one for each id.
 fn sends(history: &History) -> HashMap<Name, Vec<Send>> {
     let mut all: HashMap<(Name, usize, Name), Send> = HashMap::new();
-    let mut first: HashMap<(Name, usize, Name), (u64, u32)> = HashMap::new();
+    // Whose session ended may send again with a new one, as another client: an id is its user's.
+    let mut first: HashMap<(Name, Author, Name), (u64, u32)> = HashMap::new();
     // By their `t`, so the first try comes first.
     for op in &history.ops {
         let Act::Send { room, id, .. } = op.act else {
             continue;
         };
         let key = (room, op.client, id);
-        let first = *first.entry(key).or_insert((op.t, op.line));
+        let user = history
+            .clients
+            .get(op.client)
+            .and_then(|client| client.user);
+        let user = user.ok_or(op.client);
+        let first = *first.entry((room, user, id)).or_insert((op.t, op.line));
         let Some((end, Some(seq))) = op.ok().map(|(end, acked)| (end, acked.seq)) else {
             continue;
         };

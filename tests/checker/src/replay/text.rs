@@ -127,6 +127,11 @@ impl Texts {
         let attempt = message.attempt.unwrap_or(0);
         let state = history.names.text(message.state);
         if state == "queued" {
+            // The greeting told of a later attempt than the version that is caught up on: that one runs on.
+            let held = self.replies.get(&message.seq);
+            if held.is_some_and(|held| !held.settled && held.attempt > attempt) {
+                return Ok(false);
+            }
             let reply = Growing {
                 attempt,
                 over: attempt,
