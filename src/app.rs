@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::auth::Auth;
 use crate::channel_layer::ChannelLayer;
@@ -36,6 +37,8 @@ pub struct App {
     pub requests: KeyedLimiter<UserId>,
     /// Messages posted over HTTP by user, at the rate one socket has for its sends.
     pub sends: KeyedLimiter<UserId>,
+    /// Whether the log was told that what the database confirms may be lost.
+    pub told_not_durable: AtomicBool,
 }
 
 impl App {
@@ -63,6 +66,7 @@ impl App {
             sign_ins: KeyedLimiter::new(sign_ins, limits::RATE_KEYS),
             requests: KeyedLimiter::new(requests, limits::RATE_KEYS),
             sends: KeyedLimiter::new(sends, limits::RATE_KEYS),
+            told_not_durable: AtomicBool::new(false),
         })
     }
 }

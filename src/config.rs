@@ -93,6 +93,15 @@ pub struct Config {
     )]
     pub migrate: Switch,
 
+    /// Serve although Postgres may lose what it has confirmed: with fsync, full_page_writes or synchronous_commit off
+    #[arg(
+        long,
+        env = "SALON_ALLOW_DATA_LOSS",
+        default_value = "off",
+        value_name = "on|off"
+    )]
+    pub allow_data_loss: Switch,
+
     /// Connections to Postgres
     #[arg(long, env = "SALON_DATABASE_POOL", default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..=500), value_name = "COUNT")]
     pub database_pool: u16,

@@ -64,6 +64,12 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub const SOCKETS: usize = 100_000;
 /// HTTP connections at once, sockets not counted; above it a connection is closed at once.
 pub const HTTP_CONNECTIONS: usize = 20_000;
+/// Of the files a process may open, one in so many is kept from clients: for the database, Redis, providers, `/metrics`.
+pub const DESCRIPTORS_KEPT: usize = 8;
+/// At least so many of them.
+pub const DESCRIPTORS_KEPT_MIN: usize = 64;
+/// At most so many of them.
+pub const DESCRIPTORS_KEPT_MAX: usize = 4_096;
 /// Reading the headers of a request (slow loris).
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// One HTTP request that is not a stream and not `/api/chat`.
@@ -85,6 +91,8 @@ pub const CHAT_GRACE: Duration = Duration::from_secs(18);
 
 /// What `/readyz` waits for the database.
 pub const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// The database's durability is looked at so often, asked for or not: its settings may change while it runs.
+pub const DURABILITY_INTERVAL: Duration = Duration::from_secs(10);
 /// Client addresses whose sign-ins are counted; past twice as many the oldest start anew.
 pub const RATE_KEYS: usize = 50_000;
 
@@ -104,8 +112,14 @@ pub const BATCH_BYTES: usize = 384 * 1024;
 pub const LOCK_WAIT_MS: u64 = 2_000;
 /// Rooms that wait for a head lock at once, per process, each on a connection.
 pub const LOCKED_ROOMS: usize = 2;
-/// How long a lost COMMIT is settled before the answer is `outcome_unknown` (P5).
+/// A change waits so long for its lane's turn, then it is refused `unavailable`: what waits longer is not kept up with.
+pub const WRITER_WAIT: Duration = Duration::from_millis(2_000);
+/// Writing one batch, connecting and waiting for a lock included; a database that takes longer is unavailable.
+pub const WRITE_MS: u64 = 2_800;
+/// How long a lost COMMIT is settled, counted from the begin of its batch, before the answer is `outcome_unknown` (P5).
 pub const OUTCOME_TIMEOUT: Duration = Duration::from_secs(5);
+/// Any other unit of work, connecting included; a database that takes longer is unavailable.
+pub const DATABASE_MS: u64 = 4_500;
 /// A transaction's longest time on the server (statement and idle timeouts follow from it).
 pub const TRANSACTION_MS: u64 = 5_000;
 /// One statement's longest time on the server, below the transaction's.
@@ -326,6 +340,13 @@ const _: () = assert!(
 const _: () = assert!(
     LAYER_BACKOFF_MAX.as_millis() + LAYER_CONNECT_TIMEOUT.as_millis() < 3_000,
     "the layer is back within 3 s of Redis"
+);
+const _: () = assert!(
+    LOCK_WAIT_MS < WRITE_MS
+        && STATEMENT_MS < DATABASE_MS
+        && DATABASE_MS < 5_000
+        && WRITER_WAIT.as_millis() + (WRITE_MS as u128) < 5_000,
+    "a database that hangs is answered for in 5 s"
 );
 const _: () = assert!(
     LOCK_WAIT_MS < STATEMENT_MS && STATEMENT_MS < TRANSACTION_MS,

@@ -38,6 +38,21 @@ pub const ALL: &[(Kind, &str, &str)] = &[
     ),
     (
         Kind::Counter,
+        "salon_panics_total",
+        "Panics: each failed one request, socket or task",
+    ),
+    (
+        Kind::Gauge,
+        "salon_accepting",
+        "1 while connections are accepted, 0 while descriptors are short",
+    ),
+    (
+        Kind::Gauge,
+        "salon_database_durable",
+        "1 while what the database confirms is on its disk, else 0",
+    ),
+    (
+        Kind::Counter,
         "salon_changes_total",
         "Versioned changes committed",
     ),
@@ -64,7 +79,7 @@ pub const ALL: &[(Kind, &str, &str)] = &[
     (
         Kind::Counter,
         "salon_writer_refused_total",
-        "Changes refused because a lane was full",
+        "Changes refused because a lane was full, or did not come to them in time",
     ),
     (
         Kind::Counter,
@@ -228,6 +243,11 @@ pub fn http_request(route: &str, status: u16, elapsed: Duration) {
     counter!("salon_http_requests_total", "route" => route.clone(), "status" => status.to_string())
         .increment(1);
     histogram!("salon_http_request_seconds", "route" => route).record(elapsed.as_secs_f64());
+}
+
+/// Something panicked; whatever it was for has failed, and nothing else.
+pub fn panicked() {
+    counter!("salon_panics_total").increment(1);
 }
 
 /// A log line was thrown away.

@@ -2,6 +2,7 @@
 //! that a terminal or a pipe that takes nothing never stops the server; what does not fit is dropped and counted.
 
 use std::io::{self, IsTerminal, Write};
+use std::panic::PanicHookInfo;
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 
 use tracing_subscriber::EnvFilter;
@@ -46,7 +47,16 @@ pub fn start(config: &Config) -> Result<LogGuard, String> {
         LogFormat::Json => log.json().flatten_event(true).try_init(),
     };
     started.map_err(|error| format!("the log cannot be started: {error}"))?;
+    std::panic::set_hook(Box::new(log_panic));
     Ok(LogGuard { queue })
+}
+
+/// Where it was, and nothing of what was said: a panic's own words may hold a message's text. By the queue, since the
+/// usual way, straight to standard error, would stop this thread for as long as nobody reads there.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    metrics::panicked();
+    let place = panic.location().map(ToString::to_string);
+    tracing::error!(place = place.as_deref().unwrap_or("unknown"), "panicked");
 }
 
 impl Drop for LogGuard {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use salon::config::{Config, LlmKind};
+use salon::config::{Config, LlmKind, Switch};
 use salon::db::StoreError;
 use salon::db::postgres;
 use salon::ids::InstanceId;
@@ -39,7 +39,8 @@ pub(crate) async fn check(config: Config) -> Result<(), Failure> {
     match &config.database_url {
         Some(url) => {
             let target = without_secrets(url.expose_secret());
-            report("database", &target, postgres(url.expose_secret()).await);
+            let answer = postgres(url.expose_secret(), config.allow_data_loss).await;
+            report("database", &target, answer);
         }
         None => report(
             "database",
@@ -65,7 +66,7 @@ pub(crate) async fn check(config: Config) -> Result<(), Failure> {
     }
 }
 
-async fn postgres(url: &str) -> Result<String, String> {
+async fn postgres(url: &str, allow_data_loss: Switch) -> Result<String, String> {
     let ask = async {
         let about = postgres::describe(url).await?;
         let pending = postgres::pending(url).await?;
@@ -75,18 +76,24 @@ async fn postgres(url: &str) -> Result<String, String> {
         Ok(answer) => answer.map_err(|error| error.to_string())?,
         Err(_) => return Err("no answer in time".to_owned()),
     };
-    let not_durable: Vec<&str> = about.not_durable().collect();
-    if !not_durable.is_empty() {
-        let settings = not_durable.join(" and ");
-        return Err(format!("{settings} is off: what it confirms may be lost"));
+    let mut said = format!("answers, version {}", about.version);
+    if !pending.is_empty() {
+        said.push_str(&format!("; {} migrations to run", pending.len()));
     }
-    Ok(match pending.len() {
-        0 => format!("answers, version {}", about.version),
-        count => format!(
-            "answers, version {}; {count} migrations to run",
-            about.version
-        ),
-    })
+    let not_durable: Vec<&str> = about.not_durable().collect();
+    if not_durable.is_empty() {
+        return Ok(said);
+    }
+    let settings = not_durable.join(" and ");
+    if allow_data_loss.is_on() {
+        // Allowed, not hidden.
+        return Ok(format!(
+            "{said}; WARNING: {settings} off, so what it confirms may be lost; SALON_ALLOW_DATA_LOSS allows it"
+        ));
+    }
+    Err(format!(
+        "{settings} off: what it confirms may be lost (SALON_ALLOW_DATA_LOSS=on would allow it)"
+    ))
 }
 
 /// Only looks: opening it would make it, lock it and bring it up to date.

@@ -13,9 +13,10 @@ pub mod outbox;
 pub mod transport;
 
 use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
@@ -104,9 +105,44 @@ impl Consumers {
             last_heard: Instant::now(),
             next_ping: Instant::now() + limits::PING_INTERVAL,
         };
-        consumer.run().await;
+        let (shared, connection) = (
+            Arc::clone(&consumer.shared),
+            Arc::clone(&consumer.connection),
+        );
+        // What one frame breaks ends with its own socket.
+        if AssertUnwindSafe(consumer.run())
+            .catch_unwind()
+            .await
+            .is_err()
+        {
+            failed(&shared, &connection).await;
+        }
         drop(registered);
     }
+}
+
+/// Ends the socket of a consumer that panicked: its peer hears that it is to come back.
+async fn failed(shared: &Consumers, connection: &Connection) {
+    tracing::error!(connection = %connection.id, "a consumer failed; its socket is closed");
+    connection.outbox.close(CloseCode::Internal);
+    leave_rooms(shared, connection).await;
+    if let Ok(WrittenOut::Closed(code)) =
+        tokio::time::timeout(limits::CLOSE_TIMEOUT, written_out(connection)).await
+    {
+        count_closed(connection, code);
+    }
+}
+
+async fn leave_rooms(shared: &Consumers, connection: &Connection) {
+    for room in connection.joined_rooms() {
+        shared.chat.feeds.detach(room.id, connection.id).await;
+    }
+}
+
+fn count_closed(connection: &Connection, code: CloseCode) {
+    tracing::debug!(connection = %connection.id, code = code.number(), "socket closed");
+    metrics::counter!("salon_sockets_closed_total", "code" => code.number().to_string())
+        .increment(1);
 }
 
 /// The WebSocket codec over the connection, with small buffers: they are resident for every socket.
@@ -165,7 +201,12 @@ impl Consumer {
                     WrittenOut::Stalled => {}
                     WrittenOut::Closed(_) | WrittenOut::Broken => break,
                 },
-                Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
+                Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => {
+                    if ended.is_err_and(|error| error.is_panic()) {
+                        // Nobody will answer what it was asked.
+                        connection.outbox.close(CloseCode::Internal);
+                    }
+                }
                 () = tokio::time::sleep_until(wake_at) => if !self.woken() {
                     break;
                 },
@@ -248,6 +289,16 @@ impl Consumer {
         self.count_bad_frame()
     }
 
+    /// A process that stood still does not know yet whose session ended meanwhile: what came in is done only after it has
+    /// looked. False when the socket is going.
+    async fn is_current(&self) -> bool {
+        let gate = self.shared.chat.feeds.gate();
+        while !gate.is_open() && self.connection.outbox.closing().is_none() {
+            let _ = tokio::time::timeout(limits::BEAT, gate.passed()).await;
+        }
+        self.connection.outbox.closing().is_none()
+    }
+
     /// False when there were too many.
     fn count_bad_frame(&mut self) -> bool {
         let forgiven = self
@@ -261,6 +312,10 @@ impl Consumer {
     }
 
     async fn receive_text(&mut self, text: &Utf8Bytes) -> bool {
+        if !self.is_current().await {
+            // What closed it is written out next.
+            return true;
+        }
         let too_fast = self
             .frames
             .take(self.shared.frames, std::time::Instant::now())
@@ -292,18 +347,11 @@ impl Consumer {
     /// Leaves every room, and gives what is still to be written a moment.
     async fn end(mut self) {
         self.tasks.shutdown().await;
-        for room in self.connection.joined_rooms() {
-            self.shared
-                .chat
-                .feeds
-                .detach(room.id, self.connection.id)
-                .await;
-        }
+        leave_rooms(&self.shared, &self.connection).await;
         self.connection.outbox.close(CloseCode::Normal);
         let closing = async {
             if let WrittenOut::Closed(code) = written_out(&self.connection).await {
-                tracing::debug!(connection = %self.connection.id, code = code.number(), "socket closed");
-                metrics::counter!("salon_sockets_closed_total", "code" => code.number().to_string()).increment(1);
+                count_closed(&self.connection, code);
                 // The peer's own close frame, or its end of the stream, ends the handshake.
                 while self
                     .socket

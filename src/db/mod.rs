@@ -117,6 +117,12 @@ pub trait Store: Send + Sync + 'static {
     /// Whether the database answers, on a way of its own that a busy pool cannot block.
     async fn ping(&self) -> StoreResult<()>;
 
+    /// The database's own settings without which what it confirms may be lost (P1), by name, as they are now; empty
+    /// when an ack is durable. A database that cannot be set so answers as [`Store::ping`] does, on the same way.
+    async fn not_durable(&self) -> StoreResult<Vec<&'static str>> {
+        self.ping().await.map(|()| Vec::new())
+    }
+
     // --- accounts
 
     /// A user, its membership in the lobby and its first session, in one transaction.
@@ -273,6 +279,15 @@ pub trait Store: Send + Sync + 'static {
     /// then call again with the same batch and `rerun: true`. [`StoreError::Broken`]: one of the changes cannot be
     /// stored; bisect.
     async fn apply(&self, batch: Batch) -> StoreResult<Applied>;
+
+    /// The same, but a room that is locked is `Locked` also when it is the only one: for a caller with others to write
+    /// meanwhile. A database without locks of rooms has nothing to skip.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    async fn apply_unless_locked(&self, batch: Batch) -> StoreResult<Applied> {
+        self.apply(batch).await
+    }
 
     // --- replies
 

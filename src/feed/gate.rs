@@ -45,6 +45,19 @@ impl Gate {
         }
     }
 
+    /// Beats, unless the last beat is too long ago: then false, and nothing is changed.
+    #[must_use]
+    pub fn beat_in_time(&self) -> bool {
+        // Under one lock: a process that stands still between looking and beating must not open by itself.
+        let mut last_beat = self.lock();
+        let now = Instant::now();
+        let is_open = last_beat.is_none_or(|beat| now.duration_since(beat) < limits::FROZEN);
+        if is_open {
+            *last_beat = Some(now);
+        }
+        is_open
+    }
+
     /// Returns when the gate is open.
     pub async fn passed(&self) {
         let mut opened = self.opened.subscribe();
@@ -69,19 +82,27 @@ pub async fn keep<F>(gate: Arc<Gate>, recheck: impl Fn() -> F, stop: Cancellatio
 where
     F: Future<Output = bool>,
 {
+    // A process may stand still as soon as it has started.
+    gate.beat();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(limits::BEAT) => {}
         }
-        if !gate.is_open() {
-            tracing::warn!(
-                "this process stood still; it delivers nothing until it has read sessions and heads"
-            );
-            metrics::counter!("salon_frozen_total").increment(1);
-            while !recheck().await {
-                tokio::time::sleep(limits::BEAT).await;
+        if gate.beat_in_time() {
+            continue;
+        }
+        tracing::warn!(
+            "this process stood still; it delivers nothing until it has read sessions and heads"
+        );
+        metrics::counter!("salon_frozen_total").increment(1);
+        loop {
+            let began = Instant::now();
+            // It may stand still again while it reads: then what it has read is old.
+            if recheck().await && began.elapsed() < limits::FROZEN {
+                break;
             }
+            tokio::time::sleep(limits::BEAT).await;
         }
         gate.beat();
     }
@@ -96,10 +117,10 @@ mod tests {
     async fn it_closes_by_itself_and_opens_with_a_beat() {
         let gate = Arc::new(Gate::default());
         assert!(gate.is_open());
-        gate.beat();
+        assert!(gate.beat_in_time());
         gate.passed().await;
         tokio::time::advance(limits::FROZEN).await;
-        assert!(!gate.is_open());
+        assert!(!gate.is_open() && !gate.beat_in_time());
         let waiting = tokio::spawn({
             let gate = Arc::clone(&gate);
             async move { gate.passed().await }

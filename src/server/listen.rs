@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::files::Files;
 use crate::limits;
 use crate::shutdown::Shutdown;
 
@@ -31,21 +32,35 @@ pub(super) async fn serve(
     router: Router,
     shutdown: Shutdown,
     closing: CancellationToken,
+    mut files: Files,
 ) {
     // Sockets leave this count when they are upgraded; they have a bound of their own.
     let places = Arc::new(Semaphore::new(limits::HTTP_CONNECTIONS));
+    let mut short = false;
     loop {
+        let requests = || limits::HTTP_CONNECTIONS.saturating_sub(places.available_permits());
+        let accepting = async {
+            files.left(requests).await;
+            listener.accept().await
+        };
         let accepted = tokio::select! {
             () = closing.cancelled() => return,
-            accepted = listener.accept() => accepted,
+            accepted = accepting => accepted,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                pause_after(&error).await;
+                if concerns_all(&error) {
+                    // Ten times a second for as long as it lasts: once is enough.
+                    if !std::mem::replace(&mut short, true) {
+                        tracing::warn!(%error, "connections cannot be accepted");
+                    }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
                 continue;
             }
         };
+        short = false;
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             // Closing at once is the only answer that costs nothing.
             ::metrics::counter!("salon_connections_refused_total").increment(1);
@@ -60,17 +75,13 @@ pub(super) async fn serve(
 }
 
 /// Most failures concern one connection; only the want of descriptors or memory is worth waiting for.
-async fn pause_after(error: &io::Error) {
-    if matches!(
+fn concerns_all(error: &io::Error) -> bool {
+    !matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionRefused
-    ) {
-        return;
-    }
-    tracing::warn!(%error, "a connection could not be accepted");
-    tokio::time::sleep(ACCEPT_PAUSE).await;
+    )
 }
 
 async fn serve_connection(

@@ -2,6 +2,7 @@
 //! test that needs a whole server. The only place that knows which store, layer and model a configuration means.
 
 mod build;
+mod files;
 mod listen;
 mod nudges;
 
@@ -17,14 +18,17 @@ use crate::channel_layer::ChannelLayer;
 use crate::chat::assistant::Assistant;
 use crate::config::Config;
 use crate::consumer::Consumers;
+use crate::consumer::connections::Connections;
 use crate::db::Store;
 use crate::feed::{Feeds, gate, heads};
+use crate::http::health;
 use crate::jobs;
 use crate::limits;
 use crate::metrics;
 use crate::routes;
 use crate::shutdown::Shutdown;
 use crate::writer::Writer;
+use files::Files;
 
 /// Why nothing was started: a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +108,7 @@ impl Server {
             parts.model.clone(),
             shutdown.clone(),
         );
-        let connections = Arc::default();
+        let connections: Arc<Connections> = Arc::default();
         let consumers = Arc::new(Consumers::new(
             Arc::clone(&parts.chat),
             Arc::clone(&connections),
@@ -113,13 +117,20 @@ impl Server {
         let actors = CancellationToken::new();
         let runners = CancellationToken::new();
         start_actors(&parts, &consumers, &shutdown, &actors);
+        tokio::spawn(health::watch_durability(Arc::clone(&app), actors.clone()));
         let running = tokio::spawn(Arc::clone(&parts.assistant).run(runners.clone()));
 
         let closing = CancellationToken::new();
         let router = routes::router(app, Arc::clone(&consumers));
         let accepting = shutdown.spawn(
             "listener",
-            listen::serve(listener, router, shutdown.clone(), closing.clone()),
+            listen::serve(
+                listener,
+                router,
+                shutdown.clone(),
+                closing.clone(),
+                Files::of_clients(&connections),
+            ),
         );
         if let Some(listener) = metrics_listener {
             let router = routes::metrics_router();
@@ -128,6 +139,7 @@ impl Server {
                 router,
                 Shutdown::new(),
                 actors.clone(),
+                Files::kept(),
             ));
             tokio::spawn(metrics::upkeep());
         }

@@ -1,13 +1,13 @@
 //! One lane of the writer: an actor with one transaction in flight. Started by `Writer`.
 //!
-//! A batch of several rooms never waits for a locked one: that room goes on alone, on a small budget of its own, and
+//! A batch never waits for a locked room, not even for its only one: that room goes on alone, on a small budget of its own, and
 //! its later changes queue behind it. A batch the database cannot store is halved until the culprit stands alone.
-//! A batch whose COMMIT's answer was lost is run again until its outcome is known (P5).
+//! A batch whose COMMIT's answer was lost is run again until its outcome is known (P5). Nothing waits for its turn for
+//! longer than `limits::WRITER_WAIT`, whatever the database does: then it is refused, to come again.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
@@ -16,7 +16,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::order::note_refusal;
-use super::{Job, Shared};
+use super::outcome::{WhenLocked, settle};
+use super::{Job, Shared, Waiting};
 use crate::channel_layer::GroupName;
 use crate::db::StoreError;
 use crate::db::changes::{Applied, Batch, Change, RoomApplied, RoomChanges, RoomDone};
@@ -26,13 +27,12 @@ use crate::ids::{BatchId, RoomId, RoomRef};
 use crate::limits;
 use crate::protocol::publication::{ChangeRange, Publication};
 
-/// Between two tries at a batch whose outcome is unknown.
-const RERUN_PAUSE: Duration = Duration::from_millis(100);
-
 /// One room's part of a batch.
 struct RoomJobs {
     room: RoomRef,
     jobs: Vec<Job>,
+    /// When the first of them has waited for its turn for as long as it may.
+    due: Instant,
     /// The batch that may have committed these jobs already: its rerun found the room locked.
     rerun_of: Option<BatchId>,
 }
@@ -40,11 +40,12 @@ struct RoomJobs {
 /// The actor.
 pub(crate) struct Lane {
     shared: Arc<Shared>,
-    inbox: mpsc::Receiver<Job>,
-    /// Jobs put off to the next batch: sends behind one that may be refused for its rate.
-    deferred: VecDeque<Job>,
+    inbox: mpsc::Receiver<Waiting>,
+    /// Jobs put off to the next batch: sends behind one that may be refused for its rate, and the first that was found
+    /// in time when the inbox was looked through.
+    deferred: VecDeque<Waiting>,
     /// Rooms whose head is locked by another transaction, with what queued behind.
-    stuck: HashMap<RoomId, VecDeque<Job>>,
+    stuck: HashMap<RoomId, VecDeque<Waiting>>,
     /// Their transactions.
     alone: JoinSet<()>,
     /// Which room each of those is about, also when it fails.
@@ -52,7 +53,7 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    pub(crate) fn new(shared: Arc<Shared>, inbox: mpsc::Receiver<Job>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, inbox: mpsc::Receiver<Waiting>) -> Self {
         Self {
             shared,
             inbox,
@@ -66,11 +67,12 @@ impl Lane {
     /// Runs until the writer closes, then writes what is left.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         loop {
-            let first = if let Some(job) = self.deferred.pop_front() {
-                Some(job)
+            let first = if let Some(waiting) = self.deferred.pop_front() {
+                Some(waiting)
             } else {
+                let due = self.stuck_due();
                 tokio::select! {
-                    job = self.inbox.recv() => job.inspect(|job| self.taken(job)),
+                    waiting = self.inbox.recv() => waiting.inspect(|waiting| self.taken(waiting)),
                     Some(ended) = self.alone.join_next_with_id() => {
                         self.unstuck(ended);
                         continue;
@@ -79,11 +81,24 @@ impl Lane {
                         self.inbox.close();
                         continue;
                     }
+                    () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                        self.refuse_late();
+                        continue;
+                    }
                 }
             };
             let Some(first) = first else { break };
             let rooms = self.collect(first);
-            for locked in write(&self.shared, rooms).await {
+            let shared = Arc::clone(&self.shared);
+            let mut writing = write(&shared, rooms, WhenLocked::Skip);
+            let locked = loop {
+                let look_at = self.refuse_late();
+                tokio::select! {
+                    locked = &mut writing => break locked,
+                    () = tokio::time::sleep_until(look_at) => {}
+                }
+            };
+            for locked in locked {
                 self.stick(locked);
             }
         }
@@ -92,19 +107,51 @@ impl Lane {
         }
     }
 
-    fn taken(&self, job: &Job) {
+    fn taken(&self, waiting: &Waiting) {
         self.shared
             .queued_bytes
-            .fetch_sub(job.weight(), Ordering::Relaxed);
+            .fetch_sub(waiting.job.weight(), Ordering::Relaxed);
+    }
+
+    /// Refuses what has waited for too long, also while a transaction hangs. When to look again.
+    fn refuse_late(&mut self) -> Instant {
+        self.deferred = std::mem::take(&mut self.deferred)
+            .into_iter()
+            .filter_map(Waiting::in_time)
+            .collect();
+        // What comes later waits for longer: the first that is in time says so for all behind it.
+        while self.deferred.is_empty()
+            && let Ok(waiting) = self.inbox.try_recv()
+        {
+            self.taken(&waiting);
+            self.deferred.extend(waiting.in_time());
+        }
+        for queue in self.stuck.values_mut() {
+            *queue = std::mem::take(queue)
+                .into_iter()
+                .filter_map(Waiting::in_time)
+                .collect();
+        }
+        let deferred = self.deferred.iter().map(Waiting::due).min();
+        let due = deferred.into_iter().chain(self.stuck_due()).min();
+        due.unwrap_or_else(|| Instant::now() + limits::WRITER_WAIT)
+    }
+
+    /// When the first that waits behind a locked room has waited for too long.
+    fn stuck_due(&self) -> Option<Instant> {
+        let queues = self.stuck.values();
+        queues
+            .filter_map(|queue| queue.front().map(Waiting::due))
+            .min()
     }
 
     /// Takes what has queued, up to the bounds of one transaction.
-    fn collect(&mut self, first: Job) -> Vec<RoomJobs> {
+    fn collect(&mut self, first: Waiting) -> Vec<RoomJobs> {
         let mut batch = Collected::default();
         let mut waiting = std::mem::take(&mut self.deferred);
         let mut next = Some(first);
         while let Some(job) = next {
-            let held = batch.is_held(&job);
+            let held = batch.is_held(&job.job);
             if held {
                 self.deferred.push_back(job);
             } else if let Some(job) = self.admitted(job) {
@@ -123,20 +170,22 @@ impl Lane {
     }
 
     /// Answers what must not go on now, and queues what waits for a locked room.
-    fn admitted(&mut self, job: Job) -> Option<Job> {
-        if let (Some(order), Change::Post(post)) = (&job.order, &job.change)
+    fn admitted(&mut self, waiting: Waiting) -> Option<Waiting> {
+        if let (Some(order), Change::Post(post)) = (&waiting.job.order, &waiting.job.change)
             && !order.admits(post.client_id)
         {
-            job.refuse(ErrorCode::Behind.into());
+            waiting.job.refuse(ErrorCode::Behind.into());
             return None;
         }
-        let Some(queue) = self.stuck.get_mut(&job.room.id) else {
-            return Some(job);
+        let waiting = waiting.in_time()?;
+        let Some(queue) = self.stuck.get_mut(&waiting.job.room.id) else {
+            return Some(waiting);
         };
         if queue.len() >= limits::BATCH_CHANGES {
-            job.refuse(Refusal::from(ErrorCode::Busy).retry_after_ms(limits::RETRY_HINT_MS));
+            let refusal = Refusal::from(ErrorCode::Busy).retry_after_ms(limits::RETRY_HINT_MS);
+            waiting.job.refuse(refusal);
         } else {
-            queue.push_back(job);
+            queue.push_back(waiting);
         }
         None
     }
@@ -147,10 +196,12 @@ impl Lane {
         self.stuck.entry(locked.room.id).or_default();
         let (shared, room) = (Arc::clone(&self.shared), locked.room.clone());
         let task = self.alone.spawn(async move {
-            // The semaphore is never closed; without a permit the room would only wait less politely.
-            let _permit = shared.locked_rooms.acquire().await;
+            let permit = tokio::time::timeout_at(locked.due, shared.locked_rooms.acquire()).await;
+            let Ok(_permit) = permit else {
+                return refuse_all(locked.jobs, &not_its_turn(locked.rerun_of));
+            };
             // Alone, a store waits for the lock and never answers `Locked`.
-            let refused = write(&shared, vec![locked]).await;
+            let refused = write(&shared, vec![locked], WhenLocked::Wait).await;
             for jobs in refused {
                 refuse_all(
                     jobs.jobs,
@@ -175,11 +226,16 @@ impl Lane {
             return;
         };
         let queue = self.stuck.remove(&room.id).unwrap_or_default();
-        let jobs = still_admitted(queue.into());
-        if !jobs.is_empty() {
+        let queue: Vec<Waiting> = queue.into_iter().filter_map(Waiting::in_time).collect();
+        let due = queue.first().map(Waiting::due);
+        let jobs = still_admitted(queue.into_iter().map(|waiting| waiting.job).collect());
+        if let Some(due) = due
+            && !jobs.is_empty()
+        {
             self.stick(RoomJobs {
                 room,
                 jobs,
+                due,
                 rerun_of: None,
             });
         }
@@ -208,7 +264,9 @@ impl Collected {
             .is_some_and(|place| self.held.iter().any(|held| Arc::ptr_eq(held, &place.order)))
     }
 
-    fn push(&mut self, job: Job) {
+    fn push(&mut self, waiting: Waiting) {
+        let due = waiting.due();
+        let job = waiting.job;
         self.changes += 1;
         self.bytes += job.weight();
         if let (Change::Post(post), Some(order)) = (&job.change, &job.order)
@@ -223,6 +281,7 @@ impl Collected {
             None => self.rooms.push(RoomJobs {
                 room: job.room.clone(),
                 jobs: vec![job],
+                due,
                 rerun_of: None,
             }),
         }
@@ -230,7 +289,11 @@ impl Collected {
 }
 
 /// Writes a batch, answers its jobs and publishes. Returns the rooms whose head was locked.
-fn write(shared: &Shared, rooms: Vec<RoomJobs>) -> BoxFuture<'_, Vec<RoomJobs>> {
+fn write(
+    shared: &Shared,
+    rooms: Vec<RoomJobs>,
+    when_locked: WhenLocked,
+) -> BoxFuture<'_, Vec<RoomJobs>> {
     Box::pin(async move {
         if rooms.is_empty() {
             return Vec::new();
@@ -238,12 +301,12 @@ fn write(shared: &Shared, rooms: Vec<RoomJobs>) -> BoxFuture<'_, Vec<RoomJobs>> 
         let began = Instant::now();
         let batch = batch_of(&rooms);
         let id = batch.id;
-        let (result, rerun) = settle(shared, batch).await;
+        let (result, rerun) = settle(shared, batch, when_locked).await;
         let rerun_of = rerun.then_some(id);
         metrics::histogram!("salon_writer_commit_seconds").record(began.elapsed().as_secs_f64());
         match result {
             Ok(applied) => finish(shared, rooms, applied, rerun_of),
-            Err(StoreError::Broken(cause)) => bisect(shared, rooms, cause).await,
+            Err(StoreError::Broken(cause)) => bisect(shared, rooms, cause, when_locked).await,
             Err(error) => {
                 let refusal = error.into_refusal();
                 for room in rooms {
@@ -273,37 +336,13 @@ fn batch_of(rooms: &[RoomJobs]) -> Batch {
     }
 }
 
-/// Runs a batch until its outcome is known, at most [`limits::OUTCOME_TIMEOUT`] once a COMMIT's answer was lost.
-async fn settle(shared: &Shared, mut batch: Batch) -> (Result<Applied, StoreError>, bool) {
-    let mut unknown: Option<Instant> = batch.rerun.then(Instant::now);
-    loop {
-        let error = match (shared.store.apply(batch.clone()).await, &unknown) {
-            (Err(StoreError::CommitUnknown(cause)), None) => {
-                metrics::counter!("salon_writer_lost_commits_total").increment(1);
-                unknown = Some(Instant::now());
-                cause
-            }
-            // Once a COMMIT may have happened, no refusal means any more that nothing was written.
-            (Err(StoreError::Broken(cause)), Some(_)) => {
-                return (Err(StoreError::CommitUnknown(cause)), true);
-            }
-            (Err(StoreError::CommitUnknown(cause) | StoreError::Unavailable(cause)), Some(_)) => {
-                cause
-            }
-            (result, _) => return (result, unknown.is_some()),
-        };
-        if let Some(since) = unknown
-            && since.elapsed() >= limits::OUTCOME_TIMEOUT
-        {
-            return (Err(StoreError::CommitUnknown(error)), true);
-        }
-        batch.rerun = true;
-        tokio::time::sleep(RERUN_PAUSE).await;
-    }
-}
-
 /// Halves a batch that cannot be stored; what stands alone is the culprit and alone gets the error.
-async fn bisect(shared: &Shared, mut rooms: Vec<RoomJobs>, cause: String) -> Vec<RoomJobs> {
+async fn bisect(
+    shared: &Shared,
+    mut rooms: Vec<RoomJobs>,
+    cause: String,
+    when_locked: WhenLocked,
+) -> Vec<RoomJobs> {
     let other_half = if rooms.len() > 1 {
         rooms.split_off(rooms.len() / 2)
     } else {
@@ -313,6 +352,7 @@ async fn bisect(shared: &Shared, mut rooms: Vec<RoomJobs>, cause: String) -> Vec
                 vec![RoomJobs {
                     room: room.room.clone(),
                     jobs,
+                    due: room.due,
                     rerun_of: None,
                 }]
             }
@@ -325,14 +365,14 @@ async fn bisect(shared: &Shared, mut rooms: Vec<RoomJobs>, cause: String) -> Vec
             }
         }
     };
-    let mut locked = write(shared, rooms).await;
+    let mut locked = write(shared, rooms, when_locked).await;
     if locked.is_empty() {
         let halves = other_half.into_iter().map(|half| RoomJobs {
             jobs: still_admitted(half.jobs),
             ..half
         });
         let halves = halves.filter(|half| !half.jobs.is_empty()).collect();
-        locked.extend(write(shared, halves).await);
+        locked.extend(write(shared, halves, when_locked).await);
     } else {
         // One room's order: what was locked keeps what comes behind it.
         for half in other_half {
@@ -355,6 +395,14 @@ fn still_admitted(jobs: Vec<Job>) -> Vec<Job> {
             });
     refuse_all(behind, &ErrorCode::Behind.into());
     admitted
+}
+
+/// What is said when a locked room did not come to its turn in time; of a batch that may have committed, the truth.
+fn not_its_turn(rerun_of: Option<BatchId>) -> Refusal {
+    match rerun_of {
+        Some(_) => ErrorCode::OutcomeUnknown.into(),
+        None => Refusal::from(ErrorCode::Unavailable).retry_after_ms(limits::RETRY_HINT_MS),
+    }
 }
 
 fn refuse_all(jobs: Vec<Job>, refusal: &Refusal) {

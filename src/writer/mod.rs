@@ -3,17 +3,20 @@
 //! exactly once, after the database confirmed the COMMIT or refused (P1).
 //!
 //! A room always maps to one lane. A lane takes all that queued while its last commit was in flight: an idle system
-//! adds no delay, a busy one batches by itself. [`lane`] is the actor, [`order`] the rule for pipelined sends (P10).
+//! adds no delay, a busy one batches by itself. [`lane`] is the actor, [`order`] the rule for pipelined sends (P10), [`outcome`]
+//! what is done about a lost COMMIT (P5).
 //! It judges no rights (the store does, inside the transaction) and knows no sockets.
 
 pub mod lane;
 pub mod order;
+mod outcome;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -60,6 +63,32 @@ impl Job {
     }
 }
 
+/// A job in a lane, and since when it has been there.
+pub(crate) struct Waiting {
+    pub(crate) job: Job,
+    pub(crate) since: Instant,
+}
+
+impl Waiting {
+    /// When it has waited for as long as it may.
+    pub(crate) fn due(&self) -> Instant {
+        self.since + limits::WRITER_WAIT
+    }
+
+    /// Gives it back while it has waited no longer than it may; otherwise refuses it. A database that hangs, or does
+    /// not keep up, is answered for in time, and what nobody waits for any more does not stand in the way of others.
+    pub(crate) fn in_time(self) -> Option<Self> {
+        if Instant::now() < self.due() {
+            return Some(self);
+        }
+        metrics::counter!("salon_writer_refused_total").increment(1);
+        let refusal = Refusal::from(ErrorCode::Unavailable);
+        self.job
+            .refuse(refusal.retry_after_ms(limits::RETRY_HINT_MS));
+        None
+    }
+}
+
 /// What the lanes share.
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
@@ -74,7 +103,7 @@ pub(crate) struct Shared {
 
 /// The writer of this process.
 pub struct Writer {
-    lanes: Vec<mpsc::Sender<Job>>,
+    lanes: Vec<mpsc::Sender<Waiting>>,
     shared: Arc<Shared>,
     tracker: TaskTracker,
     stop: CancellationToken,
@@ -135,16 +164,21 @@ impl Writer {
         let Some(lane) = self.lanes.get(lane) else {
             return;
         };
-        let (job, code) = match lane.try_send(job) {
+        let waiting = Waiting {
+            job,
+            since: Instant::now(),
+        };
+        let (waiting, code) = match lane.try_send(waiting) {
             Ok(()) => return,
-            Err(mpsc::error::TrySendError::Full(job)) => (job, ErrorCode::Busy),
-            Err(mpsc::error::TrySendError::Closed(job)) => (job, ErrorCode::ShuttingDown),
+            Err(mpsc::error::TrySendError::Full(waiting)) => (waiting, ErrorCode::Busy),
+            Err(mpsc::error::TrySendError::Closed(waiting)) => (waiting, ErrorCode::ShuttingDown),
         };
         self.shared
             .queued_bytes
             .fetch_sub(weight, Ordering::Relaxed);
         metrics::counter!("salon_writer_refused_total").increment(1);
-        job.refuse(Refusal::from(code).retry_after_ms(limits::RETRY_HINT_MS));
+        let refusal = Refusal::from(code).retry_after_ms(limits::RETRY_HINT_MS);
+        waiting.job.refuse(refusal);
     }
 
     /// Hands a change in and waits for its answer; for those who have no socket.

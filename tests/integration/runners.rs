@@ -10,7 +10,7 @@ use crate::replies::{answer, build, endless, enter, read_settled, read_text, sal
 use crate::support::instance::{FakeModel, Instance, TestDatabase};
 
 #[tokio::test]
-async fn a_reply_of_a_dead_runner_is_settled_with_what_was_saved() {
+async fn f54_a_job_whose_worker_died_is_settled_once_with_what_was_saved() {
     let (mut salon, database) = salon_with(FakeModel::new(|_| endless())).await;
     let (mut socket, mut client) = enter(salon.arrive("ada").await).await;
     let seq = socket.prompt("lobby", "go").await;
@@ -42,7 +42,7 @@ async fn a_reply_of_a_dead_runner_is_settled_with_what_was_saved() {
 }
 
 #[tokio::test]
-async fn a_reply_that_showed_nothing_is_taken_over_by_another_instance() {
+async fn f54_a_job_whose_worker_died_before_it_showed_anything_runs_again_once() {
     let database = TestDatabase::open().await;
     let layer = InMemoryLayer::new();
     let mut first = build(&database, FakeModel::new(|_| silent()));

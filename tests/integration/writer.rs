@@ -263,6 +263,59 @@ async fn a_locked_room_stalls_no_other_and_keeps_its_order() {
 }
 
 #[tokio::test]
+async fn a_locked_room_that_is_alone_in_its_batch_stalls_no_other_either() {
+    let (salon, store, _database) = faulty().await;
+    let (locked_id, mut locked) = room_with_socket(&salon, "locked").await;
+    let (_, mut free) = room_with_socket(&salon, "free").await;
+    store.lock_room(locked_id);
+    locked
+        .send_json_to(&message("locked", ClientId::new(), "waits"))
+        .await;
+    locked.ask(json!({"type": "ping"})).await;
+    // One lane writes both rooms.
+    assert_eq!(free.send("free", "goes").await["seq"], 1);
+    store.unlock_room(locked_id);
+    assert_eq!(locked.expect("message.accepted").await["seq"], 1);
+}
+
+#[tokio::test]
+async fn what_waits_too_long_for_its_turn_is_refused_and_nothing_overtakes_it() {
+    let (salon, store, _database) = faulty().await;
+    let mut socket = salon.arrive("ada").await;
+    socket.join("lobby").await;
+    store.hold();
+    let ids = [ClientId::new(), ClientId::new(), ClientId::new()];
+    let send = |id: ClientId, body: &str| message("lobby", id, body);
+    socket.send_json_to(&send(ids[0], "in flight")).await;
+    applied(&store, 1).await;
+    let began = std::time::Instant::now();
+    socket.send_json_to(&send(ids[1], "second")).await;
+    socket.send_json_to(&send(ids[2], "third")).await;
+    for _ in 0..2 {
+        let refused = socket.expect("error").await;
+        assert_eq!(code(&refused), "unavailable");
+        assert!(refused["retry_after_ms"].is_u64(), "{refused}");
+    }
+    let took = began.elapsed();
+    assert!(
+        took >= limits::WRITER_WAIT && took < limits::WRITER_WAIT + Duration::from_secs(2),
+        "{took:?}"
+    );
+    store.release();
+    assert_eq!(socket.expect("message.accepted").await["seq"], 1);
+    // The third only after the second, as they were sent.
+    let third = socket.send_as("lobby", ids[2], "third").await;
+    assert_eq!(code(&third), "behind");
+    for (id, body) in [(ids[1], "second"), (ids[2], "third")] {
+        assert_eq!(code(&socket.send_as("lobby", id, body).await), "accepted");
+    }
+    assert_eq!(
+        stored(&salon, "lobby").await,
+        ["in flight", "second", "third"]
+    );
+}
+
+#[tokio::test]
 async fn what_came_before_a_send_refused_at_once_is_not_held_back_by_it() {
     let (salon, store, _database) = faulty().await;
     let many = limits::IN_FLIGHT_PER_SOCKET;

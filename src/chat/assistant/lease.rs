@@ -35,6 +35,8 @@ struct State {
     unsaved: Option<ReplyChunk>,
     good_until: Instant,
     verdict: Option<Verdict>,
+    /// Whether its first text is being shown, or was.
+    shown: bool,
 }
 
 impl Lease {
@@ -47,6 +49,7 @@ impl Lease {
                 unsaved: None,
                 good_until,
                 verdict: None,
+                shown: false,
             }),
             changed: Notify::new(),
         }
@@ -116,6 +119,28 @@ impl Lease {
         }
         drop(state);
         self.changed.notify_waiters();
+    }
+
+    /// The first text is about to be shown: from now on it is settled here.
+    ///
+    /// # Errors
+    /// What was decided before.
+    pub(super) fn begin_to_show(&self) -> Result<(), Verdict> {
+        let mut state = self.lock();
+        if let Some(verdict) = state.verdict {
+            return Err(verdict);
+        }
+        state.shown = true;
+        Ok(())
+    }
+
+    /// The process is stopping: a reply of which nothing is shown goes back at once, so that another instance writes it
+    /// without a wait.
+    pub(super) fn give_back_unless_shown(&self) {
+        let is_shown = self.lock().shown;
+        if !is_shown {
+            self.decide(Verdict::Drain);
+        }
     }
 
     /// What was decided, if anything.

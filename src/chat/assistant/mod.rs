@@ -174,9 +174,12 @@ impl Assistant {
         });
     }
 
-    /// Gives running replies a while, then has them settle what they have.
+    /// Gives back what shows nothing yet, gives the other running replies a while, then has them settle what they have.
     async fn drain(&self) {
         self.tasks.close();
+        for lease in self.leases() {
+            lease.give_back_unless_shown();
+        }
         if tokio::time::timeout(limits::REPLY_GRACE, self.tasks.wait())
             .await
             .is_ok()

@@ -184,6 +184,7 @@ impl Writing<'_> {
             room, seq, attempt, ..
         } = self.lease.claimed;
         if self.chunks == 0 {
+            self.lease.begin_to_show()?;
             let store = &self.parts.store;
             if !retried(self.lease, || {
                 store.mark_shown(self.parts.instance, room, seq, attempt)

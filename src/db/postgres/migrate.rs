@@ -10,6 +10,7 @@ use diesel_async::{
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tokio::time::{Duration, timeout};
 
+use super::durability::{About, ServerDescription, described};
 use super::errors::{at_start, of_statement};
 use super::statement::{Statement, statement};
 use super::tls::Target;
@@ -33,33 +34,6 @@ statement!(
     /// The migrations that were run.
     Applied {} -> (String,), "SELECT version::text FROM __diesel_schema_migrations"
 );
-statement!(
-    /// What the server says of itself.
-    About {} -> (String, String, String, String),
-    "SELECT current_setting('server_version'), current_setting('fsync'), \
-            current_setting('full_page_writes'), current_setting('synchronous_commit')"
-);
-
-/// What a Postgres server says of itself, for the operator.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ServerDescription {
-    /// As the server names it, such as `15.18 (Debian 15.18-0+deb12u1)`.
-    pub version: String,
-    /// The settings without which an ack is not durable, each with what it is set to: `fsync`, `full_page_writes`
-    /// and `synchronous_commit`.
-    pub durability: [(&'static str, String); 3],
-}
-
-impl ServerDescription {
-    /// The settings that break the promise that an acked message survives (P1).
-    pub fn not_durable(&self) -> impl Iterator<Item = &'static str> {
-        self.durability
-            .iter()
-            .filter(|(_, value)| value == "off")
-            .map(|(name, _)| *name)
-    }
-}
-
 /// Runs every migration that was not run yet, in one transaction under a lock: many instances may start at once. Returns
 /// the names of those it ran.
 ///
@@ -130,20 +104,7 @@ pub async fn pending(url: &str) -> StoreResult<Vec<String>> {
 /// [`StoreError::Unavailable`] when it cannot be reached.
 pub async fn describe(url: &str) -> StoreResult<ServerDescription> {
     let connection = connect(url).await?;
-    let mut rows = in_time(About {}.run(&connection)).await?;
-    let Some((version, fsync, full_page_writes, synchronous_commit)) = rows.pop() else {
-        return Err(StoreError::Broken(
-            "the server says nothing of itself".into(),
-        ));
-    };
-    Ok(ServerDescription {
-        version,
-        durability: [
-            ("fsync", fsync),
-            ("full_page_writes", full_page_writes),
-            ("synchronous_commit", synchronous_commit),
-        ],
-    })
+    described(in_time(About {}.run(&connection)).await?)
 }
 
 async fn connect(url: &str) -> StoreResult<AsyncPgConnection> {

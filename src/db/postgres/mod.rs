@@ -3,10 +3,11 @@
 //!
 //! One file per noun: [`accounts`], [`sessions`], [`rooms`], [`history`], [`apply`] (all that takes a version),
 //! [`replies`], [`jobs`]. Below them [`pool`] (connections and transactions), [`mod@statement`] (SQL as types), [`records`]
-//! (rows as they come), [`errors`] and [`tls`]. [`migrate`] stands beside.
+//! (rows as they come), [`errors`] and [`tls`]. [`migrate`] and [`durability`] stand beside.
 
 mod accounts;
 mod apply;
+mod durability;
 mod errors;
 mod history;
 mod jobs;
@@ -24,7 +25,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
 
-pub use migrate::{ServerDescription, describe, migrate, pending};
+pub use durability::ServerDescription;
+pub use migrate::{describe, migrate, pending};
 pub use pool::PostgresSettings;
 
 use super::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
@@ -79,6 +81,10 @@ impl Store for PostgresStore {
         run!(self, |pools| async {
             pools.reserved().await?.read(Ping {}).await.map(drop)
         })
+    }
+
+    async fn not_durable(&self) -> StoreResult<Vec<&'static str>> {
+        run!(self, |pools| durability::not_durable(pools))
     }
 
     async fn create_account(
@@ -239,6 +245,10 @@ impl Store for PostgresStore {
 
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {
         run!(self, |pools| apply::apply(pools, &batch))
+    }
+
+    async fn apply_unless_locked(&self, batch: Batch) -> StoreResult<Applied> {
+        run!(self, |pools| apply::apply_unless_locked(pools, &batch))
     }
 
     async fn claim_replies(&self, owner: InstanceId, limit: i64) -> StoreResult<Vec<ClaimedReply>> {

@@ -76,14 +76,19 @@ impl Pools {
         Conn::take_from(&self.shared).await
     }
 
+    /// A connection for a write that is over by then.
+    pub(super) async fn shared_until(&self, deadline: Instant) -> StoreResult<Conn> {
+        Conn::take_until(&self.shared, deadline).await
+    }
+
     /// A connection for a probe.
     pub(super) async fn reserved(&self) -> StoreResult<Conn> {
         Conn::take_from(&self.reserved).await
     }
 
-    /// A connection to wait for a lock on.
-    pub(super) async fn waiting(&self) -> StoreResult<Conn> {
-        Conn::take_from(&self.waiting).await
+    /// A connection to wait for a lock on, for a write that is over by then.
+    pub(super) async fn waiting_until(&self, deadline: Instant) -> StoreResult<Conn> {
+        Conn::take_until(&self.waiting, deadline).await
     }
 
     /// One reading statement on a shared connection.
@@ -146,8 +151,13 @@ impl Drop for Conn {
 
 impl Conn {
     async fn take_from(pool: &Pool<AsyncPgConnection>) -> StoreResult<Self> {
+        let deadline = Instant::now() + Duration::from_millis(limits::DATABASE_MS);
+        Self::take_until(pool, deadline).await
+    }
+
+    /// One whose whole work, taking it included, is over by then.
+    async fn take_until(pool: &Pool<AsyncPgConnection>, deadline: Instant) -> StoreResult<Self> {
         let begun = Instant::now();
-        let deadline = begun + Duration::from_millis(limits::TRANSACTION_MS);
         let object = timeout_at(deadline, pool.get())
             .await
             .map_err(|_elapsed| StoreError::Unavailable("connecting took too long".into()))?

@@ -57,7 +57,42 @@ pub(super) fn open(path: &str, access: Access) -> Result<SqliteConnection, Strin
     connection
         .batch_execute(&access.pragmas())
         .map_err(|error| error.to_string())?;
+    if access == Access::Write {
+        check_durable(&mut connection)?;
+    }
     Ok(connection)
+}
+
+#[derive(QueryableByName)]
+struct Synchronous {
+    #[diesel(sql_type = diesel::sql_types::Integer)]
+    synchronous: i32,
+}
+
+#[derive(QueryableByName)]
+struct JournalMode {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    journal_mode: String,
+}
+
+/// SQLite takes a pragma it cannot follow without a word (a file system without shared memory has no WAL), so what it
+/// has become is asked: nothing is acknowledged over a connection whose commits may be lost (P1).
+fn check_durable(connection: &mut SqliteConnection) -> Result<(), String> {
+    let failed = |error: diesel::result::Error| error.to_string();
+    let Synchronous { synchronous } = diesel::sql_query("PRAGMA synchronous")
+        .get_result(connection)
+        .map_err(failed)?;
+    let JournalMode { journal_mode } = diesel::sql_query("PRAGMA journal_mode")
+        .get_result(connection)
+        .map_err(failed)?;
+    // 2 is FULL, 3 is EXTRA.
+    if synchronous >= 2 && journal_mode == "wal" {
+        Ok(())
+    } else {
+        Err(format!(
+            "its commits may be lost: synchronous is {synchronous}, journal_mode is {journal_mode}"
+        ))
+    }
 }
 
 /// A few connections of one kind; units of work wait for a free one.
@@ -197,6 +232,32 @@ mod tests {
     async fn make_table(pool: &Pool) -> StoreResult<()> {
         pool.run(|conn| Ok(sql_query("CREATE TABLE t (x)").execute(conn).map(drop)?))
             .await
+    }
+
+    #[test]
+    fn a_connection_whose_commits_may_be_lost_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = database_path(folder.path()).unwrap();
+        let mut connection = open(&path, Access::Write).unwrap();
+        check_durable(&mut connection).unwrap();
+        for (pragma, named) in [
+            ("synchronous = NORMAL", "synchronous is 1"),
+            ("synchronous = OFF", "synchronous is 0"),
+            (
+                "synchronous = FULL; PRAGMA journal_mode = MEMORY",
+                "journal_mode is memory",
+            ),
+        ] {
+            connection
+                .batch_execute(&format!("PRAGMA {pragma}"))
+                .unwrap();
+            let refused = check_durable(&mut connection).unwrap_err();
+            assert!(refused.contains(named), "{refused}");
+        }
+        connection
+            .batch_execute("PRAGMA journal_mode = WAL")
+            .unwrap();
+        check_durable(&mut connection).unwrap();
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@
 
 mod balancer;
 mod conversation;
-mod database;
+
 mod embedded;
 mod instances;
 mod redis;
@@ -17,15 +17,15 @@ use super::support::member::Member;
 use super::support::truth::{Truth, everybody_agrees, read_postgres};
 
 /// Waiting for what no fault delays, on a machine that is busy with other tests.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// So many members of the room, through the balancer.
-async fn members(cluster: &Cluster, count: usize) -> Members {
+pub(crate) async fn members(cluster: &Cluster, count: usize) -> Members {
     Arc::new(Member::join_many(cluster.port(), count, ROOM).await)
 }
 
 /// What the database holds, after everybody was found to agree with it.
-async fn settled_truth(cluster: &Cluster, members: &[Member]) -> Truth {
+pub(crate) async fn settled_truth(cluster: &Cluster, members: &[Member]) -> Truth {
     let truth = read_postgres(&cluster.database_url(), ROOM).await;
     everybody_agrees(members, &truth, cluster.port(), ROOM).await;
     truth

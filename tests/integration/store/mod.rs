@@ -11,7 +11,7 @@ mod history;
 mod members;
 mod odd_input;
 mod pages;
-mod postgres;
+pub(crate) mod postgres;
 mod postgres_faults;
 mod postgres_setup;
 mod posts;

@@ -91,6 +91,11 @@ async fn a_locked_room_stalls_no_other() {
     assert!(matches!(applied.rooms[0], RoomApplied::Locked));
     let went = done(applied.rooms[1].clone());
     assert_eq!(posted(went.outcomes[0].clone()).seq, 1);
+    let alone = batch(vec![(locked, vec![post(&owner, "does not wait")])]);
+    let begun = Instant::now();
+    let applied = store.apply_unless_locked(alone).await.unwrap();
+    assert!(matches!(applied.rooms[0], RoomApplied::Locked));
+    assert!(begun.elapsed() < Duration::from_secs(1));
 
     // More than may wait at once, and more than the pool has: the free room is written all the same.
     let waiting: Vec<_> = (0..8)

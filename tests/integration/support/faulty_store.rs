@@ -44,6 +44,8 @@ pub(crate) struct FaultyStore {
     /// While true, `apply` waits before it does anything.
     held: watch::Sender<bool>,
     applies: AtomicUsize,
+    /// The method that panics.
+    panics: Mutex<Option<&'static str>>,
 }
 
 impl FaultyStore {
@@ -57,6 +59,7 @@ impl FaultyStore {
             locked: watch::Sender::new(HashSet::new()),
             held: watch::Sender::new(false),
             applies: AtomicUsize::new(0),
+            panics: Mutex::default(),
         })
     }
 
@@ -73,6 +76,22 @@ impl FaultyStore {
     /// A text that the database cannot store.
     pub(crate) fn poison(&self, body: &str) {
         *self.poison.lock().unwrap() = Some(body.to_owned());
+    }
+
+    /// Makes the next call of a method panic, on whatever task calls it: `assistant` or `history`.
+    pub(crate) fn panic_in(&self, method: &'static str) {
+        *self.panics.lock().unwrap() = Some(method);
+    }
+
+    fn may_panic(&self, method: &str) {
+        let planned = self
+            .panics
+            .lock()
+            .unwrap()
+            .take_if(|named| *named == method);
+        if planned.is_some() {
+            panic!("injected in {method}");
+        }
     }
 
     /// Another transaction takes a room's head.
@@ -164,6 +183,9 @@ impl Store for FaultyStore {
     async fn ping(&self) -> StoreResult<()> {
         self.inner.ping().await
     }
+    async fn not_durable(&self) -> StoreResult<Vec<&'static str>> {
+        self.inner.not_durable().await
+    }
     async fn create_account(
         &self,
         account: NewAccount,
@@ -200,6 +222,7 @@ impl Store for FaultyStore {
         self.inner.redeem_ticket(ticket_hash).await
     }
     async fn assistant(&self) -> StoreResult<UserRow> {
+        self.may_panic("assistant");
         self.inner.assistant().await
     }
     async fn user_by_name(&self, name: &str) -> StoreResult<UserRow> {
@@ -258,6 +281,7 @@ impl Store for FaultyStore {
         before: Option<Seq>,
         limit: i64,
     ) -> StoreResult<HistoryPage> {
+        self.may_panic("history");
         self.inner.history(user, slug, before, limit).await
     }
     async fn history_after(
@@ -273,6 +297,15 @@ impl Store for FaultyStore {
         self.inner.message(user, slug, seq).await
     }
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {
+        self.faulty_apply(batch).await
+    }
+    async fn apply_unless_locked(&self, batch: Batch) -> StoreResult<Applied> {
+        if let [only] = batch.rooms.as_slice()
+            && self.locked.borrow().contains(&only.room)
+        {
+            let rooms = vec![RoomApplied::Locked];
+            return Ok(Applied { rooms });
+        }
         self.faulty_apply(batch).await
     }
     async fn claim_replies(&self, owner: InstanceId, limit: i64) -> StoreResult<Vec<ClaimedReply>> {

@@ -80,6 +80,11 @@ impl PgBouncer {
         format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// Where it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// A command of its admin console, such as `PAUSE`, `RESUME`, `KILL test_1` or `RECONNECT`.
     pub(crate) async fn admin(&self, command: &str) {
         let client = connect(&self.url("pgbouncer")).await.expect("the console");

@@ -69,6 +69,10 @@ fn remove_abandoned_folders() {
         if let Some((process, _)) = process
             && !Path::new("/proc").join(process).exists()
         {
+            let _ = Command::new("umount")
+                .arg("-l")
+                .arg(entry.path().join("data"))
+                .output();
             // Another test process may be removing it as well.
             let _ = std::fs::remove_dir_all(entry.path());
         }
@@ -97,9 +101,34 @@ fn programs() -> PathBuf {
     newest.1
 }
 
+/// A file system of its own at a folder; gone with its owner.
+struct Mount(PathBuf);
+
+impl Mount {
+    /// So many megabytes of memory as a disk; none without the right to mount.
+    fn memory(folder: PathBuf, megabytes: u32) -> Option<Self> {
+        std::fs::create_dir_all(&folder).unwrap();
+        let options = format!("size={megabytes}m,mode=0700,uid={0},gid={0}", server_user());
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(&folder)
+            .output();
+        let mounted = mounted.is_ok_and(|output| output.status.success());
+        mounted.then_some(Self(folder))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // At once, whoever still has a file open in it.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).output();
+    }
+}
+
 /// A running Postgres.
 pub(crate) struct PostgresServer {
     process: Option<OwnedProcess>,
+    disk: Option<Mount>,
     folder: TempDir,
     port: u16,
     options: Vec<String>,
@@ -108,12 +137,37 @@ pub(crate) struct PostgresServer {
 impl PostgresServer {
     /// A new, empty, migrated server that nobody else uses. Each option is one `name=value` of its configuration.
     pub(crate) async fn start(options: &[&str]) -> Self {
+        Self::start_in(server_folder(), None, options).await
+    }
+
+    /// The same with its tables on a disk of so many megabytes, and its WAL elsewhere; none without the right to mount.
+    pub(crate) async fn start_on_small_disk(megabytes: u32) -> Option<Self> {
         let folder = server_folder();
+        let disk = is_root().then(|| Mount::memory(folder.path().join("data"), megabytes))??;
+        Some(Self::start_in(folder, Some(disk), &[]).await)
+    }
+
+    /// Fills what is left of its small disk.
+    pub(crate) fn fill_disk(&self) {
+        let disk = self.disk.as_ref().expect("a small disk");
+        let mut file = std::fs::File::create(disk.0.join("filler")).unwrap();
+        while std::io::Write::write_all(&mut file, &[0; 4_096]).is_ok() {}
+    }
+
+    /// Makes room on it again.
+    pub(crate) fn free_disk(&self) {
+        let disk = self.disk.as_ref().expect("a small disk");
+        std::fs::remove_file(disk.0.join("filler")).unwrap();
+    }
+
+    async fn start_in(folder: TempDir, disk: Option<Mount>, options: &[&str]) -> Self {
         let data = folder.path().join("data");
         // With --no-sync only making the folder is unsafe in a crash of the machine; the server itself syncs.
         let made = server_command(&programs().join("initdb"))
             .args(["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
             .arg(format!("--username={USER}"))
+            .arg("--waldir")
+            .arg(folder.path().join("wal"))
             .arg("--pgdata")
             .arg(&data)
             .output()
@@ -125,6 +179,7 @@ impl PostgresServer {
         );
         let mut server = Self {
             process: None,
+            disk,
             folder,
             port: free_port(),
             options: options.iter().map(|&option| option.to_owned()).collect(),

@@ -13,6 +13,8 @@ pub(crate) struct SalonProcess {
     process: OwnedProcess,
     folder: TempDir,
     port: u16,
+    /// The program, with its arguments, that starts it; usually none.
+    below: Vec<String>,
     settings: Vec<(String, String)>,
 }
 
@@ -20,21 +22,53 @@ impl SalonProcess {
     /// Starts an instance on a free port with these settings and no others (nothing is inherited but `PATH`),
     /// and waits until it is ready. `SALON_DATA` is a folder of its own that survives [`Self::restart`].
     pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
+        let mut salon = Self::launch(Vec::new(), settings);
+        salon.wait_until_ready(START_WITHIN).await;
+        salon
+    }
+
+    /// The same, below another program that starts it, such as `prlimit --nofile=256`.
+    pub(crate) async fn start_below(below: &[&str], settings: &[(&str, &str)]) -> Self {
+        let below = below.iter().map(|&word| word.to_owned()).collect();
+        let mut salon = Self::launch(below, settings);
+        salon.wait_until_ready(START_WITHIN).await;
+        salon
+    }
+
+    /// The same of another program than the one that was built, such as another release's.
+    pub(crate) async fn start_program(program: &str, settings: &[(&str, &str)]) -> Self {
+        // The built program's path comes next, and is shifted away.
+        let below = ["sh", "-c", "shift; exec \"$0\" \"$@\"", program];
+        Self::start_below(&below, settings).await
+    }
+
+    /// The same, but it need not become ready: waits until it lives.
+    pub(crate) async fn start_unready(settings: &[(&str, &str)]) -> Self {
+        let mut salon = Self::launch(Vec::new(), settings);
+        let port = salon.port;
+        let alive = async || http_status(port, "/livez").await == Some(200);
+        salon
+            .process
+            .wait_until("salon lives", START_WITHIN, alive)
+            .await;
+        salon
+    }
+
+    fn launch(below: Vec<String>, settings: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().unwrap();
         let port = free_port();
         let settings: Vec<(String, String)> = settings
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        let process = launch(&folder, port, &settings);
-        let mut salon = Self {
+        let process = launch(&folder, port, &below, &settings);
+        Self {
             process,
             folder,
             port,
+            below,
             settings,
-        };
-        salon.wait_until_ready(START_WITHIN).await;
-        salon
+        }
     }
 
     /// Where it listens on 127.0.0.1.
@@ -80,8 +114,18 @@ impl SalonProcess {
     /// Kills it if it still runs, starts it again on the same port and waits until it is ready.
     pub(crate) async fn restart(&mut self) {
         self.process.kill();
-        self.process = launch(&self.folder, self.port, &self.settings);
+        self.process = launch(&self.folder, self.port, &self.below, &self.settings);
         self.wait_until_ready(START_WITHIN).await;
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.process.is_running()
     }
 
     /// All that it has logged since the first start.
@@ -99,9 +143,17 @@ impl SalonProcess {
     }
 }
 
-fn launch(folder: &TempDir, port: u16, settings: &[(String, String)]) -> OwnedProcess {
-    let mut command = owned_command(env!("CARGO_BIN_EXE_salon"));
+fn launch(
+    folder: &TempDir,
+    port: u16,
+    below: &[String],
+    settings: &[(String, String)],
+) -> OwnedProcess {
+    let program = env!("CARGO_BIN_EXE_salon").to_owned();
+    let words: Vec<String> = below.iter().cloned().chain([program]).collect();
+    let mut command = owned_command(&words[0]);
     command
+        .args(&words[1..])
         .arg("serve")
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -114,6 +166,17 @@ fn launch(folder: &TempDir, port: u16, settings: &[(String, String)]) -> OwnedPr
 
 /// The status of a GET on 127.0.0.1; `None` when there is no HTTP answer within two seconds.
 pub(crate) async fn http_status(port: u16, path: &str) -> Option<u16> {
+    let answer = http_answer(port, path).await?;
+    answer.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The body of a GET on 127.0.0.1, likewise.
+pub(crate) async fn http_body(port: u16, path: &str) -> Option<String> {
+    let answer = http_answer(port, path).await?;
+    Some(answer.split_once("\r\n\r\n")?.1.to_owned())
+}
+
+async fn http_answer(port: u16, path: &str) -> Option<String> {
     let exchange = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
         let request =
@@ -121,8 +184,7 @@ pub(crate) async fn http_status(port: u16, path: &str) -> Option<u16> {
         stream.write_all(request.as_bytes()).await.ok()?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.ok()?;
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        answer.split_whitespace().nth(1)?.parse().ok()
+        Some(String::from_utf8_lossy(&answer).into_owned())
     };
     tokio::time::timeout(Duration::from_secs(2), exchange)
         .await

@@ -16,18 +16,62 @@ mod room;
 mod settings;
 
 use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::pool::{Conn, Pools};
 use crate::db::changes::{Applied, Batch, Change, RoomApplied, RoomDone};
 use crate::db::{StoreError, StoreResult};
 use crate::ids::RoomId;
+use crate::limits;
 use judge::Judge;
 use questions::{Answers, Locking, Questions};
 
-/// Judges, numbers and writes every change of a batch.
+/// Judges, numbers and writes every change of a batch; a room that is written alone is waited for.
 pub(super) async fn apply(pools: &Pools, batch: &Batch) -> StoreResult<Applied> {
     let questions = Questions::of(batch);
-    let (connection, answers) = lock(pools, batch, &questions).await?;
+    let deadline = deadline();
+    let (connection, answers) = ask(pools, &questions, deadline).await?;
+    let [only] = batch.rooms.as_slice() else {
+        return judge_and_write(connection, batch, answers).await;
+    };
+    if !answers.is_locked_elsewhere(only.room) {
+        return judge_and_write(connection, batch, answers).await;
+    }
+    // It waits on a connection of the few that may, so that the usual case takes nothing from them.
+    connection.rollback().await;
+    let mut connection = pools.waiting_until(deadline).await?;
+    let answers = questions.ask(&mut connection, Locking::Wait).await?;
+    judge_and_write(connection, batch, answers).await
+}
+
+/// The same without any wait for a lock.
+pub(super) async fn apply_unless_locked(pools: &Pools, batch: &Batch) -> StoreResult<Applied> {
+    let (connection, answers) = ask(pools, &Questions::of(batch), deadline()).await?;
+    judge_and_write(connection, batch, answers).await
+}
+
+fn deadline() -> Instant {
+    Instant::now() + Duration::from_millis(limits::WRITE_MS)
+}
+
+/// Begins, locks what can be locked at once, and asks.
+async fn ask(
+    pools: &Pools,
+    questions: &Questions,
+    deadline: Instant,
+) -> StoreResult<(Conn, Answers)> {
+    let mut connection = pools.shared_until(deadline).await?;
+    let answers = questions.ask(&mut connection, Locking::Skip).await?;
+    Ok((connection, answers))
+}
+
+async fn judge_and_write(
+    connection: Conn,
+    batch: &Batch,
+    answers: Answers,
+) -> StoreResult<Applied> {
     let kept = match answers.kept.as_ref().map(rerun::load).transpose() {
         Ok(kept) => kept.unwrap_or_default(),
         Err(error) => {
@@ -36,23 +80,6 @@ pub(super) async fn apply(pools: &Pools, batch: &Batch) -> StoreResult<Applied> 
         }
     };
     write(connection, batch, answers, kept).await
-}
-
-/// Locks what can be locked at once. A room that is written alone is waited for, on a connection of the few that may
-/// wait; only when it is locked, so that the usual case takes nothing from them.
-async fn lock(pools: &Pools, batch: &Batch, questions: &Questions) -> StoreResult<(Conn, Answers)> {
-    let mut connection = pools.shared().await?;
-    let answers = questions.ask(&mut connection, Locking::Skip).await?;
-    let [only] = batch.rooms.as_slice() else {
-        return Ok((connection, answers));
-    };
-    if !answers.is_locked_elsewhere(only.room) {
-        return Ok((connection, answers));
-    }
-    connection.rollback().await;
-    let mut connection = pools.waiting().await?;
-    let answers = questions.ask(&mut connection, Locking::Wait).await?;
-    Ok((connection, answers))
 }
 
 async fn write(

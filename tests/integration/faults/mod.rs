@@ -1,0 +1,13 @@
+//! The fault matrix: each row as an injected fault with the behaviour and the number it requires. A test's name begins with
+//! its row. One file for each part that is broken.
+
+mod asking;
+mod deaths;
+mod disk;
+mod drain;
+mod durability;
+mod pooler;
+mod postgres;
+mod process;
+mod resources;
+mod slow;
