@@ -129,6 +129,11 @@ pub const ALL: &[(Kind, &str, &str)] = &[
     (Kind::Gauge, "salon_sockets", "Sockets open now"),
     (
         Kind::Gauge,
+        "salon_outbox_bytes",
+        "Bytes waiting for readers that are slower than what they are sent",
+    ),
+    (
+        Kind::Gauge,
         "salon_event_streams",
         "Event streams and calls of /api/chat open now",
     ),

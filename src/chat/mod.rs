@@ -153,7 +153,16 @@ impl Chat {
     /// # Errors
     /// That it cannot be read now.
     pub async fn catch_up(&self, room: &RoomRef, after: Version) -> Result<Arc<CatchUp>, Refusal> {
-        let after = after - after.rem_euclid(limits::CATCH_UP_STEP);
+        let near = after - after.rem_euclid(limits::CATCH_UP_STEP);
+        let page = self.page_above(room, near).await?;
+        if page.range.to > after {
+            return Ok(page);
+        }
+        // It is of large messages, or was read before this reader got so far.
+        self.page_above(room, after).await
+    }
+
+    async fn page_above(&self, room: &RoomRef, after: Version) -> Result<Arc<CatchUp>, Refusal> {
         let read = async {
             // The semaphore is never closed.
             let _permit = self.catch_ups.acquire().await;

@@ -1,6 +1,7 @@
-//! HAProxy with the very file that deployments use (`deploy/haproxy.cfg`), before instances of a test.
+//! HAProxy with the file that deployments use (`deploy/haproxy.cfg`), before instances of a test.
 
 use std::path::Path;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -15,20 +16,35 @@ pub(crate) struct HaproxyServer {
     folder: TempDir,
     port: u16,
     instances: Vec<u16>,
+    /// A process that a reload replaced, and that serves what it had.
+    former: Option<OwnedProcess>,
 }
 
 impl HaproxyServer {
     /// Starts one on a free port before the instances that listen on these ports of 127.0.0.1.
     pub(crate) async fn start(instances: &[u16]) -> Self {
+        Self::start_with(instances, &[]).await
+    }
+
+    /// The same with some of the file's words replaced, each of which must be there: shorter times, as a rule.
+    pub(crate) async fn start_with(instances: &[u16], replaced: &[(&str, &str)]) -> Self {
         assert!((1..=SERVERS_MAX).contains(&instances.len()));
         let folder = TempDir::new().unwrap();
         let port = free_port();
-        let process = launch(&folder, port, instances);
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/haproxy.cfg");
+        let mut text = std::fs::read_to_string(file).unwrap();
+        for (word, other) in replaced {
+            assert!(text.contains(word), "{word}");
+            text = text.replace(word, other);
+        }
+        std::fs::write(folder.path().join("haproxy.cfg"), text).unwrap();
+        let process = launch(&folder, port, instances, None);
         let mut server = Self {
             process,
             folder,
             port,
             instances: instances.to_vec(),
+            former: None,
         };
         server.process.wait_for_port(port, START_WITHIN).await;
         server
@@ -52,13 +68,27 @@ impl HaproxyServer {
     /// Starts again on the same port.
     pub(crate) async fn restart(&mut self) {
         self.process.kill();
-        self.process = launch(&self.folder, self.port, &self.instances);
+        self.process = launch(&self.folder, self.port, &self.instances, None);
         self.process.wait_for_port(self.port, START_WITHIN).await;
+    }
+
+    /// Reads its file again, as `haproxy -sf` does: a new process takes the port, the old one serves what it had.
+    pub(crate) async fn reload(&mut self) {
+        let former = self.process.pid();
+        let next = launch(&self.folder, self.port, &self.instances, Some(former));
+        self.former = Some(std::mem::replace(&mut self.process, next));
+        self.process.wait_for_port(self.port, START_WITHIN).await;
+    }
+
+    /// Waits until the process before the reload has ended.
+    pub(crate) async fn wait_for_former(&mut self, within: Duration) {
+        let former = self.former.as_mut().expect("a reload");
+        former.wait_for_exit(within).await;
     }
 }
 
-fn launch(folder: &TempDir, port: u16, instances: &[u16]) -> OwnedProcess {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/haproxy.cfg");
+fn launch(folder: &TempDir, port: u16, instances: &[u16], former: Option<u32>) -> OwnedProcess {
+    let file = folder.path().join("haproxy.cfg");
     let mut command = owned_command("haproxy");
     command
         .args(["-db", "-f"])
@@ -71,6 +101,9 @@ fn launch(folder: &TempDir, port: u16, instances: &[u16]) -> OwnedProcess {
             format!("SALON_SERVER_{}", index + 1),
             format!("127.0.0.1:{instance}"),
         );
+    }
+    if let Some(former) = former {
+        command.args(["-sf", &former.to_string()]);
     }
     OwnedProcess::start("haproxy", folder.path(), command)
 }
