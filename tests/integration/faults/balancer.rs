@@ -76,18 +76,16 @@ async fn f34_idle_sockets_outlive_a_balancers_idle_timeout_of_20_s() {
     }
     let began = Instant::now();
     // They only answer pings, which reading does.
-    for socket in &mut sockets {
-        let left = IDLE
-            .saturating_sub(began.elapsed())
-            .max(Duration::from_millis(10));
-        let idle = async {
-            tokio::time::timeout(left, async {
-                while socket.next_message().await.is_some() {}
-            })
-            .await
-        };
-        let _ = idle.await;
-    }
+    let idle = sockets.iter_mut().map(|socket| async {
+        let end = async { while socket.next_message().await.is_some() {} };
+        let ended = tokio::time::timeout(IDLE, end).await.is_ok();
+        assert!(
+            !ended,
+            "an idle socket was closed after {:?}",
+            began.elapsed()
+        );
+    });
+    futures_util::future::join_all(idle).await;
     let mut other = Asker::enter(salon.port(), "other", ROOM).await;
     assert!(other.ask_again("awake?").await.is_ack());
     for socket in &mut sockets {
