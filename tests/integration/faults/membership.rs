@@ -14,7 +14,7 @@ use crate::support::communicator::{SocketClient, message};
 /// Races in all: half of them with Redis, half without.
 const RACES: usize = 1_000;
 /// Rooms, each with a victim of its own, at once.
-const ROOMS: usize = 25;
+const ROOMS: usize = 50;
 /// Of a socket whose session has ended, Redis or not.
 const SIGNED_OUT: Duration = Duration::from_secs(5);
 
