@@ -91,6 +91,13 @@ pub const EVENT_STREAM_COMMENT: Duration = Duration::from_secs(15);
 /// A stopping process lets a call of `/api/chat` wait so long: replies that run are settled by then.
 pub const CHAT_GRACE: Duration = Duration::from_secs(18);
 
+/// Look-ups of who comes, at once: a storm of handshakes leaves the database's connections to those who are there.
+pub const LOOKUPS: usize = 4;
+/// Look-ups waiting for their turn; above it a handshake or request is refused `busy`.
+pub const LOOKUP_QUEUE: usize = 4_000;
+/// A look-up waits so long for its turn, then it is refused `busy`.
+pub const LOOKUP_WAIT: Duration = Duration::from_secs(3);
+
 /// What `/readyz` waits for the database.
 pub const READY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The database's durability is looked at so often, asked for or not: its settings may change while it runs.
@@ -128,6 +135,8 @@ pub const TRANSACTION_MS: u64 = 5_000;
 pub const STATEMENT_MS: u64 = 4_000;
 /// Connections to Postgres that only probes and head checks use, so that a busy pool cannot block them.
 pub const RESERVED_CONNECTIONS: usize = 2;
+/// Reads and other work waiting for a connection; above it they are refused `busy`. The writer has its own part of the pool.
+pub const DATABASE_QUEUE: usize = 4_000;
 /// What a retryable refusal proposes.
 pub const RETRY_HINT_MS: u64 = 500;
 
@@ -175,6 +184,8 @@ pub const PROOF_QUEUE: usize = 20_000;
 pub const PAGE_SHARE: Duration = Duration::from_millis(500);
 /// Latest pages shared at once.
 pub const SHARED_PAGES: usize = 1_000;
+/// A page of catching up begins at a multiple of so many versions, so that readers who stand near each other share it.
+pub const CATCH_UP_STEP: i64 = 64;
 /// Pages of catching up read at once in one process, so that a storm leaves connections to the others.
 pub const CATCH_UPS: usize = 4;
 /// A tick late by so much means that the process was frozen: it reads sessions and heads before it goes on.
@@ -342,6 +353,10 @@ const _: () = assert!(
 const _: () = assert!(
     LAYER_BACKOFF_MAX.as_millis() + LAYER_CONNECT_TIMEOUT.as_millis() < 3_000,
     "the layer is back within 3 s of Redis"
+);
+const _: () = assert!(
+    LOOKUP_WAIT.as_millis() + (DATABASE_MS as u128) < HEADER_TIMEOUT.as_millis(),
+    "a handshake in a storm is answered before a balancer gives it up"
 );
 const _: () = assert!(
     LOCK_WAIT_MS < WRITE_MS

@@ -88,6 +88,21 @@ pub const ALL: &[(Kind, &str, &str)] = &[
     ),
     (
         Kind::Counter,
+        "salon_history_reads_total",
+        "Pages of a room's history read for joins, by kind; one read serves all who wait for it",
+    ),
+    (
+        Kind::Counter,
+        "salon_lookups_refused_total",
+        "Handshakes and requests refused because too many asked who they are",
+    ),
+    (
+        Kind::Counter,
+        "salon_database_refused_total",
+        "Reads refused because too many waited for a connection",
+    ),
+    (
+        Kind::Counter,
         "salon_layer_lagged_messages_total",
         "Messages a full channel did not take",
     ),
@@ -112,6 +127,11 @@ pub const ALL: &[(Kind, &str, &str)] = &[
         "Replies whose runner died, settled with what was saved",
     ),
     (Kind::Gauge, "salon_sockets", "Sockets open now"),
+    (
+        Kind::Gauge,
+        "salon_outbox_bytes",
+        "Bytes waiting for readers that are slower than what they are sent",
+    ),
     (
         Kind::Gauge,
         "salon_event_streams",

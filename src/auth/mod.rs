@@ -4,6 +4,7 @@
 //! A token is the whole secret of a session: 256 random bits that only its holder has; the store keeps a SHA-256.
 //! A sign-in costs the same work whether the name exists or not, so time does not tell which names do.
 
+mod admission;
 pub mod names;
 pub mod password;
 pub mod token;
@@ -16,6 +17,7 @@ use crate::db::{Store, StoreError};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{SessionId, UserId};
 use crate::limits;
+use admission::Admission;
 use password::Passwords;
 use token::Token;
 
@@ -41,6 +43,7 @@ pub enum Standing {
 pub struct Auth {
     store: Arc<dyn Store>,
     passwords: Passwords,
+    admission: Admission,
 }
 
 impl Auth {
@@ -50,6 +53,7 @@ impl Auth {
         Self {
             store,
             passwords: Passwords::new(),
+            admission: Admission::new(),
         }
     }
 
@@ -132,11 +136,12 @@ impl Auth {
     /// Who holds this token; `None` when it is no token of a living session.
     ///
     /// # Errors
-    /// `unavailable` when the store could not be asked: that is not a "no".
+    /// `unavailable` when the store could not be asked: that is not a "no"; `busy` when too many ask.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Identity>, Refusal> {
         let Some(token) = Token::parse(token) else {
             return Ok(None);
         };
+        let _turn = self.admission.turn().await?;
         self.store
             .identity(&token.sha256())
             .await
@@ -174,11 +179,12 @@ impl Auth {
     /// Uses a ticket up: whom it stands for, the first time; `None` ever after.
     ///
     /// # Errors
-    /// `unavailable` when the store could not be asked.
+    /// `unavailable` when the store could not be asked, `busy` when too many ask.
     pub async fn redeem_ticket(&self, ticket: &str) -> Result<Option<Identity>, Refusal> {
         let Some(ticket) = Token::parse(ticket) else {
             return Ok(None);
         };
+        let _turn = self.admission.turn().await?;
         self.store
             .redeem_ticket(&ticket.sha256())
             .await

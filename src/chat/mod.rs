@@ -33,6 +33,10 @@ use single_flight::SingleFlight;
 
 /// Changes in one page of catching up.
 const CATCH_UP_CHANGES: i64 = 200;
+const _: () = assert!(
+    CATCH_UP_CHANGES > limits::CATCH_UP_STEP,
+    "a page always leads past its reader's cursor"
+);
 
 /// Rooms and messages.
 pub struct Chat {
@@ -128,6 +132,7 @@ impl Chat {
     /// That it cannot be read now.
     pub async fn latest_page(&self, room: RoomId) -> Result<Arc<SharedPage>, Refusal> {
         let read = async {
+            metrics::counter!("salon_history_reads_total", "kind" => "latest").increment(1);
             let page = self.store.latest_page(room, limits::PAGE_MESSAGES).await?;
             let raw = |row| serde_json::value::to_raw_value(&MessageBody::from(row)).ok();
             let messages = page.messages.iter().filter_map(raw).collect();
@@ -142,14 +147,26 @@ impl Chat {
             .map_err(crate::db::StoreError::into_refusal)
     }
 
-    /// What follows `after`, a page of it; few are read at once, so that a storm leaves connections to the others.
+    /// What follows `after`, a page of it, and perhaps a little of what comes before: readers who stand near each other get
+    /// the same page. Few are read at once, so that a storm leaves connections to the others.
     ///
     /// # Errors
     /// That it cannot be read now.
     pub async fn catch_up(&self, room: &RoomRef, after: Version) -> Result<Arc<CatchUp>, Refusal> {
+        let near = after - after.rem_euclid(limits::CATCH_UP_STEP);
+        let page = self.page_above(room, near).await?;
+        if page.range.to > after {
+            return Ok(page);
+        }
+        // It is of large messages, or was read before this reader got so far.
+        self.page_above(room, after).await
+    }
+
+    async fn page_above(&self, room: &RoomRef, after: Version) -> Result<Arc<CatchUp>, Refusal> {
         let read = async {
             // The semaphore is never closed.
             let _permit = self.catch_ups.acquire().await;
+            metrics::counter!("salon_history_reads_total", "kind" => "catch_up").increment(1);
             let page = self
                 .store
                 .changes_after(room.id, after, CATCH_UP_CHANGES)

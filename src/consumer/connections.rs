@@ -124,6 +124,14 @@ impl Connections {
         self.lock().len()
     }
 
+    /// Bytes that wait for slow readers, and the most that wait for one of them.
+    #[must_use]
+    pub fn held(&self) -> (usize, usize) {
+        let sockets = self.lock();
+        let held = sockets.values().map(|socket| socket.outbox.held());
+        held.fold((0, 0), |(all, most), held| (all + held, most.max(held)))
+    }
+
     /// A session may have ended: look soon.
     pub fn check_sessions(&self) {
         self.check.notify_one();
@@ -139,6 +147,8 @@ impl Connections {
                 () = self.check.notified() => true,
                 () = tokio::time::sleep(limits::SESSION_CHECK_INTERVAL) => false,
             };
+            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+            metrics::gauge!("salon_outbox_bytes").set(self.held().0 as f64);
             if !self.close_ended(&store).await && told {
                 // The database did not answer: whoever was signed out is looked for again at once.
                 tokio::time::sleep(Duration::from_millis(200)).await;

@@ -95,7 +95,8 @@ impl Outbox {
                     return false;
                 }
             }
-        } else if state.bytes >= limits::OUTBOX_BYTES || state.queue.len() >= limits::OUTBOX_FRAMES
+        } else if state.bytes + rest.len() > limits::OUTBOX_BYTES
+            || state.queue.len() >= limits::OUTBOX_FRAMES
         {
             state.close(CloseCode::Slow);
             return false;
@@ -113,6 +114,12 @@ impl Outbox {
     #[must_use]
     pub fn closing(&self) -> Option<CloseCode> {
         self.lock().closing
+    }
+
+    /// Bytes that wait in it.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.lock().bytes
     }
 
     /// Since when the peer has taken nothing.

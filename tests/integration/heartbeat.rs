@@ -34,7 +34,7 @@ async fn the_server_pings_and_a_peer_that_answers_stays() {
 }
 
 #[tokio::test]
-async fn a_dead_peer_is_freed_within_25_seconds() {
+async fn f30_a_dead_peer_is_freed_within_25_seconds() {
     let (salon, _database) = Instance::alone().await;
     let ada = salon.user("ada").await;
     let (mut socket, serving) = salon.connect_raw(&ada, 4_096).await;

@@ -52,7 +52,7 @@ async fn enter(salon: &Instance, name: &str) -> (WebsocketCommunicator, RoomClie
 }
 
 #[tokio::test]
-async fn whatever_is_lost_doubled_or_late_everyone_ends_with_all_in_order() {
+async fn f14_whatever_is_lost_doubled_or_late_everyone_ends_with_all_in_order() {
     const EACH: usize = 150;
     let weather = Weather {
         lost: 0.3,

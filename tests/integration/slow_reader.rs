@@ -15,7 +15,7 @@ use crate::support::instance::Instance;
 const MESSAGES: usize = 200;
 
 #[tokio::test]
-async fn a_reader_that_stops_is_closed_bounded_and_misses_nothing_on_its_return() {
+async fn f29_a_reader_that_stops_is_closed_bounded_and_misses_nothing_on_its_return() {
     let (salon, _database) = Instance::alone().await;
     let ada = salon.user("ada").await;
     let (mut slow, serving) = salon.connect_raw(&ada, 16 * 1024).await;
@@ -72,7 +72,7 @@ async fn a_reader_that_stops_is_closed_bounded_and_misses_nothing_on_its_return(
 }
 
 #[tokio::test]
-async fn a_reader_that_wakes_in_time_learns_that_it_was_slow() {
+async fn f29_a_reader_that_wakes_in_time_learns_that_it_was_slow() {
     let (salon, _database) = Instance::alone().await;
     let ada = salon.user("ada").await;
     let (mut slow, _serving) = salon.connect_raw(&ada, 16 * 1024).await;

@@ -5,6 +5,7 @@
 //! sent together with BEGIN), nothing else is set, and no lock outlives it. Every wait on the server has a deadline
 //! here as well, since a server that hangs keeps no timeouts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::QueryResult;
@@ -15,12 +16,14 @@ use diesel_async::pooled_connection::{
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use secrecy::SecretString;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::errors::{at_start, lost_connection, of_statement, outlived_its_plans};
 use super::statement::{Commit, Statement};
 use super::tls::Target;
 use crate::db::{StoreError, StoreResult};
+use crate::error::{ErrorCode, Refusal};
 use crate::limits;
 
 /// The limits of a transaction. They go with BEGIN, in one round trip; `SET LOCAL` ends with the transaction, so nothing
@@ -56,6 +59,11 @@ pub struct PostgresSettings {
 /// The three pools. Each connects when it is first needed.
 pub(super) struct Pools {
     shared: Pool<AsyncPgConnection>,
+    /// What of it everything but the writer may use at once: no crowd of readers can keep a send waiting.
+    for_others: Arc<Semaphore>,
+    /// Waiting for that, or using it; none left means `busy`.
+    places: Arc<Semaphore>,
+    wait: Duration,
     /// For probes and head checks: a busy pool cannot block them.
     reserved: Pool<AsyncPgConnection>,
     /// For batches that wait for a locked room: they cannot take the connections of the others.
@@ -64,16 +72,43 @@ pub(super) struct Pools {
 
 impl Pools {
     pub(super) fn new(target: &Target, settings: &PostgresSettings) -> Result<Self, String> {
+        let others = settings.pool_size - for_writer(settings.pool_size);
         Ok(Self {
             shared: pool(target, settings, settings.pool_size)?,
+            for_others: Arc::new(Semaphore::new(others)),
+            places: Arc::new(Semaphore::new(others + limits::DATABASE_QUEUE)),
+            wait: settings.wait,
             reserved: pool(target, settings, limits::RESERVED_CONNECTIONS)?,
             waiting: pool(target, settings, limits::LOCKED_ROOMS)?,
         })
     }
 
-    /// A connection for anything.
+    /// A connection for anything but the writer's batches.
+    ///
+    /// # Errors
+    /// `busy` when too many wait.
     pub(super) async fn shared(&self) -> StoreResult<Conn> {
-        Conn::take_from(&self.shared).await
+        let turn = self.turn().await?;
+        let mut connection = Conn::take_from(&self.shared).await?;
+        connection.turn = Some(turn);
+        Ok(connection)
+    }
+
+    async fn turn(&self) -> StoreResult<Turn> {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            metrics::counter!("salon_database_refused_total").increment(1);
+            let busy = Refusal::from(ErrorCode::Busy).retry_after_ms(limits::RETRY_HINT_MS);
+            return Err(StoreError::Refused(busy));
+        };
+        match tokio::time::timeout(self.wait, Arc::clone(&self.for_others).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(Turn {
+                _permit: permit,
+                _place: place,
+            }),
+            _late => Err(StoreError::Unavailable(
+                "waiting for a connection took too long".into(),
+            )),
+        }
     }
 
     /// A connection for a write that is over by then.
@@ -103,6 +138,17 @@ impl Pools {
         connection.commit().await?;
         Ok(output)
     }
+}
+
+/// A turn to use one of the pool's connections.
+struct Turn {
+    _permit: OwnedSemaphorePermit,
+    _place: OwnedSemaphorePermit,
+}
+
+/// What of a pool only the writer uses: one for each lane, but never more than half.
+fn for_writer(pool_size: usize) -> usize {
+    limits::LANES.min(pool_size / 2)
 }
 
 fn pool(
@@ -137,6 +183,8 @@ pub(super) struct Conn {
     open: bool,
     begun: Instant,
     deadline: Instant,
+    /// Given back after the connection.
+    turn: Option<Turn>,
 }
 
 impl Drop for Conn {
@@ -167,6 +215,7 @@ impl Conn {
             open: false,
             begun,
             deadline,
+            turn: None,
         })
     }
 
@@ -333,6 +382,35 @@ fn unknown(error: &diesel::result::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_of_readers_waits_bounded_and_leaves_the_writers_part() {
+        let settings = PostgresSettings {
+            url: SecretString::from("postgres://nobody@127.0.0.1:1/none"),
+            pool_size: 10,
+            wait: Duration::from_secs(1),
+            connect_timeout: Duration::from_secs(1),
+        };
+        let target = Target::parse("postgres://nobody@127.0.0.1:1/none").unwrap();
+        let pools = Pools::new(&target, &settings).unwrap();
+        let mut turns = Vec::new();
+        for _ in 0..10 - limits::LANES {
+            turns.push(pools.turn().await.ok().unwrap());
+        }
+        let mut waiting: Vec<_> = (0..limits::DATABASE_QUEUE)
+            .map(|_| Box::pin(pools.turn()))
+            .collect();
+        for turn in &mut waiting {
+            assert!(futures_util::poll!(turn.as_mut()).is_pending());
+        }
+        let refused = pools.turn().await.err().unwrap().into_refusal();
+        assert_eq!(refused.code, ErrorCode::Busy);
+        let late = waiting.remove(0).await.err().unwrap();
+        assert!(matches!(late, StoreError::Unavailable(_)), "{late}");
+        drop((waiting, turns));
+        assert!(pools.turn().await.is_ok());
+        assert_eq!((for_writer(2), for_writer(3), for_writer(500)), (1, 1, 4));
+    }
 
     #[test]
     fn a_transaction_begins_with_the_documented_limits() {

@@ -86,7 +86,7 @@ impl Joined {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_connections_are_made_again_and_announced() {
+async fn f11_killed_connections_are_made_again_and_announced() {
     let mut joined = Joined::start().await;
     for kind in ["pubsub", "normal"] {
         joined.command(&["CLIENT", "KILL", "TYPE", kind]).await;
@@ -97,7 +97,7 @@ async fn killed_connections_are_made_again_and_announced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restarted_empty_redis_is_joined_again() {
+async fn f7_a_restarted_empty_redis_is_joined_again() {
     let mut joined = Joined::start().await;
     joined.redis.kill();
     eventually("both layers notice", DEADLINE, async || {
@@ -132,7 +132,7 @@ async fn a_restarted_empty_redis_is_joined_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_redis_is_noticed_by_the_probe() {
+async fn f9_a_frozen_redis_is_noticed_by_the_probe() {
     let mut joined = Joined::start().await;
     joined.redis.freeze();
     // Nobody sends anything: only the probe can tell.
@@ -153,7 +153,7 @@ async fn a_frozen_redis_is_noticed_by_the_probe() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sending_to_a_frozen_redis_never_waits_and_what_is_dropped_is_announced() {
+async fn f9_sending_to_a_frozen_redis_never_waits_and_what_is_dropped_is_announced() {
     let mut joined = Joined::start().await;
     joined.redis.freeze();
     let started = Instant::now();
@@ -207,7 +207,7 @@ async fn a_message_too_large_for_redis_is_announced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_forged_message_only_makes_its_group_read_and_not_too_often() {
+async fn f15_a_forged_message_only_makes_its_group_read_and_not_too_often() {
     let mut joined = Joined::start().await;
     let other = group("room.2");
     let mut bystander = joined.layers[1].new_channel(8);
@@ -235,7 +235,7 @@ async fn a_forged_message_only_makes_its_group_read_and_not_too_often() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replayed_or_redirected_message_is_not_delivered_again() {
+async fn f15_a_replayed_or_redirected_message_is_not_delivered_again() {
     let mut joined = Joined::start().await;
     let other = group("room.2");
     joined.layers[1]

@@ -7,7 +7,7 @@ use crate::support::cluster::Cluster;
 use crate::support::member::{Load, Member, wait_for_progress};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_balancer_that_dies_under_load_costs_no_message() {
+async fn f32_a_balancer_that_dies_under_load_costs_no_message() {
     let mut cluster = Cluster::start(2).await;
     let members = members(&cluster, 8).await;
     let load = Load::start(&members, Duration::from_millis(80));

@@ -15,7 +15,7 @@ use crate::support::truth::{everybody_agrees, read_postgres};
 const REPLY_RECOVERY: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instance_killed_under_load_costs_no_message() {
+async fn f4_an_instance_killed_under_load_costs_no_message() {
     let mut cluster = Cluster::start(2).await;
     let members = members(&cluster, 10).await;
     let load = Load::start(&members, Duration::from_millis(100));

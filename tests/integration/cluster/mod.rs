@@ -4,10 +4,9 @@
 
 mod balancer;
 mod conversation;
-
 mod embedded;
 mod instances;
-mod redis;
+pub(crate) mod redis;
 
 use std::sync::Arc;
 use std::time::Duration;

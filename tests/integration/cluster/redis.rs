@@ -7,14 +7,14 @@ use crate::support::cluster::{Cluster, Members};
 use crate::support::member::{Load, wait_for_progress};
 
 /// Without Redis a change is on every instance within this.
-const WITHOUT_REDIS: Duration = Duration::from_millis(1_500);
+pub(crate) const WITHOUT_REDIS: Duration = Duration::from_millis(1_500);
 /// With Redis back, all is as before within this.
-const HEALED: Duration = Duration::from_secs(3);
+pub(crate) const HEALED: Duration = Duration::from_secs(3);
 /// What the members themselves may be late on a busy machine.
-const SLACK: Duration = Duration::from_millis(300);
+pub(crate) const SLACK: Duration = Duration::from_millis(300);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_of_redis_under_load_costs_nothing() {
+async fn f7_a_restart_of_redis_under_load_costs_nothing() {
     let mut cluster = Cluster::start(2).await;
     let members = members(&cluster, 8).await;
     let load = Load::start(&members, Duration::from_millis(60));
@@ -31,7 +31,7 @@ async fn a_restart_of_redis_under_load_costs_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_redis_sends_are_acknowledged_and_delivered_in_time() {
+async fn f8_without_redis_sends_are_acknowledged_and_delivered_in_time() {
     let mut cluster = Cluster::start(2).await;
     let members = members(&cluster, 6).await;
     let load = Load::start(&members, Duration::from_millis(100));
@@ -44,7 +44,7 @@ async fn without_redis_sends_are_acknowledged_and_delivered_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_redis_is_as_good_as_none() {
+async fn f9_a_frozen_redis_is_as_good_as_none() {
     let cluster = Cluster::start(2).await;
     let members = members(&cluster, 6).await;
     let load = Load::start(&members, Duration::from_millis(100));
@@ -68,7 +68,7 @@ async fn live_without(cluster: &Cluster, members: &Members, load: Load, since: I
 }
 
 /// Through Redis again, and not by the check of heads, which takes half a second on average.
-async fn live_with_it_again(cluster: &Cluster, members: &Members) {
+pub(crate) async fn live_with_it_again(cluster: &Cluster, members: &Members) {
     cluster.wait_for_layer(true, HEALED).await;
     let delays = quiet_deliveries(members).await;
     let half = delays[delays.len() / 2];
@@ -81,7 +81,7 @@ async fn live_with_it_again(cluster: &Cluster, members: &Members) {
 }
 
 /// One message at a time: how long after its ack the last member had each, sorted.
-async fn quiet_deliveries(members: &Members) -> Vec<Duration> {
+pub(crate) async fn quiet_deliveries(members: &Members) -> Vec<Duration> {
     let mut delays = Vec::new();
     for round in 0..8 {
         let sender = &members[round % members.len()];
@@ -106,7 +106,7 @@ async fn quiet_deliveries(members: &Members) -> Vec<Duration> {
 }
 
 /// Waits until everybody has an ack from after this moment.
-async fn wait_until_acked(members: &Members, since: Instant) {
+pub(crate) async fn wait_until_acked(members: &Members, since: Instant) {
     for member in members.iter() {
         let within = DEADLINE + since.saturating_duration_since(Instant::now());
         member
@@ -118,7 +118,7 @@ async fn wait_until_acked(members: &Members, since: Instant) {
 }
 
 /// Redis is nothing a sender hears of.
-fn expect_no_refusal(members: &Members) {
+pub(crate) fn expect_no_refusal(members: &Members) {
     for member in members.iter() {
         let book = member.book();
         assert!(book.refused.is_empty(), "{:?}", book.refused);
@@ -127,7 +127,7 @@ fn expect_no_refusal(members: &Members) {
 }
 
 /// How long after its ack each message of this span had come to each member.
-fn delays(members: &Members, from: Instant, to: Instant) -> Vec<Duration> {
+pub(crate) fn delays(members: &Members, from: Instant, to: Instant) -> Vec<Duration> {
     let mut delays = Vec::new();
     for sender in members.iter() {
         let acks: Vec<(i64, Instant)> = {
@@ -152,7 +152,12 @@ fn delays(members: &Members, from: Instant, to: Instant) -> Vec<Duration> {
     delays
 }
 
-fn expect_delivered_within(members: &Members, from: Instant, to: Instant, within: Duration) {
+pub(crate) fn expect_delivered_within(
+    members: &Members,
+    from: Instant,
+    to: Instant,
+    within: Duration,
+) {
     let delays = delays(members, from, to);
     let slowest = delays[delays.len() - 1];
     assert!(slowest <= within, "the slowest delivery took {slowest:?}");

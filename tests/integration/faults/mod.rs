@@ -2,12 +2,18 @@
 //! its row. One file for each part that is broken.
 
 mod asking;
+mod balancer;
 mod deaths;
 mod disk;
 mod drain;
 mod durability;
+mod membership;
 mod pooler;
 mod postgres;
 mod process;
+mod readers;
+mod redis;
 mod resources;
+mod sends;
 mod slow;
+mod storm;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::fault_proxy::FaultProxy;
 use super::haproxy::HaproxyServer;
 use super::pgbouncer::PgBouncer;
 use super::postgres::{PostgresServer, TestDatabase};
@@ -36,6 +37,8 @@ pub(crate) struct Cluster {
     pub(crate) redis: RedisServer,
     pub(crate) instances: Vec<SalonProcess>,
     pub(crate) balancer: HaproxyServer,
+    /// What stands between each instance and Redis, where a test asked for it.
+    pub(crate) redis_proxies: Vec<FaultProxy>,
     metrics: Vec<u16>,
 }
 
@@ -63,22 +66,47 @@ impl Cluster {
         instances: usize,
         settings: &[(&str, &str)],
     ) -> Self {
+        let redis = RedisServer::start().await;
+        Self::build(postgres, redis, Vec::new(), instances, settings).await
+    }
+
+    /// So many instances, each with a proxy of its own before Redis.
+    pub(crate) async fn start_with_redis_proxies(instances: usize) -> Self {
+        let postgres = Postgres::Shared(TestDatabase::shared().await);
+        let redis = RedisServer::start().await;
+        let mut proxies = Vec::new();
+        for _ in 0..instances {
+            proxies.push(FaultProxy::start_redis(redis.port()).await);
+        }
+        Self::build(postgres, redis, proxies, instances, &[]).await
+    }
+
+    async fn build(
+        postgres: Postgres,
+        redis: RedisServer,
+        redis_proxies: Vec<FaultProxy>,
+        instances: usize,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let (server, database) = match &postgres {
             Postgres::Shared(database) => (database.server(), database.name()),
             Postgres::Own(server, name) => (server, name.as_str()),
         };
-        let (pooler, redis) =
-            tokio::join!(PgBouncer::start_as_deployed(server), RedisServer::start());
-        let (pooled, direct, redis_url) = (pooler.url(database), server.url(database), redis.url());
+        let pooler = PgBouncer::start_as_deployed(server).await;
+        let (pooled, direct) = (pooler.url(database), server.url(database));
         let metrics: Vec<u16> = (0..instances).map(|_| free_port()).collect();
-        let starting = metrics.iter().map(|port| {
+        let starting = metrics.iter().enumerate().map(|(index, port)| {
             let listen = format!("127.0.0.1:{port}");
-            let (pooled, direct, redis_url) = (&pooled, &direct, &redis_url);
+            let redis_port = redis_proxies
+                .get(index)
+                .map_or(redis.port(), FaultProxy::port);
+            let redis_url = format!("redis://127.0.0.1:{redis_port}/");
+            let (pooled, direct) = (&pooled, &direct);
             async move {
                 let mut all = vec![
                     ("DATABASE_URL", pooled.as_str()),
                     ("MIGRATE_DATABASE_URL", direct),
-                    ("REDIS_URL", redis_url),
+                    ("REDIS_URL", redis_url.as_str()),
                     ("SALON_CLUSTER_SECRET", SECRET),
                     ("SALON_METRICS_LISTEN", &listen),
                     ("SALON_TRUSTED_PROXIES", "127.0.0.1"),
@@ -97,6 +125,7 @@ impl Cluster {
             redis,
             instances,
             balancer,
+            redis_proxies,
             metrics,
         }
     }
@@ -130,6 +159,25 @@ impl Cluster {
             .lines()
             .find(|line| line.split([' ', '{']).next() == Some(name))?;
         line.rsplit(' ').next()?.parse().ok()
+    }
+
+    /// A metric of all instances and of all its labels together.
+    pub(crate) async fn total(&self, name: &str) -> f64 {
+        let mut total = 0.0;
+        for port in &self.metrics {
+            let url = format!("http://127.0.0.1:{port}/metrics");
+            let Ok(answer) = reqwest::get(url).await else {
+                continue;
+            };
+            let text = answer.text().await.unwrap_or_default();
+            let lines = text
+                .lines()
+                .filter(|line| line.split([' ', '{']).next() == Some(name));
+            total += lines
+                .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+                .sum::<f64>();
+        }
+        total
     }
 
     /// Waits until every instance says that its layer is up, or down.

@@ -6,6 +6,7 @@ pub(crate) mod app;
 pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod communicator;
+pub(crate) mod crowd;
 pub(crate) mod event_stream;
 pub(crate) mod fake_provider;
 pub(crate) mod fault_proxy;

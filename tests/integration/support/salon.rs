@@ -123,11 +123,6 @@ impl SalonProcess {
         self.wait_until_ready(START_WITHIN).await;
     }
 
-    /// Its process id.
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.pid()
-    }
-
     /// Whether it has not ended.
     pub(crate) fn is_running(&mut self) -> bool {
         self.process.is_running()
@@ -141,7 +136,7 @@ impl SalonProcess {
             more.iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
         );
-        self.process = launch(&self.folder, self.port, &settings);
+        self.process = launch(&self.folder, self.port, &self.below, &settings);
         self.wait_until_ready(START_WITHIN).await;
     }
 
