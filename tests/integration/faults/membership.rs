@@ -7,14 +7,14 @@ use reqwest::Client;
 use salon::ids::ClientId;
 use serde_json::{Value, json};
 
-use super::asking::guest;
+use super::asking::{guest, is_retryable};
 use crate::support::cluster::{Cluster, ROOM};
 use crate::support::communicator::{SocketClient, message};
 
 /// Races in all: half of them with Redis, half without.
 const RACES: usize = 1_000;
 /// Rooms, each with a victim of its own, at once.
-const ROOMS: usize = 25;
+const ROOMS: usize = 50;
 /// Of a socket whose session has ended, Redis or not.
 const SIGNED_OUT: Duration = Duration::from_secs(5);
 
@@ -93,43 +93,25 @@ impl Arena {
             let joined = reader.join(&self.room).await;
             heads.push(joined["room"]["version"].as_i64().unwrap());
         }
-        let before = 1 + number % 4;
-        for count in 0..before {
-            let body = format!("{number}, before: {count}");
-            let frame = message(&self.room, ClientId::new(), &body);
-            self.writer.send_json_to(&frame).await;
-        }
-        let removing = self
-            .http
-            .delete(format!(
-                "http://127.0.0.1:{}/api/rooms/{}/members/{}",
-                self.port, self.room, self.victim_id
-            ))
-            .bearer_auth(&self.owner)
-            .send();
-        let more = async {
-            for count in 0..3 {
-                let body = format!("{number}, around: {count}");
-                let frame = message(&self.room, ClientId::new(), &body);
-                self.writer.send_json_to(&frame).await;
-            }
+        let bodies = |from: usize, count: usize| {
+            (from..from + count).map(move |place| (ClientId::new(), format!("{number}.{place}")))
         };
-        let (removed, ()) = tokio::join!(removing, more);
+        let before: Vec<_> = bodies(0, 1 + number % 4).collect();
+        let around: Vec<_> = bodies(10, 3).collect();
+        self.submit(&before).await;
+        let removing = remove(
+            &self.http,
+            self.port,
+            &self.room,
+            &self.victim_id,
+            &self.owner,
+        );
+        let (removal, ()) = tokio::join!(removing, submit(&mut self.writer, &self.room, &around));
         let at = Instant::now();
-        let changed: Value = removed
-            .unwrap()
-            .error_for_status()
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
-        let removal = changed["version"].as_i64().unwrap();
-        self.writer
-            .send_json_to(&message(&self.room, ClientId::new(), "secret"))
-            .await;
-        for _ in 0..before + 4 {
-            self.writer.expect("message.accepted").await;
-        }
+        let secret = vec![(ClientId::new(), "secret".to_owned())];
+        self.submit(&secret).await;
+        let all = [before, around, secret].concat();
+        self.settle(all).await;
         let mut slowest = Duration::ZERO;
         for (reader, head) in self.readers.iter_mut().zip(heads) {
             let mut cursor = head;
@@ -157,6 +139,32 @@ impl Arena {
         slowest
     }
 
+    async fn submit(&mut self, sends: &[(ClientId, String)]) {
+        submit(&mut self.writer, &self.room, sends).await;
+    }
+
+    /// Waits until all are acknowledged; what a busy machine refuses goes out again, in order.
+    async fn settle(&mut self, mut sends: Vec<(ClientId, String)>) {
+        let mut answered = 0;
+        while !sends.is_empty() {
+            let frame = self.writer.receive_json_from().await;
+            let Some(client_id) = frame["client_id"].as_str() else {
+                continue;
+            };
+            if frame["type"] == "message.accepted" {
+                sends.retain(|(id, _)| id.to_string() != client_id);
+            } else {
+                assert!(is_retryable(frame["code"].as_str().unwrap()), "{frame}");
+                answered += 1;
+            }
+            if answered > 0 && answered == sends.len() {
+                answered = 0;
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                submit(&mut self.writer, &self.room, &sends).await;
+            }
+        }
+    }
+
     /// Nothing comes late.
     async fn is_quiet(&mut self) {
         for reader in &mut self.readers {
@@ -164,6 +172,20 @@ impl Arena {
         }
         assert!(!self.victim.is_empty());
     }
+}
+
+async fn submit(writer: &mut SocketClient, room: &str, sends: &[(ClientId, String)]) {
+    for (client_id, body) in sends {
+        writer.send_json_to(&message(room, *client_id, body)).await;
+    }
+}
+
+/// Removes a member; the removal's version.
+async fn remove(http: &Client, port: u16, room: &str, member: &str, owner: &str) -> i64 {
+    let url = format!("http://127.0.0.1:{port}/api/rooms/{room}/members/{member}");
+    let answer = http.delete(url).bearer_auth(owner).send().await.unwrap();
+    let changed: Value = answer.error_for_status().unwrap().json().await.unwrap();
+    changed["version"].as_i64().unwrap()
 }
 
 /// Every arena runs its share; the slowest that a removal was heard.
