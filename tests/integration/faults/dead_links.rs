@@ -16,8 +16,8 @@ use crate::support::salon::SalonProcess;
 
 /// A dead peer is freed within this.
 const FREED: Duration = Duration::from_secs(25);
-/// A slow reader is closed within this, and a moment for the metric to be asked.
-const CLOSED: Duration = Duration::from_millis(10_000 + 500);
+/// A slow reader is closed within this, and a moment for the metric to be asked on a busy machine.
+const CLOSED: Duration = Duration::from_secs(10 + 1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f30_a_half_open_connection_is_freed_within_25_s() {
@@ -88,13 +88,12 @@ async fn f29_a_reader_that_stops_on_a_real_socket_is_closed_in_10_s_with_little_
     slow.join(ROOM).await;
     let body = "x".repeat(8_000);
     // It reads nothing: the kernels fill up, and then it takes nothing.
-    let mut in_kernel = 0;
-    loop {
+    let (mut in_kernel, mut unchanged) = (0, 0);
+    while in_kernel == 0 || unchanged < 10 {
+        // The ack may come before the delivery: one message that adds nothing does not tell.
         writer.send(ROOM, &body).await;
         let now = most_unsent_from(salon.port());
-        if now > 0 && now == in_kernel {
-            break;
-        }
+        unchanged = if now == in_kernel { unchanged + 1 } else { 0 };
         in_kernel = now;
     }
     let stopped = Instant::now();
