@@ -54,6 +54,10 @@ pub const REFUSED_EARLY: usize = 16;
 pub const REFUSED_RANGES: usize = 64;
 /// Bytes of tungstenite's read buffer. Its default of 128 KiB is really resident, for every socket.
 pub const READ_BUFFER_BYTES: usize = 1024;
+/// What the kernel holds for one socket that does not read, half of what it then sets aside; its own bound is megabytes.
+pub const SEND_BUFFER_BYTES: u32 = 128 * 1024;
+/// Connections the kernel takes before the server does: a storm's first moment; its own bound may be lower.
+pub const BACKLOG: u32 = 4_096;
 /// The server's ping, and `heartbeat_ms` of `welcome`.
 pub const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// A peer from which nothing came for so long is dead.
@@ -186,6 +190,9 @@ pub const PAGE_SHARE: Duration = Duration::from_millis(500);
 pub const SHARED_PAGES: usize = 1_000;
 /// A page of catching up begins at a multiple of so many versions, so that readers who stand near each other share it.
 pub const CATCH_UP_STEP: i64 = 64;
+/// Only pages that end so near to the head are kept for others who come soon, so that one reader far behind does not
+/// leave its whole way in memory.
+pub const CATCH_UP_NEAR: i64 = 1_000;
 /// Pages of catching up read at once in one process, so that a storm leaves connections to the others.
 pub const CATCH_UPS: usize = 4;
 /// A tick late by so much means that the process was frozen: it reads sessions and heads before it goes on.

@@ -181,10 +181,16 @@ impl Chat {
                 range,
             }))
         };
-        self.catching_up
+        let page = self
+            .catching_up
             .get((room.id, after), read)
             .await
-            .map_err(crate::db::StoreError::into_refusal)
+            .map_err(crate::db::StoreError::into_refusal)?;
+        if page.head.version - page.range.to > limits::CATCH_UP_NEAR {
+            // Far from the head few stand together: kept for others, the pages of one long way would fill the memory.
+            self.catching_up.forget(&(room.id, after));
+        }
+        Ok(page)
     }
 }
 

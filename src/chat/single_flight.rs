@@ -1,9 +1,10 @@
 //! Reads that many wait for and one makes: whoever asks for the same thing while it is being read, or shortly after,
-//! shares the answer. So a storm of joins costs reads per room, not per client. Bounded; a failed read is not kept.
+//! shares the answer. So a storm of joins costs reads per room, not per client. Bounded in number and in time; a failed read is
+//! not kept, nor is an answer that the reader says nobody else will soon want.
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
@@ -11,9 +12,15 @@ use tokio::time::Instant;
 
 /// Shared answers by key.
 pub struct SingleFlight<K, V> {
-    entries: Mutex<HashMap<K, Entry<V>>>,
+    entries: Mutex<Entries<K, V>>,
     share: Duration,
     capacity: usize,
+}
+
+struct Entries<K, V> {
+    by_key: HashMap<K, Entry<V>>,
+    /// When those that had run out were last dropped.
+    swept: Instant,
 }
 
 struct Entry<V> {
@@ -26,7 +33,10 @@ impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
     #[must_use]
     pub fn new(share: Duration, capacity: usize) -> Self {
         Self {
-            entries: Mutex::default(),
+            entries: Mutex::new(Entries {
+                by_key: HashMap::new(),
+                swept: Instant::now(),
+            }),
             share,
             capacity,
         }
@@ -41,20 +51,30 @@ impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
         answer.get_or_try_init(|| read).await.cloned()
     }
 
+    /// Ends the sharing of an answer: whoever has asked gets it, the next to ask reads again.
+    pub fn forget(&self, key: &K) {
+        self.lock().by_key.remove(key);
+    }
+
     fn entry(&self, key: K) -> Arc<OnceCell<V>> {
         let now = Instant::now();
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = entries.get(&key)
+        let mut guard = self.lock();
+        let entries = &mut *guard;
+        if let Some(entry) = entries.by_key.get(&key)
             && now < entry.begun + self.share
         {
             return Arc::clone(&entry.answer);
         }
-        if entries.len() >= self.capacity {
-            entries.retain(|_, entry| now < entry.begun + self.share);
+        // What nobody asks for again must not stay in memory.
+        if now >= entries.swept + self.share || entries.by_key.len() >= self.capacity {
+            entries.swept = now;
+            entries
+                .by_key
+                .retain(|_, entry| now < entry.begun + self.share);
         }
         let answer = Arc::new(OnceCell::new());
-        if entries.len() < self.capacity {
-            entries.insert(
+        if entries.by_key.len() < self.capacity {
+            entries.by_key.insert(
                 key,
                 Entry {
                     begun: now,
@@ -63,6 +83,10 @@ impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
             );
         }
         answer
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries<K, V>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -93,5 +117,18 @@ mod tests {
         assert_eq!(flights.get(2, read(false)).await, Ok(4));
         assert_eq!(flights.get(3, read(false)).await, Ok(5));
         assert_eq!(flights.get(3, read(false)).await, Ok(6));
+    }
+    #[tokio::test(start_paused = true)]
+    async fn what_has_run_out_or_was_forgotten_is_held_no_longer() {
+        let flights: SingleFlight<u8, Arc<()>> = SingleFlight::new(Duration::from_secs(1), 8);
+        let read = async || Ok::<_, ()>(Arc::new(()));
+        let old = flights.get(1, read()).await.unwrap();
+        let other = flights.get(2, read()).await.unwrap();
+        assert_eq!((Arc::strong_count(&old), Arc::strong_count(&other)), (2, 2));
+        flights.forget(&2);
+        assert_eq!(Arc::strong_count(&other), 1);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        flights.get(3, read()).await.unwrap();
+        assert_eq!(Arc::strong_count(&old), 1);
     }
 }

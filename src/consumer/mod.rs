@@ -125,12 +125,9 @@ impl Consumers {
 async fn failed(shared: &Consumers, connection: &Connection) {
     tracing::error!(connection = %connection.id, "a consumer failed; its socket is closed");
     connection.outbox.close(CloseCode::Internal);
+    count_closed(connection, connection.outbox.closing());
     leave_rooms(shared, connection).await;
-    if let Ok(WrittenOut::Closed(code)) =
-        tokio::time::timeout(limits::CLOSE_TIMEOUT, written_out(connection)).await
-    {
-        count_closed(connection, code);
-    }
+    let _ = tokio::time::timeout(limits::CLOSE_TIMEOUT, written_out(connection)).await;
 }
 
 async fn leave_rooms(shared: &Consumers, connection: &Connection) {
@@ -139,10 +136,11 @@ async fn leave_rooms(shared: &Consumers, connection: &Connection) {
     }
 }
 
-fn count_closed(connection: &Connection, code: CloseCode) {
-    tracing::debug!(connection = %connection.id, code = code.number(), "socket closed");
-    metrics::counter!("salon_sockets_closed_total", "code" => code.number().to_string())
-        .increment(1);
+/// Without a code the stream failed, or its end came without a word: 1006, as browsers call it.
+fn count_closed(connection: &Connection, code: Option<CloseCode>) {
+    let number = code.map_or(1006, CloseCode::number);
+    tracing::debug!(connection = %connection.id, code = number, "socket closed");
+    metrics::counter!("salon_sockets_closed_total", "code" => number.to_string()).increment(1);
 }
 
 /// The WebSocket codec over the connection, with small buffers: they are resident for every socket.
@@ -351,9 +349,10 @@ impl Consumer {
         self.tasks.shutdown().await;
         leave_rooms(&self.shared, &self.connection).await;
         self.connection.outbox.close(CloseCode::Normal);
+        // Counted whether or not the peer takes its close frame: one that is slow or dead does not.
+        count_closed(&self.connection, self.connection.outbox.closing());
         let closing = async {
-            if let WrittenOut::Closed(code) = written_out(&self.connection).await {
-                count_closed(&self.connection, code);
+            if let WrittenOut::Closed(_) = written_out(&self.connection).await {
                 // The peer's own close frame, or its end of the stream, ends the handshake.
                 while self
                     .socket

@@ -9,7 +9,7 @@ pub mod nudges;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 pub use build::{migrate, open_layer, open_store};
@@ -63,12 +63,12 @@ impl Server {
     /// A port that is taken, settings that contradict each other, a database that cannot be opened.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         config.check().map_err(StartError)?;
-        let listener = bind(config.listen, "SALON_LISTEN").await?;
+        let listener = bind(config.listen, "SALON_LISTEN")?;
         let metrics_listener = match config.metrics_listen {
             Some(address) => {
                 // Before anything is built, so that nothing is counted into the void.
                 metrics::install().map_err(StartError)?;
-                Some(bind(address, "SALON_METRICS_LISTEN").await?)
+                Some(bind(address, "SALON_METRICS_LISTEN")?)
             }
             None => None,
         };
@@ -220,8 +220,21 @@ fn start_actors(
     tokio::spawn(jobs::sweep::run(store(), shutdown.signal()));
 }
 
-async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
+fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, StartError> {
+    listen(address)
         .map_err(|error| StartError(format!("{setting}: cannot listen on {address}: {error}.")))
+}
+
+/// With a bound on what the kernel holds for each connection: its own would grow to megabytes for one that does not read.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // As `TcpListener::bind` does: a restart must not wait for connections of the process before.
+    socket.set_reuseaddr(true)?;
+    // Every connection inherits it.
+    socket.set_send_buffer_size(limits::SEND_BUFFER_BYTES)?;
+    socket.bind(address)?;
+    socket.listen(limits::BACKLOG)
 }

@@ -1,4 +1,4 @@
-//! At most one line a second about a layer in trouble; what was left out is counted in the next line.
+//! At most one line a second about the layer, good news included; what was left out is counted in the next line.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -14,17 +14,58 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct QuietLog(Mutex<(Option<Instant>, u64)>);
 
 impl QuietLog {
-    /// Logs a warning, unless one was logged within the last second.
+    /// Logs a warning, unless something was logged within the last second.
     pub(super) fn warn(&self, what: impl std::fmt::Display) {
-        let left_out = {
-            let mut state = lock(&self.0);
-            if state.0.is_some_and(|last| last.elapsed() < INTERVAL) {
-                state.1 += 1;
-                return;
-            }
-            state.0 = Some(Instant::now());
-            std::mem::take(&mut state.1)
-        };
-        tracing::warn!(left_out, "channel layer: {what}");
+        if let Some(left_out) = self.turn(Instant::now()) {
+            tracing::warn!(left_out, "channel layer: {what}");
+        }
+    }
+
+    /// Logs good news, unless something was logged within the last second: then it is to be said again later. True when
+    /// it was said.
+    pub(super) fn info(&self, what: impl std::fmt::Display) -> bool {
+        let mut state = lock(&self.0);
+        if state.0.is_some_and(|last| last.elapsed() < INTERVAL) {
+            return false;
+        }
+        state.0 = Some(Instant::now());
+        let left_out = std::mem::take(&mut state.1);
+        drop(state);
+        tracing::info!(left_out, "channel layer: {what}");
+        true
+    }
+
+    /// How many lines were left out, when one may be written now; else this one is left out too.
+    fn turn(&self, now: Instant) -> Option<u64> {
+        let mut state = lock(&self.0);
+        if state
+            .0
+            .is_some_and(|last| now.duration_since(last) < INTERVAL)
+        {
+            state.1 += 1;
+            return None;
+        }
+        state.0 = Some(now);
+        Some(std::mem::take(&mut state.1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_line_a_second_whatever_happens_and_good_news_is_not_lost() {
+        let log = QuietLog::default();
+        assert_eq!(log.turn(Instant::now()), Some(0));
+        for _ in 0..1_000 {
+            assert_eq!(log.turn(Instant::now()), None);
+        }
+        assert!(!log.info("up"));
+        tokio::time::advance(INTERVAL).await;
+        assert!(log.info("up"));
+        assert_eq!(log.turn(Instant::now()), None);
+        tokio::time::advance(INTERVAL).await;
+        assert_eq!(log.turn(Instant::now()), Some(1));
     }
 }

@@ -79,11 +79,15 @@ async fn run(
     first_try: &mut Option<oneshot::Sender<()>>,
 ) -> SessionEnd {
     let lost = Arc::new(Notify::new());
-    let (publisher, mut subscriber) = match connect(shared, &lost).await {
+    let (mut publisher, mut subscriber) = match connect(shared, &lost).await {
         Ok(connections) => connections,
         Err(error) => return error.into(),
     };
     if let Err(end) = subscribe_to_all(shared, &mut subscriber).await {
+        return end;
+    }
+    // A Redis that takes subscriptions but no publications, or does not bring them round, is not up.
+    if let Err(end) = probe_once(shared, &mut publisher).await {
         return end;
     }
     shared.outgoing.drop_stale();
@@ -94,7 +98,6 @@ async fn run(
         // Nobody may be waiting any more.
         let _ = first_try.send(());
     }
-    tracing::info!("channel layer: up");
     tokio::select! {
         () = lost.notified() => SessionEnd::Closed,
         end = publish(shared, publisher.clone()) => end,
@@ -230,36 +233,46 @@ fn announcement(shared: &Shared, kind: Kind, group: Option<&GroupName>) -> Cmd {
     Cmd::publish(channel, sealed)
 }
 
-/// Sends a nonce round through Redis, from one connection to the other, again and again. A connection may be open and
-/// silent for minutes after a failover; this notices within [`limits::PROBE_INTERVAL`] + [`limits::PROBE_TIMEOUT`].
+/// Sends a nonce round through Redis, again and again. A connection may be open and silent for minutes after a failover;
+/// this notices within [`limits::PROBE_INTERVAL`] + [`limits::PROBE_TIMEOUT`].
 async fn probe(shared: &Shared, mut publisher: MultiplexedConnection) -> SessionEnd {
-    let mut seen = shared.inbox.probes();
-    let mut nonce = *seen.borrow_and_update();
+    let mut said = false;
     loop {
-        nonce += 1;
-        let sealed = shared.sealer.seal(&Envelope {
-            kind: Kind::Probe,
-            group: String::new(),
-            origin: shared.sealer.instance(),
-            number: nonce,
-            previous: 0,
-            payload: bytes::Bytes::new(),
-        });
-        let round = async {
-            Cmd::publish(shared.sealer.own_channel(), sealed)
-                .exec_async(&mut publisher)
-                .await?;
-            // Fails only without a sender, which the inbox is.
-            let _ = seen.wait_for(|seen| *seen >= nonce).await;
-            Ok::<(), RedisError>(())
-        };
-        match timeout(limits::PROBE_TIMEOUT, round).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return error.into(),
-            Err(_elapsed) => return SessionEnd::ProbeTimeout,
+        said = said || shared.log.info("up");
+        if let Err(end) = probe_once(shared, &mut publisher).await {
+            return end;
         }
         shared.inbox.sweep();
         sleep(limits::PROBE_INTERVAL).await;
+    }
+}
+
+/// Sends a nonce from one connection to the other and waits for it.
+async fn probe_once(
+    shared: &Shared,
+    publisher: &mut MultiplexedConnection,
+) -> Result<(), SessionEnd> {
+    let mut seen = shared.inbox.probes();
+    let nonce = *seen.borrow_and_update() + 1;
+    let sealed = shared.sealer.seal(&Envelope {
+        kind: Kind::Probe,
+        group: String::new(),
+        origin: shared.sealer.instance(),
+        number: nonce,
+        previous: 0,
+        payload: bytes::Bytes::new(),
+    });
+    let round = async {
+        Cmd::publish(shared.sealer.own_channel(), sealed)
+            .exec_async(publisher)
+            .await?;
+        // Fails only without a sender, which the inbox is.
+        let _ = seen.wait_for(|seen| *seen >= nonce).await;
+        Ok::<(), RedisError>(())
+    };
+    match timeout(limits::PROBE_TIMEOUT, round).await {
+        Ok(round) => Ok(round?),
+        Err(_elapsed) => Err(SessionEnd::ProbeTimeout),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod asking;
 mod balancer;
+mod dead_links;
 mod deaths;
 mod disk;
 mod drain;

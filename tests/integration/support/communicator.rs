@@ -3,6 +3,7 @@
 //! over a pipe in memory ([`WebsocketCommunicator`]) and over TCP ([`SocketClient`]). Every wait has a deadline.
 
 use std::collections::VecDeque;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -10,7 +11,7 @@ use salon::consumer::transport::MemoryStream;
 use salon::ids::ClientId;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -47,12 +48,29 @@ impl WebsocketCommunicator {
 impl SocketClient {
     /// Connects to `/ws` of a server on 127.0.0.1 with a bearer token.
     pub(crate) async fn connect(port: u16, token: &str) -> Self {
+        Self::connect_at(Ipv4Addr::LOCALHOST, port, token).await
+    }
+
+    /// The same at another address of this machine.
+    pub(crate) async fn connect_at(address: Ipv4Addr, port: u16, token: &str) -> Self {
+        let stream = TcpStream::connect((address, port)).await.unwrap();
+        Self::upgrade(stream, port, token).await
+    }
+
+    /// The same for one whose kernel takes little when it does not read itself.
+    pub(crate) async fn connect_with_small_buffer(port: u16, token: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 * 1024).unwrap();
+        let address = (Ipv4Addr::LOCALHOST, port).into();
+        Self::upgrade(socket.connect(address).await.unwrap(), port, token).await
+    }
+
+    async fn upgrade(stream: TcpStream, port: u16, token: &str) -> Self {
         let mut request = format!("ws://127.0.0.1:{port}/ws")
             .into_client_request()
             .unwrap();
         let bearer = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
         request.headers_mut().insert("authorization", bearer);
-        let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let upgrade = tokio_tungstenite::client_async(request, stream);
         let (stream, _) = tokio::time::timeout(PATIENCE, upgrade)
             .await
