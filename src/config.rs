@@ -93,7 +93,7 @@ pub struct Config {
     )]
     pub migrate: Switch,
 
-    /// Serve although Postgres may lose what it has confirmed: with fsync, full_page_writes or synchronous_commit off
+    /// Serve although Postgres is set so that it may lose what it has confirmed (without fsync, for instance)
     #[arg(
         long,
         env = "SALON_ALLOW_DATA_LOSS",

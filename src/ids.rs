@@ -29,7 +29,7 @@ macro_rules! uuid_id {
             /// A new id, ordered by the time it was made.
             #[must_use]
             pub fn new() -> Self {
-                Self(Uuid::now_v7())
+                Self(crate::randomness::id())
             }
         }
 
@@ -98,7 +98,7 @@ impl Epoch {
     /// A fresh random epoch for a new or replaced history.
     #[must_use]
     pub fn random() -> Self {
-        Self(rand::random::<i64>() & i64::MAX)
+        Self(rand::Rng::random::<i64>(&mut crate::randomness::rng()) & i64::MAX)
     }
 }
 

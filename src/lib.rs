@@ -14,7 +14,7 @@
 //! | domain | [`chat`], [`auth`] | actors, adapters, vocabulary |
 //! | actors | [`feed`], [`writer`] | adapters, vocabulary |
 //! | adapters | [`db`], [`channel_layer`], [`llm`] | vocabulary |
-//! | vocabulary | [`ids`], [`limits`], [`error`], [`protocol`], [`permissions`], [`config`], [`rate_limit`], [`metrics`], [`shutdown`], [`telemetry`] | each other |
+//! | vocabulary | [`ids`], [`limits`], [`error`], [`protocol`], [`permissions`], [`config`], [`rate_limit`], [`randomness`], [`metrics`], [`shutdown`], [`telemetry`] | each other |
 //!
 //! Three exceptions are by intent: [`protocol`] and [`llm`] use the row types of [`db::rows`], because a frame is a row as
 //! the wire has it and a completion's usage is stored as it comes; [`config`] asks [`channel_layer`] whether a name is one.
@@ -71,6 +71,7 @@ pub mod llm;
 pub mod metrics;
 pub mod permissions;
 pub mod protocol;
+pub mod randomness;
 pub mod rate_limit;
 pub mod routes;
 pub mod server;

@@ -30,6 +30,12 @@ impl InMemoryLayer {
         Self::on(Arc::clone(&self.instances))
     }
 
+    /// Tells every channel of this instance that messages may have been lost: a layer that loses some on its way to this
+    /// one (a test's) owes it.
+    pub fn resync(&self) {
+        self.registry.resync_all();
+    }
+
     fn on(instances: Arc<Mutex<Vec<Weak<Registry>>>>) -> Arc<Self> {
         let registry = Registry::new(None);
         {

@@ -4,7 +4,7 @@
 //! Membership belongs to the [`Channel`] value: dropping it, on whatever path, ends it. Locks are held for a few
 //! map operations and never over an await; the order is a channel's own groups first, then a shard.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -73,7 +73,7 @@ pub(super) trait GroupObserver: Send + Sync + 'static {
 pub(super) struct Registry {
     shards: [Mutex<HashMap<GroupName, Members>>; SHARDS],
     hasher: RandomState,
-    channels: Mutex<HashMap<u64, Weak<Mailbox>>>,
+    channels: Mutex<BTreeMap<u64, Weak<Mailbox>>>,
     next_id: AtomicU64,
     closed: AtomicBool,
     observer: Option<Arc<dyn GroupObserver>>,

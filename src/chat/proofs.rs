@@ -63,6 +63,7 @@ async fn gather(store: Arc<dyn Store>, mut inbox: mpsc::Receiver<Wanted>) {
         tokio::pin!(window);
         while batch.len() < limits::PROOFS_PER_STATEMENT {
             tokio::select! {
+                biased;
                 () = &mut window => break,
                 wanted = inbox.recv() => match wanted {
                     Some(wanted) => batch.push(wanted),

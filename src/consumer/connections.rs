@@ -1,7 +1,7 @@
 //! The sockets and event streams of this process: found by session when one is revoked; sockets are told all together when
 //! the process stops. Kept by the app; consumers and streams register themselves. It never touches a room.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::protocol::server::ServerFrame;
 /// All of them.
 #[derive(Default)]
 pub struct Connections {
-    by_id: Mutex<HashMap<ConnectionId, Arc<Connection>>>,
+    by_id: Mutex<BTreeMap<ConnectionId, Arc<Connection>>>,
     streams: Mutex<HashMap<ConnectionId, Stream>>,
     /// Set, under the lock, when the sockets were told to go: whoever comes later would never hear of it.
     draining: AtomicBool,
@@ -142,6 +142,7 @@ impl Connections {
     pub async fn watch_sessions(&self, store: Arc<dyn Store>, stop: CancellationToken) {
         loop {
             let told = tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 () = self.check.notified() => true,
                 () = tokio::time::sleep(limits::SESSION_CHECK_INTERVAL) => false,
@@ -158,7 +159,7 @@ impl Connections {
 
     /// Closes the sockets and streams of sessions that have ended; false when the database did not answer.
     pub async fn close_ended(&self, store: &Arc<dyn Store>) -> bool {
-        let mut sessions: HashSet<SessionId> = self
+        let mut sessions: BTreeSet<SessionId> = self
             .lock()
             .values()
             .map(|socket| socket.identity.session)
@@ -201,7 +202,7 @@ impl Connections {
         let mut closes: Vec<(u64, Arc<Connection>)> = sockets
             .into_iter()
             .map(|socket| {
-                let after = rand::rng().random_range(0..=spread);
+                let after = crate::randomness::rng().random_range(0..=spread);
                 socket.send(&ServerFrame::Drain {
                     reconnect_after_ms: after,
                 });
@@ -216,7 +217,7 @@ impl Connections {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ConnectionId, Arc<Connection>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ConnectionId, Arc<Connection>>> {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -101,7 +101,7 @@ impl Consumer {
         // Without a token it goes on marked: only the writer knows whether it is a repeat, which is answered.
         let over_rate = self
             .sends
-            .take(self.shared.sends, std::time::Instant::now())
+            .take(self.shared.sends, tokio::time::Instant::now().into_std())
             .is_err();
         let draft = Draft {
             client_id,
@@ -239,7 +239,7 @@ impl Consumer {
     fn continue_reply(&mut self, name: ContinueReply, reference: Option<&str>) {
         let over_rate = self
             .sends
-            .take(self.shared.sends, std::time::Instant::now())
+            .take(self.shared.sends, tokio::time::Instant::now().into_std())
             .is_err();
         let (shared, slug, reference_of) = (
             Arc::clone(&self.shared),

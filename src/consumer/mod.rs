@@ -93,7 +93,7 @@ impl Consumers {
             }
         };
         let socket = codec(Arc::clone(&connection), read_ahead).await;
-        let now = std::time::Instant::now();
+        let now = Instant::now().into_std();
         let consumer = Consumer {
             sends: TokenBucket::new(self.sends, now),
             frames: TokenBucket::new(self.frames, now),
@@ -179,7 +179,22 @@ impl Consumer {
         let connection = Arc::clone(&self.connection);
         loop {
             let wake_at = self.wake_at();
+            // The client last: it may send without end, the others come only so often.
             tokio::select! {
+                biased;
+                written = written_out(&connection) => match written {
+                    WrittenOut::Stalled => {}
+                    WrittenOut::Closed(_) | WrittenOut::Broken => break,
+                },
+                () = tokio::time::sleep_until(wake_at) => if !self.woken() {
+                    break;
+                },
+                Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => {
+                    if ended.is_err_and(|error| error.is_panic()) {
+                        // Nobody will answer what it was asked.
+                        connection.outbox.close(CloseCode::Internal);
+                    }
+                }
                 message = self.socket.next() => match message {
                     Some(Ok(message)) => {
                         self.last_heard = Instant::now();
@@ -194,19 +209,6 @@ impl Consumer {
                         break;
                     }
                     None => break,
-                },
-                written = written_out(&connection) => match written {
-                    WrittenOut::Stalled => {}
-                    WrittenOut::Closed(_) | WrittenOut::Broken => break,
-                },
-                Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => {
-                    if ended.is_err_and(|error| error.is_panic()) {
-                        // Nobody will answer what it was asked.
-                        connection.outbox.close(CloseCode::Internal);
-                    }
-                }
-                () = tokio::time::sleep_until(wake_at) => if !self.woken() {
-                    break;
                 },
             }
         }
@@ -279,7 +281,7 @@ impl Consumer {
     fn count_frame(&mut self) -> bool {
         if self
             .frames
-            .take(self.shared.frames, std::time::Instant::now())
+            .take(self.shared.frames, Instant::now().into_std())
             .is_ok()
         {
             return true;
@@ -301,7 +303,7 @@ impl Consumer {
     fn count_bad_frame(&mut self) -> bool {
         let forgiven = self
             .bad_frames
-            .take(BAD_FRAMES, std::time::Instant::now())
+            .take(BAD_FRAMES, Instant::now().into_std())
             .is_ok();
         if !forgiven {
             self.connection.outbox.close(CloseCode::TooManyErrors);
@@ -316,7 +318,7 @@ impl Consumer {
         }
         let too_fast = self
             .frames
-            .take(self.shared.frames, std::time::Instant::now())
+            .take(self.shared.frames, Instant::now().into_std())
             .err();
         match client::parse(text) {
             Ok((frame, reference)) => match too_fast {

@@ -144,7 +144,7 @@ impl Pipe {
         if room == 0 && !bytes.is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        state.bytes.extend(bytes.iter().take(room));
+        state.bytes.extend(bytes.get(..room).unwrap_or_default());
         if let Some(reader) = state.reader.take() {
             reader.wake();
         }
@@ -167,9 +167,11 @@ impl Pipe {
             return Poll::Pending;
         }
         let count = buffer.remaining().min(state.bytes.len());
-        for byte in state.bytes.drain(..count) {
-            buffer.put_slice(&[byte]);
-        }
+        let (front, back) = state.bytes.as_slices();
+        let of_front = count.min(front.len());
+        buffer.put_slice(front.get(..of_front).unwrap_or_default());
+        buffer.put_slice(back.get(..count - of_front).unwrap_or_default());
+        state.bytes.drain(..count);
         if let Some(writer) = state.writer.take() {
             writer.wake();
         }

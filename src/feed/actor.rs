@@ -150,14 +150,16 @@ impl Running {
         while !self.over {
             self.start_reading();
             let wake_at = self.wake_at();
+            // What comes seldom first; commands have a turn of their own after each event of the layer.
             let event = tokio::select! {
-                command = self.feed.inbox.recv() => command.map(Event::Command),
-                event = self.channel.receive() => event.map(Event::Layer),
+                biased;
                 read = read_under_way(&mut self.reading) => {
                     self.reading = None;
                     Some(Event::Read(read))
                 }
                 () = tokio::time::sleep_until(wake_at) => Some(Event::Due),
+                event = self.channel.receive() => event.map(Event::Layer),
+                command = self.feed.inbox.recv() => command.map(Event::Command),
             };
             if !self.feed.gate.is_open() {
                 self.feed.gate.passed().await;
@@ -165,7 +167,12 @@ impl Running {
             }
             match event {
                 Some(Event::Command(command)) => self.handle(command),
-                Some(Event::Layer(event)) => self.layer_event(event).await,
+                Some(Event::Layer(event)) => {
+                    self.layer_event(event).await;
+                    if let Ok(command) = self.feed.inbox.try_recv() {
+                        self.handle(command);
+                    }
+                }
                 Some(Event::Read(read)) => self.read_done(read).await,
                 Some(Event::Due) => self.woken(),
                 None => return,
@@ -242,7 +249,7 @@ impl Running {
             Read::Changes(Err(error)) => {
                 tracing::warn!(room = %self.feed.room.slug, %error, "a feed could not read what it missed");
                 self.sequencer
-                    .fill_failed(std::time::Instant::now(), FILL_RETRY);
+                    .fill_failed(Instant::now().into_std(), FILL_RETRY);
             }
             Read::Replies(Ok(known)) => {
                 let frames = self.replies.fill(&self.feed.room.slug, known);
@@ -310,7 +317,7 @@ impl Running {
     }
 
     async fn accept(&mut self, range: ChangeRange) {
-        for ready in self.sequencer.accept(range, std::time::Instant::now()) {
+        for ready in self.sequencer.accept(range, Instant::now().into_std()) {
             self.emit(ready).await;
             if self.over {
                 return;
@@ -365,7 +372,7 @@ impl Running {
         match command {
             Command::Attach(attach, answer) => self.attach(attach, answer),
             Command::Detach(connection) => self.subscribers.remove(connection),
-            Command::Head(head) => self.sequencer.head_seen(head, std::time::Instant::now()),
+            Command::Head(head) => self.sequencer.head_seen(head, Instant::now().into_std()),
         }
     }
 

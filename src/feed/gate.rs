@@ -86,6 +86,7 @@ where
     gate.beat();
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(limits::BEAT) => {}
         }

@@ -16,15 +16,16 @@ use crate::limits;
 pub async fn check_heads(feeds: Feeds, store: Arc<dyn Store>, stop: CancellationToken) {
     let interval = limits::HEAD_CHECK_INTERVAL;
     // Instances that started together must not ask together.
-    let mut wait = interval.mul_f64(rand::rng().random_range(0.1..1.0));
+    let mut wait = interval.mul_f64(crate::randomness::rng().random_range(0.1..1.0));
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
         let began = tokio::time::Instant::now();
         check_once(&feeds, &store).await;
-        let jitter = interval.mul_f64(rand::rng().random_range(-0.1..0.1_f64).abs());
+        let jitter = interval.mul_f64(crate::randomness::rng().random_range(-0.1..0.1_f64).abs());
         wait = interval
             .saturating_sub(began.elapsed())
             .saturating_sub(jitter)

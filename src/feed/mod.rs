@@ -193,7 +193,10 @@ impl Feeds {
 
     /// The rooms followed.
     fn rooms(&self) -> Vec<RoomId> {
-        self.lock().keys().copied().collect()
+        let mut rooms: Vec<RoomId> = self.lock().keys().copied().collect();
+        // In an order that does not change from run to run.
+        rooms.sort_unstable();
+        rooms
     }
 
     /// Tells a feed of the head that the database shows. A full inbox loses nothing: the next check comes in a second.
@@ -237,8 +240,9 @@ impl Feeds {
         let (feeds, room, stop) = (self.clone(), room.id, self.shared.stop.clone());
         self.shared.tracker.spawn(async move {
             tokio::select! {
-                () = feed.run() => {}
+                biased;
                 () = stop.cancelled() => {}
+                () = feed.run() => {}
             }
             feeds.forget(room, &commands);
         });

@@ -23,6 +23,8 @@ pub struct Sequencer {
     dirty: bool,
     /// The highest head seen above `version`, and until when its publication may still come.
     head: Option<(Version, Instant)>,
+    /// A fill did not come: then it is asked for again.
+    retry: Option<Instant>,
     /// A range or a head of another epoch was seen: only the database can tell which holds.
     other_epoch: bool,
 }
@@ -48,6 +50,7 @@ impl Sequencer {
             early: BTreeMap::new(),
             dirty: false,
             head: None,
+            retry: None,
             other_epoch: false,
         }
     }
@@ -130,25 +133,24 @@ impl Sequencer {
             .map(|(_, came)| *came + limits::EARLY_HOLD)
             .min();
         let head = self.head.map(|(_, deadline)| deadline);
-        match (early, head) {
-            (None, None) => FillDue::Never,
-            (Some(at), None) | (None, Some(at)) => FillDue::At(at),
-            (Some(early), Some(head)) => FillDue::At(early.min(head)),
-        }
+        let due = [early, head, self.retry].into_iter().flatten().min();
+        due.map_or(FillDue::Never, FillDue::At)
     }
 
     /// A fill begins: read what follows the returned version. What goes wrong from here on asks for another.
     pub fn begin_fill(&mut self) -> Version {
         self.dirty = false;
+        self.retry = None;
         self.version
     }
 
     /// The fill did not come; ask again after `delay`.
     pub fn fill_failed(&mut self, now: Instant, delay: Duration) {
-        let head = self
-            .head
-            .map_or(self.version + 1, |(head, _)| head.max(self.version + 1));
-        self.head = Some((head, now + delay));
+        // Nothing need be missing at all: only that it is not known is remembered, and that until the next fill.
+        self.retry = Some(now + delay);
+        if let Some((_, deadline)) = &mut self.head {
+            *deadline = now + delay;
+        }
         for (_, came) in self.early.values_mut() {
             *came = now + delay;
         }
@@ -298,6 +300,25 @@ mod tests {
         assert_eq!(sequencer.begin_fill(), 4);
         // Version 5 was superseded by 6: the fill jumps over it.
         assert_eq!(emitted(&sequencer.accept(range_of([6], 4, 6), now)), [6]);
+        assert_eq!(sequencer.fill_due(), FillDue::Never);
+    }
+
+    #[test]
+    fn a_failed_fill_is_asked_for_again_and_then_no_more() {
+        let now = Instant::now();
+        let start = Cursor {
+            epoch: EPOCH,
+            version: 4,
+        };
+        let mut sequencer = Sequencer::new(start);
+        sequencer.mark_dirty();
+        assert_eq!(sequencer.begin_fill(), 4);
+        let delay = Duration::from_millis(500);
+        sequencer.fill_failed(now, delay);
+        assert_eq!(sequencer.fill_due(), FillDue::At(now + delay));
+        // Nothing was missing: the next one that comes is the last.
+        assert_eq!(sequencer.begin_fill(), 4);
+        sequencer.fill_complete(start);
         assert_eq!(sequencer.fill_due(), FillDue::Never);
     }
 

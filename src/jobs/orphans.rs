@@ -23,8 +23,9 @@ const LIMIT: i64 = 500;
 pub async fn run(store: Arc<dyn Store>, writer: Arc<Writer>, stop: CancellationToken) {
     let mut seen: HashMap<ExpiredReply, Instant> = HashMap::new();
     loop {
-        let wait = limits::ORPHAN_INTERVAL.mul_f64(rand::rng().random_range(0.7..1.0));
+        let wait = limits::ORPHAN_INTERVAL.mul_f64(crate::randomness::rng().random_range(0.7..1.0));
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }

@@ -4,7 +4,7 @@
 mod build;
 mod files;
 mod listen;
-mod nudges;
+pub mod nudges;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use build::{migrate, open_layer, open_store};
 
+use crate::app::App;
 use crate::channel_layer::ChannelLayer;
 use crate::chat::assistant::Assistant;
 use crate::config::Config;
@@ -100,7 +101,7 @@ impl Server {
             parts,
             ..
         } = self;
-        let app = crate::app::App::new(
+        let app = App::new(
             Arc::clone(&config),
             Arc::clone(&parts.store),
             Arc::clone(&parts.layer),
@@ -116,8 +117,7 @@ impl Server {
         ));
         let actors = CancellationToken::new();
         let runners = CancellationToken::new();
-        start_actors(&parts, &consumers, &shutdown, &actors);
-        tokio::spawn(health::watch_durability(Arc::clone(&app), actors.clone()));
+        start_actors(&parts, &app, &consumers, &actors);
         let running = tokio::spawn(Arc::clone(&parts.assistant).run(runners.clone()));
 
         let closing = CancellationToken::new();
@@ -133,15 +133,7 @@ impl Server {
             ),
         );
         if let Some(listener) = metrics_listener {
-            let router = routes::metrics_router();
-            tokio::spawn(listen::serve(
-                listener,
-                router,
-                Shutdown::new(),
-                actors.clone(),
-                Files::kept(),
-            ));
-            tokio::spawn(metrics::upkeep());
+            serve_metrics(listener, &actors);
         }
 
         shutdown.stopping().await;
@@ -170,13 +162,28 @@ impl Server {
     }
 }
 
+/// `/metrics`, until the very end, on a listener of its own.
+fn serve_metrics(listener: TcpListener, actors: &CancellationToken) {
+    let router = routes::metrics_router();
+    tokio::spawn(listen::serve(
+        listener,
+        router,
+        Shutdown::new(),
+        actors.clone(),
+        Files::kept(),
+    ));
+    tokio::spawn(metrics::upkeep());
+}
+
 /// What runs beside the requests until the very end.
 fn start_actors(
     parts: &Parts,
+    app: &Arc<App>,
     consumers: &Arc<Consumers>,
-    shutdown: &Shutdown,
     actors: &CancellationToken,
 ) {
+    let shutdown = &app.shutdown;
+    tokio::spawn(health::watch_durability(Arc::clone(app), actors.clone()));
     let store = || Arc::clone(&parts.store);
     tokio::spawn(heads::check_heads(
         parts.feeds.clone(),

@@ -12,7 +12,7 @@ use crate::limits;
 use crate::protocol::control::Control;
 
 /// Runs until `stop`.
-pub(super) async fn listen(
+pub async fn listen(
     layer: Arc<dyn ChannelLayer>,
     connections: Arc<Connections>,
     assistant: Arc<Assistant>,
@@ -22,6 +22,7 @@ pub(super) async fn listen(
     layer.group_add(&GroupName::control(), &channel).await;
     loop {
         let event = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             event = channel.receive() => event,
         };

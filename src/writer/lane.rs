@@ -5,7 +5,7 @@
 //! A batch whose COMMIT's answer was lost is run again until its outcome is known (P5). Nothing waits for its turn for
 //! longer than `limits::WRITER_WAIT`, whatever the database does: then it is refused, to come again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -15,7 +15,7 @@ use tokio::task::{Id as TaskId, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::order::note_refusal;
+use super::order::note_outcome;
 use super::outcome::{WhenLocked, settle};
 use super::{Job, Shared, Waiting};
 use crate::channel_layer::GroupName;
@@ -44,8 +44,8 @@ pub(crate) struct Lane {
     /// Jobs put off to the next batch: sends behind one that may be refused for its rate, and the first that was found
     /// in time when the inbox was looked through.
     deferred: VecDeque<Waiting>,
-    /// Rooms whose head is locked by another transaction, with what queued behind.
-    stuck: HashMap<RoomId, VecDeque<Waiting>>,
+    /// Rooms whose head is locked by another transaction, with what queued behind; in an order that repeats itself.
+    stuck: BTreeMap<RoomId, VecDeque<Waiting>>,
     /// Their transactions.
     alone: JoinSet<()>,
     /// Which room each of those is about, also when it fails.
@@ -58,7 +58,7 @@ impl Lane {
             shared,
             inbox,
             deferred: VecDeque::new(),
-            stuck: HashMap::new(),
+            stuck: BTreeMap::new(),
             alone: JoinSet::new(),
             alone_rooms: HashMap::new(),
         }
@@ -71,8 +71,9 @@ impl Lane {
                 Some(waiting)
             } else {
                 let due = self.stuck_due();
+                // Jobs last: they may come without end, the others cannot.
                 tokio::select! {
-                    waiting = self.inbox.recv() => waiting.inspect(|waiting| self.taken(waiting)),
+                    biased;
                     Some(ended) = self.alone.join_next_with_id() => {
                         self.unstuck(ended);
                         continue;
@@ -85,6 +86,7 @@ impl Lane {
                         self.refuse_late();
                         continue;
                     }
+                    waiting = self.inbox.recv() => waiting.inspect(|waiting| self.taken(waiting)),
                 }
             };
             let Some(first) = first else { break };
@@ -94,6 +96,7 @@ impl Lane {
             let locked = loop {
                 let look_at = self.refuse_late();
                 tokio::select! {
+                    biased;
                     locked = &mut writing => break locked,
                     () = tokio::time::sleep_until(look_at) => {}
                 }
@@ -436,9 +439,7 @@ fn finish(
             let outcome = outcomes
                 .next()
                 .unwrap_or_else(|| Err(ErrorCode::Internal.into()));
-            if let Err(refusal) = &outcome {
-                note_refusal(job.order.as_ref(), &job.change, refusal);
-            }
+            note_outcome(job.order.as_ref(), &job.change, &outcome);
             (job.answer)(outcome);
         }
         if let Some(publication) = publication {

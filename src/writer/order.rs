@@ -5,11 +5,13 @@
 //! The consumer may refuse a send while earlier ones still wait in the lane; those go on, so each send carries its
 //! place in the order.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::db::changes::Change;
+use crate::db::changes::{Change, Outcome};
 use crate::error::Refusal;
 use crate::ids::ClientId;
+use crate::limits;
 
 /// Which send of one socket in one room was refused first, while it has not come again.
 #[derive(Debug, Default)]
@@ -21,6 +23,30 @@ struct State {
     count: u64,
     /// The place and the id of the first refused one.
     refused: Option<(u64, ClientId)>,
+    /// Those that were refused behind it, in their order: the next of them counts when the first is accepted after all,
+    /// by a copy of it that was under way.
+    behind: VecDeque<ClientId>,
+    /// Between these places, both left out, every send is over: it came behind a refused one, which has come again since.
+    /// Some may still wait in the lane, and their turn would be before that of what comes again.
+    over: Vec<(u64, u64)>,
+}
+
+impl State {
+    fn is_over(&self, number: u64) -> bool {
+        let between = |(after, before): &(u64, u64)| *after < number && number < *before;
+        self.over.iter().any(between)
+    }
+
+    /// The first refused one comes again, or all does, from this place on.
+    fn comes_again(&mut self, refused: u64, from: u64) {
+        self.behind.clear();
+        if from > refused + 1 {
+            if self.over.len() >= limits::REFUSED_RANGES {
+                self.over.remove(0);
+            }
+            self.over.push((refused, from));
+        }
+    }
 }
 
 /// The place of one send in its order.
@@ -47,14 +73,18 @@ impl SendOrder {
     #[must_use]
     pub fn held_back_by(client_id: ClientId) -> Self {
         Self(Mutex::new(State {
-            count: 0,
             refused: Some((0, client_id)),
+            ..State::default()
         }))
     }
 
     /// The room was joined again: the client resends from where it stands.
     pub fn reset(&self) {
-        self.lock().refused = None;
+        let mut state = self.lock();
+        if let Some((number, _)) = state.refused.take() {
+            let next = state.count + 1;
+            state.comes_again(number, next);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -67,9 +97,13 @@ impl SendPlace {
     #[must_use]
     pub fn admits(&self, client_id: ClientId) -> bool {
         let mut state = self.order.lock();
+        if state.is_over(self.number) {
+            return false;
+        }
         match state.refused {
-            Some((_, first)) if first == client_id => {
+            Some((number, first)) if first == client_id => {
                 state.refused = None;
+                state.comes_again(number, self.number);
                 true
             }
             Some((number, _)) => self.number < number,
@@ -80,9 +114,51 @@ impl SendPlace {
     /// Notes that this send was refused but may work later. Only the first of the order counts.
     pub fn refused(&self, client_id: ClientId) {
         let mut state = self.order.lock();
-        if state.refused.is_none_or(|(number, _)| self.number < number) {
-            state.refused = Some((self.number, client_id));
+        if state.is_over(self.number) {
+            return;
         }
+        match state.refused {
+            None => state.refused = Some((self.number, client_id)),
+            Some((number, first)) if self.number < number => {
+                state.refused = Some((self.number, client_id));
+                if first != client_id {
+                    state.behind.push_front(first);
+                }
+            }
+            Some((_, first)) => {
+                let is_new = first != client_id && !state.behind.contains(&client_id);
+                if is_new && state.behind.len() < limits::IN_FLIGHT_PER_SOCKET {
+                    state.behind.push_back(client_id);
+                }
+            }
+        }
+    }
+
+    /// Notes that a send was accepted: whoever sent it has no reason to send it again, so it holds back nothing.
+    pub fn accepted(&self, client_id: ClientId) {
+        let mut state = self.order.lock();
+        state.behind.retain(|refused| *refused != client_id);
+        if let Some((number, first)) = state.refused
+            && first == client_id
+        {
+            state.refused = state.behind.pop_front().map(|next| (number, next));
+        }
+    }
+}
+
+/// Notes what became of a send.
+pub(crate) fn note_outcome(
+    place: Option<&SendPlace>,
+    change: &Change,
+    outcome: &Result<Outcome, Refusal>,
+) {
+    match outcome {
+        Ok(_) => {
+            if let (Some(place), Change::Post(post)) = (place, change) {
+                place.accepted(post.client_id);
+            }
+        }
+        Err(refusal) => note_refusal(place, change, refusal),
     }
 }
 
@@ -115,6 +191,82 @@ mod tests {
         let (first, second) = (ClientId::new(), ClientId::new());
         let order = Arc::new(SendOrder::held_back_by(first));
         assert!(!order.next().admits(second));
+        assert!(order.next().admits(first));
+        assert!(order.next().admits(second));
+    }
+
+    #[test]
+    fn what_waited_behind_a_refused_send_does_not_overtake_its_second_try() {
+        let (first, second, third) = (ClientId::new(), ClientId::new(), ClientId::new());
+        let order = Arc::new(SendOrder::default());
+        let (one, two, three) = (order.next(), order.next(), order.next());
+        // All three wait for a room that is locked; the first is refused, comes again, and the others wait still.
+        assert!(one.admits(first) && two.admits(second) && three.admits(third));
+        one.refused(first);
+        let again = order.next();
+        assert!(again.admits(first));
+        for (place, id) in [(&two, second), (&three, third)] {
+            assert!(!place.admits(id));
+            // As whoever is told no is noted; it is not the one to wait for.
+            place.refused(id);
+        }
+        // It is asked about once more when its room is no longer locked.
+        assert!(again.admits(first));
+        assert!(order.next().admits(second));
+        assert!(order.next().admits(third));
+    }
+
+    #[test]
+    fn what_still_waits_from_before_cannot_hold_back_what_comes_again() {
+        let ids: Vec<ClientId> = (0..4).map(|_| ClientId::new()).collect();
+        let order = Arc::new(SendOrder::default());
+        let first: Vec<SendPlace> = ids.iter().map(|_| order.next()).collect();
+        first[0].refused(ids[0]);
+        first[1].refused(ids[1]);
+        // All comes again while the last two of the first time still wait in the lane.
+        let again: Vec<SendPlace> = ids.iter().map(|_| order.next()).collect();
+        assert!(again[0].admits(ids[0]));
+        assert!(again[1].admits(ids[1]));
+        // One of those is refused for its wait, the other comes to its turn: both are over.
+        first[2].refused(ids[2]);
+        assert!(!first[3].admits(ids[3]));
+        assert!(again[2].admits(ids[2]));
+        assert!(again[3].admits(ids[3]));
+    }
+
+    #[test]
+    fn a_refused_send_that_was_accepted_after_all_holds_back_only_what_was_refused_behind_it() {
+        let ids: Vec<ClientId> = (0..4).map(|_| ClientId::new()).collect();
+        let order = Arc::new(SendOrder::default());
+        let under_way = order.next();
+        assert!(under_way.admits(ids[0]));
+        // It comes again while it is under way, with others behind it, and waits for too long.
+        let again: Vec<SendPlace> = ids.iter().map(|_| order.next()).collect();
+        again[0].refused(ids[0]);
+        again[1].refused(ids[1]);
+        assert!(!again[2].admits(ids[2]));
+        again[2].refused(ids[2]);
+        under_way.accepted(ids[0]);
+        // Nobody sends the first again; the second must come before the fourth.
+        assert!(!again[3].admits(ids[3]));
+        again[3].refused(ids[3]);
+        for id in &ids[1..] {
+            let place = order.next();
+            assert!(place.admits(*id));
+            place.accepted(*id);
+        }
+        assert!(order.next().admits(ClientId::new()));
+    }
+
+    #[test]
+    fn what_still_waits_when_the_room_is_joined_again_is_over() {
+        let (first, second) = (ClientId::new(), ClientId::new());
+        let order = Arc::new(SendOrder::default());
+        let (one, two) = (order.next(), order.next());
+        one.refused(first);
+        order.reset();
+        assert!(!two.admits(second));
+        two.refused(second);
         assert!(order.next().admits(first));
         assert!(order.next().admits(second));
     }

@@ -393,6 +393,8 @@ fn the_limits_are_those_of_the_program() {
         ("ROOMS_PER_JOIN", count(limits::ROOMS_PER_JOIN)),
         ("ROOMS_PER_SOCKET", count(limits::ROOMS_PER_SOCKET)),
         ("IN_FLIGHT_PER_SOCKET", count(limits::IN_FLIGHT_PER_SOCKET)),
+        ("WRITER_WAIT", ms(limits::WRITER_WAIT)),
+        ("OUTCOME_TIMEOUT", ms(limits::OUTCOME_TIMEOUT)),
         ("REPLIES_PER_ROOM", limits::REPLIES_PER_ROOM),
         ("OUTBOX_BYTES", count(limits::OUTBOX_BYTES)),
         ("OUTBOX_FRAMES", count(limits::OUTBOX_FRAMES)),

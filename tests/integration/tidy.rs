@@ -20,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
         "permissions",
         "config",
         "rate_limit",
+        "randomness",
         "metrics",
         "shutdown",
         "telemetry",

@@ -10,7 +10,7 @@ mod pace;
 mod reply;
 mod saver;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ pub struct AssistantParts {
 /// The runners of one process.
 pub struct Assistant {
     parts: AssistantParts,
-    running: Mutex<HashMap<(RoomId, Seq), Arc<Lease>>>,
+    running: Mutex<BTreeMap<(RoomId, Seq), Arc<Lease>>>,
     /// Told when the saver should not wait for its next turn.
     save_now: Notify,
     /// A reply ended: there is room for another.
@@ -78,8 +78,10 @@ impl Assistant {
         loop {
             let claimed = self.claim().await;
             if claimed < CLAIM_LIMIT {
-                let wait = limits::CLAIM_INTERVAL.mul_f64(rand::rng().random_range(0.8..1.2));
+                let wait =
+                    limits::CLAIM_INTERVAL.mul_f64(crate::randomness::rng().random_range(0.8..1.2));
                 tokio::select! {
+                    biased;
                     () = stop.cancelled() => break,
                     () = self.parts.prompts.notified() => {}
                     () = self.wait_for_room() => {}
@@ -204,7 +206,7 @@ impl Assistant {
         self.lock().values().cloned().collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(RoomId, Seq), Arc<Lease>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<(RoomId, Seq), Arc<Lease>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -281,6 +281,7 @@ where
             }
         }
         tokio::select! {
+            biased;
             verdict = lease.decided() => return Err(verdict),
             () = tokio::time::sleep(RETRY) => {}
         }

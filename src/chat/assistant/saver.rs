@@ -15,6 +15,7 @@ use crate::limits;
 pub(super) async fn run(assistant: Arc<Assistant>) {
     loop {
         tokio::select! {
+            biased;
             () = assistant.save_now.notified() => {}
             () = tokio::time::sleep(limits::APPEND_INTERVAL) => {}
         }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use salon::ids::ClientId;
 use serde_json::json;
 
 use super::asking::{Asker, guest};
@@ -13,6 +14,7 @@ use crate::support::cluster::{Cluster, GENEROUS, Postgres, ROOM};
 use crate::support::communicator::message;
 use crate::support::faulty_store::FaultyStore;
 use crate::support::instance::{Build, Instance, TestDatabase as EmbeddedDatabase};
+use crate::support::member::book::Book;
 use crate::support::member::{Load, Member, wait_for_progress};
 use crate::support::postgres::{TestDatabase, connect};
 use crate::support::process::eventually;
@@ -47,26 +49,19 @@ async fn f6_a_thawed_instance_shows_a_revoked_session_nothing_and_keeps_no_lease
     talker.send("not for the victim's eyes");
     talker.wait_for_acks(DEADLINE).await;
     // It waits in the frozen instance's kernel, and is a command of nobody.
-    let late = salon::ids::ClientId::new();
+    let late = ClientId::new();
     victim
         .socket
         .send_json_to(&message(ROOM, late, "sent after signing out"))
         .await;
     // Longer than the lease: the reply is settled by the living one.
-    let settled = |book: &crate::support::member::book::Book| {
-        let mut replies = book.messages.values();
-        replies.any(|held| held.client_id.is_none() && held.state != "queued")
-    };
     talker
-        .wait("the reply is settled", Duration::from_secs(25), settled)
+        .wait("the reply is settled", Duration::from_secs(25), |book| {
+            reply_of(book).is_some_and(|(_, state)| state != "queued")
+        })
         .await;
     let stood = stopped.elapsed();
-    let version = |member: &Member| {
-        let book = member.book();
-        let reply = book.messages.values().find(|held| held.client_id.is_none());
-        reply.map(|held| (held.version, held.state.clone()))
-    };
-    let before = version(&talker);
+    let before = reply_of(&talker.book());
 
     cluster.instances[0].thaw();
     let thawed = Instant::now();
@@ -77,13 +72,7 @@ async fn f6_a_thawed_instance_shows_a_revoked_session_nothing_and_keeps_no_lease
     );
     assert_eq!(code, 4501);
     assert!(thawed.elapsed() < Duration::from_secs(5));
-    while let Some(frame) = victim.socket.receive_within(Duration::ZERO).await {
-        assert_ne!(
-            frame["message"]["body"], "not for the victim's eyes",
-            "{frame}"
-        );
-        assert_ne!(frame["client_id"], late.to_string(), "{frame}");
-    }
+    saw_nothing(&mut victim, late).await;
     // The old runner had two seconds of its own lease to come back in, and writes nothing more.
     eventually("its runner has let go", DEADLINE, async || {
         cluster.metric(0, "salon_replies_running").await == Some(0.0)
@@ -91,7 +80,7 @@ async fn f6_a_thawed_instance_shows_a_revoked_session_nothing_and_keeps_no_lease
     .await;
     assert!(cluster.metric(0, "salon_frozen_total").await >= Some(1.0));
     assert_eq!(
-        version(&talker),
+        reply_of(&talker.book()),
         before,
         "a settled reply was written again"
     );
@@ -106,6 +95,24 @@ async fn f6_a_thawed_instance_shows_a_revoked_session_nothing_and_keeps_no_lease
             .into_iter()
             .any(|body| body == "sent after signing out")
     );
+}
+
+/// The version and the state of the room's only reply.
+fn reply_of(book: &Book) -> Option<(i64, String)> {
+    let mut replies = book.messages.values();
+    let reply = replies.find(|held| held.client_id.is_none())?;
+    Some((reply.version, reply.state.clone()))
+}
+
+/// Of all that the victim's socket got: nothing that was said after it was signed out, no answer to what it sent then.
+async fn saw_nothing(victim: &mut Asker, late: ClientId) {
+    while let Some(frame) = victim.socket.receive_within(Duration::ZERO).await {
+        assert_ne!(
+            frame["message"]["body"], "not for the victim's eyes",
+            "{frame}"
+        );
+        assert_ne!(frame["client_id"], late.to_string(), "{frame}");
+    }
 }
 
 /// How long after the freeze every new connection through the balancer is answered; ten in a row say so.
@@ -148,7 +155,7 @@ async fn f52_a_frame_that_makes_a_consumer_panic_closes_that_socket_only() {
         victim.join("lobby").await;
         store.panic_in(method);
         let frame = if method == "assistant" {
-            message("lobby", salon::ids::ClientId::new(), "poison")
+            message("lobby", ClientId::new(), "poison")
         } else {
             json!({"type": "message.history", "ref": "1", "room": "lobby", "before": 10, "limit": 5})
         };

@@ -9,6 +9,7 @@ mod accounts;
 mod fixtures;
 mod history;
 mod members;
+mod model;
 mod odd_input;
 mod pages;
 pub(crate) mod postgres;
@@ -140,6 +141,7 @@ macro_rules! for_store {
     };
 }
 
+for_store!(on_the_model, crate::store::model::fresh);
 for_store!(on_sqlite, crate::store::sqlite::fresh);
 for_store!(on_postgres, crate::store::postgres::direct);
 for_store!(through_pgbouncer, crate::store::postgres::pooled);

@@ -15,6 +15,7 @@ pub(crate) mod haproxy;
 pub(crate) mod instance;
 pub(crate) mod lossy_layer;
 pub(crate) mod member;
+pub(crate) mod model_store;
 pub(crate) mod network;
 pub(crate) mod pgbouncer;
 pub(crate) mod postgres;

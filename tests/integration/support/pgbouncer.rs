@@ -36,9 +36,14 @@ impl PgBouncer {
 
     /// Starts one with the very settings that deployments use (`deploy/pgbouncer.ini`), before the test's server.
     pub(crate) async fn start_as_deployed(server: &PostgresServer) -> Self {
+        Self::start_as_deployed_before(server.port()).await
+    }
+
+    /// The same before a server, or a way to it, that listens on this port of 127.0.0.1.
+    pub(crate) async fn start_as_deployed_before(server_port: u16) -> Self {
         let deployed = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/pgbouncer.ini");
         let deployed = std::fs::read_to_string(deployed).unwrap();
-        let (port, server_port) = (free_port(), server.port());
+        let port = free_port();
         // Only where it listens, where the server is and who may connect. A second section would undo the first.
         let database = format!("* = host=127.0.0.1 port={server_port} user={USER}");
         let configuration: String = deployed
@@ -83,6 +88,12 @@ impl PgBouncer {
     /// Where it listens.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// All that it has logged since the first start.
+    pub(crate) fn log_text(&self) -> String {
+        let log = self.folder.path().join("pgbouncer.log");
+        String::from_utf8_lossy(&std::fs::read(log).unwrap_or_default()).into_owned()
     }
 
     /// A command of its admin console, such as `PAUSE`, `RESUME`, `KILL test_1` or `RECONNECT`.

@@ -228,6 +228,12 @@ impl PostgresServer {
         self.port
     }
 
+    /// All that it has logged since the first start.
+    pub(crate) fn log_text(&self) -> String {
+        let log = self.folder.path().join("postgres.log");
+        String::from_utf8_lossy(&std::fs::read(log).unwrap_or_default()).into_owned()
+    }
+
     /// Runs statements as a client of its own.
     pub(crate) async fn execute(&self, database: &str, statements: &str) {
         let client = connect(&self.url(database)).await.expect("a connection");

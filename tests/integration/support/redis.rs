@@ -112,6 +112,11 @@ impl RedisServer {
         self.port
     }
 
+    /// All that it has logged since the first start.
+    pub(crate) fn log_text(&self) -> String {
+        self.process.log_text()
+    }
+
     /// SIGKILL: connections are refused from here on.
     pub(crate) fn kill(&mut self) {
         self.process.kill();

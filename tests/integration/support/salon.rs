@@ -81,6 +81,11 @@ impl SalonProcess {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// The folder of its embedded database.
     pub(crate) fn data(&self) -> std::path::PathBuf {
         self.folder.path().join("data")
@@ -118,14 +123,21 @@ impl SalonProcess {
         self.wait_until_ready(START_WITHIN).await;
     }
 
-    /// Its process id.
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.pid()
-    }
-
     /// Whether it has not ended.
     pub(crate) fn is_running(&mut self) -> bool {
         self.process.is_running()
+    }
+
+    /// The same with these settings besides its own, this once.
+    pub(crate) async fn restart_with(&mut self, more: &[(&str, &str)]) {
+        self.process.kill();
+        let mut settings = self.settings.clone();
+        settings.extend(
+            more.iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
+        self.process = launch(&self.folder, self.port, &self.below, &settings);
+        self.wait_until_ready(START_WITHIN).await;
     }
 
     /// All that it has logged since the first start.

@@ -115,6 +115,11 @@ impl FakeProvider {
         self.shared.script().otherwise = Some(answer);
     }
 
+    /// Where it listens on 127.0.0.1.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// For `ANTHROPIC_BASE_URL`.
     pub(crate) fn anthropic_url(&self) -> String {
         format!("http://{}", self.address)

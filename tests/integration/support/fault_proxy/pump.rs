@@ -27,10 +27,46 @@ struct Piece {
     bytes: Vec<u8>,
     /// May come whenever it is due, whatever is before it: a whole message of Redis.
     loose: bool,
+    /// The connection is cut behind it.
+    last: bool,
 }
 
 /// A connection that is to be reset.
 struct Cut;
+
+/// A half that says that nothing more comes only when it is told to: dropping tokio's own says so before a reset.
+struct Outgoing(Option<OwnedWriteHalf>);
+
+impl Outgoing {
+    fn half(&mut self) -> std::io::Result<&mut OwnedWriteHalf> {
+        self.0
+            .as_mut()
+            .ok_or_else(|| std::io::ErrorKind::NotConnected.into())
+    }
+
+    async fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.half()?.write_all(bytes).await
+    }
+
+    async fn shutdown(&mut self) -> std::io::Result<()> {
+        self.half()?.shutdown().await
+    }
+
+    /// Closing it is a reset from now on.
+    fn break_off(&mut self) {
+        if let Ok(half) = self.half() {
+            let _ = half.as_ref().set_zero_linger();
+        }
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        if let Some(half) = self.0.take() {
+            half.forget();
+        }
+    }
+}
 
 /// Runs until both ways have ended, or the connection is cut.
 pub(super) async fn run(
@@ -41,6 +77,7 @@ pub(super) async fn run(
 ) {
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
+    let (to_client, to_server) = (Outgoing(Some(to_client)), Outgoing(Some(to_server)));
     let asked = carry(from_client, to_server, shared, Way::ToServer, &orders);
     let answered = carry(from_server, to_client, shared, Way::ToClient, &orders);
     // Both halves of both sides stay until both ways are over, or one is cut.
@@ -50,11 +87,11 @@ pub(super) async fn run(
 /// One way. Gives its halves back: the other way's halves of the same sockets may still be needed.
 async fn carry(
     mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
+    mut to: Outgoing,
     shared: &Shared,
     way: Way,
     orders: &watch::Receiver<Orders>,
-) -> Result<(OwnedReadHalf, OwnedWriteHalf), Cut> {
+) -> Result<(OwnedReadHalf, Outgoing), Cut> {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let ended = tokio::select! {
         biased;
@@ -68,11 +105,8 @@ async fn carry(
         } => ended.map(|_| ()),
     };
     if ended.is_err() {
-        // Without a linger, closing is a reset.
-        let _ = (
-            from.as_ref().set_zero_linger(),
-            to.as_ref().set_zero_linger(),
-        );
+        let _ = from.as_ref().set_zero_linger();
+        to.break_off();
     }
     ended.map(|()| (from, to))
 }
@@ -95,7 +129,7 @@ async fn swallowing_is_over(mut rules: watch::Receiver<Rules>) {
     let _ = rules.wait_for(|now| !now.swallowing).await;
 }
 
-/// An error when the connection broke, or its budget is used up.
+/// An error when the connection broke.
 async fn read(
     from: &mut OwnedReadHalf,
     queue: mpsc::Sender<Piece>,
@@ -115,45 +149,47 @@ async fn read(
         let delay = shared.rules(way).borrow().delay;
         let due = Instant::now() + delay;
         let pieces = match &mut splitter {
-            None => vec![Piece {
-                due,
-                bytes: bytes.to_vec(),
-                loose: false,
-            }],
+            None => vec![piece(due, bytes.to_vec())],
             Some(splitter) => {
                 let parts = splitter.push(bytes, shared.tampering.borrow().as_ref());
                 parts.into_iter().map(|part| stamped(part, due)).collect()
             }
         };
-        for piece in pieces {
+        let used_up = (allowed < length).then(|| Piece {
+            last: true,
+            ..piece(due, Vec::new())
+        });
+        for piece in pieces.into_iter().chain(used_up) {
             if queue.send(piece).await.is_err() {
                 return Err(Cut);
             }
         }
-        if allowed < length {
-            return Err(Cut);
-        }
+    }
+}
+
+/// Bytes in their place.
+fn piece(due: Instant, bytes: Vec<u8>) -> Piece {
+    Piece {
+        due,
+        bytes,
+        loose: false,
+        last: false,
     }
 }
 
 fn stamped(part: Part, due: Instant) -> Piece {
     match part {
-        Part::Next(bytes) => Piece {
-            due,
-            bytes,
-            loose: false,
-        },
+        Part::Next(bytes) => piece(due, bytes),
         Part::Late(late, bytes) => Piece {
-            due: due + late,
-            bytes,
             loose: true,
+            ..piece(due + late, bytes)
         },
     }
 }
 
 /// What a writer keeps of its connection.
 struct Writer<'a> {
-    to: &'a mut OwnedWriteHalf,
+    to: &'a mut Outgoing,
     rules: watch::Receiver<Rules>,
     orders: watch::Receiver<Orders>,
     shared: &'a Shared,
@@ -168,7 +204,7 @@ struct Writer<'a> {
 
 /// An error when the connection is to be cut.
 async fn write(
-    to: &mut OwnedWriteHalf,
+    to: &mut Outgoing,
     mut queue: mpsc::Receiver<Piece>,
     shared: &Shared,
     way: Way,
@@ -235,7 +271,7 @@ impl Writer<'_> {
             return true;
         }
         tokio::time::sleep_until(piece.due).await;
-        self.give(&piece.bytes).await
+        self.give(&piece.bytes).await && !piece.last
     }
 
     /// Waits until something may pass.

@@ -1,0 +1,499 @@
+//! The frames of the wire that matter to a check, in a compact form. `docs/protocol.md` of Salon says what they mean.
+//! Frames and fields that no check looks at are passed over, as clients must.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer};
+
+use crate::names::{Name, Names, digest, fnv};
+
+/// A frame, sent or received.
+#[derive(Debug)]
+pub(crate) enum Seen {
+    /// Sent: enter a room, or come back to it.
+    Join {
+        room: Name,
+        reference: Option<Name>,
+        after: Option<i64>,
+        epoch: Option<Name>,
+    },
+    /// Sent: hear no more of a room.
+    Leave { room: Name },
+    /// A room was joined.
+    Joined(Box<Joined>),
+    /// A message as it is from a version on.
+    Message {
+        room: Name,
+        version: i64,
+        prev: i64,
+        message: Message,
+    },
+    /// Another versioned change.
+    Changed {
+        room: Name,
+        version: i64,
+        prev: i64,
+        change: Name,
+        user: Option<Name>,
+    },
+    /// The last frame of a room.
+    Removed { room: Name, version: i64 },
+    /// A piece of a reply.
+    Delta {
+        room: Name,
+        seq: i64,
+        attempt: i64,
+        chunk: i64,
+        count: i64,
+        text: Name,
+    },
+    /// A page of history.
+    Page {
+        room: Name,
+        messages: Box<[Message]>,
+    },
+    /// An ack.
+    Accepted { room: Name, id: Name, seq: i64 },
+    /// A typed no.
+    Error {
+        room: Option<Name>,
+        reference: Option<Name>,
+        code: Name,
+    },
+    /// Anything else.
+    Other,
+}
+
+/// `room.joined`.
+#[derive(Debug)]
+pub(crate) struct Joined {
+    pub(crate) room: Name,
+    pub(crate) reference: Option<Name>,
+    pub(crate) epoch: Name,
+    pub(crate) version: i64,
+    pub(crate) head: i64,
+    pub(crate) last_seq: i64,
+    pub(crate) private: bool,
+    pub(crate) reset: bool,
+    pub(crate) messages: Box<[Message]>,
+    pub(crate) replies: Box<[Running]>,
+}
+
+/// A reply that was not settled, in `room.joined`.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) seq: i64,
+    pub(crate) attempt: i64,
+    pub(crate) chunks: i64,
+    pub(crate) body: Option<Name>,
+}
+
+/// A message inside a frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Message {
+    pub(crate) seq: i64,
+    pub(crate) version: i64,
+    pub(crate) digest: u64,
+    pub(crate) id: Option<Name>,
+    pub(crate) author: Option<Name>,
+    pub(crate) state: Name,
+    /// The text of a reply, when it is there.
+    pub(crate) text: Option<Name>,
+    /// The attempt of a reply.
+    pub(crate) attempt: Option<i64>,
+    /// When it was stored, as the digits of the date and time; 0 when unknown.
+    pub(crate) created: u64,
+    pub(crate) is_reply: bool,
+    /// Edited or deleted by hand.
+    pub(crate) altered: bool,
+}
+
+/// A string that is borrowed from the line where it can be.
+#[derive(Deserialize)]
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
+
+/// A field that is an object in some frames and something else in others.
+#[derive(Default)]
+enum Either<'a, T> {
+    Object(T),
+    Text(Text<'a>),
+    #[default]
+    Neither,
+}
+
+impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for Either<'a, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EitherVisitor(std::marker::PhantomData))
+    }
+}
+
+struct EitherVisitor<T>(std::marker::PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for EitherVisitor<T> {
+    type Value = Either<'de, T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object or a string")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Either::Text(Text(Cow::Borrowed(text))))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Either::Text(Text(Cow::Owned(text.to_owned()))))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Either::Neither)
+    }
+
+    fn visit_none<E>(self) -> Result<Self::Value, E> {
+        Ok(Either::Neither)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Either::Object)
+    }
+}
+
+/// Every field of every frame that a check looks at.
+#[derive(Deserialize)]
+pub(crate) struct RawFrame<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Text<'a>,
+    #[serde(rename = "ref", borrow, default)]
+    reference: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    room: Either<'a, RawRoom<'a>>,
+    #[serde(borrow, default)]
+    rooms: Vec<RawJoin<'a>>,
+    after: Option<i64>,
+    #[serde(borrow, default)]
+    epoch: Option<Text<'a>>,
+    head: Option<i64>,
+    version: Option<i64>,
+    prev: Option<i64>,
+    seq: Option<i64>,
+    attempt: Option<i64>,
+    chunk: Option<i64>,
+    count: Option<IgnoredOr>,
+    #[serde(borrow, default)]
+    text: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    message: Either<'a, RawMessage<'a>>,
+    #[serde(borrow, default)]
+    messages: Vec<RawMessage<'a>>,
+    #[serde(borrow, default)]
+    replies: Vec<RawRunning<'a>>,
+    #[serde(borrow, default)]
+    reset: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    change: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    user: Either<'a, RawUser<'a>>,
+    #[serde(borrow, default)]
+    code: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    client_id: Option<Text<'a>>,
+}
+
+/// A number, or something that is passed over.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum IgnoredOr {
+    Number(i64),
+    Other(IgnoredAny),
+}
+
+#[derive(Deserialize)]
+struct RawRoom<'a> {
+    #[serde(borrow)]
+    slug: Text<'a>,
+    version: Option<i64>,
+    last_seq: Option<i64>,
+    #[serde(borrow, default)]
+    visibility: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct RawJoin<'a> {
+    #[serde(borrow)]
+    room: Text<'a>,
+    after: Option<i64>,
+    #[serde(borrow, default)]
+    epoch: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct RawUser<'a> {
+    #[serde(borrow, default)]
+    id: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct RawMessage<'a> {
+    seq: i64,
+    version: i64,
+    #[serde(borrow, default)]
+    client_id: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    kind: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    author: Either<'a, RawUser<'a>>,
+    #[serde(borrow, default)]
+    body: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    hash: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    state: Option<Text<'a>>,
+    #[serde(default)]
+    reply: Option<RawReply>,
+    #[serde(borrow, default)]
+    created_at: Option<Text<'a>>,
+    #[serde(default)]
+    edited_at: Option<IgnoredAny>,
+    #[serde(default)]
+    deleted_at: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct RawReply {
+    attempt: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct RawRunning<'a> {
+    seq: i64,
+    attempt: i64,
+    #[serde(default)]
+    chunks: i64,
+    #[serde(borrow, default)]
+    body: Option<Text<'a>>,
+}
+
+impl<T> Either<'_, T> {
+    fn object(&self) -> Result<&T, String> {
+        match self {
+            Either::Object(object) => Ok(object),
+            Either::Text(_) | Either::Neither => Err("an object is missing".to_owned()),
+        }
+    }
+}
+
+fn needed<T: Copy>(value: Option<T>, field: &str) -> Result<T, String> {
+    value.ok_or_else(|| format!("the frame has no `{field}`"))
+}
+
+impl Text<'_> {
+    fn name(&self, names: &mut Names) -> Name {
+        names.name(&self.0)
+    }
+}
+
+fn name(text: Option<&Text<'_>>, names: &mut Names) -> Option<Name> {
+    text.map(|text| text.name(names))
+}
+
+fn needed_name(text: Option<&Text<'_>>, field: &str, names: &mut Names) -> Result<Name, String> {
+    name(text, names).ok_or_else(|| format!("the frame has no `{field}`"))
+}
+
+impl RawFrame<'_> {
+    /// What a client sent: a join for each room it names.
+    pub(crate) fn sent(&self, names: &mut Names) -> Result<Vec<Seen>, String> {
+        let reference = name(self.reference.as_ref(), names);
+        Ok(match self.kind.0.as_ref() {
+            "room.join" if self.rooms.is_empty() => vec![Seen::Join {
+                room: self.slug(names)?,
+                reference,
+                after: self.after,
+                epoch: name(self.epoch.as_ref(), names),
+            }],
+            "room.join" => self
+                .rooms
+                .iter()
+                .map(|join| Seen::Join {
+                    room: join.room.name(names),
+                    reference,
+                    after: join.after,
+                    epoch: name(join.epoch.as_ref(), names),
+                })
+                .collect(),
+            "room.leave" => vec![Seen::Leave {
+                room: self.slug(names)?,
+            }],
+            _ => Vec::new(),
+        })
+    }
+
+    /// What a client received.
+    pub(crate) fn received(&self, names: &mut Names) -> Result<Seen, String> {
+        Ok(match self.kind.0.as_ref() {
+            "room.joined" => Seen::Joined(Box::new(self.joined(names)?)),
+            "message" => Seen::Message {
+                room: self.slug(names)?,
+                version: needed(self.version, "version")?,
+                prev: needed(self.prev, "prev")?,
+                message: self.message.object()?.message(names),
+            },
+            "room.changed" => Seen::Changed {
+                room: self.slug(names)?,
+                version: needed(self.version, "version")?,
+                prev: needed(self.prev, "prev")?,
+                change: needed_name(self.change.as_ref(), "change", names)?,
+                user: user_of(&self.user, names),
+            },
+            "room.removed" => Seen::Removed {
+                room: self.slug(names)?,
+                version: needed(self.version, "version")?,
+            },
+            "reply.delta" => self.delta(names)?,
+            "message.page" => Seen::Page {
+                room: self.slug(names)?,
+                messages: self
+                    .messages
+                    .iter()
+                    .map(|message| message.message(names))
+                    .collect(),
+            },
+            "message.accepted" => Seen::Accepted {
+                room: self.slug(names)?,
+                id: needed_name(self.client_id.as_ref(), "client_id", names)?,
+                seq: needed(self.seq, "seq")?,
+            },
+            "error" => Seen::Error {
+                room: self.slug(names).ok(),
+                reference: name(self.reference.as_ref(), names),
+                code: needed_name(self.code.as_ref(), "code", names)?,
+            },
+            _ => Seen::Other,
+        })
+    }
+
+    fn slug(&self, names: &mut Names) -> Result<Name, String> {
+        match &self.room {
+            Either::Text(slug) => Ok(slug.name(names)),
+            Either::Object(room) => Ok(room.slug.name(names)),
+            Either::Neither => Err("the frame has no `room`".to_owned()),
+        }
+    }
+
+    fn joined(&self, names: &mut Names) -> Result<Joined, String> {
+        let room = self.room.object()?;
+        let version = needed(room.version, "room.version")?;
+        Ok(Joined {
+            room: room.slug.name(names),
+            reference: name(self.reference.as_ref(), names),
+            epoch: needed_name(self.epoch.as_ref(), "epoch", names)?,
+            version,
+            head: self.head.unwrap_or(version),
+            last_seq: room.last_seq.unwrap_or(0),
+            private: room
+                .visibility
+                .as_ref()
+                .is_some_and(|visibility| visibility.0 == "private"),
+            reset: self.reset.is_some(),
+            messages: self
+                .messages
+                .iter()
+                .map(|message| message.message(names))
+                .collect(),
+            replies: self
+                .replies
+                .iter()
+                .map(|reply| Running {
+                    seq: reply.seq,
+                    attempt: reply.attempt,
+                    chunks: reply.chunks,
+                    body: name(reply.body.as_ref(), names),
+                })
+                .collect(),
+        })
+    }
+
+    fn delta(&self, names: &mut Names) -> Result<Seen, String> {
+        let count = match self.count {
+            Some(IgnoredOr::Number(count)) => count,
+            Some(IgnoredOr::Other(_)) | None => return Err("the frame has no `count`".to_owned()),
+        };
+        let chunk = needed(self.chunk, "chunk")?;
+        if chunk < 1 || count < 1 || chunk.checked_add(count).is_none() {
+            return Err("`chunk` and `count` are no numbers of chunks".to_owned());
+        }
+        Ok(Seen::Delta {
+            room: self.slug(names)?,
+            seq: needed(self.seq, "seq")?,
+            attempt: needed(self.attempt, "attempt")?,
+            chunk,
+            count,
+            text: needed_name(self.text.as_ref(), "text", names)?,
+        })
+    }
+}
+
+fn user_of(user: &Either<'_, RawUser<'_>>, names: &mut Names) -> Option<Name> {
+    match user {
+        Either::Object(user) => name(user.id.as_ref(), names),
+        Either::Text(id) => Some(id.name(names)),
+        Either::Neither => None,
+    }
+}
+
+impl RawMessage<'_> {
+    fn message(&self, names: &mut Names) -> Message {
+        let is_reply = self.kind.as_ref().is_some_and(|kind| kind.0 == "assistant");
+        let body = self.body.as_ref().map(|body| body.0.as_ref());
+        Message {
+            seq: self.seq,
+            version: self.version,
+            digest: match (&self.hash, body) {
+                (Some(hash), _) => digest(&hash.0),
+                (None, body) => fnv(body.unwrap_or_default().as_bytes()),
+            },
+            id: name(self.client_id.as_ref(), names),
+            author: user_of(&self.author, names),
+            state: match &self.state {
+                Some(state) => state.name(names),
+                None => names.name("complete"),
+            },
+            text: body.filter(|_| is_reply).map(|body| names.name(body)),
+            attempt: self.reply.as_ref().and_then(|reply| reply.attempt),
+            created: self.created_at.as_ref().map_or(0, |time| digits(&time.0)),
+            is_reply,
+            altered: self.edited_at.is_some() || self.deleted_at.is_some(),
+        }
+    }
+}
+
+/// Whether a frame is of a type that a check looks at. Any other may have any form.
+pub(crate) fn is_known(frame: &serde_json::Value) -> bool {
+    let kind = frame.get("type").and_then(serde_json::Value::as_str);
+    kind.is_none_or(|kind| {
+        matches!(
+            kind,
+            "room.joined"
+                | "message"
+                | "room.changed"
+                | "room.removed"
+                | "reply.delta"
+                | "message.page"
+                | "message.accepted"
+                | "error"
+        )
+    })
+}
+
+/// The digits of a time in RFC 3339, UTC, milliseconds, which order as the times do. 0 for another form.
+fn digits(time: &str) -> u64 {
+    if time.len() != 24 || !time.ends_with('Z') {
+        return 0;
+    }
+    time.bytes()
+        .filter(u8::is_ascii_digit)
+        .fold(0_u64, |sum, digit| {
+            sum.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'))
+        })
+}

@@ -1,0 +1,419 @@
+//! One socket by the rule of the cursor. What the rule lets a client mend by joining again is still the server's breach of
+//! P3 when the socket was joined and in step: it is promised the stream, not a way to repair it.
+
+use std::collections::HashMap;
+
+use super::facts::Facts;
+use super::text::{Texts, Took};
+use super::{Held, Replay, Standing, State};
+use crate::frame::{Message, Seen};
+use crate::history::{Event, History, Socket};
+use crate::names::Name;
+use crate::report::{Check, Report};
+
+/// A join without an answer yet.
+#[derive(Clone, Copy)]
+pub(super) struct Pending {
+    pub(super) reference: Option<Name>,
+    pub(super) after: Option<i64>,
+    pub(super) epoch: Option<Name>,
+    pub(super) t: u64,
+    pub(super) line: u32,
+}
+
+/// One room on the socket.
+pub(super) struct Place {
+    pub(super) state: State,
+    pub(super) pending: Vec<Pending>,
+    pub(super) epoch: Option<Name>,
+    pub(super) cursor: i64,
+    pub(super) proof: i64,
+    pub(super) texts: Texts,
+    /// The line that set the cursor.
+    pub(super) line: u32,
+    pub(super) t: u64,
+}
+
+/// A frame with a version.
+#[derive(Clone, Copy)]
+struct Versioned<'a> {
+    room: Name,
+    version: i64,
+    prev: i64,
+    message: Option<&'a Message>,
+}
+
+/// One socket under replay.
+pub(super) struct SocketReplay<'a> {
+    pub(super) history: &'a History,
+    pub(super) facts: &'a Facts,
+    pub(super) report: &'a mut Report,
+    pub(super) replay: &'a mut Replay,
+    pub(super) client: usize,
+    index: usize,
+    user: Option<Name>,
+    pub(super) who: &'a str,
+    pub(super) places: HashMap<Name, Place>,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            state: State::Never,
+            pending: Vec::new(),
+            epoch: None,
+            cursor: 0,
+            proof: 0,
+            texts: Texts::default(),
+            line: 0,
+            t: 0,
+        }
+    }
+}
+
+impl<'a> SocketReplay<'a> {
+    pub(super) fn new(
+        history: &'a History,
+        facts: &'a Facts,
+        report: &'a mut Report,
+        replay: &'a mut Replay,
+        client: usize,
+        index: usize,
+    ) -> Self {
+        let who = history.clients.get(client);
+        Self {
+            history,
+            facts,
+            report,
+            replay,
+            client,
+            index,
+            user: who.and_then(|client| client.user),
+            who: history.names.optional(who.map(|client| client.name)),
+            places: HashMap::new(),
+        }
+    }
+
+    /// From its first frame to its last.
+    pub(super) fn run(mut self, socket: &'a Socket) {
+        for event in &socket.events {
+            self.event(event);
+        }
+        for (room, place) in self.places {
+            self.replay.standings.push(Standing {
+                socket: self.index,
+                client: self.client,
+                room,
+                state: place.state,
+                epoch: place.epoch,
+                cursor: place.cursor,
+                proof: place.proof,
+                line: place.line,
+                t: place.t,
+            });
+        }
+    }
+
+    pub(super) fn place(&mut self, room: Name) -> &mut Place {
+        self.places.entry(room).or_insert_with(Place::new)
+    }
+
+    pub(super) fn slug(&self, room: Name) -> &'a str {
+        self.history.names.text(room)
+    }
+
+    fn event(&mut self, event: &Event) {
+        match &event.seen {
+            Seen::Join {
+                room,
+                reference,
+                after,
+                epoch,
+            } => {
+                let pending = Pending {
+                    reference: *reference,
+                    after: *after,
+                    epoch: *epoch,
+                    t: event.t,
+                    line: event.line,
+                };
+                self.join(*room, pending);
+            }
+            Seen::Leave { room } => {
+                let place = self.place(*room);
+                (place.state, place.line, place.t) = (State::Left, event.line, event.t);
+            }
+            Seen::Joined(joined) => self.joined(joined, event),
+            Seen::Message {
+                room,
+                version,
+                prev,
+                message,
+            } => {
+                let (room, version, prev) = (*room, *version, *prev);
+                self.versioned(
+                    Versioned {
+                        room,
+                        version,
+                        prev,
+                        message: Some(message),
+                    },
+                    event,
+                );
+            }
+            Seen::Changed {
+                room,
+                version,
+                prev,
+                ..
+            } => {
+                let (room, version, prev) = (*room, *version, *prev);
+                self.versioned(
+                    Versioned {
+                        room,
+                        version,
+                        prev,
+                        message: None,
+                    },
+                    event,
+                );
+            }
+            Seen::Removed { room, version } => self.removed(*room, *version, event),
+            Seen::Delta { .. } => self.delta(event),
+            Seen::Page { room, messages } => {
+                for message in messages {
+                    self.hold(*room, message, event.line);
+                }
+            }
+            Seen::Error {
+                room,
+                reference,
+                code,
+            } => self.refused(*room, *reference, *code, event),
+            Seen::Accepted { .. } | Seen::Other => {}
+        }
+    }
+
+    fn versioned(&mut self, frame: Versioned<'_>, event: &Event) {
+        let (room, who) = (frame.room, self.who);
+        let (state, pending) = {
+            let place = self.place(room);
+            (place.state, !place.pending.is_empty())
+        };
+        match state {
+            State::Removed => self.after_removal(room, event, "a version"),
+            State::Never | State::Refused => {
+                let slug = self.slug(room);
+                self.report.add(Check::C3, &[event.line], || {
+                    let version = frame.version;
+                    format!(
+                        "{who} got version {version} of {slug} on a socket that had not joined it"
+                    )
+                });
+            }
+            State::Joined if !pending => self.in_step(frame, event),
+            State::Joined | State::Deaf | State::Left => self.replay.ignored += 1,
+        }
+    }
+
+    /// A frame for a socket that is joined and in step.
+    fn in_step(&mut self, frame: Versioned<'_>, event: &Event) {
+        let (room, version, who) = (frame.room, frame.version, self.who);
+        let slug = self.slug(room);
+        let place = self.place(room);
+        let (cursor, proof, before) = (place.cursor, place.proof, place.line);
+        // The removal itself comes to the removed as `room.removed`, so its version as a change is one too many.
+        let below = if frame.message.is_none() {
+            version.saturating_add(1)
+        } else {
+            version
+        };
+        if let Some((removal, line)) = self.facts.removed_between(room, self.user, proof, below) {
+            self.report.add(Check::C9, &[before, event.line, line], || {
+                format!("{who} got version {version} of {slug}, above its removal at {removal}")
+            });
+        }
+        if version <= cursor {
+            let seen = self
+                .replay
+                .duplicates
+                .entry(self.client)
+                .or_insert((0, event.line));
+            seen.0 += 1;
+            return;
+        }
+        if frame.prev > cursor {
+            self.place(room).state = State::Deaf;
+            self.report.add(Check::C3, &[before, event.line], || {
+                let prev = frame.prev;
+                format!("{who} stood at {cursor} in {slug} and got version {version} after {prev}: a hole")
+            });
+            return;
+        }
+        self.nothing_between(room, cursor, version, &[before, event.line]);
+        *self.replay.applied.entry(self.client).or_default() += 1;
+        self.move_to(room, version, event);
+        if let Some(message) = frame.message {
+            if let Some(acked) = self.facts.acked.get(&(room, message.seq))
+                && !message.is_reply
+            {
+                self.replay.delivery.push(event.t.saturating_sub(*acked));
+            }
+            self.shown_once(room, message, event);
+            self.hold(room, message, event.line);
+            self.settle(room, message, event);
+        }
+    }
+
+    /// Versions that a frame passes over must all have been superseded: none of them stands at the end.
+    pub(super) fn nothing_between(&mut self, room: Name, above: i64, below: i64, lines: &[u32]) {
+        let epoch = self.place(room).epoch;
+        let Some(stored) = self.history.rooms.get(&room) else {
+            return;
+        };
+        if stored.head.is_none_or(|head| Some(head.epoch) != epoch) {
+            return;
+        }
+        let Some((missed, line)) = stored.standing_between(above, below) else {
+            return;
+        };
+        let (who, slug) = (self.who, self.slug(room));
+        let lines: Vec<u32> = lines.iter().copied().chain([line]).collect();
+        self.report.add(Check::C3, &lines, || {
+            format!("{who} was brought from {above} in {slug} past version {missed}, which stands to the end")
+        });
+    }
+
+    /// The cursor is now `version`.
+    pub(super) fn move_to(&mut self, room: Name, version: i64, event: &Event) {
+        let place = self.place(room);
+        (place.cursor, place.line, place.t) = (version, event.line, event.t);
+        let epoch = place.epoch;
+        let head = self.history.rooms.get(&room).and_then(|stored| stored.head);
+        let book = self.replay.books.entry((self.client, room)).or_default();
+        book.top = book.top.max(version);
+        if head.is_some_and(|head| Some(head.epoch) == epoch && version >= head.version) {
+            book.reached = Some(book.reached.map_or(event.t, |reached| reached.min(event.t)));
+        }
+    }
+
+    /// C4: a message of a person changes only by hand; the same one at a new version is shown twice.
+    fn shown_once(&mut self, room: Name, message: &Message, event: &Event) {
+        let book = self.replay.books.entry((self.client, room)).or_default();
+        let Some(held) = book.held.get(&message.seq).copied() else {
+            return;
+        };
+        let same = held.digest == message.digest && held.version < message.version;
+        if same && !message.is_reply && !message.altered {
+            let (who, slug, seq) = (self.who, self.slug(room), message.seq);
+            self.report.add(Check::C4, &[held.line, event.line], || {
+                let (first, second) = (held.version, message.version);
+                format!("{who} was shown message {seq} of {slug} twice: at version {first} and, unchanged, at {second}")
+            });
+        }
+    }
+
+    /// Upsert by seq: the highest version wins.
+    pub(super) fn hold(&mut self, room: Name, message: &Message, line: u32) {
+        let book = self.replay.books.entry((self.client, room)).or_default();
+        let new = Held {
+            version: message.version,
+            digest: message.digest,
+            line,
+        };
+        let held = book.held.entry(message.seq).or_insert(new);
+        if held.version < message.version {
+            *held = new;
+        }
+    }
+
+    fn settle(&mut self, room: Name, message: &Message, event: &Event) {
+        if !message.is_reply {
+            return;
+        }
+        let (history, facts, slug) = (self.history, self.facts, self.slug(room));
+        let place = self.place(room);
+        match place.texts.message(history, facts, room, message, event) {
+            Ok(short) => self.replay.short_replies += u64::from(short),
+            Err((lines, said)) => {
+                let who = self.who;
+                self.report
+                    .add(Check::C10, &lines, || format!("{who} in {slug}: {said}"));
+            }
+        }
+    }
+
+    fn delta(&mut self, event: &Event) {
+        let Seen::Delta { room, seq, .. } = event.seen else {
+            return;
+        };
+        let (who, slug, history) = (self.who, self.slug(room), self.history);
+        let place = self.place(room);
+        match (place.state, place.pending.is_empty()) {
+            (State::Removed, _) => self.after_removal(room, event, "a delta"),
+            (State::Joined, true) => match place.texts.delta(history, event) {
+                Ok(Took::Unknown) => self.replay.unknown_deltas += 1,
+                Ok(Took::Known) => {}
+                Err((line, said)) => self.report.add(Check::C10, &[line, event.line], || {
+                    format!("{who}, reply {seq} of {slug}: {said}")
+                }),
+            },
+            (State::Never | State::Refused, _) => {
+                self.report.add(Check::C3, &[event.line], || {
+                    format!("{who} got a delta of {slug} on a socket that had not joined it")
+                });
+            }
+            (State::Joined | State::Deaf | State::Left, _) => {}
+        }
+    }
+
+    fn after_removal(&mut self, room: Name, event: &Event, what: &str) {
+        let (who, slug) = (self.who, self.slug(room));
+        let removal = self.place(room).line;
+        self.report.add(Check::C9, &[removal, event.line], || {
+            format!("{who} got {what} of {slug} after room.removed, without joining again")
+        });
+    }
+
+    fn removed(&mut self, room: Name, version: i64, event: &Event) {
+        let (state, pending, cursor, before) = {
+            let place = self.place(room);
+            (
+                place.state,
+                !place.pending.is_empty(),
+                place.cursor,
+                place.line,
+            )
+        };
+        match state {
+            State::Removed if !pending => {
+                self.after_removal(room, event, "room.removed");
+                return;
+            }
+            // All up to the removal is still the member's.
+            State::Joined if !pending => {
+                self.nothing_between(room, cursor, version, &[before, event.line]);
+            }
+            _ => {}
+        }
+        let (who, slug, user) = (self.who, self.slug(room), self.user);
+        let stored = self
+            .history
+            .rooms
+            .get(&room)
+            .filter(|stored| stored.head.is_some());
+        if let Some(stored) = stored {
+            let is_so = stored.entry(version).is_some_and(|entry| {
+                let kind = self.history.names.text(entry.kind);
+                kind == "deleted" || (kind.ends_with("removed") && entry.user == user)
+            });
+            if !is_so {
+                self.report.add(Check::C6, &[event.line], || {
+                    format!("{who} was told of its removal from {slug} at {version}, which the log does not have")
+                });
+            }
+        }
+        let place = self.place(room);
+        (place.state, place.line, place.t) = (State::Removed, event.line, event.t);
+    }
+}

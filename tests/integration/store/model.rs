@@ -1,0 +1,55 @@
+//! The suite's factory for the model: what the contract means, in plain maps.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::{TimeDelta, Utc};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use salon::ids::{RoomId, Seq};
+
+use super::fixtures::{BackEnd, TestStore};
+use crate::support::model_store::ModelStore;
+
+/// The model and the clock it was handed, which is the machine's and so many seconds.
+struct Model {
+    store: Arc<ModelStore>,
+    ahead_s: Arc<AtomicI64>,
+}
+
+impl BackEnd for Model {
+    fn age(&self, seconds: i64) -> BoxFuture<'_, ()> {
+        self.ahead_s.fetch_add(seconds, Ordering::SeqCst);
+        std::future::ready(()).boxed()
+    }
+
+    fn set_clock_back(&self, seconds: i64) -> BoxFuture<'_, ()> {
+        self.age(-seconds)
+    }
+
+    fn bury(&self, room: RoomId, seq: Seq) -> BoxFuture<'_, ()> {
+        let mut tables = self.store.tables();
+        let room = tables.rooms.get_mut(&room).unwrap();
+        let row = &mut room.messages.get_mut(&seq).unwrap().row;
+        row.body.clear();
+        row.html = None;
+        row.deleted_at = Some(row.created_at);
+        std::future::ready(()).boxed()
+    }
+
+    fn end(self: Box<Self>) -> BoxFuture<'static, ()> {
+        std::future::ready(()).boxed()
+    }
+}
+
+/// An empty one.
+pub(crate) async fn fresh() -> TestStore {
+    let ahead_s = Arc::new(AtomicI64::new(0));
+    let ahead = Arc::clone(&ahead_s);
+    let clock = move || Utc::now() + TimeDelta::seconds(ahead.load(Ordering::SeqCst));
+    let store = ModelStore::new(Arc::new(clock));
+    TestStore {
+        store: Arc::clone(&store) as Arc<dyn salon::db::Store>,
+        back_end: Box::new(Model { store, ahead_s }),
+    }
+}

@@ -1,0 +1,195 @@
+//! Writing a batch in the model: each room's changes are judged, numbered and written in order. A change is judged
+//! before it writes anything, so a refusal leaves nothing to undo.
+
+mod members;
+mod posts;
+mod replies;
+
+use std::collections::BTreeMap;
+
+use salon::db::StoreResult;
+use salon::db::changes::{Applied, Batch, Change, Outcome, RoomApplied, RoomChanges, RoomDone};
+use salon::db::rows::{Head, LogKind, UserRow, Visibility};
+use salon::error::{ErrorCode, Refusal};
+use salon::ids::{Epoch, UserId, Version};
+use salon::permissions::{Action, Role, allows};
+use serde_json::json;
+
+use super::tables::{Room, Tables, User};
+use super::{Moment, storable};
+
+/// What a rule says to a change.
+type Judged<T> = Result<T, Refusal>;
+
+/// A room while a batch writes it.
+struct Work<'a> {
+    room: &'a mut Room,
+    users: &'a BTreeMap<UserId, User>,
+    /// The database's clock after the lock, never before the room's last.
+    now: Moment,
+}
+
+impl Tables {
+    /// Judges, numbers and writes every change of a batch.
+    pub(super) fn apply(&mut self, batch: &Batch, now: Moment) -> StoreResult<Applied> {
+        let mut changes = batch.rooms.iter().flat_map(|room| &room.changes);
+        // Posts find themselves by their `client_id`; anything else needs the batch's own answer for a rerun.
+        let keeps_answer = changes.any(|change| !matches!(change, Change::Post(_)));
+        if keeps_answer
+            && batch.rerun
+            && let Some((_, rooms)) = self.batches.get(&batch.id)
+        {
+            let rooms = rooms.iter().cloned().map(RoomApplied::Done).collect();
+            return Ok(Applied { rooms });
+        }
+        for change in batch.rooms.iter().flat_map(|room| &room.changes) {
+            check_storable(change)?;
+        }
+        let rooms = batch.rooms.iter();
+        let done: Vec<RoomDone> = rooms.map(|changes| self.apply_room(changes, now)).collect();
+        if keeps_answer {
+            // The changes themselves are not kept: readers of a rerun fill from the rooms.
+            let kept = done.iter().cloned().map(|room| RoomDone {
+                changes: Vec::new(),
+                ..room
+            });
+            self.batches.insert(batch.id, (now, kept.collect()));
+        }
+        let rooms = done.into_iter().map(RoomApplied::Done).collect();
+        Ok(Applied { rooms })
+    }
+
+    fn apply_room(&mut self, wanted: &RoomChanges, now: Moment) -> RoomDone {
+        let Some(room) = self.rooms.get_mut(&wanted.room) else {
+            return no_room(wanted);
+        };
+        let (from, written) = (room.head.version, room.written.len());
+        let mut work = Work {
+            now: now.max(room.last_at),
+            users: &self.users,
+            room,
+        };
+        let changes = wanted.changes.iter();
+        let outcomes = changes.map(|change| work.apply(change)).collect();
+        if work.room.head.version != from {
+            work.room.last_at = work.now;
+        }
+        RoomDone {
+            head: work.room.head,
+            from,
+            outcomes,
+            changes: work.room.written[written..].to_vec(),
+        }
+    }
+}
+
+impl Work<'_> {
+    fn apply(&mut self, change: &Change) -> Judged<Outcome> {
+        if self.room.deleted {
+            return Err(ErrorCode::RoomNotFound.into());
+        }
+        let version = match change {
+            Change::Post(post) => return self.post(post).map(Outcome::Posted),
+            Change::SetMember { actor, user, role } => self.set_member(*actor, *user, *role)?,
+            Change::RemoveMember { actor, user } => self.remove_member(*actor, *user)?,
+            Change::EditRoom {
+                actor,
+                name,
+                visibility,
+            } => self.edit_room(*actor, name.as_deref(), *visibility)?,
+            Change::DeleteRoom { actor } => self.delete_room(*actor)?,
+            Change::StopReply { actor, seq } => self.stop_reply(*actor, *seq)?,
+            Change::RetryReply { actor, seq } => self.retry_reply(*actor, *seq)?,
+            Change::SettleReply(settlement) => self.settle_reply(settlement)?,
+            Change::InterruptReply { seq, attempt } => self.interrupt_reply(*seq, *attempt)?,
+        };
+        Ok(Outcome::Changed { version })
+    }
+
+    fn user(&self, user: UserId) -> Option<&UserRow> {
+        self.users.get(&user).map(|user| &user.row)
+    }
+
+    /// The actor's role, or the refusal for one who is not a member.
+    fn member_role(&self, actor: UserId) -> Judged<Role> {
+        match (self.room.members.get(&actor), self.room.row.visibility) {
+            (Some(role), _) => Ok(*role),
+            (None, Visibility::Public) => Err(ErrorCode::NotAMember.into()),
+            (None, _) => Err(ErrorCode::RoomNotFound.into()),
+        }
+    }
+
+    /// Refuses whoever may not.
+    fn require(&self, actor: UserId, action: Action) -> Judged<()> {
+        if allows(self.member_role(actor)?, action) {
+            Ok(())
+        } else {
+            Err(ErrorCode::Forbidden.into())
+        }
+    }
+
+    /// Changes name or visibility.
+    fn edit_room(
+        &mut self,
+        actor: UserId,
+        name: Option<&str>,
+        visibility: Option<Visibility>,
+    ) -> Judged<Version> {
+        self.require(actor, Action::EditRoom)?;
+        let row = &mut self.room.row;
+        let name = name.unwrap_or(&row.name).to_owned();
+        let visibility = visibility.unwrap_or(row.visibility);
+        if (visibility == Visibility::Direct) != (row.visibility == Visibility::Direct) {
+            return Err(ErrorCode::BadRequest.into());
+        }
+        if name == row.name && visibility == row.visibility {
+            return Ok(self.room.head.version);
+        }
+        let data = json!({ "name": name, "visibility": visibility.as_str() });
+        row.name = name;
+        row.visibility = visibility;
+        Ok(self.room.log(LogKind::Settings, None, None, data))
+    }
+
+    /// Deletes the room: its rows stay, nobody sees them; its replies end without a word.
+    fn delete_room(&mut self, actor: UserId) -> Judged<Version> {
+        self.require(actor, Action::DeleteRoom)?;
+        self.room.deleted = true;
+        self.room.replies.values_mut().for_each(super::Reply::end);
+        Ok(self.room.log(LogKind::Deleted, None, None, json!({})))
+    }
+}
+
+/// Refuses the whole batch for a text that cannot be stored.
+fn check_storable(change: &Change) -> StoreResult<()> {
+    match change {
+        Change::Post(post) => {
+            storable(&post.body)?;
+            storable(post.html.as_deref().unwrap_or_default())
+        }
+        Change::SettleReply(settlement) => {
+            storable(&settlement.body)?;
+            storable(settlement.html.as_deref().unwrap_or_default())
+        }
+        Change::EditRoom { name, .. } => storable(name.as_deref().unwrap_or_default()),
+        _ => Ok(()),
+    }
+}
+
+/// The answer for a room that never was: everything refused, counters of nothing.
+fn no_room(wanted: &RoomChanges) -> RoomDone {
+    let refuse = |_: &Change| Err(ErrorCode::RoomNotFound.into());
+    RoomDone {
+        head: Head {
+            room: wanted.room,
+            epoch: Epoch(0),
+            version: 0,
+            last_seq: 0,
+            first_seq: 1,
+            floor: 0,
+        },
+        from: 0,
+        outcomes: wanted.changes.iter().map(refuse).collect(),
+        changes: Vec::new(),
+    }
+}

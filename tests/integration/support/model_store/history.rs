@@ -1,0 +1,153 @@
+//! Reading a room's past in the model: pages of messages, the changes above a cursor, what a prompt is built from.
+
+use std::ops::Bound;
+
+use salon::db::StoreResult;
+use salon::db::rows::{
+    Changes, HistoryPage, LatestPage, MessageKind, MessageRow, MessageState, StoredChange,
+};
+use salon::error::ErrorCode;
+use salon::ids::{RoomId, Seq, UserId, Version};
+use salon::limits::{CONTEXT_BYTES, PAGE_BYTES};
+
+use super::no;
+use super::tables::{Change, Room, Tables};
+
+impl Tables {
+    /// Every change above `after`, and the head. A deleted room still tells that it was deleted.
+    pub(super) fn changes_after(
+        &self,
+        room: RoomId,
+        after: Version,
+        limit: i64,
+    ) -> StoreResult<Changes> {
+        let Some(room) = self.rooms.get(&room) else {
+            return no(ErrorCode::RoomNotFound);
+        };
+        let limit = usize::try_from(limit).unwrap_or(0).max(1);
+        let (mut changes, mut bytes, mut complete) = (Vec::new(), 0, true);
+        let above = (Bound::Excluded(after), Bound::Unbounded);
+        for change in room.changes.range(above).map(|(_, change)| change) {
+            let change = match change {
+                Change::Log(log) => StoredChange::Log(log.clone()),
+                Change::Message(seq) => StoredChange::Message(Box::new(room.row_of(*seq).clone())),
+            };
+            let before = bytes;
+            if let StoredChange::Message(message) = &change {
+                bytes += page_bytes(message);
+            }
+            if changes.len() == limit || (bytes > PAGE_BYTES && before > 0) {
+                complete = false;
+                break;
+            }
+            changes.push(change);
+        }
+        Ok(Changes {
+            head: room.head,
+            changes,
+            complete,
+        })
+    }
+
+    pub(super) fn latest_page(&self, room: RoomId, limit: i64) -> StoreResult<LatestPage> {
+        match self.rooms.get(&room).filter(|room| !room.deleted) {
+            Some(room) => Ok(LatestPage {
+                head: room.head,
+                messages: room.before(Seq::MAX, limit).messages,
+            }),
+            None => no(ErrorCode::RoomNotFound),
+        }
+    }
+
+    pub(super) fn history(
+        &self,
+        user: UserId,
+        slug: &str,
+        before: Option<Seq>,
+        limit: i64,
+    ) -> StoreResult<HistoryPage> {
+        let (room, _) = self.of_member(user, slug)?;
+        Ok(room.before(before.unwrap_or(Seq::MAX), limit))
+    }
+
+    pub(super) fn history_after(
+        &self,
+        user: UserId,
+        slug: &str,
+        after: Seq,
+        limit: i64,
+    ) -> StoreResult<HistoryPage> {
+        let (room, _) = self.of_member(user, slug)?;
+        let above = (Bound::Excluded(after), Bound::Unbounded);
+        let rows = room.messages.range(above).map(|(_, message)| &message.row);
+        Ok(take(rows, limit, PAGE_BYTES, page_bytes))
+    }
+
+    pub(super) fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
+        let (room, _) = self.of_member(user, slug)?;
+        match room.messages.get(&seq) {
+            Some(message) => Ok(message.row.clone()),
+            None => no(ErrorCode::MessageNotFound),
+        }
+    }
+
+    /// The latest settled text up to a prompt; a room that never was has none.
+    pub(super) fn context(&self, room: RoomId, prompt_seq: Seq, limit: i64) -> Vec<MessageRow> {
+        let Some(room) = self.rooms.get(&room) else {
+            return Vec::new();
+        };
+        let up_to = room.messages.range(..=prompt_seq).rev();
+        let settled = up_to.map(|(_, message)| &message.row).filter(|row| {
+            let says_something = row.kind != MessageKind::Assistant || !row.body.is_empty();
+            row.deleted_at.is_none() && row.state != MessageState::Queued && says_something
+        });
+        let mut rows = take(settled, limit, CONTEXT_BYTES, |row| row.body.len()).messages;
+        rows.reverse();
+        rows
+    }
+}
+
+impl Room {
+    /// The present form of a message that a change names.
+    fn row_of(&self, seq: Seq) -> &MessageRow {
+        &self.messages[&seq].row
+    }
+
+    fn before(&self, before: Seq, limit: i64) -> HistoryPage {
+        let below = self.messages.range(..before).rev();
+        let rows = below.map(|(_, message)| &message.row);
+        let mut page = take(rows, limit, PAGE_BYTES, page_bytes);
+        page.messages.reverse();
+        page
+    }
+}
+
+/// The text of a message that counts against the bounds of a page.
+fn page_bytes(message: &MessageRow) -> usize {
+    message.body.len() + message.html.as_ref().map_or(0, String::len)
+}
+
+/// Takes messages until `limit` of them or `bytes` of text, at least one.
+fn take<'a>(
+    rows: impl Iterator<Item = &'a MessageRow>,
+    limit: i64,
+    bytes: usize,
+    measure: fn(&MessageRow) -> usize,
+) -> HistoryPage {
+    let limit = usize::try_from(limit).unwrap_or(0);
+    let (mut messages, mut used) = (Vec::new(), 0);
+    for row in rows {
+        used += measure(row);
+        if messages.len() == limit || (used > bytes && !messages.is_empty()) {
+            return HistoryPage {
+                messages,
+                more: true,
+            };
+        }
+        messages.push(row.clone());
+    }
+    HistoryPage {
+        messages,
+        more: false,
+    }
+}

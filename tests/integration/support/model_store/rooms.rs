@@ -1,0 +1,169 @@
+//! Rooms of the model and who may see them: made, found, listed, joined. Versioned changes are in `apply`.
+
+use salon::db::StoreResult;
+use salon::db::changes::NewRoom;
+use salon::db::rows::{MemberRow, Proof, RoomRow, RoomView, Visibility};
+use salon::error::{ErrorCode, Refusal};
+use salon::ids::UserId;
+use salon::limits::ROOMS_PER_OWNER;
+use salon::permissions::Role;
+
+use super::tables::{Room, Tables};
+use super::{Moment, no, storable};
+
+impl Tables {
+    /// A room with its owner.
+    pub(super) fn create_room(
+        &mut self,
+        room: &NewRoom,
+        owner: UserId,
+        now: Moment,
+    ) -> StoreResult<RoomView> {
+        if self.user(owner).is_none() {
+            return no(ErrorCode::UserNotFound);
+        }
+        let living = self.rooms.values().filter(|room| !room.deleted);
+        let owned = living.filter(|room| room.members.get(&owner) == Some(&Role::Owner));
+        if owned.count() as i64 >= ROOMS_PER_OWNER {
+            return no(ErrorCode::TooMany);
+        }
+        self.insert_room(room, None, owner, now)
+    }
+
+    /// The direct room of two, made when there is none.
+    pub(super) fn direct_room(
+        &mut self,
+        user: UserId,
+        assistant: UserId,
+        fresh: &NewRoom,
+        now: Moment,
+    ) -> StoreResult<RoomView> {
+        let pair = Some((user.min(assistant), user.max(assistant)));
+        let mut living = self.rooms.values().filter(|room| !room.deleted);
+        if let Some(known) = living.find(|room| room.pair == pair) {
+            return Ok(known.view(user));
+        }
+        if self.user(user).is_none() || self.user(assistant).is_none() {
+            return no(ErrorCode::UserNotFound);
+        }
+        let fresh = NewRoom {
+            visibility: Visibility::Direct,
+            ..fresh.clone()
+        };
+        self.insert_room(&fresh, pair, user, now)
+    }
+
+    fn insert_room(
+        &mut self,
+        room: &NewRoom,
+        pair: Option<(UserId, UserId)>,
+        owner: UserId,
+        now: Moment,
+    ) -> StoreResult<RoomView> {
+        storable(&room.slug)?;
+        storable(&room.name)?;
+        if self.by_slug(&room.slug).is_some() {
+            return no(ErrorCode::SlugTaken);
+        }
+        let row = RoomRow {
+            id: room.id,
+            slug: room.slug.clone(),
+            name: room.name.clone(),
+            visibility: room.visibility,
+            created_at: now,
+        };
+        let mut made = Room::new(row, pair);
+        made.members.insert(owner, Role::Owner);
+        let view = made.view(owner);
+        self.rooms.insert(room.id, made);
+        Ok(view)
+    }
+
+    /// One room as the user sees it; a private one it is not in does not exist.
+    pub(super) fn visible(&self, user: UserId, slug: &str) -> Result<&Room, Refusal> {
+        let room = self.by_slug(slug).filter(|room| !room.deleted);
+        let is_open = |room: &&Room| {
+            room.members.contains_key(&user) || room.row.visibility == Visibility::Public
+        };
+        room.filter(is_open)
+            .ok_or_else(|| ErrorCode::RoomNotFound.into())
+    }
+
+    /// One room as a member sees it.
+    pub(super) fn of_member(&self, user: UserId, slug: &str) -> Result<(&Room, Role), Refusal> {
+        let room = self.visible(user, slug)?;
+        match room.members.get(&user) {
+            Some(role) => Ok((room, *role)),
+            None => Err(ErrorCode::NotAMember.into()),
+        }
+    }
+
+    /// Proves one membership, or says why not.
+    pub(super) fn prove(&self, user: UserId, slug: &str) -> Result<Proof, Refusal> {
+        let (room, role) = self.of_member(user, slug)?;
+        let view = room.view(user);
+        Ok(Proof { user, role, view })
+    }
+
+    /// Makes the user a member of a public room, unless it is one, and proves it.
+    pub(super) fn join(&mut self, user: UserId, slug: &str) -> StoreResult<Proof> {
+        let id = self.visible(user, slug)?.row.id;
+        if self.user(user).is_none() {
+            return no(ErrorCode::UserNotFound);
+        }
+        if let Some(room) = self.rooms.get_mut(&id) {
+            room.members.entry(user).or_insert(Role::Member);
+        }
+        Ok(self.prove(user, slug)?)
+    }
+
+    /// The user's rooms, then the public ones it has not joined, each by address.
+    pub(super) fn list_rooms(&self, user: UserId, limit: i64) -> Vec<RoomView> {
+        let living = self.rooms.values().filter(|room| !room.deleted);
+        let mut views: Vec<RoomView> = living.map(|room| room.view(user)).collect();
+        views.retain(|view| view.role.is_some() || view.room.visibility == Visibility::Public);
+        views.sort_by_key(|view| (view.role.is_none(), view.room.slug.clone()));
+        views.truncate(usize::try_from(limit).unwrap_or(0));
+        views
+    }
+
+    /// The members by name.
+    pub(super) fn list_members(
+        &self,
+        user: UserId,
+        slug: &str,
+        after: Option<UserId>,
+        limit: i64,
+    ) -> StoreResult<Vec<MemberRow>> {
+        let (room, _) = self.of_member(user, slug)?;
+        let place = |user: UserId| self.user(user).map(|row| (row.name.to_lowercase(), user));
+        let after = match after {
+            Some(after) => Some(place(after).ok_or(Refusal::from(ErrorCode::UserNotFound))?),
+            None => None,
+        };
+        let mut members: Vec<_> = room
+            .members
+            .iter()
+            .filter_map(|(user, role)| Some((place(*user)?, *role)))
+            .filter(|(place, _)| after.as_ref().is_none_or(|after| place > after))
+            .collect();
+        members.sort_by(|one, other| one.0.cmp(&other.0));
+        members.truncate(usize::try_from(limit).unwrap_or(0));
+        let rows = members.into_iter().filter_map(|((_, user), role)| {
+            let user = self.user(user)?.clone();
+            Some(MemberRow { user, role })
+        });
+        Ok(rows.collect())
+    }
+}
+
+impl Room {
+    /// The room as the user sees it.
+    pub(super) fn view(&self, user: UserId) -> RoomView {
+        RoomView {
+            room: self.row.clone(),
+            head: self.head,
+            role: self.members.get(&user).copied(),
+        }
+    }
+}

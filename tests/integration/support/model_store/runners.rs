@@ -1,0 +1,161 @@
+//! What the runners of replies read and write in the model: claims, leases, saved chunks. None of it takes a version;
+//! every write names the attempt.
+
+use chrono::TimeDelta;
+use salon::db::StoreResult;
+use salon::db::changes::ChunkAppend;
+use salon::db::rows::{ClaimedReply, ExpiredReply, LeaseState, ReplyState, RunningReply};
+use salon::ids::{Attempt, InstanceId, RoomId, Seq};
+use salon::limits::LEASE_MS;
+use salon::permissions::{Action, allows};
+
+use super::tables::{Reply, Tables};
+use super::{Moment, storable};
+
+impl Tables {
+    /// Takes queued replies, the oldest first, and those whose runner died before it showed anything.
+    pub(super) fn claim_replies(
+        &mut self,
+        owner: InstanceId,
+        limit: i64,
+        now: Moment,
+    ) -> Vec<ClaimedReply> {
+        let mut waiting = Vec::new();
+        for (id, room) in &self.rooms {
+            for (seq, reply) in room.unsettled() {
+                let orphaned = reply.has_run_out(now) && !reply.shown;
+                if reply.state == ReplyState::Queued || orphaned {
+                    waiting.push((reply.queued_at, *seq, *id));
+                }
+            }
+        }
+        waiting.sort();
+        waiting.truncate(usize::try_from(limit).unwrap_or(0));
+        let claim = |(_, seq, id): (Moment, Seq, RoomId)| {
+            let room = self.rooms.get_mut(&id)?;
+            let reply = room.replies.get_mut(&seq)?;
+            reply.state = ReplyState::Streaming;
+            reply.attempt += 1;
+            reply.lease = Some((owner, lease_end(now)));
+            let role = room.members.get(&reply.asker);
+            Some(ClaimedReply {
+                room: id,
+                seq,
+                prompt_seq: reply.prompt_seq,
+                attempt: reply.attempt,
+                asker: reply.asker,
+                asker_may_prompt: role.is_some_and(|role| allows(*role, Action::Post)),
+            })
+        };
+        waiting.into_iter().filter_map(claim).collect()
+    }
+
+    /// A reply that `owner` holds under this attempt.
+    fn held(
+        &mut self,
+        owner: InstanceId,
+        (room, seq, attempt): (RoomId, Seq, Attempt),
+    ) -> Option<&mut Reply> {
+        let reply = self.rooms.get_mut(&room)?.replies.get_mut(&seq)?;
+        reply.is_held(owner, attempt).then_some(reply)
+    }
+
+    pub(super) fn mark_shown(&mut self, owner: InstanceId, reply: (RoomId, Seq, Attempt)) -> bool {
+        let held = self.held(owner, reply);
+        held.map(|reply| reply.shown = true).is_some()
+    }
+
+    /// Saves chunks and renews leases. The same run may come twice, grown by what followed.
+    pub(super) fn append_chunks(
+        &mut self,
+        owner: InstanceId,
+        appends: Vec<ChunkAppend>,
+        now: Moment,
+    ) -> StoreResult<Vec<LeaseState>> {
+        for chunk in appends.iter().filter_map(|append| append.chunk.as_ref()) {
+            storable(&chunk.text)?;
+        }
+        let save = |append: ChunkAppend| {
+            let ChunkAppend {
+                room,
+                seq,
+                attempt,
+                chunk,
+            } = append;
+            let mut state = LeaseState {
+                room,
+                seq,
+                held: false,
+                stop_requested: false,
+            };
+            if let Some(reply) = self.held(owner, (room, seq, attempt)) {
+                reply.lease = Some((owner, lease_end(now)));
+                state.held = true;
+                state.stop_requested = reply.stop_requested;
+                if let Some(chunk) = chunk {
+                    reply.chunks.insert((attempt, chunk.first), chunk);
+                }
+            }
+            state
+        };
+        Ok(appends.into_iter().map(save).collect())
+    }
+
+    /// Gives replies back of which nothing was shown.
+    pub(super) fn release_replies(
+        &mut self,
+        owner: InstanceId,
+        replies: &[(RoomId, Seq, Attempt)],
+    ) {
+        for reply in replies {
+            if let Some(reply) = self.held(owner, *reply).filter(|reply| !reply.shown) {
+                reply.state = ReplyState::Queued;
+                reply.lease = None;
+            }
+        }
+    }
+
+    /// The room's replies that are not settled, by seq.
+    pub(super) fn running_replies(&self, room: RoomId) -> Vec<RunningReply> {
+        let room = self.rooms.get(&room);
+        let unsettled = room.into_iter().flat_map(|room| room.unsettled());
+        let running = unsettled.map(|(seq, reply)| {
+            let (chunks, body) = reply.saved();
+            RunningReply {
+                seq: *seq,
+                prompt_seq: reply.prompt_seq,
+                state: reply.state,
+                attempt: reply.attempt,
+                chunks,
+                body,
+            }
+        });
+        running.collect()
+    }
+
+    /// Streaming replies whose lease has run out, the longest ago first.
+    pub(super) fn expired_replies(&self, limit: i64, now: Moment) -> Vec<ExpiredReply> {
+        let mut expired = Vec::new();
+        for (id, room) in &self.rooms {
+            for (seq, reply) in room.unsettled() {
+                if let Some((_, until)) = reply.lease.filter(|_| reply.has_run_out(now)) {
+                    let reply = ExpiredReply {
+                        room: *id,
+                        seq: *seq,
+                        attempt: reply.attempt,
+                        shown: reply.shown,
+                    };
+                    expired.push((until, reply));
+                }
+            }
+        }
+        expired.sort_by_key(|(until, _)| *until);
+        expired.truncate(usize::try_from(limit).unwrap_or(0));
+        expired.into_iter().map(|(_, reply)| reply).collect()
+    }
+}
+
+/// When a lease taken now runs out.
+fn lease_end(now: Moment) -> Moment {
+    now + TimeDelta::milliseconds(LEASE_MS.cast_signed())
+}

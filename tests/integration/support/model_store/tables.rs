@@ -1,0 +1,250 @@
+//! What the model holds, as maps. Each noun's file next door adds what can be done with it; nothing here judges.
+
+use std::collections::BTreeMap;
+
+use salon::db::changes::RoomDone;
+use salon::db::rows::{
+    Head, LogKind, LogRow, MessageRow, ReplyChunk, ReplyState, RoomRow, StoredChange, UserKind,
+    UserRow, Visibility,
+};
+use salon::db::{ASSISTANT, LOBBY};
+use salon::ids::{
+    Attempt, BatchId, ChunkNumber, Epoch, InstanceId, RoomId, Seq, SessionId, UserId, Version,
+};
+use salon::permissions::Role;
+
+use super::Moment;
+
+/// A database.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    pub(crate) users: BTreeMap<UserId, User>,
+    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    pub(crate) tickets: BTreeMap<[u8; 32], Ticket>,
+    /// Deleted ones too: an address is never used twice.
+    pub(crate) rooms: BTreeMap<RoomId, Room>,
+    /// What batches were answered, for their reruns.
+    pub(crate) batches: BTreeMap<BatchId, (Moment, Vec<RoomDone>)>,
+}
+
+/// Somebody.
+#[derive(Debug)]
+pub(crate) struct User {
+    pub(crate) row: UserRow,
+    pub(crate) password_hash: Option<String>,
+}
+
+/// A sign-in.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) user: UserId,
+    pub(crate) token_hash: [u8; 32],
+    pub(crate) expires_at: Moment,
+}
+
+/// A single-use ticket.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    pub(crate) session: SessionId,
+    pub(crate) expires_at: Moment,
+}
+
+/// A room with all that is in it.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub(crate) row: RoomRow,
+    /// The two of a direct room, the lower first.
+    pub(crate) pair: Option<(UserId, UserId)>,
+    pub(crate) deleted: bool,
+    pub(crate) head: Head,
+    /// The time of the latest change: `created_at` never goes back.
+    pub(crate) last_at: Moment,
+    pub(crate) members: BTreeMap<UserId, Role>,
+    pub(crate) messages: BTreeMap<Seq, Message>,
+    /// Every version that was not superseded.
+    pub(crate) changes: BTreeMap<Version, Change>,
+    pub(crate) replies: BTreeMap<Seq, Reply>,
+    /// Every version there ever was, as it was written: no store has this, judges do.
+    pub(crate) written: Vec<StoredChange>,
+}
+
+/// What stands at a version.
+#[derive(Debug)]
+pub(crate) enum Change {
+    /// The present form of this message.
+    Message(Seq),
+    /// Anything else.
+    Log(LogRow),
+}
+
+/// A message.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) row: MessageRow,
+    /// What its version was at first: a repeat is answered with it.
+    pub(crate) created_version: Version,
+}
+
+/// The making of a reply.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) prompt_seq: Seq,
+    pub(crate) asker: UserId,
+    pub(crate) state: ReplyState,
+    pub(crate) attempt: Attempt,
+    pub(crate) shown: bool,
+    pub(crate) stop_requested: bool,
+    pub(crate) lease: Option<(InstanceId, Moment)>,
+    pub(crate) queued_at: Moment,
+    /// By attempt and first number.
+    pub(crate) chunks: BTreeMap<(Attempt, ChunkNumber), ReplyChunk>,
+}
+
+impl Tables {
+    /// What every database holds.
+    pub(super) fn new(now: Moment) -> Self {
+        let mut tables = Self {
+            users: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            batches: BTreeMap::new(),
+        };
+        let row = RoomRow {
+            id: RoomId::new(),
+            slug: LOBBY.into(),
+            name: "Lobby".into(),
+            visibility: Visibility::Public,
+            created_at: now,
+        };
+        tables.rooms.insert(row.id, Room::new(row, None));
+        let row = UserRow {
+            id: UserId::new(),
+            name: ASSISTANT.into(),
+            kind: UserKind::Assistant,
+        };
+        let password_hash = None;
+        tables.users.insert(row.id, User { row, password_hash });
+        tables
+    }
+
+    /// A user as everybody sees it.
+    pub(crate) fn user(&self, user: UserId) -> Option<&UserRow> {
+        self.users.get(&user).map(|user| &user.row)
+    }
+
+    /// A room by its address, deleted or not.
+    pub(crate) fn by_slug(&self, slug: &str) -> Option<&Room> {
+        self.rooms.values().find(|room| room.row.slug == slug)
+    }
+}
+
+impl Room {
+    /// A room without members and without history.
+    pub(super) fn new(row: RoomRow, pair: Option<(UserId, UserId)>) -> Self {
+        let head = Head {
+            room: row.id,
+            epoch: Epoch::random(),
+            version: 0,
+            last_seq: 0,
+            first_seq: 1,
+            floor: 0,
+        };
+        Self {
+            pair,
+            deleted: false,
+            head,
+            last_at: row.created_at,
+            row,
+            members: BTreeMap::new(),
+            messages: BTreeMap::new(),
+            changes: BTreeMap::new(),
+            replies: BTreeMap::new(),
+            written: Vec::new(),
+        }
+    }
+
+    /// Stores a message at the next version, new or in place of its former form.
+    pub(super) fn put(&mut self, mut row: MessageRow) -> Version {
+        self.head.version += 1;
+        let version = self.head.version;
+        row.version = version;
+        let seq = row.seq;
+        self.written
+            .push(StoredChange::Message(Box::new(row.clone())));
+        let mut created_version = version;
+        if let Some(former) = self.messages.get(&seq) {
+            self.changes.remove(&former.row.version);
+            created_version = former.created_version;
+        }
+        self.changes.insert(version, Change::Message(seq));
+        self.messages.insert(
+            seq,
+            Message {
+                row,
+                created_version,
+            },
+        );
+        version
+    }
+
+    /// Stores any other change at the next version.
+    pub(super) fn log(
+        &mut self,
+        kind: LogKind,
+        user: Option<UserRow>,
+        role: Option<Role>,
+        data: serde_json::Value,
+    ) -> Version {
+        self.head.version += 1;
+        let row = LogRow {
+            version: self.head.version,
+            kind,
+            user,
+            role,
+            data,
+        };
+        self.written.push(StoredChange::Log(row.clone()));
+        self.changes.insert(row.version, Change::Log(row));
+        self.head.version
+    }
+
+    /// The replies that wait or run.
+    pub(super) fn unsettled(&self) -> impl Iterator<Item = (&Seq, &Reply)> {
+        self.replies
+            .iter()
+            .filter(|(_, reply)| reply.state != ReplyState::Settled)
+    }
+}
+
+impl Reply {
+    /// The saved chunks of an attempt from number `from` on; a run that holds `from` comes whole.
+    pub(crate) fn chunks(&self, attempt: Attempt, from: ChunkNumber) -> Vec<ReplyChunk> {
+        let runs = self
+            .chunks
+            .range((attempt, 0)..=(attempt, ChunkNumber::MAX));
+        runs.map(|(_, run)| run)
+            .filter(|run| run.first + run.count > from)
+            .cloned()
+            .collect()
+    }
+
+    /// The saved text of the present attempt, and the number of its last chunk.
+    pub(crate) fn saved(&self) -> (ChunkNumber, String) {
+        let runs = self.chunks(self.attempt, 1);
+        let last = runs.last().map_or(0, |run| run.first + run.count - 1);
+        (last, runs.into_iter().map(|run| run.text).collect())
+    }
+
+    /// Whether it is still `owner`'s under this attempt; its lease may have run out, as long as nobody took it.
+    pub(super) fn is_held(&self, owner: InstanceId, attempt: Attempt) -> bool {
+        self.state == ReplyState::Streaming
+            && self.attempt == attempt
+            && self.lease.is_some_and(|(holder, _)| holder == owner)
+    }
+
+    /// Whether the lease of a streaming reply has run out.
+    pub(super) fn has_run_out(&self, now: Moment) -> bool {
+        self.state == ReplyState::Streaming && self.lease.is_some_and(|(_, until)| until <= now)
+    }
+}
