@@ -34,7 +34,7 @@ async fn f33_a_reloaded_balancer_lets_go_of_its_old_process_and_clients_come_bac
     );
     cluster
         .balancer
-        .wait_for_former(HARD_STOP + Duration::from_secs(2))
+        .wait_for_replaced(HARD_STOP + Duration::from_secs(2))
         .await;
     let gone = reloaded.elapsed();
     for member in &members {

@@ -142,8 +142,8 @@ async fn f10_an_instance_that_alone_lost_redis_delivers_in_time() {
     wait_until_acked(&members, cut + Duration::from_secs(5)).await;
     let end = Instant::now();
     load.stop(&members, DEADLINE).await;
-    let all = delays(&members, cut, end);
     let quiet = quiet_deliveries(&members).await;
+    let all = delays(&members, cut, end);
     eprintln!(
         "F10: one of three cut off Redis: p99 {:?}, the slowest {:?}; in the quiet {:?} at most",
         p99(&all),
@@ -191,6 +191,7 @@ async fn f11_a_subscriber_that_redis_kicked_notices_within_a_second_and_catches_
     command(&cluster.redis, &[&set[..], &[&limit("33554432")]].concat()).await;
     let back = Instant::now();
     cluster.wait_for_layer(true, HEALED).await;
+    quiet_deliveries(&members).await;
     let all = delays(&members, flooded, end);
     eprintln!(
         "F11: kicked for a small output buffer; deliveries p99 {:?}, the slowest {:?}; up {:?} after the limit is gone",
@@ -293,6 +294,7 @@ async fn f13_a_redis_out_of_memory_is_nothing_that_a_sender_hears_of() {
     wait_until_acked(&members, refusing + Duration::from_secs(3)).await;
     let end = Instant::now();
     load.stop(&members, DEADLINE).await;
+    quiet_deliveries(&members).await;
     let all = delays(&members, full, end);
     eprintln!(
         "F13: Redis full: p99 {:?}, the slowest {:?}",

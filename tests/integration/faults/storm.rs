@@ -108,15 +108,18 @@ impl Stage {
     }
 }
 
-/// Connections from this machine to a port.
+/// Connections from this machine to a port. The kernel's table may show a row twice while others come and go: by their own
+/// addresses they are told apart.
 fn connections_to(port: u16) -> usize {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
     let remote = format!(":{port:04X}");
     let rows = table
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>());
-    rows.filter(|row| row.len() > 3 && row[2].ends_with(&remote) && row[3] == "01")
-        .count()
+    let established =
+        rows.filter(|row| row.len() > 3 && row[2].ends_with(&remote) && row[3] == "01");
+    let own: std::collections::HashSet<&str> = established.map(|row| row[1]).collect();
+    own.len()
 }
 
 /// The most memory a process has had, in MiB.

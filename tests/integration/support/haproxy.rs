@@ -38,7 +38,7 @@ impl HaproxyServer {
             text = text.replace(word, other);
         }
         std::fs::write(folder.path().join("haproxy.cfg"), text).unwrap();
-        let process = launch(&folder, port, instances, None);
+        let process = launch(&folder, port, instances, &[]);
         let mut server = Self {
             process,
             folder,
@@ -65,46 +65,47 @@ impl HaproxyServer {
         self.process.kill();
     }
 
-    /// Ends what reloads left behind, as `hard-stop-after` does: its connections break.
-    pub(crate) fn end_replaced(&mut self) {
-        self.replaced.clear();
-    }
-
     /// All that it has logged since the first start.
     pub(crate) fn log_text(&self) -> String {
         self.process.log_text()
+    }
+
+    /// A new process takes the port over; the old one keeps the connections it has until [`Self::end_replaced`].
+    pub(crate) async fn reload(&mut self) {
+        let old = self.process.pid().to_string();
+        let new = launch(&self.folder, self.port, &self.instances, &["-sf", &old]);
+        let replaced = std::mem::replace(&mut self.process, new);
+        self.replaced.push(replaced);
+        self.process.wait_for_port(self.port, START_WITHIN).await;
+    }
+
+    /// Ends what reloads left behind, as `hard-stop-after` does: its connections break.
+    pub(crate) fn end_replaced(&mut self) {
+        self.replaced.clear();
     }
 
     /// Starts again on the same port.
     pub(crate) async fn restart(&mut self) {
         self.end_replaced();
         self.process.kill();
-        self.process = launch(&self.folder, self.port, &self.instances, None);
+        self.process = launch(&self.folder, self.port, &self.instances, &[]);
         self.process.wait_for_port(self.port, START_WITHIN).await;
     }
 
-    /// Reads its file again, as `haproxy -sf` does: a new process takes the port, the old one serves what it had.
-    pub(crate) async fn reload(&mut self) {
-        let former = self.process.pid();
-        let next = launch(&self.folder, self.port, &self.instances, Some(former));
-        let replaced = std::mem::replace(&mut self.process, next);
-        self.replaced.push(replaced);
-        self.process.wait_for_port(self.port, START_WITHIN).await;
-    }
-
-    /// Waits until the process before the reload has ended.
-    pub(crate) async fn wait_for_former(&mut self, within: Duration) {
-        let former = self.replaced.last_mut().expect("a reload");
-        former.wait_for_exit(within).await;
+    /// Waits until the process before the last reload has ended by itself.
+    pub(crate) async fn wait_for_replaced(&mut self, within: Duration) {
+        let replaced = self.replaced.last_mut().expect("a reload");
+        replaced.wait_for_exit(within).await;
     }
 }
 
-fn launch(folder: &TempDir, port: u16, instances: &[u16], former: Option<u32>) -> OwnedProcess {
+fn launch(folder: &TempDir, port: u16, instances: &[u16], more: &[&str]) -> OwnedProcess {
     let file = folder.path().join("haproxy.cfg");
     let mut command = owned_command("haproxy");
     command
         .args(["-db", "-f"])
         .arg(file)
+        .args(more)
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("BALANCER_LISTEN", format!("127.0.0.1:{port}"));
@@ -113,9 +114,6 @@ fn launch(folder: &TempDir, port: u16, instances: &[u16], former: Option<u32>) -
             format!("SALON_SERVER_{}", index + 1),
             format!("127.0.0.1:{instance}"),
         );
-    }
-    if let Some(former) = former {
-        command.args(["-sf", &former.to_string()]);
     }
     OwnedProcess::start("haproxy", folder.path(), command)
 }
