@@ -49,6 +49,8 @@ struct Slot {
     order: Arc<SendOrder>,
     /// Whether it follows the room, or is about to.
     joined: bool,
+    /// Joins that have begun.
+    joins: u64,
 }
 
 /// A place among the requests one socket may have unanswered; given back when dropped.
@@ -126,15 +128,22 @@ impl Connection {
         slot(&mut rooms, room, &self.refused_early).map(|slot| Arc::clone(&slot.order))
     }
 
-    /// Begins a join. False when [`limits::ROOMS_PER_SOCKET`] are followed.
-    pub fn begin_join(&self, room: &RoomRef) -> bool {
+    /// Begins a join; its number among those of the room. `None` when [`limits::ROOMS_PER_SOCKET`] are followed.
+    pub fn begin_join(&self, room: &RoomRef) -> Option<u64> {
         let mut rooms = self.lock();
-        let Some(slot) = slot(&mut rooms, room, &self.refused_early) else {
-            return false;
-        };
+        let slot = slot(&mut rooms, room, &self.refused_early)?;
         slot.joined = true;
+        slot.joins += 1;
         slot.order.reset();
-        true
+        Some(slot.joins)
+    }
+
+    /// Whether neither a leave nor a later join has overtaken this join.
+    #[must_use]
+    pub fn is_latest_join(&self, slug: &str, number: u64) -> bool {
+        let rooms = self.lock();
+        let mut slots = rooms.iter();
+        slots.any(|slot| slot.is(slug) && slot.joined && slot.joins == number)
     }
 
     /// Notes a send that may work later but was refused before its room was known. A socket that has more of these
@@ -208,6 +217,7 @@ fn slot<'a>(
                 room: room.clone(),
                 order: Arc::new(order),
                 joined: false,
+                joins: 0,
             });
             rooms.len() - 1
         }

@@ -41,17 +41,18 @@ pub(super) async fn join(
     wanted: &JoinRoom,
     reference: Option<&str>,
 ) -> Result<(), Refusal> {
-    let mut begun = false;
+    let mut begun = None;
     for _ in 0..PROOFS {
         let proof = shared
             .chat
             .enter(connection.identity.user.id, &wanted.room)
             .await?;
         let room = room_ref(&proof);
-        if !begun && !connection.begin_join(&room) {
-            return Err(too_many_rooms());
-        }
-        begun = true;
+        let number = match begun.or_else(|| connection.begin_join(&room)) {
+            Some(number) => number,
+            None => return Err(too_many_rooms()),
+        };
+        begun = Some(number);
         let Some(start) = start(shared, &proof, wanted).await? else {
             continue;
         };
@@ -70,7 +71,7 @@ pub(super) async fn join(
         match attached {
             Attached::Done => return settle(shared, connection, &room).await,
             Attached::TooOld => {
-                catch_up(shared, connection, &room, &proof, cursor).await?;
+                catch_up(shared, connection, &room, &proof, cursor, number).await?;
                 return settle(shared, connection, &room).await;
             }
             Attached::Gone => return Ok(()),
@@ -174,19 +175,21 @@ fn attach(
     }
 }
 
-/// Reads pages at the socket's pace until the feed's ring takes over.
+/// Reads pages at the socket's pace until the feed's ring takes over. Ends when a leave or a later join overtakes it: two
+/// that filled one socket would tell it of a hole.
 async fn catch_up(
     shared: &Consumers,
     connection: &Arc<Connection>,
     room: &RoomRef,
     proof: &Proof,
     mut cursor: Cursor,
+    number: u64,
 ) -> Result<(), Refusal> {
     let mut proof = proof.clone();
     loop {
         let page = shared.chat.catch_up(room, cursor.version).await?;
         let turn = connection.turn_to_fill().await;
-        if turn.is_none() || !connection.follows(&room.slug) {
+        if turn.is_none() || !connection.is_latest_join(&room.slug, number) {
             return Ok(());
         }
         if page.head.epoch != cursor.epoch || cursor.version < page.head.floor {
@@ -216,6 +219,9 @@ async fn catch_up(
         let Some(turn) = connection.turn_to_fill().await else {
             return Ok(());
         };
+        if !connection.is_latest_join(&room.slug, number) {
+            return Ok(());
+        }
         let attached = shared
             .chat
             .feeds

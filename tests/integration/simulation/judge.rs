@@ -28,6 +28,14 @@ impl World {
             place.frozen_until = place.frozen_until.min(now);
             place.cut_until = place.cut_until.min(now);
         }
+        if self.dice.chance(0.4) {
+            // Correctness never rests on the wire (P6): it is dead from now on.
+            self.trace.note(format_args!("nobody hears anybody"));
+            for (number, place) in self.places.iter_mut().enumerate() {
+                self.wire.cut(number);
+                place.cut_until = u64::MAX;
+            }
+        }
         for client in &mut self.clients {
             client.connect_at = client.connect_at.min(now);
             client.deaf_until = client.deaf_until.min(now);

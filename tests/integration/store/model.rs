@@ -1,5 +1,6 @@
 //! The suite's factory for the model: what the contract means, in plain maps.
 
+use std::future::Ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -43,13 +44,13 @@ impl BackEnd for Model {
 }
 
 /// An empty one.
-pub(crate) async fn fresh() -> TestStore {
+pub(crate) fn fresh() -> Ready<TestStore> {
     let ahead_s = Arc::new(AtomicI64::new(0));
     let ahead = Arc::clone(&ahead_s);
     let clock = move || Utc::now() + TimeDelta::seconds(ahead.load(Ordering::SeqCst));
     let store = ModelStore::new(Arc::new(clock));
-    TestStore {
+    std::future::ready(TestStore {
         store: Arc::clone(&store) as Arc<dyn salon::db::Store>,
         back_end: Box::new(Model { store, ahead_s }),
-    }
+    })
 }
