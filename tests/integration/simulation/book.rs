@@ -61,6 +61,8 @@ pub(super) struct Book {
     pub(super) acked: BTreeMap<ClientId, Seq>,
     /// Sends that were refused for good at their only try.
     pub(super) refused: Vec<ClientId>,
+    /// Sends of which one try of several was refused for good.
+    given_up: Vec<ClientId>,
     /// Removals of this user, as far as the room's changes were looked through.
     removals: Vec<Version>,
     looked_through: usize,
@@ -85,6 +87,7 @@ impl Book {
             submitted: Vec::new(),
             acked: BTreeMap::new(),
             refused: Vec::new(),
+            given_up: Vec::new(),
             removals: Vec::new(),
             looked_through: 0,
         }
@@ -363,7 +366,7 @@ impl Book {
             if stored.row.body != pending.body {
                 return fail(format!("another text is stored than was sent: {frame}"));
             }
-        } else if !self.acked.contains_key(&client_id) {
+        } else if !self.acked.contains_key(&client_id) && !self.given_up.contains(&client_id) {
             return fail(format!("never sent: {frame}"));
         }
         self.acked.insert(client_id, seq);
@@ -376,10 +379,11 @@ impl Book {
             .pending
             .iter()
             .position(|pending| pending.client_id == client_id);
-        if let Some(pending) = place.and_then(|place| self.pending.remove(place))
-            && pending.tries == 1
-        {
-            self.refused.push(client_id);
+        match place.and_then(|place| self.pending.remove(place)) {
+            Some(pending) if pending.tries == 1 => self.refused.push(client_id),
+            // Another try may be under way, and be taken when the user is a member again.
+            Some(_) => self.given_up.push(client_id),
+            None => {}
         }
     }
 
