@@ -178,7 +178,11 @@ impl Store for SimStore {
     }
 
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {
-        self.apply_batch(batch).await
+        self.apply_batch(batch, false).await
+    }
+
+    async fn apply_unless_locked(&self, batch: Batch) -> StoreResult<Applied> {
+        self.apply_batch(batch, true).await
     }
 
     async fn claim_replies(&self, owner: InstanceId, limit: i64) -> StoreResult<Vec<ClaimedReply>> {

@@ -249,13 +249,13 @@ impl SimStore {
         Ok(())
     }
 
-    /// A batch: alone a room's lock is waited for, among several it is passed over.
-    pub(super) async fn apply_batch(&self, batch: Batch) -> StoreResult<Applied> {
+    /// A batch: alone a room's lock is waited for, unless `skips`; among several it is passed over.
+    pub(super) async fn apply_batch(&self, batch: Batch, skips: bool) -> StoreResult<Applied> {
         let fate = self.arrive(true).await?;
         let mut free = batch.clone();
         let mut held = Vec::new();
         match batch.rooms.as_slice() {
-            [alone] => self.lock_room(alone.room).await?,
+            [alone] if !skips => self.lock_room(alone.room).await?,
             _ => {
                 held = self.database.held(&batch);
                 free.rooms.retain(|room| !held.contains(&room.room));

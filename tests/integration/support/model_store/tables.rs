@@ -24,7 +24,7 @@ pub(crate) struct Tables {
     /// Deleted ones too: an address is never used twice.
     pub(crate) rooms: BTreeMap<RoomId, Room>,
     /// What batches were answered, for their reruns.
-    pub(crate) batches: BTreeMap<BatchId, (Moment, Vec<RoomDone>)>,
+    pub(crate) batches: BTreeMap<BatchId, (Moment, BTreeMap<RoomId, RoomDone>)>,
 }
 
 /// Somebody.

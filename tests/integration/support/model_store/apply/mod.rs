@@ -35,25 +35,29 @@ impl Tables {
         let mut changes = batch.rooms.iter().flat_map(|room| &room.changes);
         // Posts find themselves by their `client_id`; anything else needs the batch's own answer for a rerun.
         let keeps_answer = changes.any(|change| !matches!(change, Change::Post(_)));
-        if keeps_answer
-            && batch.rerun
-            && let Some((_, rooms)) = self.batches.get(&batch.id)
-        {
-            let rooms = rooms.iter().cloned().map(RoomApplied::Done).collect();
-            return Ok(Applied { rooms });
-        }
+        let mut kept = match self.batches.get(&batch.id) {
+            Some((_, rooms)) if batch.rerun => rooms.clone(),
+            _ => BTreeMap::new(),
+        };
         for change in batch.rooms.iter().flat_map(|room| &room.changes) {
             check_storable(change)?;
         }
+        // By room: a rerun may come room by room, and the rooms it finds locked are others than the first time.
         let rooms = batch.rooms.iter();
-        let done: Vec<RoomDone> = rooms.map(|changes| self.apply_room(changes, now)).collect();
+        let done: Vec<RoomDone> = rooms
+            .map(|changes| match kept.remove(&changes.room) {
+                Some(done) => done,
+                None => self.apply_room(changes, now),
+            })
+            .collect();
         if keeps_answer {
+            let answers = self.batches.entry(batch.id).or_default();
+            answers.0 = now;
             // The changes themselves are not kept: readers of a rerun fill from the rooms.
-            let kept = done.iter().cloned().map(|room| RoomDone {
-                changes: Vec::new(),
-                ..room
-            });
-            self.batches.insert(batch.id, (now, kept.collect()));
+            answers.1.extend(done.iter().cloned().map(|room| {
+                let changes = Vec::new();
+                (room.head.room, RoomDone { changes, ..room })
+            }));
         }
         let rooms = done.into_iter().map(RoomApplied::Done).collect();
         Ok(Applied { rooms })
