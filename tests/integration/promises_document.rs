@@ -39,6 +39,7 @@ fn every_test_that_is_named_exists() {
     let mut functions = HashSet::new();
     collect(&root.join("src"), &mut functions);
     collect(&root.join("tests/integration"), &mut functions);
+    collect(&root.join("tests/checker"), &mut functions);
     for (document, text) in DOCUMENTS {
         let named: Vec<&str> = text.split('`').skip(1).step_by(2).flat_map(names).collect();
         assert!(named.len() > 10, "{document} names tests");

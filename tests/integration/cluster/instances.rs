@@ -45,7 +45,7 @@ async fn f4_an_instance_killed_under_load_costs_no_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reply_whose_instance_was_killed_is_settled_or_written_again() {
+async fn f41_a_reply_whose_instance_was_killed_is_settled_or_written_again() {
     let settings = [("SALON_SCRIPTED_DELAY_MS", "120")];
     let shared = Postgres::Shared(TestDatabase::shared().await);
     let mut cluster = Cluster::over(shared, 2, &settings).await;

@@ -8,7 +8,7 @@ use super::{BOTH, ask, provider, timeouts};
 use crate::support::fake_provider::{Answer, FakeProvider};
 
 #[tokio::test]
-async fn what_may_pass_is_asked_again() {
+async fn f37_what_may_pass_is_asked_again() {
     let troubles = [
         ("408", Answer::status(408, "x")),
         ("409", Answer::status(409, "x")),
@@ -44,7 +44,7 @@ async fn what_may_pass_is_asked_again() {
 }
 
 #[tokio::test]
-async fn what_lasts_is_not_asked_again() {
+async fn f37_what_lasts_is_not_asked_again() {
     let should = |answer: Answer| {
         answer
             .header("x-should-retry", "true")

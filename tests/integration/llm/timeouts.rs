@@ -11,7 +11,7 @@ use crate::support::fake_provider::{Answer, Ending, FakeProvider};
 const SHORT: Duration = Duration::from_millis(150);
 
 #[tokio::test]
-async fn the_first_byte_must_come_in_time() {
+async fn f35_the_first_byte_must_come_in_time() {
     for kind in BOTH {
         for answer in [Answer::unanswered(), Answer::raw().silence()] {
             let server = FakeProvider::start([answer]);
@@ -32,7 +32,7 @@ async fn the_first_byte_must_come_in_time() {
 }
 
 #[tokio::test]
-async fn a_silent_stream_is_given_up() {
+async fn f36_a_silent_stream_is_given_up() {
     for kind in BOTH {
         let server = FakeProvider::start([Answer::stream().piece("so far").silence()]);
         let short = Timeouts {
@@ -71,7 +71,7 @@ async fn pings_keep_a_stream_alive() {
 }
 
 #[tokio::test]
-async fn an_endless_answer_ends() {
+async fn f36_an_endless_answer_ends() {
     for kind in BOTH {
         let server = FakeProvider::start([Answer::stream().endless(Duration::from_millis(5))]);
         let total = Duration::from_millis(300);

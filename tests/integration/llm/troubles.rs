@@ -11,7 +11,7 @@ use super::{BOTH, KEY, Kind, anthropic, ask, openai, provider, timeouts};
 use crate::support::fake_provider::{Answer, FakeProvider};
 
 #[tokio::test]
-async fn an_error_after_http_200_fails_with_the_text_so_far() {
+async fn f38_an_error_after_http_200_fails_with_the_text_so_far() {
     let cases = [
         ("overloaded_error", ErrorCode::ProviderOverloaded),
         ("rate_limit_error", ErrorCode::ProviderRateLimited),
@@ -32,7 +32,7 @@ async fn an_error_after_http_200_fails_with_the_text_so_far() {
 }
 
 #[tokio::test]
-async fn a_stream_that_breaks_off_is_truncated() {
+async fn f39_a_stream_that_breaks_off_is_truncated() {
     for kind in BOTH {
         for answer in [
             Answer::stream().piece("half").cut(),
@@ -52,7 +52,7 @@ async fn a_stream_that_breaks_off_is_truncated() {
 }
 
 #[tokio::test]
-async fn garbage_is_malformed() {
+async fn f40_garbage_is_malformed() {
     let long_line = [
         b"data: ".to_vec(),
         vec![b'x'; salon::limits::PROVIDER_LINE_BYTES],
