@@ -21,14 +21,23 @@ pub struct SendOrder(Mutex<State>);
 struct State {
     /// Sends that have come.
     count: u64,
-    /// The place and the id of the first refused one.
-    refused: Option<(u64, ClientId)>,
+    /// The first refused one, and its place.
+    refused: Option<(u64, Refused)>,
     /// Those that were refused behind it, in their order: the next of them counts when the first is accepted after all,
     /// by a copy of it that was under way.
-    behind: VecDeque<ClientId>,
+    behind: VecDeque<Refused>,
     /// Between these places, both left out, every send is over: it came behind a refused one, which has come again since.
     /// Some may still wait in the lane, and their turn would be before that of what comes again.
     over: Vec<(u64, u64)>,
+}
+
+/// A send that was refused.
+#[derive(Clone, Copy, Debug)]
+struct Refused {
+    client_id: ClientId,
+    /// How many sends had come by then. A copy that comes later is its second try, with all that is to follow behind it;
+    /// one of these is not: whoever sent it did not know yet.
+    told_at: u64,
 }
 
 impl State {
@@ -73,7 +82,13 @@ impl SendOrder {
     #[must_use]
     pub fn held_back_by(client_id: ClientId) -> Self {
         Self(Mutex::new(State {
-            refused: Some((0, client_id)),
+            refused: Some((
+                0,
+                Refused {
+                    client_id,
+                    told_at: 0,
+                },
+            )),
             ..State::default()
         }))
     }
@@ -101,9 +116,11 @@ impl SendPlace {
             return false;
         }
         match state.refused {
-            Some((number, first)) if first == client_id => {
-                state.refused = None;
-                state.comes_again(number, self.number);
+            Some((number, first)) if first.client_id == client_id => {
+                if self.number > first.told_at {
+                    state.refused = None;
+                    state.comes_again(number, self.number);
+                }
                 true
             }
             Some((number, _)) => self.number < number,
@@ -117,18 +134,21 @@ impl SendPlace {
         if state.is_over(self.number) {
             return;
         }
+        let told_at = state.count;
+        let refused = Refused { client_id, told_at };
         match state.refused {
-            None => state.refused = Some((self.number, client_id)),
+            None => state.refused = Some((self.number, refused)),
             Some((number, first)) if self.number < number => {
-                state.refused = Some((self.number, client_id));
-                if first != client_id {
+                state.refused = Some((self.number, refused));
+                if first.client_id != client_id {
                     state.behind.push_front(first);
                 }
             }
             Some((_, first)) => {
-                let is_new = first != client_id && !state.behind.contains(&client_id);
+                let is_known = |known: &Refused| known.client_id == client_id;
+                let is_new = !is_known(&first) && !state.behind.iter().any(is_known);
                 if is_new && state.behind.len() < limits::IN_FLIGHT_PER_SOCKET {
-                    state.behind.push_back(client_id);
+                    state.behind.push_back(refused);
                 }
             }
         }
@@ -137,9 +157,11 @@ impl SendPlace {
     /// Notes that a send was accepted: whoever sent it has no reason to send it again, so it holds back nothing.
     pub fn accepted(&self, client_id: ClientId) {
         let mut state = self.order.lock();
-        state.behind.retain(|refused| *refused != client_id);
+        state
+            .behind
+            .retain(|refused| refused.client_id != client_id);
         if let Some((number, first)) = state.refused
-            && first == client_id
+            && first.client_id == client_id
         {
             state.refused = state.behind.pop_front().map(|next| (number, next));
         }
@@ -256,6 +278,23 @@ mod tests {
             place.accepted(*id);
         }
         assert!(order.next().admits(ClientId::new()));
+    }
+
+    #[test]
+    fn a_copy_that_came_before_the_refusal_does_not_clear_the_way() {
+        let (first, second, third) = (ClientId::new(), ClientId::new(), ClientId::new());
+        let order = Arc::new(SendOrder::default());
+        let (one, two, copy, three) = (order.next(), order.next(), order.next(), order.next());
+        one.refused(first);
+        two.refused(second);
+        // Its sender did not know of any refusal and does not send the second behind it.
+        assert!(copy.admits(first));
+        assert!(!three.admits(third));
+        three.refused(third);
+        copy.accepted(first);
+        assert!(!three.admits(third));
+        assert!(order.next().admits(second));
+        assert!(order.next().admits(third));
     }
 
     #[test]
