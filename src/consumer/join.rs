@@ -71,7 +71,11 @@ pub(super) async fn join(
         match attached {
             Attached::Done => return settle(shared, connection, &room).await,
             Attached::TooOld => {
-                catch_up(shared, connection, &room, &proof, cursor, number).await?;
+                let caught_up = catch_up(shared, connection, &room, &proof, cursor, number).await;
+                // It has had its answer; an error now would be taken for that of a later join.
+                if connection.is_latest_join(&room.slug, number) {
+                    caught_up?;
+                }
                 return settle(shared, connection, &room).await;
             }
             Attached::Gone => return Ok(()),
