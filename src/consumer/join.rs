@@ -71,11 +71,7 @@ pub(super) async fn join(
         match attached {
             Attached::Done => return settle(shared, connection, &room).await,
             Attached::TooOld => {
-                let caught_up = catch_up(shared, connection, &room, &proof, cursor, number).await;
-                // It has had its answer; an error now would be taken for that of a later join.
-                if connection.is_latest_join(&room.slug, number) {
-                    caught_up?;
-                }
+                catch_up(shared, connection, &room, &proof, cursor, number).await;
                 return settle(shared, connection, &room).await;
             }
             Attached::Gone => return Ok(()),
@@ -180,7 +176,8 @@ fn attach(
 }
 
 /// Reads pages at the socket's pace until the feed's ring takes over. Ends when a leave or a later join overtakes it: two
-/// that filled one socket would tell it of a hole.
+/// that filled one socket would tell it of a hole. The join has had its answer, so nothing is refused any more: what cannot
+/// be read now is read when it can.
 async fn catch_up(
     shared: &Consumers,
     connection: &Arc<Connection>,
@@ -188,70 +185,105 @@ async fn catch_up(
     proof: &Proof,
     mut cursor: Cursor,
     number: u64,
-) -> Result<(), Refusal> {
+) {
     let mut proof = proof.clone();
     loop {
-        let page = shared.chat.catch_up(room, cursor.version).await?;
+        let page = match shared.chat.catch_up(room, cursor.version).await {
+            Ok(page) => page,
+            Err(refusal) => match may_try_again(connection, room, number, &refusal).await {
+                true => continue,
+                false => return,
+            },
+        };
         let turn = connection.turn_to_fill().await;
         if turn.is_none() || !connection.is_latest_join(&room.slug, number) {
-            return Ok(());
+            return;
         }
         if page.head.epoch != cursor.epoch || cursor.version < page.head.floor {
             // History was replaced, or cut, under this reader: it comes back and is told by `reset`.
             connection.outbox.close(CloseCode::EpochChanged);
-            return Ok(());
+            return;
         }
         if let Some(removed) = removal(&page, &proof) {
-            connection
-                .outbox
-                .deliver(&page.range.frames_between(cursor.version, removed.0 - 1));
-            connection.send(&ServerFrame::Removed {
-                room: &room.slug,
-                version: removed.0,
-                reason: removed.1,
-            });
-            connection.leave(&room.slug);
-            return Ok(());
+            return end_at(connection, room, &page, cursor, removed);
         }
         let frames = page.range.frames_above(cursor.version);
         if !frames.is_empty() && !connection.outbox.deliver(&frames) {
-            return Ok(());
+            return;
         }
         let moved = page.range.to > cursor.version;
         cursor.version = page.range.to;
         drop(turn);
         let Some(turn) = connection.turn_to_fill().await else {
-            return Ok(());
+            return;
         };
         if !connection.is_latest_join(&room.slug, number) {
-            return Ok(());
+            return;
         }
         let attached = shared
             .chat
             .feeds
             .attach(room, attach(connection, &proof, cursor, None))
-            .await?;
+            .await;
         drop(turn);
+        let attached = match attached {
+            Ok(attached) => attached,
+            Err(refusal) => match may_try_again(connection, room, number, &refusal).await {
+                true => continue,
+                false => return,
+            },
+        };
         match attached {
-            Attached::Done | Attached::Gone => return Ok(()),
+            Attached::Done | Attached::Gone => return,
             Attached::TooOld if moved => {}
             Attached::TooOld => tokio::time::sleep(limits::PAGE_SHARE).await,
             Attached::ProveAgain => match shared.chat.prove(proof.user, &room.slug).await {
                 Ok(newer) => proof = newer,
                 // A removal that the feed has seen lies ahead in the pages, and they end there.
                 Err(_) if moved => {}
-                Err(refusal) => {
-                    // It has had `room.joined`: it comes back and is refused.
-                    connection.outbox.close(CloseCode::EpochChanged);
-                    return Err(refusal);
-                }
+                // It has had `room.joined`: it comes back and is refused.
+                Err(_) => return connection.outbox.close(CloseCode::EpochChanged),
             },
             Attached::OtherEpoch => {
                 connection.outbox.close(CloseCode::EpochChanged);
-                return Ok(());
+                return;
             }
         }
     }
+}
+
+/// Shows what is below the removal, and the removal itself: the last of this room.
+fn end_at(
+    connection: &Connection,
+    room: &RoomRef,
+    page: &CatchUp,
+    cursor: Cursor,
+    (version, reason): (Version, &'static str),
+) {
+    let below = page.range.frames_between(cursor.version, version - 1);
+    connection.outbox.deliver(&below);
+    connection.send(&ServerFrame::Removed {
+        room: &room.slug,
+        version,
+        reason,
+    });
+    connection.leave(&room.slug);
+}
+
+/// Waits before a page is read again, for as long as this join is the room's latest. What will never be read closes the
+/// socket: it comes back and is refused.
+async fn may_try_again(
+    connection: &Connection,
+    room: &RoomRef,
+    number: u64,
+    refusal: &Refusal,
+) -> bool {
+    if !refusal.code.is_retryable() {
+        connection.outbox.close(CloseCode::EpochChanged);
+        return false;
+    }
+    tokio::time::sleep(limits::PAGE_SHARE).await;
+    connection.outbox.closing().is_none() && connection.is_latest_join(&room.slug, number)
 }
 
 /// The first removal of this reader in a page that its proof does not outlive, and its reason.
