@@ -214,7 +214,8 @@ export class Room extends Emitter {
     });
     if (outcome === 'ignored') return;
     this.#apply({ type: 'local.refused', clientId, code, message, retrying: outcome === 'later' });
-    if (rejoin) this.join();
+    // Given up: it will not come again by itself, and the server holds back what follows until it does or the room is joined.
+    if (rejoin || (outcome === 'failed' && retryable)) this.join();
     if (outcome === 'later') {
       clearTimeout(this.#timers.flush);
       this.#timers.flush = setTimeout(() => this.#flush(), resendInMs + 1);

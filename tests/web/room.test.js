@@ -163,6 +163,36 @@ test('a retryable refusal is sent again by itself, with what was behind it, in o
   assert.deepEqual(bodies(room), ['one', 'two']);
 });
 
+test('a send that is given up clears the way for the next: the room is joined again', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+  const { world, server, room } = await inLobby();
+  const clientId = room.send('one');
+  let joined = false;
+  const refuse = () => {
+    for (const frame of server.heard()) {
+      if (frame.type === 'room.join') {
+        joined = true;
+        server.answer([frame]);
+        continue;
+      }
+      const { ref, client_id: id, body } = frame;
+      const code = body === 'one' ? 'busy' : 'behind';
+      world.socket.said({ type: 'error', ref, room: 'lobby', client_id: id, code, message: 'Later.', retry_after_ms: 1 });
+    }
+  };
+  for (let second = 0; !joined && second < 120; second += 1) {
+    refuse();
+    await settle();
+    t.mock.timers.tick(1_000);
+  }
+  assert.ok(joined);
+  const outgoing = room.state.outgoing.find((send) => send.clientId === clientId);
+  assert.equal(outgoing.state, 'failed');
+  room.send('two');
+  server.answer();
+  assert.deepEqual(bodies(room), ['two']);
+});
+
 test('a room that may not be entered says so and is not tried again', async () => {
   const { world, salon, server } = await inLobby();
   const closed = salon.room('secret');
