@@ -5,7 +5,7 @@
 //! The consumer may refuse a send while earlier ones still wait in the lane; those go on, so each send carries its
 //! place in the order.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::db::changes::{Change, Outcome};
@@ -21,11 +21,9 @@ pub struct SendOrder(Mutex<State>);
 struct State {
     /// Sends that have come.
     count: u64,
-    /// The first refused one, and its place.
-    refused: Option<(u64, Refused)>,
-    /// Those that were refused behind it, in their order: the next of them counts when the first is accepted after all,
-    /// by a copy of it that was under way.
-    behind: VecDeque<Refused>,
+    /// Sends that were refused and have not come again, by their places: the first holds back all behind it, and when it is
+    /// accepted after all, by a copy of it that was under way, the next does. At most [`limits::IN_FLIGHT_PER_SOCKET`].
+    refused: BTreeMap<u64, Refused>,
     /// Between these places, both left out, every send is over: it came behind a refused one, which has come again since.
     /// Some may still wait in the lane, and their turn would be before that of what comes again.
     over: Vec<(u64, u64)>,
@@ -46,14 +44,24 @@ impl State {
         self.over.iter().any(between)
     }
 
+    fn first(&self) -> Option<(u64, Refused)> {
+        let first = self.refused.first_key_value();
+        first.map(|(number, refused)| (*number, *refused))
+    }
+
+    fn place_of(&self, client_id: ClientId) -> Option<u64> {
+        let mut refused = self.refused.iter();
+        refused.find_map(|(number, known)| (known.client_id == client_id).then_some(*number))
+    }
+
     /// The first refused one comes again, or all does, from this place on.
-    fn comes_again(&mut self, refused: u64, from: u64) {
-        self.behind.clear();
-        if from > refused + 1 {
+    fn comes_again(&mut self, first: u64, from: u64) {
+        self.refused.clear();
+        if from > first + 1 {
             if self.over.len() >= limits::REFUSED_RANGES {
                 self.over.remove(0);
             }
-            self.over.push((refused, from));
+            self.over.push((first, from));
         }
     }
 }
@@ -81,14 +89,9 @@ impl SendOrder {
     /// An order in which a send was refused before its room was known: it must come again first.
     #[must_use]
     pub fn held_back_by(client_id: ClientId) -> Self {
+        let told_at = 0;
         Self(Mutex::new(State {
-            refused: Some((
-                0,
-                Refused {
-                    client_id,
-                    told_at: 0,
-                },
-            )),
+            refused: BTreeMap::from([(0, Refused { client_id, told_at })]),
             ..State::default()
         }))
     }
@@ -96,7 +99,7 @@ impl SendOrder {
     /// The room was joined again: the client resends from where it stands.
     pub fn reset(&self) {
         let mut state = self.lock();
-        if let Some((number, _)) = state.refused.take() {
+        if let Some((number, _)) = state.first() {
             let next = state.count + 1;
             state.comes_again(number, next);
         }
@@ -115,10 +118,9 @@ impl SendPlace {
         if state.is_over(self.number) {
             return false;
         }
-        match state.refused {
+        match state.first() {
             Some((number, first)) if first.client_id == client_id => {
                 if self.number > first.told_at {
-                    state.refused = None;
                     state.comes_again(number, self.number);
                 }
                 true
@@ -128,42 +130,31 @@ impl SendPlace {
         }
     }
 
-    /// Notes that this send was refused but may work later. Only the first of the order counts.
+    /// Notes that this send was refused but may work later.
     pub fn refused(&self, client_id: ClientId) {
         let mut state = self.order.lock();
         if state.is_over(self.number) {
             return;
         }
         let told_at = state.count;
-        let refused = Refused { client_id, told_at };
-        match state.refused {
-            None => state.refused = Some((self.number, refused)),
-            Some((number, first)) if self.number < number => {
-                state.refused = Some((self.number, refused));
-                if first.client_id != client_id {
-                    state.behind.push_front(first);
-                }
-            }
-            Some((_, first)) => {
-                let is_known = |known: &Refused| known.client_id == client_id;
-                let is_new = !is_known(&first) && !state.behind.iter().any(is_known);
-                if is_new && state.behind.len() < limits::IN_FLIGHT_PER_SOCKET {
-                    state.behind.push_back(refused);
-                }
-            }
+        let refused = match state.place_of(client_id) {
+            Some(known) if known <= self.number => return,
+            // Another copy of it was refused before this one.
+            Some(known) => state.refused.remove(&known),
+            None => None,
+        };
+        let refused = refused.unwrap_or(Refused { client_id, told_at });
+        state.refused.insert(self.number, refused);
+        if state.refused.len() > limits::IN_FLIGHT_PER_SOCKET {
+            state.refused.pop_last();
         }
     }
 
-    /// Notes that a send was accepted: whoever sent it has no reason to send it again, so it holds back nothing.
-    pub fn accepted(&self, client_id: ClientId) {
+    /// Notes that a send was accepted, or refused for good: nobody sends it again, so it holds back nothing.
+    pub fn settled(&self, client_id: ClientId) {
         let mut state = self.order.lock();
-        state
-            .behind
-            .retain(|refused| refused.client_id != client_id);
-        if let Some((number, first)) = state.refused
-            && first.client_id == client_id
-        {
-            state.refused = state.behind.pop_front().map(|next| (number, next));
+        if let Some(number) = state.place_of(client_id) {
+            state.refused.remove(&number);
         }
     }
 }
@@ -177,17 +168,21 @@ pub(crate) fn note_outcome(
     match outcome {
         Ok(_) => {
             if let (Some(place), Change::Post(post)) = (place, change) {
-                place.accepted(post.client_id);
+                place.settled(post.client_id);
             }
         }
         Err(refusal) => note_refusal(place, change, refusal),
     }
 }
 
-/// Notes a refusal if it is one that must hold back what follows.
+/// Notes a refusal: one that may pass holds back what follows.
 pub(crate) fn note_refusal(place: Option<&SendPlace>, change: &Change, refusal: &Refusal) {
-    if let (Some(place), Change::Post(post), true) = (place, change, refusal.code.is_retryable()) {
-        place.refused(post.client_id);
+    if let (Some(place), Change::Post(post)) = (place, change) {
+        if refusal.code.is_retryable() {
+            place.refused(post.client_id);
+        } else {
+            place.settled(post.client_id);
+        }
     }
 }
 
@@ -268,14 +263,14 @@ mod tests {
         again[1].refused(ids[1]);
         assert!(!again[2].admits(ids[2]));
         again[2].refused(ids[2]);
-        under_way.accepted(ids[0]);
+        under_way.settled(ids[0]);
         // Nobody sends the first again; the second must come before the fourth.
         assert!(!again[3].admits(ids[3]));
         again[3].refused(ids[3]);
         for id in &ids[1..] {
             let place = order.next();
             assert!(place.admits(*id));
-            place.accepted(*id);
+            place.settled(*id);
         }
         assert!(order.next().admits(ClientId::new()));
     }
@@ -291,10 +286,29 @@ mod tests {
         assert!(copy.admits(first));
         assert!(!three.admits(third));
         three.refused(third);
-        copy.accepted(first);
+        copy.settled(first);
         assert!(!three.admits(third));
         assert!(order.next().admits(second));
         assert!(order.next().admits(third));
+    }
+
+    #[test]
+    fn when_the_first_is_accepted_after_all_the_next_of_the_order_counts() {
+        let ids: Vec<ClientId> = (0..4).map(|_| ClientId::new()).collect();
+        let order = Arc::new(SendOrder::default());
+        let first: Vec<SendPlace> = ids.iter().map(|_| order.next()).collect();
+        // A later one is refused before the earlier ones, which were being written.
+        first[2].refused(ids[2]);
+        let copy = order.next();
+        for place in [0, 1, 3] {
+            first[place].refused(ids[place]);
+        }
+        assert!(copy.admits(ids[0]));
+        copy.settled(ids[0]);
+        assert!(!order.next().admits(ids[2]));
+        for id in &ids[1..] {
+            assert!(order.next().admits(*id));
+        }
     }
 
     #[test]
