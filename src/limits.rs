@@ -290,6 +290,11 @@ pub const PROVIDER_RETRY_FIRST: Duration = Duration::from_millis(500);
 pub const PROVIDER_RETRY_LONGEST: Duration = Duration::from_secs(8);
 /// The longest `retry-after` of a provider that is waited for.
 pub const PROVIDER_RETRY_AFTER: Duration = Duration::from_secs(60);
+/// Answers in a row that fail at a provider before it is left alone. Each had its tries; a hiccup is not one of these.
+pub const PROVIDER_CIRCUIT_FAILURES: u32 = 5;
+/// A provider is left alone for so long before one answer tries it: what a provider's incident lasts at least, and what
+/// somebody who asks again may be refused for.
+pub const PROVIDER_CIRCUIT_OPEN: Duration = Duration::from_secs(15);
 
 // --- accounts and rooms
 

@@ -149,6 +149,11 @@ pub const ALL: &[(Kind, &str, &str)] = &[
     ),
     (
         Kind::Gauge,
+        "salon_provider_circuit_open",
+        "1 while the model provider is left alone because answer after answer failed",
+    ),
+    (
+        Kind::Gauge,
         "salon_replies_running",
         "Replies this process is writing now",
     ),

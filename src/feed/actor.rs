@@ -253,7 +253,7 @@ impl Running {
             }
             Read::Replies(Ok(known)) => {
                 let frames = self.replies.fill(&self.feed.room.slug, known);
-                self.subscribers.deliver_all(&frames);
+                self.subscribers.deliver_all(&frames).await;
             }
             Read::Replies(Err(error)) => {
                 tracing::warn!(room = %self.feed.room.slug, %error, "a feed could not read its replies");
@@ -304,7 +304,7 @@ impl Running {
                 Some(Publication::Range(range)) => self.accept(range).await,
                 Some(Publication::Delta(piece)) => {
                     let frames = self.replies.delta(piece);
-                    self.subscribers.deliver_all(&frames);
+                    self.subscribers.deliver_all(&frames).await;
                 }
                 Some(Publication::Look) | None => self.sequencer.mark_dirty(),
             },
@@ -358,7 +358,7 @@ impl Running {
                     after_attempt,
                 } => {
                     let frames = self.replies.queued(seq, prompt_seq, after_attempt);
-                    self.subscribers.deliver_all(&frames);
+                    self.subscribers.deliver_all(&frames).await;
                     self.next_reply_check = Instant::now() + REPLY_CHECK;
                 }
                 Effect::ReplySettled { seq } => self.replies.settled(seq),

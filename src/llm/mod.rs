@@ -1,5 +1,5 @@
 //! Language models: the [`LlmProvider`] contract and its implementations, [`anthropic`], [`openai`] (any compatible
-//! server) and [`scripted`] (built in, no network). Called by the reply runner only.
+//! server) and [`scripted`] (built in, no network); [`breaker`] leaves one alone that fails. Called by the reply runner only.
 //!
 //! A provider turns a [`Prompt`] into a stream of [`Delta`]s that ends with exactly one [`Delta::Done`] or one error.
 //! Dropping the stream closes the provider's connection: that is how a reply is stopped. It never sees a room, a
@@ -7,6 +7,7 @@
 
 mod answer;
 pub mod anthropic;
+pub mod breaker;
 pub mod event_stream;
 mod failure;
 pub mod http;
@@ -130,7 +131,7 @@ pub fn build(config: &Config) -> Result<Arc<dyn LlmProvider>, String> {
                 model: named_or(config.model.as_ref(), anthropic::DEFAULT_MODEL),
                 timeouts,
             };
-            Ok(Arc::new(anthropic::AnthropicProvider::new(settings)?))
+            Ok(guarded(anthropic::AnthropicProvider::new(settings)?))
         }
         LlmKind::Openai => {
             let settings = openai::OpenAiSettings {
@@ -139,9 +140,17 @@ pub fn build(config: &Config) -> Result<Arc<dyn LlmProvider>, String> {
                 model: named_or(config.model.as_ref(), openai::DEFAULT_MODEL),
                 timeouts,
             };
-            Ok(Arc::new(openai::OpenAiProvider::new(settings)?))
+            Ok(guarded(openai::OpenAiProvider::new(settings)?))
         }
     }
+}
+
+/// A provider over a network is left alone while it fails.
+fn guarded(provider: impl LlmProvider) -> Arc<dyn LlmProvider> {
+    Arc::new(breaker::Breaker::around(
+        Arc::new(provider),
+        crate::limits::PROVIDER_CIRCUIT_OPEN,
+    ))
 }
 
 fn named_or(model: Option<&String>, default: &str) -> String {

@@ -33,6 +33,12 @@ fn sockets() -> usize {
     set.map_or(600, |count| count.parse().unwrap())
 }
 
+/// In the hot room of F53.
+fn hot_sockets() -> usize {
+    let set = std::env::var("SALON_STORM_SOCKETS");
+    set.map_or(200, |count| count.parse().unwrap())
+}
+
 /// A deployment with a crowd, and those who stay: one on each instance, past the balancer.
 struct Stage {
     cluster: Cluster,
@@ -236,8 +242,13 @@ async fn f53_a_hot_room_with_bursts_leaves_other_rooms_their_pace() {
     let cluster = Cluster::start(2).await;
     make_rooms(cluster.port(), &["hot", "side"]).await;
     let token = guest(cluster.port(), "many").await;
-    let sockets = sockets() / 3;
-    let crowd = Crowd::enter(cluster.port(), sockets, &["hot"], &[token]).await;
+    let sockets = hot_sockets();
+    // Half on each instance, past the balancer, whose work is not Salon's.
+    let mut crowds = Vec::new();
+    for instance in &cluster.instances {
+        let tokens = std::slice::from_ref(&token);
+        crowds.push(Crowd::enter_humbly(instance.port(), sockets / 2, &["hot"], tokens).await);
+    }
     let mut side = Asker::enter(cluster.instances[0].port(), "side", "side").await;
     let mut p99 = Vec::new();
     let mut bursts = 0;
@@ -264,14 +275,16 @@ async fn f53_a_hot_room_with_bursts_leaves_other_rooms_their_pace() {
         p99.push(percentile(&times(&answers, |_| true), 99));
     }
     let truth = read_postgres(&cluster.database_url(), "hot").await;
-    crowd
-        .agree(|_| truth.version, Duration::from_secs(10))
-        .await;
+    for crowd in crowds {
+        crowd
+            .agree(|_| truth.version, Duration::from_secs(30))
+            .await;
+    }
     eprintln!(
         "F53: {sockets} sockets in the hot room, {bursts} messages in bursts; the other room's p99 {:?} quiet, {:?} beside it (≤ × 2)",
         p99[0], p99[1]
     );
-    // What one process of two cores cannot tell from its clients' own work.
-    let own_work = Duration::from_millis(40);
-    assert!(p99[1] <= p99[0] * 2 + own_work, "{p99:?}");
+    // Two figures of a hundred each are not the same twice on two cores that others use too.
+    let noise = Duration::from_millis(5);
+    assert!(p99[1] <= p99[0] * 2 + noise, "{p99:?}");
 }

@@ -1,6 +1,7 @@
 //! Both providers against a server of our own (`support::fake_provider`): what they send, what they make of what comes
 //! back, when they ask again, when they give up, and that a dropped stream closes its connection.
 
+mod certificates;
 mod happy;
 mod retries;
 mod timeouts;

@@ -1,11 +1,17 @@
 //! When a provider is asked again: only before any text, only where it may help, and not too soon.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use salon::error::ErrorCode;
+use salon::limits;
+use salon::llm::LlmProvider;
+use salon::llm::breaker::Breaker;
+use salon::llm::http::Timeouts;
 
 use super::{BOTH, ask, provider, timeouts};
 use crate::support::fake_provider::{Answer, FakeProvider};
+use crate::support::process::eventually;
 
 #[tokio::test]
 async fn f37_what_may_pass_is_asked_again() {
@@ -179,5 +185,54 @@ async fn a_provider_that_is_not_there_is_unavailable() {
             "{kind:?}"
         );
         assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+}
+
+#[tokio::test]
+async fn f37_a_provider_that_fails_answer_after_answer_is_left_alone_and_then_tried_once() {
+    let open_for = Duration::from_secs(1);
+    let once = Timeouts {
+        tries: 1,
+        ..timeouts()
+    };
+    for kind in BOTH {
+        let server = FakeProvider::start([]);
+        server.otherwise(Answer::status(529, "overloaded_error"));
+        let inner = provider(kind, &server, once.clone());
+        let guarded: Arc<dyn LlmProvider> = Arc::new(Breaker::around(inner, open_for));
+        let overloaded = async || {
+            let answered = ask(&guarded).await;
+            assert_eq!(answered.code(), Some(ErrorCode::ProviderOverloaded));
+        };
+        // Whoever asks wrongly, or has no credit, says nothing of the others: before and in between.
+        let failures = limits::PROVIDER_CIRCUIT_FAILURES as usize;
+        for _ in 0..failures {
+            server.push(Answer::status(400, "invalid_request_error"));
+            ask(&guarded).await.end.unwrap_err();
+            overloaded().await;
+        }
+        let asked = server.requests().len();
+        assert_eq!(asked, 2 * failures);
+        let opened = Instant::now();
+        // Nobody asks, and all are told at once.
+        while opened.elapsed() < open_for / 2 {
+            overloaded().await;
+        }
+        assert_eq!(server.requests().len(), asked, "{kind:?}");
+        // One tries, fails, and it is left alone again; the next that tries is answered, and so is everybody.
+        eventually("one tries", Duration::from_secs(10), async || {
+            overloaded().await;
+            server.requests().len() > asked
+        })
+        .await;
+        overloaded().await;
+        assert_eq!(server.requests().len(), asked + 1, "{kind:?}");
+        server.otherwise(Answer::text(&["well again"]));
+        eventually("it is tried again", Duration::from_secs(10), async || {
+            ask(&guarded).await.end.is_ok()
+        })
+        .await;
+        assert_eq!(server.requests().len(), asked + 2, "{kind:?}");
+        assert_eq!(ask(&guarded).await.text, "well again");
     }
 }

@@ -2,12 +2,13 @@
 //! made of. They keep no messages; each notes a gap, a repetition or a reset, and when it had caught up again.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -45,6 +46,27 @@ pub(crate) struct Crowd {
 impl Crowd {
     /// So many sockets at this port, spread over the rooms, a few on each token. Waits until all are there.
     pub(crate) async fn enter(port: u16, count: usize, rooms: &[&str], tokens: &[String]) -> Self {
+        Self::enter_on(&Handle::current(), port, count, rooms, tokens).await
+    }
+
+    /// The same on threads that let everybody else go first: what its sockets cost their own side then takes no time from
+    /// what is measured beside them.
+    pub(crate) async fn enter_humbly(
+        port: u16,
+        count: usize,
+        rooms: &[&str],
+        tokens: &[String],
+    ) -> Self {
+        Self::enter_on(humble_threads(), port, count, rooms, tokens).await
+    }
+
+    async fn enter_on(
+        threads: &Handle,
+        port: u16,
+        count: usize,
+        rooms: &[&str],
+        tokens: &[String],
+    ) -> Self {
         let mut tasks = JoinSet::new();
         let failed: Arc<AtomicUsize> = Arc::default();
         let states: Vec<Arc<Mutex<State>>> = (0..count)
@@ -60,10 +82,11 @@ impl Crowd {
             let token = tokens[index % tokens.len()].clone();
             // Not a storm of its own.
             let wait = Duration::from_millis(u64::try_from(index).unwrap());
-            tasks.spawn(async move {
+            let staying = async move {
                 tokio::time::sleep(wait).await;
                 stay(port, &token, &state, &failed).await;
-            });
+            };
+            tasks.spawn_on(staying, threads);
         }
         let crowd = Self {
             states,
@@ -130,6 +153,21 @@ impl Crowd {
             assert!(state.wrong.is_empty(), "{:?}", state.wrong);
         }
     }
+}
+
+/// Threads of the lowest priority; they live as long as the test process.
+fn humble_threads() -> &'static Handle {
+    static THREADS: OnceLock<Runtime> = OnceLock::new();
+    let threads = THREADS.get_or_init(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            // On Linux a priority is a thread's own.
+            .on_thread_start(|| rustix::process::setpriority_process(None, 19).unwrap())
+            .build()
+            .unwrap()
+    });
+    threads.handle()
 }
 
 async fn stay(port: u16, token: &str, state: &Mutex<State>, failed: &AtomicUsize) {

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "not every helper is used by every build")]
 
 pub(crate) mod app;
+pub(crate) mod certificate;
 pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod communicator;

@@ -1,11 +1,11 @@
 //! A Redis server of a test's own: empty at each start, on a free port, gone with its owner.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::certificate::make_certificate;
 use super::process::{OwnedProcess, START_WITHIN, free_port, owned_command};
 
 /// A running `redis-server` without persistence.
@@ -26,7 +26,7 @@ impl RedisServer {
     /// in [`Self::authority_file`].
     pub(crate) async fn start_with_tls() -> (Self, u16) {
         let folder = TempDir::new().unwrap();
-        make_certificate(&folder);
+        make_certificate(folder.path());
         let port = free_port();
         let file = |name: &str| folder.path().join(name).display().to_string();
         let options = [
@@ -162,24 +162,4 @@ fn launch(folder: &TempDir, port: u16, options: &[String]) -> OwnedProcess {
         .arg("--dir")
         .arg(folder.path());
     OwnedProcess::start("redis", folder.path(), command)
-}
-
-/// An authority and a certificate for 127.0.0.1 that it signed.
-fn make_certificate(folder: &TempDir) {
-    let openssl = |arguments: &str| {
-        let made = Command::new("openssl")
-            .args(arguments.split(' '))
-            .current_dir(folder.path())
-            .stderr(Stdio::null())
-            .status()
-            .unwrap();
-        assert!(made.success(), "openssl {arguments}");
-    };
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
-    openssl(&format!(
-        "req -x509 {key} -subj /CN=authority -keyout authority.key -out authority.pem"
-    ));
-    openssl(&format!(
-        "req -x509 {key} -subj /CN=server -keyout server.key -out server.pem -CA authority.pem -CAkey authority.key -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE"
-    ));
 }
