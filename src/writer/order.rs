@@ -339,4 +339,23 @@ mod tests {
         assert!(order.next().admits(second));
         assert!(order.next().admits(third));
     }
+    #[test]
+    fn ranges_that_are_over_are_bounded_and_the_latest_hold() {
+        let order = Arc::new(SendOrder::default());
+        let mut waiting = Vec::new();
+        for _ in 0..limits::REFUSED_RANGES * 2 {
+            let (first, behind) = (ClientId::new(), ClientId::new());
+            let (one, two) = (order.next(), order.next());
+            assert!(one.admits(first));
+            one.refused(first);
+            let again = order.next();
+            assert!(again.admits(first));
+            again.settled(first);
+            waiting.push((two, behind));
+        }
+        assert_eq!(order.lock().over.len(), limits::REFUSED_RANGES);
+        for (place, id) in &waiting[limits::REFUSED_RANGES..] {
+            assert!(!place.admits(*id));
+        }
+    }
 }
