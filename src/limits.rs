@@ -52,6 +52,8 @@ pub const IN_FLIGHT_PER_SOCKET: usize = 256;
 pub const REFUSED_EARLY: usize = 16;
 /// Times that one socket's sends to one room came again, as long as sends of before may still wait for their turn.
 pub const REFUSED_RANGES: usize = 64;
+/// Settled sends that one socket's order in one room remembers: as many as may be under way, for one of them may be a copy.
+pub const SETTLED_SENDS: usize = IN_FLIGHT_PER_SOCKET;
 /// Bytes of tungstenite's read buffer. Its default of 128 KiB is really resident, for every socket.
 pub const READ_BUFFER_BYTES: usize = 1024;
 /// What the kernel holds for one socket that does not read, half of what it then sets aside; its own bound is megabytes.

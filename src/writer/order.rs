@@ -5,7 +5,7 @@
 //! The consumer may refuse a send while earlier ones still wait in the lane; those go on, so each send carries its
 //! place in the order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::db::changes::{Change, Outcome};
@@ -27,6 +27,10 @@ struct State {
     /// Between these places, both left out, every send is over: it came behind a refused one, which has come again since.
     /// Some may still wait in the lane, and their turn would be before that of what comes again.
     over: Vec<(u64, u64)>,
+    /// The last sends that were accepted, or refused for good. Whoever sent one has its answer and sends it no more: a copy
+    /// of it that was under way and is refused holds back nothing, or it would for ever. At most
+    /// [`limits::SETTLED_SENDS`].
+    settled: VecDeque<ClientId>,
 }
 
 /// A send that was refused.
@@ -133,7 +137,7 @@ impl SendPlace {
     /// Notes that this send was refused but may work later.
     pub fn refused(&self, client_id: ClientId) {
         let mut state = self.order.lock();
-        if state.is_over(self.number) {
+        if state.is_over(self.number) || state.settled.contains(&client_id) {
             return;
         }
         let told_at = state.count;
@@ -156,6 +160,10 @@ impl SendPlace {
         if let Some(number) = state.place_of(client_id) {
             state.refused.remove(&number);
         }
+        if state.settled.len() >= limits::SETTLED_SENDS {
+            state.settled.pop_front();
+        }
+        state.settled.push_back(client_id);
     }
 }
 
@@ -290,6 +298,41 @@ mod tests {
         assert!(!three.admits(third));
         assert!(order.next().admits(second));
         assert!(order.next().admits(third));
+    }
+
+    #[test]
+    fn a_copy_that_is_refused_after_another_was_accepted_holds_back_nothing() {
+        let (first, second) = (ClientId::new(), ClientId::new());
+        let order = Arc::new(SendOrder::default());
+        let (one, two, copy) = (order.next(), order.next(), order.next());
+        one.refused(first);
+        two.refused(second);
+        let again = order.next();
+        assert!(again.admits(first));
+        again.settled(first);
+        // It has waited for too long; its sender has had its answer.
+        copy.refused(first);
+        order.next().refused(first);
+        let again = order.next();
+        assert!(again.admits(second));
+        again.settled(second);
+        assert!(order.next().admits(ClientId::new()));
+    }
+
+    #[test]
+    fn what_is_known_to_be_settled_is_bounded() {
+        let order = Arc::new(SendOrder::default());
+        let ids: Vec<ClientId> = (0..limits::SETTLED_SENDS + 10)
+            .map(|_| ClientId::new())
+            .collect();
+        for id in &ids {
+            order.next().settled(*id);
+        }
+        assert_eq!(order.lock().settled.len(), limits::SETTLED_SENDS);
+        for id in ids.iter().rev().take(limits::SETTLED_SENDS) {
+            order.next().refused(*id);
+        }
+        assert!(order.lock().refused.is_empty());
     }
 
     #[test]

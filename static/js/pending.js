@@ -83,6 +83,11 @@ export class Pending {
     return waiting.filter((entry) => !this.#flights.get(entry.clientId)?.ref).slice(0, Math.max(0, free));
   }
 
+  /** Whether nothing before it is to be sent to the room. @param {string} room @param {string} clientId */
+  isFirst(room, clientId) {
+    return this.list(room).find((entry) => !entry.failed)?.clientId === clientId;
+  }
+
   /** Remembers that an answer to `ref` is awaited. @param {string} clientId @param {string} ref */
   sent(clientId, ref) {
     this.#flights.set(clientId, { ref, tries: this.#flights.get(clientId)?.tries ?? 0 });

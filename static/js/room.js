@@ -207,7 +207,9 @@ export class Room extends Emitter {
       return;
     }
     const { retryable, retryAfterMs, code, message } = refusal;
-    const rejoin = code === 'not_joined';
+    // Nothing earlier is owed here, yet the server waits for something: joining again says where this client stands.
+    const held = code === 'behind' && this.#pending.isFirst(this.slug, clientId);
+    const rejoin = code === 'not_joined' || held;
     const { outcome, resendInMs } = this.#pending.refused(this.slug, clientId, ref, {
       retryable: retryable || rejoin,
       retryAfterMs,

@@ -193,6 +193,32 @@ test('a send that is given up clears the way for the next: the room is joined ag
   assert.deepEqual(bodies(room), ['two']);
 });
 
+test('a send that was refused, then seen in the room, is not sent again; what the server holds back for it is freed by joining', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+  const { world, server, room } = await inLobby();
+  const refuse = ({ ref, client_id: id }, code) =>
+    world.socket.said({ type: 'error', ref, room: 'lobby', client_id: id, code, message: 'Later.', retry_after_ms: 1 });
+  room.send('one');
+  const [one] = server.heard();
+  refuse(one, 'outcome_unknown');
+  // It was kept after all.
+  world.socket.said(server.model.post(ME, 'one', { client_id: one.client_id }));
+  await settle();
+  room.send('two');
+  t.mock.timers.tick(10_000);
+  const frames = server.heard();
+  assert.deepEqual(frames.map((frame) => frame.body), ['two']);
+  refuse(frames[0], 'behind');
+  await settle();
+  const again = server.heard();
+  assert.deepEqual(again.map((frame) => frame.type), ['room.join']);
+  server.answer(again);
+  await settle();
+  t.mock.timers.tick(10_000);
+  server.answer();
+  assert.deepEqual(bodies(room), ['one', 'two']);
+});
+
 test('a room that may not be entered says so and is not tried again', async () => {
   const { world, salon, server } = await inLobby();
   const closed = salon.room('secret');
