@@ -23,6 +23,7 @@ struct Subscriber {
     user: UserId,
     proof: Version,
     cursor: Version,
+    whole_until: Version,
 }
 
 /// All of a room.
@@ -52,6 +53,7 @@ impl Subscribers {
             reader,
             user,
             proof,
+            whole_until,
             ..
         } = attach;
         self.all.push(Subscriber {
@@ -60,6 +62,7 @@ impl Subscribers {
             user,
             proof,
             cursor,
+            whole_until,
         });
         self.idle_since = None;
     }
@@ -69,17 +72,31 @@ impl Subscribers {
         self.retain(|subscriber| subscriber.connection != connection);
     }
 
-    /// Sends the frames of (from, to] to everyone that stands below `to`.
-    pub(super) async fn deliver_range(&mut self, range: &ChangeRange, from: Version, to: Version) {
+    /// Sends the frames of (from, to] to everyone that stands below `to`: the shorter ones to those who hold what they
+    /// build on, which nobody does up to `whole_until`.
+    pub(super) async fn deliver_range(
+        &mut self,
+        range: &ChangeRange,
+        (from, to): (Version, Version),
+        whole_until: Version,
+    ) {
         if to <= from {
             return;
         }
         let whole = range.frames_between(from, to);
+        let short = match range.short.is_empty() || from < whole_until {
+            true => whole.clone(),
+            false => range.short_between(from, to),
+        };
         let mut gone = false;
         let mut turns = self.all.chunks_mut(DELIVERIES_PER_TURN).peekable();
         while let Some(turn) = turns.next() {
             for subscriber in turn {
-                gone |= !subscriber.take(range, &whole, from, to);
+                let run = match subscriber.whole_until <= from {
+                    true => &short,
+                    false => &whole,
+                };
+                gone |= !subscriber.take(range, run, from, to);
             }
             if turns.peek().is_some() {
                 tokio::task::yield_now().await;
@@ -127,12 +144,12 @@ impl Subscribers {
 
 impl Subscriber {
     /// Takes what it lacks of (from, to]; false when it is gone.
-    fn take(&mut self, range: &ChangeRange, whole: &Frame, from: Version, to: Version) -> bool {
+    fn take(&mut self, range: &ChangeRange, run: &Frame, from: Version, to: Version) -> bool {
         if self.cursor >= to {
             return self.cursor != GONE;
         }
         let delivered = if self.cursor == from {
-            whole.is_empty() || self.reader.deliver(whole)
+            run.is_empty() || self.reader.deliver(run)
         } else if self.cursor > from {
             let part = range.frames_between(self.cursor, to);
             part.is_empty() || self.reader.deliver(&part)
@@ -216,6 +233,7 @@ mod tests {
                 user,
                 proof: 0,
                 cursor,
+                whole_until: 0,
                 greeting: None,
             };
             subscribers.add(attach, version);
@@ -225,7 +243,7 @@ mod tests {
         }
         for from in [0, 3, 6] {
             subscribers
-                .deliver_range(&range(from, from + 3), from, from + 3)
+                .deliver_range(&range(from, from + 3), (from, from + 3), 0)
                 .await;
         }
         for (index, reader) in readers.iter().enumerate() {
