@@ -173,7 +173,7 @@ pub enum ServerFrame<'a> {
         /// When to try again, where that is known.
         retry_after_ms: Option<u64>,
         /// Of a `version_conflict`: the message's present version.
-        #[serde(rename = "version", skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none", rename = "version")]
         present: Option<Version>,
     },
 }

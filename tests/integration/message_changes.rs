@@ -459,7 +459,7 @@ impl Watcher {
 async fn a_snapshot_and_its_tail_equal_a_fresh_snapshot_at_every_cut() {
     for seed in 0..4 {
         let mut dice = StdRng::seed_from_u64(seed);
-        let (salon, _database) = Instance::alone().await;
+        let (salon, database) = Instance::alone().await;
         let owner = salon.user("owner").await;
         let room = salon.make_room(&owner, "den", Visibility::Public).await;
         let mut people = vec![owner.clone()];
@@ -490,7 +490,9 @@ async fn a_snapshot_and_its_tail_equal_a_fresh_snapshot_at_every_cut() {
             futures_util::future::join_all(all).await;
         }
         let head = salon.store.heads(&[room.room.id]).await.unwrap()[0].version;
-        let fresh = Watcher::arrive(&salon, &room, 1_000).await.client;
+        // Of another instance: this one shares a page it has just read.
+        let other = Instance::start(Build::over(database.store.clone()));
+        let fresh = Watcher::arrive(&other, &room, 1_000).await.client;
         assert_eq!(fresh.cursor, head);
         let marked = fresh.messages.values();
         assert!(

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 
 use super::facts::Facts;
 use super::text::{Texts, Took};
-use super::{Held, Replay, Standing, State};
-use crate::frame::{Message, Seen};
+use super::{Changed, Held, Replay, Standing, State};
+use crate::frame::Seen;
 use crate::history::{Event, History, Socket};
+use crate::message::{MarkChange, Message};
 use crate::names::Name;
 use crate::report::{Check, Report};
 
@@ -41,6 +42,8 @@ struct Versioned<'a> {
     version: i64,
     prev: i64,
     message: Option<&'a Message>,
+    /// Of a message, what alone changed, and its seq.
+    change: Option<(i64, &'a MarkChange)>,
 }
 
 /// One socket under replay.
@@ -157,6 +160,26 @@ impl<'a> SocketReplay<'a> {
                         version,
                         prev,
                         message: Some(message),
+                        change: None,
+                    },
+                    event,
+                );
+            }
+            Seen::Partial {
+                room,
+                version,
+                prev,
+                seq,
+                change,
+            } => {
+                let (room, version, prev) = (*room, *version, *prev);
+                self.versioned(
+                    Versioned {
+                        room,
+                        version,
+                        prev,
+                        message: None,
+                        change: Some((*seq, change)),
                     },
                     event,
                 );
@@ -174,6 +197,7 @@ impl<'a> SocketReplay<'a> {
                         version,
                         prev,
                         message: None,
+                        change: None,
                     },
                     event,
                 );
@@ -223,7 +247,7 @@ impl<'a> SocketReplay<'a> {
         let place = self.place(room);
         let (cursor, proof, before) = (place.cursor, place.proof, place.line);
         // The removal itself comes to the removed as `room.removed`, so its version as a change is one too many.
-        let below = if frame.message.is_none() {
+        let below = if frame.message.is_none() && frame.change.is_none() {
             version.saturating_add(1)
         } else {
             version
@@ -263,6 +287,40 @@ impl<'a> SocketReplay<'a> {
             self.hold(room, message, event.line);
             self.settle(room, message, event);
         }
+        if let Some((seq, change)) = frame.change {
+            self.marked(room, (seq, version), change, event);
+        }
+    }
+
+    /// What changed about a message that is held; of another it tells nothing.
+    fn marked(
+        &mut self,
+        room: Name,
+        (seq, version): (i64, i64),
+        change: &MarkChange,
+        event: &Event,
+    ) {
+        let epoch = self.place(room).epoch;
+        let book = self.replay.books.entry((self.client, room)).or_default();
+        let Some(held) = book.held.get_mut(&seq) else {
+            return;
+        };
+        if held.version >= version {
+            return;
+        }
+        let base = std::mem::replace(&mut held.line, event.line);
+        held.version = version;
+        held.marks.apply(change);
+        self.replay.partials.push(Changed {
+            room,
+            epoch,
+            seq,
+            version,
+            digest: held.digest,
+            marks: held.marks.clone(),
+            base,
+            line: event.line,
+        });
     }
 
     /// Versions that a frame passes over must all have been superseded: none of them stands at the end.
@@ -300,10 +358,13 @@ impl<'a> SocketReplay<'a> {
     /// C4: a message of a person changes only by hand; the same one at a new version is shown twice.
     fn shown_once(&mut self, room: Name, message: &Message, event: &Event) {
         let book = self.replay.books.entry((self.client, room)).or_default();
-        let Some(held) = book.held.get(&message.seq).copied() else {
+        let Some(held) = book.held.get(&message.seq).cloned() else {
             return;
         };
-        let same = held.digest == message.digest && held.version < message.version;
+        // A mark that came and went leaves it as it was.
+        let same = held.digest == message.digest
+            && held.version < message.version
+            && !self.facts.marked.contains(&(room, message.seq));
         if same && !message.is_reply && !message.altered {
             let (who, slug, seq) = (self.who, self.slug(room), message.seq);
             self.report.add(Check::C4, &[held.line, event.line], || {
@@ -315,13 +376,23 @@ impl<'a> SocketReplay<'a> {
 
     /// Upsert by seq: the highest version wins.
     pub(super) fn hold(&mut self, room: Name, message: &Message, line: u32) {
+        let who = self.who;
+        let slug = self.slug(room);
         let book = self.replay.books.entry((self.client, room)).or_default();
         let new = Held {
             version: message.version,
             digest: message.digest,
+            marks: message.marks.clone(),
+            deleted: message.deleted,
             line,
         };
-        let held = book.held.entry(message.seq).or_insert(new);
+        let held = book.held.entry(message.seq).or_insert_with(|| new.clone());
+        if held.deleted && !message.deleted {
+            let (seq, before) = (message.seq, held.line);
+            self.report.add(Check::C9, &[before, line], || {
+                format!("{who} was shown the text of message {seq} of {slug} after its tombstone")
+            });
+        }
         if held.version < message.version {
             *held = new;
         }
