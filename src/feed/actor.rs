@@ -277,13 +277,13 @@ impl Running {
             (false, Some(last)) => last.version(),
             (false, None) => after,
         };
+        if !changes.complete {
+            self.whole_until = self.whole_until.max(changes.head.version);
+        }
         let first_missing = changes
             .changes
             .partition_point(|change| change.version() <= after);
         let missing = changes.changes.get(first_missing..).unwrap_or_default();
-        if !changes.complete {
-            self.whole_until = self.whole_until.max(changes.head.version);
-        }
         if end > after {
             let range = ChangeRange::encode(
                 &self.feed.room.slug,

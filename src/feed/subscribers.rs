@@ -172,10 +172,13 @@ mod tests {
     use super::*;
     use crate::db::rows::{LogKind, LogRow, StoredChange};
     use crate::ids::{Cursor, Epoch};
+    use crate::protocol::partial::PartialBody;
 
     #[derive(Default)]
     struct Recorder {
         versions: Mutex<Vec<i64>>,
+        /// Those of the frames that told only what changed.
+        partials: Mutex<Vec<i64>>,
         broken: AtomicBool,
     }
 
@@ -186,6 +189,10 @@ mod tests {
             }
             let versions = run.payloads().filter_map(|json| {
                 let frame: serde_json::Value = serde_json::from_slice(&json).unwrap();
+                if frame["partial"] == true {
+                    let mut partials = self.partials.lock().unwrap();
+                    partials.extend(frame["version"].as_i64());
+                }
                 frame["version"].as_i64()
             });
             self.versions.lock().unwrap().extend(versions);
@@ -210,6 +217,49 @@ mod tests {
         };
         let changes: Vec<StoredChange> = (from + 1..=to).map(change).collect();
         ChangeRange::encode("r", Epoch(1), from, to, &changes)
+    }
+
+    fn reader(subscribers: &mut Subscribers, whole_until: Version) -> Arc<Recorder> {
+        let reader: Arc<Recorder> = Arc::default();
+        let cursor = Cursor {
+            epoch: Epoch(1),
+            version: 3,
+        };
+        let attach = Attach {
+            connection: ConnectionId::new(),
+            reader: Arc::clone(&reader) as Arc<dyn Reader>,
+            user: UserId::new(),
+            proof: 3,
+            cursor,
+            whole_until,
+            greeting: None,
+        };
+        subscribers.add(attach, 3);
+        reader
+    }
+
+    /// A page that was cut at 3 had been read at 5: what changed at 4 and 5 may build on what it left out.
+    #[tokio::test]
+    async fn what_changed_alone_is_told_only_to_those_who_hold_the_rest() {
+        let mut subscribers = Subscribers::new();
+        let (all, some) = (reader(&mut subscribers, 3), reader(&mut subscribers, 5));
+        let partial = |version| PartialBody {
+            seq: 1,
+            version,
+            reaction: None,
+            pinned: Some(None),
+        };
+        for (to, feed) in [(4, 0), (5, 0), (6, 6), (7, 6)] {
+            let from = to - 1;
+            let range = range(from, to).with_short("r", &[partial(to)]);
+            subscribers.deliver_range(&range, (from, to), feed).await;
+        }
+        let partials = |reader: &Recorder| reader.partials.lock().unwrap().clone();
+        assert_eq!(partials(&all), [4, 5, 7], "but for a fill that was cut");
+        assert_eq!(partials(&some), [7]);
+        for reader in [all, some] {
+            assert_eq!(*reader.versions.lock().unwrap(), [4, 5, 6, 7]);
+        }
     }
 
     #[tokio::test]

@@ -327,6 +327,48 @@ mod tests {
     }
 
     #[test]
+    fn shorter_frames_go_along_and_stand_in_their_place() {
+        let changes: Vec<_> = (3..=6)
+            .map(|version| log(version, LogKind::Settings))
+            .collect();
+        let partial = |version| PartialBody {
+            seq: 1,
+            version,
+            reaction: None,
+            pinned: Some(None),
+        };
+        let range = ChangeRange::encode("lobby", Epoch(7), 2, 6, &changes);
+        let range = range.with_short("lobby", &[partial(3), partial(5)]);
+        let bytes = Publication::Range(range.clone()).to_bytes();
+        assert_eq!(
+            Publication::from_bytes(&bytes),
+            Some(Publication::Range(range.clone()))
+        );
+        let told = |after, up_to| -> Vec<(i64, i64, bool)> {
+            let run = range.short_between(after, up_to);
+            run.payloads()
+                .map(|json| {
+                    let frame: serde_json::Value = serde_json::from_slice(&json).unwrap();
+                    let number = |field: &str| frame[field].as_i64().unwrap();
+                    (number("version"), number("prev"), frame["partial"] == true)
+                })
+                .collect()
+        };
+        assert_eq!(
+            told(2, 6),
+            [(3, 2, true), (4, 3, false), (5, 4, true), (6, 5, false)]
+        );
+        assert_eq!(told(3, 5), [(4, 3, false), (5, 4, true)]);
+        assert_eq!(range.frames_between(2, 6).payloads().count(), 4);
+        for end in 0..bytes.len() {
+            let _ = Publication::from_bytes(&bytes.slice(..end));
+            let mut changed = bytes.to_vec();
+            changed[end] ^= 0xff;
+            let _ = Publication::from_bytes(&Bytes::from(changed));
+        }
+    }
+
+    #[test]
     fn a_cut_or_changed_publication_never_panics() {
         let bytes = Publication::Range(ChangeRange::encode(
             "a",
