@@ -255,6 +255,12 @@ pub(super) async fn what_a_reply_is_written_for_is_not_deleted(store: &TestStore
     changed(store.change(room, last).await);
     let row = written(store, room, delete(&owner, reply)).await;
     assert_eq!((row.state, row.body.as_str()), (MessageState::Stopped, ""));
+    let retry = Change::RetryReply {
+        actor: owner.id,
+        seq: reply,
+    };
+    let refusal = code(store.change(room, retry).await);
+    assert_eq!(refusal, ErrorCode::ReplyNotFound, "it is gone");
     written(store, room, delete(&owner, reply - 1)).await;
 }
 

@@ -76,7 +76,6 @@ pub(crate) struct Held {
     pub(crate) version: i64,
     pub(crate) digest: u64,
     pub(crate) marks: Marks,
-    pub(crate) deleted: bool,
     pub(crate) line: u32,
 }
 

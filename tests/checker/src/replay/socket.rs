@@ -30,6 +30,8 @@ pub(super) struct Place {
     pub(super) cursor: i64,
     pub(super) proof: i64,
     pub(super) texts: Texts,
+    /// Messages whose tombstone it was shown, with the line.
+    gone: HashMap<i64, u32>,
     /// The line that set the cursor.
     pub(super) line: u32,
     pub(super) t: u64,
@@ -68,6 +70,7 @@ impl Place {
             cursor: 0,
             proof: 0,
             texts: Texts::default(),
+            gone: HashMap::new(),
             line: 0,
             t: 0,
         }
@@ -376,25 +379,30 @@ impl<'a> SocketReplay<'a> {
 
     /// Upsert by seq: the highest version wins.
     pub(super) fn hold(&mut self, room: Name, message: &Message, line: u32) {
-        let who = self.who;
-        let slug = self.slug(room);
+        self.gone_for_good(room, message, line);
         let book = self.replay.books.entry((self.client, room)).or_default();
         let new = Held {
             version: message.version,
             digest: message.digest,
             marks: message.marks.clone(),
-            deleted: message.deleted,
             line,
         };
         let held = book.held.entry(message.seq).or_insert_with(|| new.clone());
-        if held.deleted && !message.deleted {
-            let (seq, before) = (message.seq, held.line);
+        if held.version < message.version {
+            *held = new;
+        }
+    }
+
+    /// No socket is shown what a message said after its tombstone.
+    fn gone_for_good(&mut self, room: Name, message: &Message, line: u32) {
+        let (who, slug, seq) = (self.who, self.slug(room), message.seq);
+        let place = self.place(room);
+        if message.deleted {
+            place.gone.insert(seq, line);
+        } else if let Some(before) = place.gone.get(&seq).copied() {
             self.report.add(Check::C9, &[before, line], || {
                 format!("{who} was shown the text of message {seq} of {slug} after its tombstone")
             });
-        }
-        if held.version < message.version {
-            *held = new;
         }
     }
 
