@@ -86,6 +86,7 @@ async fn a_message_is_edited_marked_and_deleted() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of refusals")]
 async fn what_may_not_be_is_a_problem_with_its_code() {
     let app = TestApp::start(&[]).await;
     let (ada, bob) = (person(&app, "ada").await, person(&app, "bob").await);

@@ -131,29 +131,9 @@ impl Sightings {
                 }
                 self.message(history, (*room, epoch), message, event, report);
             }
-            Seen::Partial {
-                room, version, seq, ..
-            } => {
+            Seen::Partial { room, version, .. } | Seen::Changed { room, version, .. } => {
                 let epoch = epoch_of(epochs, *room);
-                let seen = Sighting {
-                    seq: Some(*seq),
-                    ..blank(event.line, event.t)
-                };
-                self.add(history, (*room, epoch, *version), seen, report);
-            }
-            Seen::Changed {
-                room,
-                version,
-                change,
-                user,
-                ..
-            } => {
-                let epoch = epoch_of(epochs, *room);
-                let seen = Sighting {
-                    change: Some((*change, *user)),
-                    ..blank(event.line, event.t)
-                };
-                self.add(history, (*room, epoch, *version), seen, report);
+                self.add(history, (*room, epoch, *version), of_change(event), report);
             }
             Seen::Accepted { room, id, seq, .. } => self.at_seq(*room, *id, *seq, event.line),
             _ => {}
@@ -211,6 +191,22 @@ impl Sightings {
         if new.received && (!seen.received || (seen.digest.is_none() && new.digest.is_some())) {
             *seen = Sighting { t: seen.t, ..new };
         }
+    }
+}
+
+/// What a frame without a message's text shows.
+fn of_change(event: &Event) -> Sighting {
+    let blank = blank(event.line, event.t);
+    match &event.seen {
+        Seen::Partial { seq, .. } => Sighting {
+            seq: Some(*seq),
+            ..blank
+        },
+        Seen::Changed { change, user, .. } => Sighting {
+            change: Some((*change, *user)),
+            ..blank
+        },
+        _ => blank,
     }
 }
 

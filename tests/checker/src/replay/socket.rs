@@ -61,6 +61,47 @@ pub(super) struct SocketReplay<'a> {
     pub(super) places: HashMap<Name, Place>,
 }
 
+impl<'a> Versioned<'a> {
+    /// Of a frame that has a version, if it is one.
+    fn of(seen: &'a Seen) -> Option<Self> {
+        let of = |room: Name, version, prev| Versioned {
+            room,
+            version,
+            prev,
+            message: None,
+            change: None,
+        };
+        Some(match seen {
+            Seen::Message {
+                room,
+                version,
+                prev,
+                message,
+            } => Versioned {
+                message: Some(message),
+                ..of(*room, *version, *prev)
+            },
+            Seen::Partial {
+                room,
+                version,
+                prev,
+                seq,
+                change,
+            } => Versioned {
+                change: Some((*seq, change)),
+                ..of(*room, *version, *prev)
+            },
+            Seen::Changed {
+                room,
+                version,
+                prev,
+                ..
+            } => of(*room, *version, *prev),
+            _ => return None,
+        })
+    }
+}
+
 impl Place {
     fn new() -> Self {
         Self {
@@ -129,6 +170,9 @@ impl<'a> SocketReplay<'a> {
     }
 
     fn event(&mut self, event: &Event) {
+        if let Some(frame) = Versioned::of(&event.seen) {
+            return self.versioned(frame, event);
+        }
         match &event.seen {
             Seen::Join {
                 room,
@@ -150,61 +194,6 @@ impl<'a> SocketReplay<'a> {
                 (place.state, place.line, place.t) = (State::Left, event.line, event.t);
             }
             Seen::Joined(joined) => self.joined(joined, event),
-            Seen::Message {
-                room,
-                version,
-                prev,
-                message,
-            } => {
-                let (room, version, prev) = (*room, *version, *prev);
-                self.versioned(
-                    Versioned {
-                        room,
-                        version,
-                        prev,
-                        message: Some(message),
-                        change: None,
-                    },
-                    event,
-                );
-            }
-            Seen::Partial {
-                room,
-                version,
-                prev,
-                seq,
-                change,
-            } => {
-                let (room, version, prev) = (*room, *version, *prev);
-                self.versioned(
-                    Versioned {
-                        room,
-                        version,
-                        prev,
-                        message: None,
-                        change: Some((*seq, change)),
-                    },
-                    event,
-                );
-            }
-            Seen::Changed {
-                room,
-                version,
-                prev,
-                ..
-            } => {
-                let (room, version, prev) = (*room, *version, *prev);
-                self.versioned(
-                    Versioned {
-                        room,
-                        version,
-                        prev,
-                        message: None,
-                        change: None,
-                    },
-                    event,
-                );
-            }
             Seen::Removed { room, version } => self.removed(*room, *version, event),
             Seen::Delta { .. } => self.delta(event),
             Seen::Page { room, messages } => {
@@ -217,7 +206,7 @@ impl<'a> SocketReplay<'a> {
                 reference,
                 code,
             } => self.refused(*room, *reference, *code, event),
-            Seen::Accepted { .. } | Seen::Other => {}
+            _ => {}
         }
     }
 

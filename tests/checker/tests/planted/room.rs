@@ -116,7 +116,7 @@ pub(crate) struct Room {
 /// One change in the form it has now.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
-    Message(Message),
+    Message(Box<Message>),
     Log(Entry),
 }
 
@@ -142,7 +142,8 @@ impl Change {
 
 impl Room {
     pub(crate) fn after(&self, cursor: i64) -> Vec<Change> {
-        let messages = self.messages.iter().cloned().map(Change::Message);
+        let messages = self.messages.iter().cloned();
+        let messages = messages.map(|message| Change::Message(Box::new(message)));
         let mut changes: Vec<Change> = messages
             .chain(self.log.iter().cloned().map(Change::Log))
             .filter(|change| change.version() > cursor)

@@ -144,7 +144,7 @@ impl Client {
             seq,
         });
         self.state()
-            .ask("reply.stop", (&room, seq), op, Value::Null);
+            .ask("reply.stop", (&room, seq), op, &Value::Null);
         self.shared.wake.notify_one();
         true
     }
@@ -159,7 +159,7 @@ impl Client {
             seq,
         });
         self.state()
-            .ask("reply.retry", (&room, seq), op, Value::Null);
+            .ask("reply.retry", (&room, seq), op, &Value::Null);
         self.shared.wake.notify_one();
         true
     }
@@ -198,7 +198,7 @@ impl Client {
             ),
         };
         let op = self.shared.invoke(action);
-        self.state().ask(kind, (&room, seq), op, more);
+        self.state().ask(kind, (&room, seq), op, &more);
         self.shared.wake.notify_one();
         true
     }
@@ -219,7 +219,7 @@ impl Client {
             false => "reaction.add",
         };
         let more = json!({ "emoji": emoji });
-        self.state().ask(kind, (&room, seq), op, more);
+        self.state().ask(kind, (&room, seq), op, &more);
         self.shared.wake.notify_one();
         true
     }

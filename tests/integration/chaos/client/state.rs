@@ -134,7 +134,7 @@ impl State {
     }
 
     /// A request about a message, with what else it says.
-    pub(crate) fn ask(&mut self, kind: &str, (room, seq): (&str, i64), op: String, more: Value) {
+    pub(crate) fn ask(&mut self, kind: &str, (room, seq): (&str, i64), op: String, more: &Value) {
         let mut frame = json!({ "type": kind, "ref": op, "room": room, "seq": seq });
         for (field, value) in more.as_object().into_iter().flatten() {
             frame[field] = value.clone();
