@@ -6,6 +6,8 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::ids::Version;
+
 macro_rules! error_codes {
     ($($(#[$doc:meta])* $variant:ident = $code:literal, $status:literal, $sentence:literal;)*) => {
         /// A stable public code. Clients branch on it, so one is never renamed or reused.
@@ -69,6 +71,7 @@ error_codes! {
     LastOwner = "last_owner", 409, "A room keeps at least one owner.";
     ReplyRunning = "reply_running", 409, "This reply is still being written.";
     ReplySettled = "reply_settled", 409, "This reply is already finished.";
+    VersionConflict = "version_conflict", 409, "This message was edited meanwhile: look at it again.";
     Behind = "behind", 409, "An earlier message of this socket was refused: send that one again first.";
     TooMany = "too_many", 429, "There are too many of these already.";
     TooManyReplies = "too_many_replies", 429, "The assistant has too many replies to write in this room.";
@@ -134,6 +137,8 @@ pub struct Refusal {
     pub message: std::borrow::Cow<'static, str>,
     /// When to try again, in milliseconds, where that is known.
     pub retry_after_ms: Option<u64>,
+    /// The version there is, where another was expected.
+    pub version: Option<Version>,
 }
 
 impl Refusal {
@@ -147,6 +152,16 @@ impl Refusal {
             code,
             message: message.into(),
             retry_after_ms: None,
+            version: None,
+        }
+    }
+
+    /// That the message has another version than was expected, and which.
+    #[must_use]
+    pub fn version_conflict(version: Version) -> Self {
+        Self {
+            version: Some(version),
+            ..ErrorCode::VersionConflict.into()
         }
     }
 
@@ -164,6 +179,7 @@ impl From<ErrorCode> for Refusal {
             code,
             message: code.sentence().into(),
             retry_after_ms: None,
+            version: None,
         }
     }
 }

@@ -36,6 +36,17 @@ pub const PASSWORD_MIN_CHARS: usize = 8;
 /// A password, in bytes: at most. Hashing cost does not grow with it.
 pub const PASSWORD_MAX_BYTES: usize = 1024;
 
+/// Edits of one message: each keeps the text before it.
+pub const EDITS_PER_MESSAGE: i64 = 50;
+/// Kinds of reactions on one message.
+pub const REACTION_KINDS: usize = 20;
+/// Of those who reacted alike, so many are named with a message; the others are counted.
+pub const REACTION_USERS: usize = 20;
+/// One reaction, in bytes of UTF-8: the longest emoji of several people and their skin tones fits.
+pub const REACTION_BYTES: usize = 48;
+/// Pinned messages of one room: what is pinned is meant to be found at a glance.
+pub const PINS_PER_ROOM: i64 = 50;
+
 // --- one socket
 
 /// Bytes waiting for one slow reader; above it the socket closes with 4008 and comes back with its cursor.

@@ -46,6 +46,16 @@ pub enum Action {
     Read,
     /// Post a message, and with it prompt the assistant.
     Post,
+    /// Edit or delete a message of one's own.
+    ChangeOwnMessage,
+    /// Delete anybody's message.
+    DeleteAnyMessage,
+    /// Read what anybody's message said before it was edited; one's own, every member may.
+    ReadAnyEdits,
+    /// Put a reaction on a message, or take one's own away.
+    React,
+    /// Pin a message, or unpin it.
+    Pin,
     /// Stop or retry a reply that one's own message asked for.
     SteerOwnReply,
     /// Stop or retry anybody's reply.
@@ -62,9 +72,14 @@ pub enum Action {
 
 impl Action {
     /// Every action there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::Read,
         Self::Post,
+        Self::ChangeOwnMessage,
+        Self::DeleteAnyMessage,
+        Self::ReadAnyEdits,
+        Self::React,
+        Self::Pin,
         Self::SteerOwnReply,
         Self::SteerAnyReply,
         Self::ManageMembers,
@@ -79,10 +94,14 @@ impl Action {
 pub const fn allows(role: Role, action: Action) -> bool {
     match action {
         Action::Read => true,
-        Action::Post | Action::SteerOwnReply => {
+        Action::Post | Action::ChangeOwnMessage | Action::React | Action::SteerOwnReply => {
             matches!(role, Role::Owner | Role::Moderator | Role::Member)
         }
-        Action::SteerAnyReply | Action::ManageMembers => {
+        Action::DeleteAnyMessage
+        | Action::ReadAnyEdits
+        | Action::Pin
+        | Action::SteerAnyReply
+        | Action::ManageMembers => {
             matches!(role, Role::Owner | Role::Moderator)
         }
         Action::ManageOwners | Action::EditRoom | Action::DeleteRoom => matches!(role, Role::Owner),

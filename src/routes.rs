@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -13,7 +13,8 @@ use crate::consumer::Consumers;
 use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
 use crate::http::{
-    assets, auth, chat, health, members, messages, metrics, openapi, reply_events, rooms, socket,
+    assets, auth, chat, health, members, message_changes, messages, metrics, openapi, reply_events,
+    rooms, socket,
 };
 use crate::limits;
 
@@ -59,7 +60,11 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/rooms/{slug}/members", get(members::list_members).post(members::set_member))
         .route("/api/rooms/{slug}/members/{user}", delete(members::remove_member))
         .route("/api/rooms/{slug}/messages", get(messages::list_messages).post(messages::create_message))
-        .route("/api/rooms/{slug}/messages/{seq}", get(messages::show_message))
+        .route("/api/rooms/{slug}/messages/{seq}", get(messages::show_message).patch(message_changes::edit_message).delete(message_changes::delete_message))
+        .route("/api/rooms/{slug}/messages/{seq}/edits", get(message_changes::list_edits))
+        .route("/api/rooms/{slug}/messages/{seq}/reactions/{emoji}", put(message_changes::add_reaction).delete(message_changes::remove_reaction))
+        .route("/api/rooms/{slug}/messages/{seq}/pin", put(message_changes::pin_message).delete(message_changes::unpin_message))
+        .route("/api/rooms/{slug}/pins", get(message_changes::list_pins))
         .route("/api/rooms/{slug}/replies/{seq}/stop", post(messages::stop_reply))
         .route("/api/rooms/{slug}/replies/{seq}/retry", post(messages::retry_reply))
 }

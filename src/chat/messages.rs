@@ -218,7 +218,7 @@ impl Chat {
                 ErrorCode::MessageNotFound => ErrorCode::ReplyNotFound.into(),
                 _ => refusal,
             })?;
-        if message.meta.reply.is_none() {
+        if message.meta.reply.is_none() || message.deleted_at.is_some() {
             return Err(ErrorCode::ReplyNotFound.into());
         }
         if message.state == crate::db::rows::MessageState::Queued {

@@ -1,12 +1,13 @@
 //! The rules of rooms and messages, over the writer, the feeds and the store: what the consumer and the HTTP handlers
 //! call. It knows no sockets and no HTTP.
 //!
-//! [`rooms`] and [`messages`] are the nouns; [`assistant`] runs replies; [`proofs`] and [`single_flight`] make many
+//! [`rooms`] and [`messages`] are the nouns, [`message_changes`] what is done to the latter; [`assistant`] runs replies; [`proofs`] and [`single_flight`] make many
 //! readers cost little; [`markdown`], [`mentions`] and [`prompt`] are pure.
 
 pub mod assistant;
 pub mod markdown;
 pub mod mentions;
+pub mod message_changes;
 pub mod messages;
 pub mod prompt;
 pub mod proofs;

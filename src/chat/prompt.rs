@@ -183,6 +183,7 @@ mod tests {
             created_at: chrono::DateTime::UNIX_EPOCH,
             edited_at: None,
             deleted_at: None,
+            marks: crate::db::marks::MessageMarks::default(),
         }
     }
 

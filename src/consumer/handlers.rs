@@ -7,8 +7,10 @@ use std::time::Duration;
 use super::Consumer;
 use super::connection::{Connection, InFlight};
 use super::join;
+use crate::chat::message_changes::Deed;
 use crate::chat::messages::Draft;
 use crate::db::changes::{Change, Outcome};
+use crate::db::marks::Mark;
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{ClientId, RoomRef};
 use crate::limits;
@@ -43,6 +45,35 @@ impl Consumer {
                 self.spawn(reference.as_deref(), &slug, |connection| async move {
                     read_history(&shared.chat, &connection, &history, reference_of.as_deref()).await
                 });
+            }
+            ClientFrame::Edit(edit) => {
+                let deed = Deed::Edit(edit.body, edit.if_version);
+                self.change_message((edit.room, edit.seq), deed, reference)
+                    .await;
+            }
+            ClientFrame::Delete(name) => {
+                self.change_message((name.room, name.seq), Deed::Delete, reference)
+                    .await;
+            }
+            ClientFrame::AddReaction(name) => {
+                let deed = Deed::Mark(Mark::Reaction(name.emoji));
+                self.change_message((name.room, name.seq), deed, reference)
+                    .await;
+            }
+            ClientFrame::RemoveReaction(name) => {
+                let deed = Deed::Unmark(Mark::Reaction(name.emoji));
+                self.change_message((name.room, name.seq), deed, reference)
+                    .await;
+            }
+            ClientFrame::Pin(name) => {
+                let deed = Deed::Mark(Mark::Pin);
+                self.change_message((name.room, name.seq), deed, reference)
+                    .await;
+            }
+            ClientFrame::Unpin(name) => {
+                let deed = Deed::Unmark(Mark::Pin);
+                self.change_message((name.room, name.seq), deed, reference)
+                    .await;
             }
             ClientFrame::Stop(name) => self.steer(name, Steer::Stop, reference).await,
             ClientFrame::Retry(name) => self.steer(name, Steer::Retry, reference).await,
@@ -140,7 +171,7 @@ impl Consumer {
 
     /// The room of a slug: known to this socket, or proved now. The client's next frames wait for it, which keeps
     /// their order.
-    async fn room(&self, slug: &str) -> Result<(RoomRef, Arc<SendOrder>), Refusal> {
+    pub(super) async fn room(&self, slug: &str) -> Result<(RoomRef, Arc<SendOrder>), Refusal> {
         if let Some(known) = self.connection.room(slug) {
             return Ok(known);
         }

@@ -60,7 +60,7 @@ pub(super) async fn join(
         let attach = attach(
             connection,
             &proof,
-            cursor,
+            (cursor, proof.view.head.version),
             Some(greeting(proof.clone(), start, reference)),
         );
         let Some(turn) = connection.turn_to_fill().await else {
@@ -162,7 +162,7 @@ fn greeting(proof: Proof, start: Start, reference: Option<&str>) -> Greeting {
 fn attach(
     connection: &Arc<Connection>,
     proof: &Proof,
-    cursor: Cursor,
+    (cursor, whole_until): (Cursor, Version),
     greeting: Option<Greeting>,
 ) -> Attach {
     Attach {
@@ -171,6 +171,7 @@ fn attach(
         user: proof.user,
         proof: proof.view.head.version,
         cursor,
+        whole_until,
         greeting,
     }
 }
@@ -187,6 +188,7 @@ async fn catch_up(
     number: u64,
 ) {
     let mut proof = proof.clone();
+    let mut whole_until = proof.view.head.version;
     loop {
         let page = match shared.chat.catch_up(room, cursor.version).await {
             Ok(page) => page,
@@ -199,6 +201,7 @@ async fn catch_up(
         if turn.is_none() || !connection.is_latest_join(&room.slug, number) {
             return;
         }
+        whole_until = whole_until.max(page.head.version);
         if page.head.epoch != cursor.epoch || cursor.version < page.head.floor {
             // History was replaced, or cut, under this reader: it comes back and is told by `reset`.
             connection.outbox.close(CloseCode::EpochChanged);
@@ -223,7 +226,10 @@ async fn catch_up(
         let attached = shared
             .chat
             .feeds
-            .attach(room, attach(connection, &proof, cursor, None))
+            .attach(
+                room,
+                attach(connection, &proof, (cursor, whole_until), None),
+            )
             .await;
         drop(turn);
         let attached = match attached {

@@ -9,6 +9,7 @@ pub mod connection;
 pub mod connections;
 pub mod handlers;
 pub mod join;
+mod message_changes;
 pub mod outbox;
 pub mod transport;
 
@@ -39,7 +40,7 @@ use outbox::WrittenOut;
 use transport::Transport;
 
 /// What `welcome` names beyond the core.
-const FEATURES: &[&str] = &["replies", "history"];
+const FEATURES: &[&str] = &["replies", "history", "edits", "reactions", "pins"];
 /// Frames of bad form in a row, about, before the socket is closed: one a second is forgiven.
 const BAD_FRAMES: Rate = Rate {
     per_second: 1.0,

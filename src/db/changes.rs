@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::marks::Mark;
 use super::rows::{Head, MessageState, ReplyMeta, ReplyRefused, StoredChange, UserRow, Visibility};
 use crate::error::Refusal;
 use crate::ids::{Attempt, BatchId, ClientId, InstanceId, RoomId, Seq, UserId, Version};
@@ -33,6 +34,33 @@ pub struct RoomChanges {
 pub enum Change {
     /// A new message.
     Post(NewPost),
+    /// A message's text changes. Versioned; its author's alone.
+    EditMessage(NewText),
+    /// A message goes: a tombstone stays, its text is nowhere any more. Versioned.
+    DeleteMessage {
+        /// Who does it.
+        actor: UserId,
+        /// Which message.
+        seq: Seq,
+    },
+    /// A member puts a mark onto a message. Versioned, unless it is there.
+    Mark {
+        /// Who does it.
+        actor: UserId,
+        /// Which message.
+        seq: Seq,
+        /// Which mark.
+        mark: Mark,
+    },
+    /// A mark is taken off: the actor's own reaction, or the pin. Versioned, unless it is not there.
+    Unmark {
+        /// Who does it.
+        actor: UserId,
+        /// Which message.
+        seq: Seq,
+        /// Which mark.
+        mark: Mark,
+    },
     /// `user` becomes a member with `role`, or gets another role. Versioned (`role`).
     SetMember {
         /// Who does it.
@@ -106,6 +134,21 @@ pub struct NewPost {
     pub prompt: Option<NewPrompt>,
     /// The sender was too fast: a repeat is still answered, anything new is refused (`rate_limited`).
     pub over_rate: bool,
+}
+
+/// A message's text as it is to be.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NewText {
+    /// Who edits.
+    pub actor: UserId,
+    /// Which message.
+    pub seq: Seq,
+    /// The text; checked as that of a post.
+    pub body: String,
+    /// Its sanitised HTML, when it is more than plain text.
+    pub html: Option<String>,
+    /// A version at which the message's text was what the editor saw; refused (`version_conflict`) when the text is another.
+    pub if_version: Option<Version>,
 }
 
 /// The part of a post that asks for a reply.

@@ -7,6 +7,7 @@
 //! but SQL is awaited while a connection is held.
 
 pub mod changes;
+pub mod marks;
 pub mod postgres;
 pub mod rows;
 pub mod sqlite;
@@ -17,8 +18,9 @@ use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
 use changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use rows::{
-    Changes, ClaimedReply, Credentials, ExpiredReply, Head, HistoryPage, Identity, LatestPage,
-    LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply, UserRow,
+    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
+    LatestPage, LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply,
+    UserRow,
 };
 
 /// The slug of the public room that every new database has.
@@ -261,6 +263,16 @@ pub trait Store: Send + Sync + 'static {
     /// `message_not_found`, or as every read.
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow>;
 
+    /// What a message said before each of its edits, the oldest first.
+    ///
+    /// # Errors
+    /// `forbidden` unless it is the user's own or the user [may read anybody's](crate::permissions::Action::ReadAnyEdits);
+    /// `message_not_found`, also of a deleted one.
+    async fn edits(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<Vec<EditRow>>;
+
+    /// The room's pinned messages, the latest pin first; at most [`crate::limits::PINS_PER_ROOM`].
+    async fn pins(&self, user: UserId, slug: &str) -> StoreResult<Vec<MessageRow>>;
+
     // --- writes
 
     /// Writes a batch: locks the heads, then judges and numbers each room's changes in order, and commits.
@@ -271,6 +283,10 @@ pub trait Store: Send + Sync + 'static {
     /// first seq and its own reply; then membership and role; then `over_rate`; then `reply_to`. A post that prompts
     /// inserts its reply (`queued`, the next seq and version) unless the room has
     /// [`crate::limits::REPLIES_PER_ROOM`] unsettled ones (`reply_refused`).
+    /// An edit, a deletion and a mark are judged in this order: membership; that the message is there and not deleted
+    /// (`message_not_found`; a deletion of what is deleted changes nothing); the right to it; that no reply is in the
+    /// way (`reply_running`); that it changes anything (otherwise no version is taken); `if_version`; the bounds
+    /// (`too_many`). A deletion takes the text wherever it is kept: former texts, marks, chunks.
     /// A deleted room refuses everything (`room_not_found`).
     /// A refused change takes no version and does not fail the others.
     ///

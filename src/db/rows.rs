@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::marks::MessageMarks;
 use crate::error::ErrorCode;
 use crate::ids::{Attempt, ChunkNumber, ClientId, Epoch, RoomId, Seq, SessionId, UserId, Version};
 use crate::permissions::Role;
@@ -263,12 +264,27 @@ pub struct MessageRow {
     pub reply_to: Option<Seq>,
     /// More about it.
     pub meta: MessageMeta,
+    /// What members put onto it.
+    pub marks: MessageMarks,
     /// When it was stored: the database's clock, never going back within a room.
     pub created_at: DateTime<Utc>,
     /// When its text last changed by hand.
     pub edited_at: Option<DateTime<Utc>>,
     /// When it was deleted; its text is empty then.
     pub deleted_at: Option<DateTime<Utc>>,
+}
+
+/// What a message said before one of its edits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EditRow {
+    /// The version of the edit that replaced it.
+    pub version: Version,
+    /// The text that was replaced.
+    pub body: String,
+    /// When that text was written.
+    pub written_at: DateTime<Utc>,
+    /// When it was replaced.
+    pub replaced_at: DateTime<Utc>,
 }
 
 /// A versioned change that is not a message.

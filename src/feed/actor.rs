@@ -17,7 +17,7 @@ use super::{Attach, Attached, Command, Shown};
 use crate::channel_layer::{Channel, ChannelLayer, GroupName, LayerEvent};
 use crate::db::rows::{Changes, RunningReply};
 use crate::db::{Store, StoreError};
-use crate::ids::{Cursor, RoomRef, Seq};
+use crate::ids::{Cursor, RoomRef, Seq, Version};
 use crate::limits;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Frame;
@@ -71,6 +71,8 @@ struct Running {
     replies_missing: bool,
     /// Until then what was saved of replies is read whether a piece is known to be missing or not.
     doubt_until: Instant,
+    /// A fill that was cut left out what changed again behind its end: up to here, messages are sent whole.
+    whole_until: Version,
     over: bool,
 }
 
@@ -139,6 +141,7 @@ impl Feed {
             next_reply_check: Instant::now() + REPLY_CHECK,
             replies_missing: false,
             doubt_until: Instant::now() + REPLY_DOUBT,
+            whole_until: start.version,
             over: false,
         };
         running.run().await;
@@ -274,6 +277,9 @@ impl Running {
             (false, Some(last)) => last.version(),
             (false, None) => after,
         };
+        if !changes.complete {
+            self.whole_until = self.whole_until.max(changes.head.version);
+        }
         let first_missing = changes
             .changes
             .partition_point(|change| change.version() <= after);
@@ -335,7 +341,9 @@ impl Running {
                 _ => continue,
             };
             let below = entry.version - 1;
-            self.subscribers.deliver_range(&range, sent, below).await;
+            self.subscribers
+                .deliver_range(&range, (sent, below), self.whole_until)
+                .await;
             sent = below.max(sent);
             let (room, version) = (&*self.feed.room.slug, entry.version);
             let last = Frame::encode(&ServerFrame::Removed {
@@ -345,7 +353,9 @@ impl Running {
             });
             self.subscribers.cut(version, user, &last);
         }
-        self.subscribers.deliver_range(&range, sent, range.to).await;
+        self.subscribers
+            .deliver_range(&range, (sent, range.to), self.whole_until)
+            .await;
         self.feed.shown.set(Cursor {
             epoch: range.epoch,
             version: range.to,

@@ -55,6 +55,10 @@ pub struct Attach {
     pub proof: Version,
     /// Where it stands.
     pub cursor: Cursor,
+    /// It may lack messages in the form they had before this version: a page that was cut leaves out what changed again
+    /// behind its end. Up to here it gets messages whole; no lower than any head that was read before the reader got its
+    /// cursor, so the proof's head or, with pages read since, theirs.
+    pub whole_until: Version,
     /// Sent before anything else; none when it was sent before.
     pub greeting: Option<Greeting>,
 }

@@ -35,7 +35,9 @@ impl Ring {
     }
 
     /// Adds the range just emitted. A tombstone in it cuts everything below: what was deleted is not replayed.
-    pub fn push(&mut self, range: ChangeRange) {
+    /// What is replayed is whole: who comes back may lack what a shorter frame builds on.
+    pub fn push(&mut self, mut range: ChangeRange) {
+        range.short = Vec::new();
         if let Some(tombstone) = range
             .entries
             .iter()

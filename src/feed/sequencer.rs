@@ -191,10 +191,12 @@ impl Sequencer {
         let start = entries
             .first()
             .map_or(range.frames.len(), |entry| entry.offset);
+        let short = range.short.into_iter();
         ChangeRange {
             epoch: range.epoch,
             from: above,
             to: range.to,
+            short: short.filter(|short| short.version > above).collect(),
             frames: range.frames.slice(start..),
             entries: entries
                 .iter()

@@ -24,6 +24,7 @@ struct Subscriber {
     user: UserId,
     proof: Version,
     cursor: Version,
+    whole_until: Version,
 }
 
 /// All of a room.
@@ -53,6 +54,7 @@ impl Subscribers {
             reader,
             user,
             proof,
+            whole_until,
             ..
         } = attach;
         self.all.push(Subscriber {
@@ -61,6 +63,7 @@ impl Subscribers {
             user,
             proof,
             cursor,
+            whole_until,
         });
         self.idle_since = None;
     }
@@ -70,14 +73,30 @@ impl Subscribers {
         self.retain(|subscriber| subscriber.connection != connection);
     }
 
-    /// Sends the frames of (from, to] to everyone that stands below `to`.
-    pub(super) async fn deliver_range(&mut self, range: &ChangeRange, from: Version, to: Version) {
+    /// Sends the frames of (from, to] to everyone that stands below `to`: the shorter ones to those who hold what they
+    /// build on, which nobody does up to `whole_until`.
+    pub(super) async fn deliver_range(
+        &mut self,
+        range: &ChangeRange,
+        (from, to): (Version, Version),
+        whole_until: Version,
+    ) {
         if to <= from {
             return;
         }
         let whole = range.frames_between(from, to);
-        self.in_turns(|subscriber| subscriber.take(range, &whole, from, to))
-            .await;
+        let short = match range.short.is_empty() || from < whole_until {
+            true => whole.clone(),
+            false => range.short_between(from, to),
+        };
+        self.in_turns(|subscriber| {
+            let run = match subscriber.whole_until <= from {
+                true => &short,
+                false => &whole,
+            };
+            subscriber.take(range, run, from, to)
+        })
+        .await;
     }
 
     /// Sends frames without a version to everyone.
@@ -147,12 +166,12 @@ impl Subscriber {
     }
 
     /// Takes what it lacks of (from, to]; false when it is gone.
-    fn take(&mut self, range: &ChangeRange, whole: &Frame, from: Version, to: Version) -> bool {
+    fn take(&mut self, range: &ChangeRange, run: &Frame, from: Version, to: Version) -> bool {
         if self.cursor >= to {
             return self.cursor != GONE;
         }
         let delivered = if self.cursor == from {
-            whole.is_empty() || self.reader.deliver(whole)
+            run.is_empty() || self.reader.deliver(run)
         } else if self.cursor > from {
             let part = range.frames_between(self.cursor, to);
             part.is_empty() || self.reader.deliver(&part)
@@ -175,10 +194,13 @@ mod tests {
     use super::*;
     use crate::db::rows::{LogKind, LogRow, StoredChange};
     use crate::ids::{Cursor, Epoch};
+    use crate::protocol::partial::PartialBody;
 
     #[derive(Default)]
     struct Recorder {
         versions: Mutex<Vec<i64>>,
+        /// Those of the frames that told only what changed.
+        partials: Mutex<Vec<i64>>,
         broken: AtomicBool,
     }
 
@@ -189,6 +211,10 @@ mod tests {
             }
             let versions = run.payloads().filter_map(|json| {
                 let frame: serde_json::Value = serde_json::from_slice(&json).unwrap();
+                if frame["partial"] == true {
+                    let mut partials = self.partials.lock().unwrap();
+                    partials.extend(frame["version"].as_i64());
+                }
                 frame["version"].as_i64()
             });
             self.versions.lock().unwrap().extend(versions);
@@ -215,6 +241,49 @@ mod tests {
         ChangeRange::encode("r", Epoch(1), from, to, &changes)
     }
 
+    fn reader(subscribers: &mut Subscribers, whole_until: Version) -> Arc<Recorder> {
+        let reader: Arc<Recorder> = Arc::default();
+        let cursor = Cursor {
+            epoch: Epoch(1),
+            version: 3,
+        };
+        let attach = Attach {
+            connection: ConnectionId::new(),
+            reader: Arc::clone(&reader) as Arc<dyn Reader>,
+            user: UserId::new(),
+            proof: 3,
+            cursor,
+            whole_until,
+            greeting: None,
+        };
+        subscribers.add(attach, 3);
+        reader
+    }
+
+    /// A page that was cut at 3 had been read at 5: what changed at 4 and 5 may build on what it left out.
+    #[tokio::test]
+    async fn what_changed_alone_is_told_only_to_those_who_hold_the_rest() {
+        let mut subscribers = Subscribers::new();
+        let (all, some) = (reader(&mut subscribers, 3), reader(&mut subscribers, 5));
+        let partial = |version| PartialBody {
+            seq: 1,
+            version,
+            reaction: None,
+            pinned: Some(None),
+        };
+        for (to, feed) in [(4, 0), (5, 0), (6, 6), (7, 6)] {
+            let from = to - 1;
+            let range = range(from, to).with_short("r", &[partial(to)]);
+            subscribers.deliver_range(&range, (from, to), feed).await;
+        }
+        let partials = |reader: &Recorder| reader.partials.lock().unwrap().clone();
+        assert_eq!(partials(&all), [4, 5, 7], "but for a fill that was cut");
+        assert_eq!(partials(&some), [7]);
+        for reader in [all, some] {
+            assert_eq!(*reader.versions.lock().unwrap(), [4, 5, 6, 7]);
+        }
+    }
+
     #[tokio::test]
     async fn readers_that_go_in_a_large_room_make_nobody_miss_anything() {
         let mut subscribers = Subscribers::new();
@@ -236,6 +305,7 @@ mod tests {
                 user,
                 proof: 0,
                 cursor,
+                whole_until: 0,
                 greeting: None,
             };
             subscribers.add(attach, version);
@@ -245,7 +315,7 @@ mod tests {
         }
         for from in [0, 3, 6] {
             subscribers
-                .deliver_range(&range(from, from + 3), from, from + 3)
+                .deliver_range(&range(from, from + 3), (from, from + 3), 0)
                 .await;
         }
         for (index, reader) in readers.iter().enumerate() {

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::error::{ErrorCode, Refusal};
+use crate::ids::Version;
 
 /// A refusal on its way to an HTTP client.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,6 +33,9 @@ pub struct ProblemBody {
     pub detail: Cow<'static, str>,
     /// When to try again, in milliseconds, where that is known.
     pub retry_after_ms: Option<u64>,
+    /// Of a `version_conflict`: the message's present version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
 }
 
 impl<T: Into<Refusal>> From<T> for Problem {
@@ -71,6 +75,7 @@ impl Problem {
             code: refusal.code.as_str(),
             detail: refusal.message,
             retry_after_ms: refusal.retry_after_ms,
+            version: refusal.version,
         };
         // Structs of strings and numbers always serialise.
         let json = serde_json::to_vec(&Extended { problem, members }).unwrap_or_default();

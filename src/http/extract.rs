@@ -1,5 +1,6 @@
 //! What handlers take from a request, each with a typed problem for every way it can be wrong: who asks ([`Caller`]), a
-//! JSON body ([`JsonBody`]), a query ([`QueryOf`]), and names in the path ([`RoomPath`], [`MessagePath`], [`MemberPath`]).
+//! JSON body ([`JsonBody`]), a query ([`QueryOf`]), and names in the path ([`RoomPath`], [`MessagePath`],
+//! [`ReactionPath`], [`MemberPath`]).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -164,15 +165,38 @@ impl<S: Send + Sync> FromRequestParts<S> for MessagePath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let [slug, seq] = path_parts(parts, state, ErrorCode::RoomNotFound).await?;
-        let slug = room_slug(slug)?;
-        match seq.parse::<Seq>() {
-            Ok(seq) if seq >= 1 => Ok(Self { slug, seq }),
-            _ => Err(Refusal::with_message(
-                ErrorCode::BadRequest,
-                "A message's place is a number, from 1.",
-            )
-            .into()),
-        }
+        message_path(slug, &seq)
+    }
+}
+
+fn message_path(slug: String, seq: &str) -> Result<MessagePath, Problem> {
+    let slug = room_slug(slug)?;
+    match seq.parse::<Seq>() {
+        Ok(seq) if seq >= 1 => Ok(MessagePath { slug, seq }),
+        _ => Err(Refusal::with_message(
+            ErrorCode::BadRequest,
+            "A message's place is a number, from 1.",
+        )
+        .into()),
+    }
+}
+
+/// `/rooms/{slug}/messages/{seq}/reactions/{emoji}`.
+#[derive(Clone, Debug)]
+pub struct ReactionPath {
+    /// Which message.
+    pub message: MessagePath,
+    /// Which reaction, as it was given.
+    pub emoji: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ReactionPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let [slug, seq, emoji] = path_parts(parts, state, ErrorCode::RoomNotFound).await?;
+        let message = message_path(slug, &seq)?;
+        Ok(Self { message, emoji })
     }
 }
 

@@ -10,6 +10,7 @@ pub mod error;
 pub mod extract;
 pub mod health;
 pub mod members;
+pub mod message_changes;
 pub mod messages;
 pub mod metrics;
 pub mod middleware;

@@ -5,7 +5,7 @@ use axum::Json;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToResponse};
 
-use super::{auth, chat, error, members, messages, reply_events, rooms};
+use super::{auth, chat, error, members, message_changes, messages, reply_events, rooms};
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.
 #[derive(ToResponse)]
@@ -39,6 +39,14 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         members::list_members,
         members::remove_member,
         members::set_member,
+        message_changes::add_reaction,
+        message_changes::delete_message,
+        message_changes::edit_message,
+        message_changes::list_edits,
+        message_changes::list_pins,
+        message_changes::pin_message,
+        message_changes::remove_reaction,
+        message_changes::unpin_message,
         messages::create_message,
         messages::list_messages,
         messages::retry_reply,

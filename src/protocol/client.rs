@@ -23,6 +23,18 @@ pub enum ClientFrame {
     Send(SendMessage),
     /// `message.history`.
     History(History),
+    /// `message.edit`.
+    Edit(EditMessage),
+    /// `message.delete`.
+    Delete(MessageName),
+    /// `reaction.add`.
+    AddReaction(ReactionName),
+    /// `reaction.remove`.
+    RemoveReaction(ReactionName),
+    /// `message.pin`.
+    Pin(MessageName),
+    /// `message.unpin`.
+    Unpin(MessageName),
     /// `reply.stop`.
     Stop(ReplyName),
     /// `reply.retry`.
@@ -72,6 +84,40 @@ pub struct SendMessage {
     /// The message it answers.
     #[serde(default)]
     pub reply_to: Option<Seq>,
+}
+
+/// `message.edit`.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct EditMessage {
+    /// The slug.
+    pub room: String,
+    /// The message.
+    pub seq: Seq,
+    /// Its text from now on.
+    pub body: String,
+    /// A version of the message that has the text the editor saw.
+    #[serde(default)]
+    pub if_version: Option<Version>,
+}
+
+/// A frame that names a message.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct MessageName {
+    /// The slug.
+    pub room: String,
+    /// The message.
+    pub seq: Seq,
+}
+
+/// A frame that names a reaction.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct ReactionName {
+    /// The slug.
+    pub room: String,
+    /// The message.
+    pub seq: Seq,
+    /// The reaction: an emoji.
+    pub emoji: String,
 }
 
 /// `message.history`.
@@ -175,6 +221,12 @@ fn parse_kind(kind: &str, text: &str) -> Result<ClientFrame, Refusal> {
         "room.leave" => ClientFrame::Leave(fields(text)?),
         "message.send" => ClientFrame::Send(fields(text)?),
         "message.history" => ClientFrame::History(fields(text)?),
+        "message.edit" => ClientFrame::Edit(fields(text)?),
+        "message.delete" => ClientFrame::Delete(fields(text)?),
+        "message.pin" => ClientFrame::Pin(fields(text)?),
+        "message.unpin" => ClientFrame::Unpin(fields(text)?),
+        "reaction.add" => ClientFrame::AddReaction(fields(text)?),
+        "reaction.remove" => ClientFrame::RemoveReaction(fields(text)?),
         "reply.stop" => ClientFrame::Stop(fields(text)?),
         "reply.retry" => ClientFrame::Retry(fields(text)?),
         "reply.continue" => ClientFrame::Continue(fields(text)?),
@@ -230,8 +282,32 @@ fn checked(frame: ClientFrame) -> Result<ClientFrame, Refusal> {
             bad("`before` is a seq, from 1.")
         }
         ClientFrame::Send(send) => check_body(&send.body).map(|()| frame),
+        ClientFrame::Edit(edit) => check_body(&edit.body).map(|()| frame),
+        ClientFrame::AddReaction(name) | ClientFrame::RemoveReaction(name) => {
+            check_emoji(&name.emoji).map(|()| frame)
+        }
         _ => Ok(frame),
     }
+}
+
+/// Whether a text may be a reaction: an emoji, or several, and no words. The digits, `#` and `*` of keycaps are allowed.
+///
+/// # Errors
+/// `bad_request`.
+pub fn check_emoji(emoji: &str) -> Result<(), Refusal> {
+    let is_drawn = |c: char| match c.is_ascii() {
+        true => c.is_ascii_digit() || c == '#' || c == '*',
+        false => !c.is_whitespace() && !c.is_control() && !c.is_alphabetic(),
+    };
+    let is_emoji =
+        emoji.len() <= limits::REACTION_BYTES && emoji.chars().all(is_drawn) && !emoji.is_ascii();
+    if is_emoji {
+        return Ok(());
+    }
+    Err(Refusal::with_message(
+        ErrorCode::BadRequest,
+        "`emoji` is an emoji of at most 48 bytes.",
+    ))
 }
 
 /// Whether a text may be a message: not blank, no NUL (Postgres cannot store one), within the limit.

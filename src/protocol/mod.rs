@@ -4,12 +4,14 @@
 //!
 //! - [`client`]: what a client may send, parsed strictly enough to answer a typed error.
 //! - [`server`]: what the server sends.
+//! - [`partial`]: of a marked message, what changed.
 //! - [`frame`]: a server frame as the bytes of one WebSocket text frame, encoded once for every reader.
 //! - [`publication`]: a range of a room's changes, or a piece of a reply, as instances pass it on.
 
 pub mod client;
 pub mod control;
 pub mod frame;
+pub mod partial;
 pub mod publication;
 pub mod server;
 

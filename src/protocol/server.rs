@@ -4,6 +4,8 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 
+use super::partial::{PartialBody, PinBody};
+use crate::db::marks::Reaction;
 use crate::db::rows::{
     LogKind, MessageKind, MessageRow, MessageState, ReplyMeta, ReplyState, RoomView, RunningReply,
     UserRow, Visibility,
@@ -52,6 +54,20 @@ pub enum ServerFrame<'a> {
         prev: Version,
         /// The message.
         message: MessageBody<'a>,
+    },
+    /// The same, to readers who hold the message as it was: what changed and nothing else.
+    #[serde(rename = "message")]
+    Partial {
+        /// The slug.
+        room: &'a str,
+        /// As in `message`.
+        version: Version,
+        /// As in `message`.
+        prev: Version,
+        /// Always true.
+        partial: bool,
+        /// What changed.
+        message: &'a PartialBody,
     },
     /// A versioned change that is not a message.
     #[serde(rename = "room.changed")]
@@ -156,6 +172,9 @@ pub enum ServerFrame<'a> {
         message: &'a str,
         /// When to try again, where that is known.
         retry_after_ms: Option<u64>,
+        /// Of a `version_conflict`: the message's present version.
+        #[serde(skip_serializing_if = "Option::is_none", rename = "version")]
+        present: Option<Version>,
     },
 }
 
@@ -175,6 +194,7 @@ impl<'a> ServerFrame<'a> {
             code: refusal.code,
             message: &refusal.message,
             retry_after_ms: refusal.retry_after_ms,
+            present: refusal.version,
         }
     }
 }
@@ -324,6 +344,12 @@ pub struct MessageBody<'a> {
     /// Of a reply only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply: Option<&'a ReplyMeta>,
+    /// What members put onto it, each kind with its count and the first 20 users.
+    #[serde(skip_serializing_if = "<[Reaction]>::is_empty")]
+    pub reactions: &'a [Reaction],
+    /// Whether it is pinned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<PinBody>,
     /// When it was stored.
     #[serde(serialize_with = "millis")]
     pub created_at: DateTime<Utc>,
@@ -357,6 +383,8 @@ impl<'a> From<&'a MessageRow> for MessageBody<'a> {
             state: row.state,
             reply_to: row.reply_to,
             reply: row.meta.reply.as_ref(),
+            reactions: &row.marks.reactions,
+            pinned: row.marks.pinned.map(PinBody::from),
             created_at: row.created_at,
             edited_at: row.edited_at,
             deleted_at: row.deleted_at,

@@ -17,15 +17,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::order::note_outcome;
 use super::outcome::{WhenLocked, settle};
+use super::publish::publication_of;
 use super::{Job, Shared, Waiting};
 use crate::channel_layer::GroupName;
 use crate::db::StoreError;
-use crate::db::changes::{Applied, Batch, Change, RoomApplied, RoomChanges, RoomDone};
+use crate::db::changes::{Applied, Batch, Change, RoomApplied, RoomChanges};
 use crate::db::rows::{MessageState, StoredChange};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{BatchId, RoomId, RoomRef};
 use crate::limits;
-use crate::protocol::publication::{ChangeRange, Publication};
 
 /// One room's part of a batch.
 struct RoomJobs {
@@ -430,7 +430,7 @@ fn finish(
                 continue;
             }
         };
-        let publication = publication_of(&room.room, &done, rerun_of.is_some());
+        let publication = publication_of(&room.room, &room.jobs, &done, rerun_of.is_some());
         if done.changes.iter().any(is_queued_reply) {
             shared.prompts.notify_one();
         }
@@ -449,32 +449,6 @@ fn finish(
         }
     }
     locked
-}
-
-/// What the room's feeds are told; nothing when nothing changed.
-fn publication_of(room: &RoomRef, done: &RoomDone, rerun: bool) -> Option<Publication> {
-    if rerun {
-        // The first run may have committed changes that this one did not see: feeds read.
-        return Some(Publication::Look);
-    }
-    if done.head.version == done.from {
-        return None;
-    }
-    metrics::counter!("salon_changes_total").increment(done.changes.len() as u64);
-    let range = ChangeRange::encode(
-        &room.slug,
-        done.head.epoch,
-        done.from,
-        done.head.version,
-        &done.changes,
-    );
-    // Escapes may grow a text sixfold; what the layer would not take is read from the database instead.
-    let fits = range.frames.len() + range.entries.len() * 40 < limits::LAYER_MESSAGE_BYTES;
-    Some(if fits {
-        Publication::Range(range)
-    } else {
-        Publication::Look
-    })
 }
 
 fn is_queued_reply(change: &StoredChange) -> bool {

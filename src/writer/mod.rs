@@ -10,6 +10,7 @@
 pub mod lane;
 pub mod order;
 mod outcome;
+mod publish;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -48,6 +49,9 @@ impl Job {
     fn weight(&self) -> usize {
         let text = match &self.change {
             Change::Post(post) => post.body.len() + post.html.as_ref().map_or(0, String::len),
+            Change::EditMessage(text) => {
+                text.body.len() + text.html.as_ref().map_or(0, String::len)
+            }
             Change::SettleReply(settlement) => {
                 settlement.body.len() + settlement.html.as_ref().map_or(0, String::len)
             }

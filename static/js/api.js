@@ -46,6 +46,15 @@ export class Api {
     return this.#call('DELETE', `/rooms/${encodeURIComponent(slug)}/members/${encodeURIComponent(user)}`);
   }
 
+  /** One message. @param {string} slug @param {number} seq */
+  message(slug, seq) { return this.#call('GET', `/rooms/${encodeURIComponent(slug)}/messages/${seq}`); }
+  /** What a message said before its edits, the oldest first. @param {string} slug @param {number} seq */
+  async edits(slug, seq) {
+    return (await this.#call('GET', `/rooms/${encodeURIComponent(slug)}/messages/${seq}/edits`)).edits;
+  }
+  /** The pinned messages, the latest pin first. @param {string} slug */
+  async pins(slug) { return (await this.#call('GET', `/rooms/${encodeURIComponent(slug)}/pins`)).messages; }
+
   async #call(method, path, body) {
     let response;
     let text;

@@ -152,6 +152,29 @@ export class Room extends Emitter {
     await this.#connection.request(frame);
   }
 
+  /**
+   * Gives a message of one's own another text.
+   * @param {number} seq @param {string} body @param {number} ifVersion the version whose text was edited
+   */
+  async edit(seq, body, ifVersion) {
+    await this.#connection.request({ type: 'message.edit', room: this.slug, seq, body, if_version: ifVersion });
+  }
+
+  /** Deletes a message. @param {number} seq */
+  async delete(seq) {
+    await this.#connection.request({ type: 'message.delete', room: this.slug, seq });
+  }
+
+  /** Reacts to a message, or takes that back. @param {number} seq @param {string} emoji @param {boolean} on */
+  async react(seq, emoji, on) {
+    await this.#connection.request({ type: on ? 'reaction.add' : 'reaction.remove', room: this.slug, seq, emoji });
+  }
+
+  /** Pins a message, or unpins it. @param {number} seq @param {boolean} on */
+  async pin(seq, on) {
+    await this.#connection.request({ type: on ? 'message.pin' : 'message.unpin', room: this.slug, seq });
+  }
+
   /** Forgets the oldest messages beyond `keep`. @param {number} keep */
   trim(keep) {
     this.#apply({ type: 'local.trim', keep });

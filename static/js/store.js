@@ -44,6 +44,7 @@
  * @property {{code: string, message: string} | null} error
  * @property {number | null} version of an ack, to know when the message itself must have come
  */
+import { applyPartial } from './marks.js';
 import { applyDelta, joinReplies, trackReply } from './replies.js';
 
 const IGNORED_WHILE_JOINING = new Set(['message', 'room.changed', 'reply.delta']);
@@ -162,7 +163,7 @@ function upsert(state, message, partial) {
   const held = state.messages[place]?.seq === message.seq ? state.messages[place] : null;
   if (held === null && (partial || message.seq < state.from)) return keep(state, message, partial);
   if (held !== null && message.version <= held.version) return state;
-  const whole = partial ? { ...held, ...message } : message;
+  const whole = partial ? applyPartial(held, message) : message;
   const messages = state.messages.slice();
   messages.splice(place, held === null ? 0 : 1, whole);
   return dropEchoed({ ...state, messages, replies: trackReply(state.replies, whole) }, whole);

@@ -25,6 +25,7 @@ mod joins;
 mod layer_loss;
 mod llm;
 mod markdown;
+mod message_changes;
 mod messages;
 mod operate_document;
 mod planted;

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::Utc;
+use salon::db::marks::Reaction;
 use salon::db::rows::{
     LogKind, MessageKind, MessageState, ReplyMeta, ReplyState, Usage, UserKind, UserRow, Visibility,
 };
 use salon::error::ErrorCode;
 use salon::ids::{ClientId, ConnectionId, Epoch, RoomId, UserId};
 use salon::permissions::Role;
+use salon::protocol::partial::PinBody;
 use salon::protocol::server::{
     Accepted, Joined, Limits, MessageBody, ReplyBody, RoomBody, ServerFrame,
 };
@@ -205,6 +207,19 @@ fn message<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> MessageBod
         state: MessageState::Complete,
         reply_to: full.then_some(1),
         reply: full.then_some(meta),
+        reactions: if full {
+            Vec::leak(vec![Reaction {
+                emoji: "👍".into(),
+                count: 1,
+                users: vec![user.id],
+            }])
+        } else {
+            &[]
+        },
+        pinned: full.then(|| PinBody {
+            at: Utc::now(),
+            by: user.id,
+        }),
         created_at: Utc::now(),
         edited_at: full.then(Utc::now),
         deleted_at: full.then(Utc::now),
@@ -313,6 +328,7 @@ fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<Serv
             code: ErrorCode::Busy,
             message: "",
             retry_after_ms: None,
+            present: full.then_some(1),
         },
     ]
 }
@@ -390,6 +406,11 @@ fn the_limits_are_those_of_the_program() {
         ("PAGE_MESSAGES", limits::PAGE_MESSAGES),
         ("PAGE_BYTES", count(limits::PAGE_BYTES)),
         ("HTML_BYTES", count(limits::HTML_BYTES)),
+        ("EDITS_PER_MESSAGE", limits::EDITS_PER_MESSAGE),
+        ("REACTION_KINDS", count(limits::REACTION_KINDS)),
+        ("REACTION_USERS", count(limits::REACTION_USERS)),
+        ("REACTION_BYTES", count(limits::REACTION_BYTES)),
+        ("PINS_PER_ROOM", limits::PINS_PER_ROOM),
         ("ROOMS_PER_JOIN", count(limits::ROOMS_PER_JOIN)),
         ("ROOMS_PER_SOCKET", count(limits::ROOMS_PER_SOCKET)),
         ("IN_FLIGHT_PER_SOCKET", count(limits::IN_FLIGHT_PER_SOCKET)),

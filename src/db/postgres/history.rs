@@ -2,20 +2,22 @@
 //! messages and right to read are of one moment. A page ends with the message that no longer fits, as a witness that
 //! there is more; it is dropped here.
 
+use chrono::{DateTime, Utc};
 use diesel::QueryableByName;
 use diesel::sql_types as sql;
 use uuid::Uuid;
 
 use super::pool::Pools;
 use super::records::{
-    HeadRecord, LogRecord, MessageRecord, head_columns, message_bytes, message_columns,
+    HeadRecord, LogRecord, MessageRecord, head_columns, message_bytes, message_columns, word,
 };
 use super::statement::statement;
-use crate::db::rows::{Changes, Head, HistoryPage, LatestPage, MessageRow, StoredChange};
+use crate::db::rows::{Changes, EditRow, Head, HistoryPage, LatestPage, MessageRow, StoredChange};
 use crate::db::{StoreError, StoreResult};
 use crate::error::ErrorCode;
 use crate::ids::{RoomId, Seq, UserId, Version};
 use crate::limits;
+use crate::permissions::{Action, Role, allows};
 
 statement!(
     /// Counters, for the head check.
@@ -35,7 +37,7 @@ statement!(
                   FROM messages m JOIN users u ON u.id = m.author_id \
                   WHERE m.room_id = $1 AND m.version > $2 ORDER BY m.version LIMIT $3 + 1) \
                  UNION ALL \
-                 (SELECT l.version, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+                 (SELECT l.version, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
                       NULL, NULL, l.version, l.kind, l.user_id, u.name, u.kind, l.role, l.data \
                   FROM room_log l LEFT JOIN users u ON u.id = l.user_id \
                   WHERE l.room_id = $1 AND l.version > $2 ORDER BY l.version LIMIT $3 + 1) \
@@ -85,6 +87,33 @@ statement!(
     /// Upwards from a message.
     HistoryAfter { user: Uuid, slug: String, after: i64, limit: i64, bytes: i64 } -> struct HistoryRecord,
     history!("m.seq > $3", "ASC")
+);
+statement!(
+    /// What is pinned, the latest pin first.
+    PinnedMessages { user: Uuid, slug: String } -> struct HistoryRecord,
+    concat!(
+        "SELECT own.role AS own_role, NULL::bigint AS running, page.* FROM rooms r \
+         LEFT JOIN memberships own ON own.room_id = r.id AND own.user_id = $1 \
+         LEFT JOIN LATERAL ( \
+             SELECT ", message_columns!(), ", p.version AS pin_version \
+             FROM message_pins p JOIN messages m ON m.room_id = p.room_id AND m.seq = p.seq \
+             JOIN users u ON u.id = m.author_id \
+             WHERE p.room_id = r.id AND own.role IS NOT NULL \
+         ) page ON true \
+         WHERE r.slug = $2 AND r.deleted_at IS NULL AND (own.role IS NOT NULL OR r.visibility = 'public') \
+         ORDER BY page.pin_version DESC"
+    )
+);
+statement!(
+    /// A message's former texts, each row with what tells whether they may be read.
+    ReadEdits { user: Uuid, slug: String, seq: i64 }
+        -> (Option<String>, Option<Uuid>, Option<i64>, Option<String>, Option<DateTime<Utc>>, Option<DateTime<Utc>>),
+    "SELECT own.role, m.author_id, e.version, e.body, e.written_at, e.replaced_at FROM rooms r \
+     LEFT JOIN memberships own ON own.room_id = r.id AND own.user_id = $1 \
+     LEFT JOIN messages m ON own.role IS NOT NULL AND m.room_id = r.id AND m.seq = $3 AND m.deleted_at IS NULL \
+     LEFT JOIN message_edits e ON e.room_id = m.room_id AND e.seq = m.seq \
+     WHERE r.slug = $2 AND r.deleted_at IS NULL AND (own.role IS NOT NULL OR r.visibility = 'public') \
+     ORDER BY e.version"
 );
 statement!(
     /// What a prompt is built from, newest first.
@@ -301,6 +330,50 @@ pub(super) async fn message(
         Some(message) if message.seq == seq => Ok(message),
         _ => refused(ErrorCode::MessageNotFound),
     }
+}
+
+pub(super) async fn pins(pools: &Pools, user: UserId, slug: &str) -> StoreResult<Vec<MessageRow>> {
+    let (user, slug) = (user.0, slug.to_owned());
+    let rows = pools.read(PinnedMessages { user, slug }).await?;
+    Ok(page(rows, limits::PINS_PER_ROOM)?.messages)
+}
+
+pub(super) async fn edits(
+    pools: &Pools,
+    user: UserId,
+    slug: &str,
+    seq: Seq,
+) -> StoreResult<Vec<EditRow>> {
+    let (reader, slug) = (user.0, slug.to_owned());
+    let rows = pools
+        .read(ReadEdits {
+            user: reader,
+            slug,
+            seq,
+        })
+        .await?;
+    let Some((role, author, ..)) = rows.first() else {
+        return refused(ErrorCode::RoomNotFound);
+    };
+    let Some(role) = role else {
+        return refused(ErrorCode::NotAMember);
+    };
+    let Some(author) = author else {
+        return refused(ErrorCode::MessageNotFound);
+    };
+    let role = word(role, Role::from_name)?;
+    if UserId(*author) != user && !allows(role, Action::ReadAnyEdits) {
+        return refused(ErrorCode::Forbidden);
+    }
+    let edit = |(_, _, version, body, written_at, replaced_at)| {
+        Some(EditRow {
+            version: version?,
+            body: body?,
+            written_at: written_at?,
+            replaced_at: replaced_at?,
+        })
+    };
+    Ok(rows.into_iter().filter_map(edit).collect())
 }
 
 pub(super) async fn context(

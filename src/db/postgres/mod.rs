@@ -31,8 +31,9 @@ pub use pool::PostgresSettings;
 
 use super::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use super::rows::{
-    Changes, ClaimedReply, Credentials, ExpiredReply, Head, HistoryPage, Identity, LatestPage,
-    LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply, UserRow,
+    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
+    LatestPage, LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply,
+    UserRow,
 };
 use super::{SignedIn, Store, StoreResult, Swept, uncancelled};
 use crate::error::Refusal;
@@ -241,6 +242,16 @@ impl Store for PostgresStore {
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
         let slug = slug.to_owned();
         run!(self, |pools| history::message(pools, user, &slug, seq))
+    }
+
+    async fn edits(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<Vec<EditRow>> {
+        let slug = slug.to_owned();
+        run!(self, |pools| history::edits(pools, user, &slug, seq))
+    }
+
+    async fn pins(&self, user: UserId, slug: &str) -> StoreResult<Vec<MessageRow>> {
+        let slug = slug.to_owned();
+        run!(self, |pools| history::pins(pools, user, &slug))
     }
 
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {

@@ -5,6 +5,7 @@ use diesel::QueryableByName;
 use diesel::sql_types as sql;
 use uuid::Uuid;
 
+use crate::db::marks::MessageMarks;
 use crate::db::rows::{
     Head, LogKind, LogRow, MessageKind, MessageMeta, MessageRow, MessageState, RoomRow, RoomView,
     StoredChange, UserKind, UserRow, Visibility,
@@ -37,13 +38,14 @@ pub(super) fn user_row(id: Uuid, name: String, kind: &str) -> StoreResult<UserRo
 macro_rules! message_columns {
     () => {
         "m.seq, m.version, m.author_id, u.name AS author_name, u.kind AS author_kind, m.client_id, m.kind, \
-         m.state, m.body, m.html, m.reply_to, m.meta, m.created_at, m.edited_at, m.deleted_at"
+         m.state, m.body, m.html, m.reply_to, m.meta, m.created_at, m.edited_at, m.deleted_at, \
+         m.marks"
     };
 }
 /// How many bytes of a page a message takes.
 macro_rules! message_bytes {
     () => {
-        "(octet_length(m.body) + coalesce(octet_length(m.html), 0))"
+        "(octet_length(m.body) + coalesce(octet_length(m.html), 0) + coalesce(octet_length(m.marks::text), 0))"
     };
 }
 pub(super) use {message_bytes, message_columns};
@@ -81,6 +83,8 @@ pub(super) struct MessageRecord {
     edited_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = sql::Nullable<sql::Timestamptz>)]
     deleted_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = sql::Nullable<sql::Jsonb>)]
+    marks: Option<serde_json::Value>,
 }
 
 impl MessageRecord {
@@ -107,11 +111,18 @@ impl MessageRecord {
             html: self.html,
             reply_to: self.reply_to,
             meta,
+            marks: self.marks.map(marks_of).transpose()?.unwrap_or_default(),
             created_at: self.created_at.ok_or_else(missing)?,
             edited_at: self.edited_at,
             deleted_at: self.deleted_at,
         }))
     }
+}
+
+/// `messages.marks`, where there is something in it.
+fn marks_of(stored: serde_json::Value) -> StoreResult<MessageMarks> {
+    serde_json::from_value(stored)
+        .map_err(|error| StoreError::Broken(format!("messages.marks: {error}")))
 }
 
 /// The columns of a [`HeadRecord`], from `room_heads h`.

@@ -9,8 +9,9 @@ use super::{
 };
 use crate::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use crate::db::rows::{
-    Changes, ClaimedReply, Credentials, ExpiredReply, Head, HistoryPage, Identity, LatestPage,
-    LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply, UserRow,
+    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
+    LatestPage, LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply,
+    UserRow,
 };
 use crate::db::{SignedIn, Store, StoreResult, Swept};
 use crate::error::{ErrorCode, Refusal};
@@ -198,6 +199,18 @@ impl Store for SqliteStore {
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
         let slug = slug.to_owned();
         self.read(move |conn| history::message(conn, user, &slug, seq))
+            .await
+    }
+
+    async fn edits(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<Vec<EditRow>> {
+        let slug = slug.to_owned();
+        self.read(move |conn| history::edits(conn, user, &slug, seq))
+            .await
+    }
+
+    async fn pins(&self, user: UserId, slug: &str) -> StoreResult<Vec<MessageRow>> {
+        let slug = slug.to_owned();
+        self.read(move |conn| history::pins(conn, user, &slug))
             .await
     }
 

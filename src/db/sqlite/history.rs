@@ -4,16 +4,20 @@
 use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 
-use super::columns::StoredId;
+use super::columns::{Micros, StoredId, time};
 use super::failure::Work;
 use super::messages::{self, StoredMessage, of_room, page_bytes, take_messages};
 use super::rooms;
 use super::schema::messages as columns;
 use super::schema::rooms as room_columns;
-use crate::db::rows::{Changes, HistoryPage, LatestPage, LogRow, MessageRow, StoredChange};
+use super::schema::{message_edits, message_pins};
+use crate::db::rows::{
+    Changes, EditRow, HistoryPage, LatestPage, LogRow, MessageRow, StoredChange,
+};
 use crate::error::ErrorCode;
 use crate::ids::{RoomId, Seq, UserId, Version};
 use crate::limits::PAGE_BYTES;
+use crate::permissions::{Action, allows};
 
 /// Every change above `after`, and the head. A deleted room still tells that it was deleted.
 pub(super) fn changes_after(
@@ -128,6 +132,58 @@ pub(super) fn message(
 ) -> Work<MessageRow> {
     let (view, _) = rooms::of_member(conn, user, slug)?;
     Ok(messages::one(conn, view.room.id, seq)?.ok_or(ErrorCode::MessageNotFound)?)
+}
+
+/// The former texts of a message, for its author and those who keep order.
+pub(super) fn edits(
+    conn: &mut SqliteConnection,
+    user: UserId,
+    slug: &str,
+    seq: Seq,
+) -> Work<Vec<EditRow>> {
+    let (view, role) = rooms::of_member(conn, user, slug)?;
+    let message = messages::one(conn, view.room.id, seq)?
+        .filter(|message| message.deleted_at.is_none())
+        .ok_or(ErrorCode::MessageNotFound)?;
+    if message.author.id != user && !allows(role, Action::ReadAnyEdits) {
+        return Err(ErrorCode::Forbidden.into());
+    }
+    let rows = message_edits::table
+        .filter(message_edits::room_id.eq(StoredId(view.room.id.0)))
+        .filter(message_edits::seq.eq(seq))
+        .order(message_edits::version)
+        .select((
+            message_edits::version,
+            message_edits::body,
+            message_edits::written_at,
+            message_edits::replaced_at,
+        ))
+        .load::<(Version, String, Micros, Micros)>(conn)?;
+    rows.into_iter()
+        .map(|(version, body, written_at, replaced_at)| {
+            Ok(EditRow {
+                version,
+                body,
+                written_at: time(written_at)?,
+                replaced_at: time(replaced_at)?,
+            })
+        })
+        .collect()
+}
+
+/// What is pinned in a member's room, the latest pin first.
+pub(super) fn pins(conn: &mut SqliteConnection, user: UserId, slug: &str) -> Work<Vec<MessageRow>> {
+    let (view, _) = rooms::of_member(conn, user, slug)?;
+    let pinned = message_pins::table
+        .filter(message_pins::room_id.eq(StoredId(view.room.id.0)))
+        .order(message_pins::version.desc())
+        .select(message_pins::seq)
+        .load::<Seq>(conn)?;
+    let mut rows = Vec::with_capacity(pinned.len());
+    for seq in pinned {
+        rows.extend(messages::one(conn, view.room.id, seq)?);
+    }
+    Ok(rows)
 }
 
 fn downwards(

@@ -7,12 +7,13 @@ use super::accounts::{UserColumns, user_row};
 use super::columns::{Micros, StoredId, named, time};
 use super::failure::Work;
 use super::schema::{messages, room_log, users};
+use crate::db::marks::MessageMarks;
 use crate::db::rows::{LogKind, LogRow, MessageKind, MessageRow, MessageState};
 use crate::ids::{ClientId, RoomId, Seq, Version};
 use crate::limits::CONTEXT_BYTES;
 use crate::permissions::Role;
 
-/// A message as loaded: fifteen columns in the order of [`message_columns`].
+/// A message as loaded: columns in the order of [`message_columns`].
 #[derive(Queryable)]
 pub(super) struct StoredMessage {
     seq: Seq,
@@ -27,6 +28,7 @@ pub(super) struct StoredMessage {
     created_at: Micros,
     edited_at: Option<Micros>,
     deleted_at: Option<Micros>,
+    marks: Option<String>,
     author: UserColumns,
 }
 
@@ -46,6 +48,7 @@ pub(super) fn message_columns() -> _ {
         messages::created_at,
         messages::edited_at,
         messages::deleted_at,
+        messages::marks,
         (users::id, users::name, users::kind),
     )
 }
@@ -73,6 +76,10 @@ pub(super) fn message_row(stored: StoredMessage) -> Work<MessageRow> {
         html: stored.html,
         reply_to: stored.reply_to,
         meta: serde_json::from_str(&stored.meta)?,
+        marks: match &stored.marks {
+            Some(marks) => serde_json::from_str(marks)?,
+            None => MessageMarks::default(),
+        },
         created_at: time(stored.created_at)?,
         edited_at: stored.edited_at.map(time).transpose()?,
         deleted_at: stored.deleted_at.map(time).transpose()?,
@@ -91,7 +98,7 @@ pub(super) fn one(conn: &mut SqliteConnection, room: RoomId, seq: Seq) -> Work<O
 
 /// The text of a message that counts against the bounds of a page.
 pub(super) fn page_bytes(message: &MessageRow) -> usize {
-    message.body.len() + message.html.as_ref().map_or(0, String::len)
+    message.body.len() + message.html.as_ref().map_or(0, String::len) + message.marks.bytes()
 }
 
 /// What was read of a list that is bounded by rows and by text.

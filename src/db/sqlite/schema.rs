@@ -84,6 +84,36 @@ diesel::table! {
         created_at -> BigInt,
         edited_at -> Nullable<BigInt>,
         deleted_at -> Nullable<BigInt>,
+        marks -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    message_edits (room_id, seq, version) {
+        room_id -> Binary,
+        seq -> BigInt,
+        version -> BigInt,
+        body -> Text,
+        written_at -> BigInt,
+        replaced_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    message_reactions (room_id, seq, emoji, user_id) {
+        room_id -> Binary,
+        seq -> BigInt,
+        emoji -> Text,
+        user_id -> Binary,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    message_pins (room_id, seq) {
+        room_id -> Binary,
+        seq -> BigInt,
+        version -> BigInt,
     }
 }
 
@@ -153,6 +183,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     memberships,
     room_heads,
     messages,
+    message_edits,
+    message_reactions,
+    message_pins,
     room_log,
     replies,
     reply_chunks,

@@ -239,6 +239,8 @@ impl Follow {
                 epoch: proof.view.head.epoch,
                 version: proof.view.head.version,
             },
+            // It takes a message for what it is from then on.
+            whole_until: Version::MAX,
             greeting: Some(text_so_far(slug.clone(), *seq)),
         };
         // Anything else than Done means that the room moved on meanwhile: prove and look again.
@@ -349,6 +351,7 @@ pub async fn hold_feed(chat: &Chat, reader: UserId, view: &RoomView) -> Option<A
             epoch: view.head.epoch,
             version: view.head.version,
         },
+        whole_until: Version::MAX,
         greeting: None,
     };
     chat.feeds.attach(&room, attach).await.ok()?;

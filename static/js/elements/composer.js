@@ -2,10 +2,11 @@
  * `<salon-composer>`: where one writes. It is never disabled; its one button sends, and stops one's own running
  * reply while there is nothing to send.
  */
-import { h, icon } from '../dom.js';
+import { h, icon, iconButton } from '../dom.js';
 import { myRunningReply } from '../items.js';
 import { MentionMenu } from './mention-menu.js';
 import { showNote } from './banner.js';
+import { excerpt } from './quote.js';
 
 /** The counter appears when less than this part of the limit is left. */
 const COUNTER_FROM = 0.8;
@@ -16,6 +17,8 @@ class SalonComposer extends HTMLElement {
   #room;
   #messages;
   #running = null;
+  /** What is written is to answer this message, or to be its text: `{kind: 'reply' | 'edit', message}`. */
+  #target = null;
   #menu;
   #touch = matchMedia('(hover: none) and (pointer: coarse)');
 
@@ -33,9 +36,12 @@ class SalonComposer extends HTMLElement {
     this.button = h('button.send', { id: 'composer-send', type: 'button', onclick: () => this.#pressed() });
     this.counter = h('span.counter', { 'aria-live': 'polite', hidden: true });
     const box = h('div.box', {}, this.input, this.counter, this.button);
-    this.append(box, h('p.keys', { text: this.#touch.matches ? '' : 'Enter sends · Shift + Enter for a new line' }));
+    this.about = h('div.about', { hidden: true });
+    this.append(this.about, box, h('p.keys', { text: this.#touch.matches ? '' : 'Enter sends · Shift + Enter for a new line' }));
     this.#menu = new MentionMenu(this.input, box, () => this.#members());
     messages.addEventListener('salon-suggest', (event) => this.#put(event.detail.text));
+    messages.addEventListener('salon-reply', ({ detail }) => this.#aim('reply', detail.message));
+    messages.addEventListener('salon-edit', ({ detail }) => this.#aim('edit', detail.message));
     this.input.value = context.memory.draft(room.slug);
     this.#edited();
     if (matchMedia('(hover: hover)').matches) this.input.focus({ preventScroll: true });
@@ -47,6 +53,33 @@ class SalonComposer extends HTMLElement {
     const reads = state.room?.role === 'reader';
     this.hidden = reads;
     this.#showMode();
+  }
+
+  /** What is written from now on is for that message. */
+  #aim(kind, message) {
+    this.#target = { kind, message };
+    const label = kind === 'edit' ? 'Editing' : `Replying to ${message.author.name}`;
+    this.about.replaceChildren(h('strong', { text: label }), h('span', { text: excerpt(message.body) }),
+      iconButton('close', kind === 'edit' ? 'Stop editing' : 'Do not reply', () => this.#unaim()));
+    this.about.hidden = false;
+    if (kind === 'edit') this.#put(message.body);
+    else this.input.focus();
+  }
+
+  #unaim() {
+    if (this.#target?.kind === 'edit') this.input.value = '';
+    this.#target = null;
+    this.about.hidden = true;
+    this.#edited();
+    this.input.focus();
+  }
+
+  /** ↑ in an empty box: the last message of one's own. */
+  #editLast() {
+    const { state } = this.#room;
+    const own = ({ author, kind, deleted_at: deletedAt }) => author.id === state.me && kind === 'user' && !deletedAt;
+    const last = state.messages.findLast(own);
+    if (last !== undefined) this.#aim('edit', last);
   }
 
   #put(text) {
@@ -93,6 +126,16 @@ class SalonComposer extends HTMLElement {
   #key(event) {
     if (event.isComposing || event.keyCode === 229) return;
     if (this.#menu.key(event)) return;
+    if (event.key === 'Escape' && this.#target !== null) {
+      event.preventDefault();
+      this.#unaim();
+      return;
+    }
+    if (event.key === 'ArrowUp' && this.input.value === '' && this.#target === null) {
+      event.preventDefault();
+      this.#editLast();
+      return;
+    }
     if (event.key === 'Enter' && !event.shiftKey && !event.altKey && (!this.#touch.matches || event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       this.#send();
@@ -108,11 +151,29 @@ class SalonComposer extends HTMLElement {
   #send() {
     const body = this.input.value.trim();
     if (body === '' || this.tooLong) return;
+    const text = body.replaceAll('\0', '');
+    const target = this.#target;
+    if (target?.kind === 'edit') {
+      this.#edit(target.message, text);
+      return;
+    }
+    this.#target = null;
+    this.about.hidden = true;
     this.input.value = '';
     this.#edited();
-    this.#room.send(body.replaceAll('\0', ''));
+    this.#room.send(text, { replyTo: target?.message.seq ?? null });
     // In the same frame: the words are in the column before the box is seen empty.
     this.#messages.sent();
+  }
+
+  /** A refusal leaves what was written. */
+  async #edit(message, text) {
+    try {
+      await this.#room.edit(message.seq, text, message.version);
+      if (this.#target?.message === message) this.#unaim();
+    } catch (refusal) {
+      showNote(refusal.code === 'disconnected' ? 'There is no connection at the moment. Try again when it is back.' : refusal.message);
+    }
   }
 
   async #stop() {

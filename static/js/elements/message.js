@@ -5,16 +5,21 @@
 import { h, icon } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { replyFailure } from '../errors.js';
-import { GrowingBody, copyButton, renderPlain, renderSettled } from '../render.js';
+import { GrowingBody, renderPlain, renderSettled } from '../render.js';
 import { isRunning } from '../replies.js';
 import { clockTime, fullTime } from '../time.js';
+import { messageAt } from '../store.js';
 import { showNote } from './banner.js';
+import { openEditsDialog } from './message-dialogs.js';
+import { reactionChips, reactionChoice, rights, toolButtons } from './message-tools.js';
+import { quoteOf } from './quote.js';
 
 /** Waiting becomes worth a number after this. */
 const ELAPSED_AFTER_S = 3;
 
 class SalonMessage extends HTMLElement {
   #room;
+  #context;
   #item;
   #drawn = {};
   #growing = null;
@@ -26,20 +31,24 @@ class SalonMessage extends HTMLElement {
     this.#ticker = null;
   }
 
-  /** @param {import('../items.js').Item} item @param {import('../room.js').Room} room */
-  update(item, room) {
+  /** @param {import('../items.js').Item} item @param {import('../room.js').Room} room @param {object} context */
+  update(item, room, context) {
     this.#room = room;
+    this.#context = context;
     this.#item = item;
     if (this.body === undefined) this.#build();
     const { message, entry } = item;
     const own = item.type === 'outgoing' || item.mine;
-    const classes = ['message', own ? 'own' : message.kind === 'assistant' ? 'assistant' : 'other', item.grouped && 'grouped'];
+    const classes = ['message', own ? 'own' : message.kind === 'assistant' ? 'assistant' : 'other', item.grouped && 'grouped',
+      ...['opened', 'led-to'].filter((name) => this.classList.contains(name))];
     this.className = classes.filter(Boolean).join(' ');
     this.dataset.state = item.type === 'outgoing' ? entry.state : this.#stateOf(item);
     if (message !== undefined) this.dataset.seq = message.seq;
     this.#drawHead(item);
+    this.#drawQuote(item);
     this.#drawBody(item);
     this.#drawFoot(item);
+    this.#drawMarks(item);
   }
 
   /** `queued` on the wire covers waiting and being written; readers see the difference. */
@@ -55,15 +64,21 @@ class SalonMessage extends HTMLElement {
     this.picture = h('div.picture');
     this.head = h('div.head');
     this.body = h('div.body.markdown', { dir: 'auto' });
+    this.quote = h('div.quoted');
+    this.marks = h('div.marks');
     this.foot = h('div.foot');
     this.tools = h('div.tools');
-    this.append(this.picture, h('div.content', {}, this.head, this.body, h('div.under', {}, this.foot, this.tools)));
+    // A finger does not hover: a tap on the words shows what can be done.
+    this.body.addEventListener('click', ({ target }) => {
+      if (matchMedia('(hover: none)').matches && target.closest('a, button') === null) this.classList.toggle('opened');
+    });
+    this.append(this.picture, h('div.content', {}, this.head, this.quote, this.body, this.marks, h('div.under', {}, this.foot, this.tools)));
   }
 
   #drawHead({ type, message, entry, grouped }) {
     const at = type === 'outgoing' ? entry.at : Date.parse(message.created_at);
     const author = message?.author;
-    const key = `${author?.id} ${author?.name} ${at} ${grouped} ${message?.edited_at} ${message?.reply?.model}`;
+    const key = `${author?.id} ${author?.name} ${at} ${grouped} ${message?.reply?.model}`;
     if (this.#drawn.head === key) return;
     this.#drawn.head = key;
     const time = h('time', { datetime: new Date(at).toISOString(), title: fullTime(at), text: clockTime(at) });
@@ -72,7 +87,6 @@ class SalonMessage extends HTMLElement {
       author && h('span.author', { text: author.name }),
       message?.reply?.model && h('span.model', { text: message.reply.model }),
       time,
-      message?.edited_at && h('span.edited', { text: 'edited' }),
     ].filter(Boolean));
     this.setAttribute('aria-label', `${author?.name ?? 'You'}, ${clockTime(at)}`);
   }
@@ -90,6 +104,36 @@ class SalonMessage extends HTMLElement {
       const key = message.html === undefined && message.kind === 'user' ? `plain ${message.body}` : `version ${message.version}`;
       this.#drawOnce(key, () => renderSettled(this.body, message));
     }
+  }
+
+  /** The message that a person's message answers; a reply stands right below its prompt. */
+  #drawQuote({ message, entry }) {
+    const seq = (message?.kind === 'user' && !message.deleted_at ? message.reply_to : entry?.replyTo) ?? null;
+    const key = seq === null ? '' : `${seq} ${messageAt(this.#room.state, seq)?.version}`;
+    if ((this.#drawn.quote ?? '') === key) return;
+    this.#drawn.quote = key;
+    const jump = () => this.#tell('salon-jump', { seq });
+    this.quote.replaceChildren(...(seq === null ? [] : [quoteOf(this.#room, this.#context.salon.api, seq, jump)]));
+  }
+
+  /** Reactions, the pin, and that it was edited. */
+  #drawMarks({ message, mine }) {
+    const role = this.#room.state.room?.role;
+    const key = message === undefined || message.deleted_at ? '' : `${message.version} ${role} ${mine}`;
+    if ((this.#drawn.marks ?? '') === key) return;
+    this.#drawn.marks = key;
+    if (key === '') return void this.marks.replaceChildren();
+    const { state } = this.#room;
+    const may = rights(message, mine, role);
+    const names = new Map(state.messages.map(({ author }) => [author.id, author.name]));
+    const chips = reactionChips(message, { me: state.me, names, reacts: may.reacts }, (emoji, on) => this.#react(emoji, on));
+    this.marks.replaceChildren(...[
+      ...chips,
+      message.pinned && h('span.note', {}, icon('pin'), 'Pinned'),
+      message.edited_at && (may.readsEdits
+        ? h('button.note', { type: 'button', text: '(edited)', title: 'What it said before', onclick: () => openEditsDialog(this.#context.salon.api, state.slug, message) })
+        : h('span.note', { text: '(edited)', title: fullTime(Date.parse(message.edited_at)) })),
+    ].filter(Boolean));
   }
 
   #drawOnce(key, draw) {
@@ -111,15 +155,16 @@ class SalonMessage extends HTMLElement {
   #drawFoot(item) {
     const { state } = this.dataset;
     const { ahead, entry, message } = item;
-    const key = `${state} ${ahead} ${entry?.error?.code} ${message?.version} ${this.#maySteer()}`;
+    const role = this.#room.state.room?.role;
+    const key = `${state} ${ahead} ${entry?.error?.code} ${message?.version} ${role} ${this.#maySteer()}`;
     if (this.#drawn.foot === key) return;
     this.#drawn.foot = key;
     clearInterval(this.#ticker);
     this.#ticker = null;
     if (state !== 'queued') this.#waitingSince = null;
     this.foot.replaceChildren(...(FEET[state]?.call(this, item) ?? []).filter(Boolean));
-    const settled = message !== undefined && ['complete', 'stopped', 'failed', 'interrupted'].includes(state) && message.body !== '';
-    this.tools.replaceChildren(...(settled ? [copyButton(() => this.#item.message.body, 'Copy message')] : []));
+    const settled = message !== undefined && ['complete', 'stopped', 'failed', 'interrupted'].includes(state);
+    this.tools.replaceChildren(...(settled ? toolButtons(message, rights(message, item.mine, role), (deed) => this.#do(deed)) : []));
   }
 
   /** Stop and Retry: whose prompt it was, and those who keep order. */
@@ -161,6 +206,37 @@ class SalonMessage extends HTMLElement {
     this.#ticker = setInterval(tick, 1_000);
     const label = ahead > 0 ? `Queued, ${ahead} ahead` : 'Thinking';
     return h('span.waiting', {}, h('span.dots', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i')), h('span', { text: label }), seconds);
+  }
+
+  #tell(event, detail) {
+    this.dispatchEvent(new CustomEvent(event, { bubbles: true, detail }));
+  }
+
+  /** One of the tools was pressed. */
+  #do(deed) {
+    const { message } = this.#item;
+    switch (deed) {
+      case 'reply': return this.#tell('salon-reply', { message });
+      case 'edit': return this.#tell('salon-edit', { message });
+      case 'pin': return this.#ask(this.#room.pin(message.seq, message.pinned === undefined));
+      case 'delete': return confirm('Delete this message for everyone?') && this.#ask(this.#room.delete(message.seq));
+      default: {
+        const choice = reactionChoice((emoji) => this.#react(emoji, true));
+        this.marks.append(choice);
+        choice.querySelector('button').focus();
+        return undefined;
+      }
+    }
+  }
+
+  #react(emoji, on) {
+    this.#ask(this.#room.react(this.#item.message.seq, emoji, on));
+  }
+
+  /** Shows where one was led to. */
+  flash() {
+    this.classList.remove('led-to');
+    requestAnimationFrame(() => this.classList.add('led-to'));
   }
 
   async #ask(promise) {

@@ -14,6 +14,8 @@ export const SHOWN_MAX = 400;
 const TRIM_TO = 300;
 /** Messages that come into sight at once. */
 const STEP = 60;
+/** Pages of history read to find a message that one is led to. */
+const JUMP_PAGES = 20;
 /** So near to an edge more is shown. */
 const EDGE_PX = 800;
 
@@ -43,6 +45,7 @@ class SalonMessages extends HTMLElement {
     // The button lies over the column; the wheel goes on scrolling there.
     this.jump.addEventListener('wheel', ({ deltaY }) => this.scroller.scrollBy(0, deltaY), { passive: true });
     this.append(this.scroller, this.jump);
+    this.addEventListener('salon-jump', ({ detail }) => this.jumpTo(detail.seq));
     this.#keeper = new ScrollKeeper(this.scroller, this.column, () => this.#scrolled());
     this.visible = () => !document.hidden && this.#keeper.following && this.#markRead();
     document.addEventListener('visibilitychange', this.visible);
@@ -79,6 +82,28 @@ class SalonMessages extends HTMLElement {
     this.#keeper.following = true;
     this.update(this.#room.state);
     this.#keeper.toEnd();
+    this.#showJump();
+  }
+
+  /**
+   * Leads to a message; earlier pages are read until it is there.
+   * @param {number} seq
+   */
+  async jumpTo(seq) {
+    const room = this.#room;
+    for (let page = 0; page < JUMP_PAGES && seq < room.state.from; page += 1) {
+      if (!(await room.loadOlder()) || this.#room !== room || !this.isConnected) break;
+    }
+    const place = placeFrom(room.state.messages, seq);
+    if (room.state.messages[place]?.seq !== seq) return;
+    this.#keeper.following = false;
+    this.#upward = true;
+    this.#lowSeq = room.state.messages[Math.max(0, place - STEP)].seq;
+    this.update(room.state);
+    const element = this.column.querySelector(`salon-message[data-seq="${seq}"]`);
+    if (element === null) return;
+    this.#keeper.showLine(element);
+    element.flash();
     this.#showJump();
   }
 

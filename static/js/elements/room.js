@@ -4,6 +4,7 @@
  */
 import { h, icon, iconButton } from '../dom.js';
 import { openMembersDialog } from './members-dialog.js';
+import { openPinsDialog } from './message-dialogs.js';
 import { openSettingsDialog } from './room-dialog.js';
 import { replyRefusal } from '../salon.js';
 import { showNote } from './banner.js';
@@ -94,6 +95,7 @@ class SalonRoom extends HTMLElement {
     this.heading.textContent = name;
     this.sub.replaceChildren(icon(visibility === 'private' ? 'lock' : 'hash'), state.slug);
     this.buttons.replaceChildren(
+      iconButton('pin', 'Pinned messages', () => openPinsDialog(this.#context.salon.api, this.#room.state.room, (seq) => this.messages.jumpTo(seq))),
       iconButton('people', 'Members', () => openMembersDialog(this.#context, this.#room.state.room, this)),
       ...(role === 'owner' ? [iconButton('settings', 'Room settings', () => openSettingsDialog(this.#context, this.#room.state.room))] : []));
     this.buttons.hidden = state.room === null;

@@ -7,7 +7,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer};
 
-use crate::names::{Name, Names, digest, fnv};
+use crate::message::{MarkChange, Message, RawMessage};
+use crate::names::{Name, Names};
 
 /// A frame, sent or received.
 #[derive(Debug)]
@@ -29,6 +30,14 @@ pub(crate) enum Seen {
         version: i64,
         prev: i64,
         message: Message,
+    },
+    /// Of a message, what changed at a version.
+    Partial {
+        room: Name,
+        version: i64,
+        prev: i64,
+        seq: i64,
+        change: Box<MarkChange>,
     },
     /// Another versioned change.
     Changed {
@@ -90,33 +99,13 @@ pub(crate) struct Running {
     pub(crate) body: Option<Name>,
 }
 
-/// A message inside a frame.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Message {
-    pub(crate) seq: i64,
-    pub(crate) version: i64,
-    pub(crate) digest: u64,
-    pub(crate) id: Option<Name>,
-    pub(crate) author: Option<Name>,
-    pub(crate) state: Name,
-    /// The text of a reply, when it is there.
-    pub(crate) text: Option<Name>,
-    /// The attempt of a reply.
-    pub(crate) attempt: Option<i64>,
-    /// When it was stored, as the digits of the date and time; 0 when unknown.
-    pub(crate) created: u64,
-    pub(crate) is_reply: bool,
-    /// Edited or deleted by hand.
-    pub(crate) altered: bool,
-}
-
 /// A string that is borrowed from the line where it can be.
 #[derive(Deserialize)]
 pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 /// A field that is an object in some frames and something else in others.
 #[derive(Default)]
-enum Either<'a, T> {
+pub(crate) enum Either<'a, T> {
     Object(T),
     Text(Text<'a>),
     #[default]
@@ -176,6 +165,8 @@ pub(crate) struct RawFrame<'a> {
     head: Option<i64>,
     version: Option<i64>,
     prev: Option<i64>,
+    #[serde(default)]
+    partial: bool,
     seq: Option<i64>,
     attempt: Option<i64>,
     chunk: Option<i64>,
@@ -228,40 +219,9 @@ struct RawJoin<'a> {
 }
 
 #[derive(Deserialize)]
-struct RawUser<'a> {
+pub(crate) struct RawUser<'a> {
     #[serde(borrow, default)]
     id: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-struct RawMessage<'a> {
-    seq: i64,
-    version: i64,
-    #[serde(borrow, default)]
-    client_id: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    kind: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    author: Either<'a, RawUser<'a>>,
-    #[serde(borrow, default)]
-    body: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    hash: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    state: Option<Text<'a>>,
-    #[serde(default)]
-    reply: Option<RawReply>,
-    #[serde(borrow, default)]
-    created_at: Option<Text<'a>>,
-    #[serde(default)]
-    edited_at: Option<IgnoredAny>,
-    #[serde(default)]
-    deleted_at: Option<IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-struct RawReply {
-    attempt: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -288,12 +248,12 @@ fn needed<T: Copy>(value: Option<T>, field: &str) -> Result<T, String> {
 }
 
 impl Text<'_> {
-    fn name(&self, names: &mut Names) -> Name {
+    pub(crate) fn name(&self, names: &mut Names) -> Name {
         names.name(&self.0)
     }
 }
 
-fn name(text: Option<&Text<'_>>, names: &mut Names) -> Option<Name> {
+pub(crate) fn name(text: Option<&Text<'_>>, names: &mut Names) -> Option<Name> {
     text.map(|text| text.name(names))
 }
 
@@ -333,6 +293,16 @@ impl RawFrame<'_> {
     pub(crate) fn received(&self, names: &mut Names) -> Result<Seen, String> {
         Ok(match self.kind.0.as_ref() {
             "room.joined" => Seen::Joined(Box::new(self.joined(names)?)),
+            "message" if self.partial => {
+                let message = self.message.object()?;
+                Seen::Partial {
+                    room: self.slug(names)?,
+                    version: needed(self.version, "version")?,
+                    prev: needed(self.prev, "prev")?,
+                    seq: message.seq,
+                    change: Box::new(message.change(names)),
+                }
+            }
             "message" => Seen::Message {
                 room: self.slug(names)?,
                 version: needed(self.version, "version")?,
@@ -434,37 +404,11 @@ impl RawFrame<'_> {
     }
 }
 
-fn user_of(user: &Either<'_, RawUser<'_>>, names: &mut Names) -> Option<Name> {
+pub(crate) fn user_of(user: &Either<'_, RawUser<'_>>, names: &mut Names) -> Option<Name> {
     match user {
         Either::Object(user) => name(user.id.as_ref(), names),
         Either::Text(id) => Some(id.name(names)),
         Either::Neither => None,
-    }
-}
-
-impl RawMessage<'_> {
-    fn message(&self, names: &mut Names) -> Message {
-        let is_reply = self.kind.as_ref().is_some_and(|kind| kind.0 == "assistant");
-        let body = self.body.as_ref().map(|body| body.0.as_ref());
-        Message {
-            seq: self.seq,
-            version: self.version,
-            digest: match (&self.hash, body) {
-                (Some(hash), _) => digest(&hash.0),
-                (None, body) => fnv(body.unwrap_or_default().as_bytes()),
-            },
-            id: name(self.client_id.as_ref(), names),
-            author: user_of(&self.author, names),
-            state: match &self.state {
-                Some(state) => state.name(names),
-                None => names.name("complete"),
-            },
-            text: body.filter(|_| is_reply).map(|body| names.name(body)),
-            attempt: self.reply.as_ref().and_then(|reply| reply.attempt),
-            created: self.created_at.as_ref().map_or(0, |time| digits(&time.0)),
-            is_reply,
-            altered: self.edited_at.is_some() || self.deleted_at.is_some(),
-        }
     }
 }
 
@@ -484,16 +428,4 @@ pub(crate) fn is_known(frame: &serde_json::Value) -> bool {
                 | "error"
         )
     })
-}
-
-/// The digits of a time in RFC 3339, UTC, milliseconds, which order as the times do. 0 for another form.
-fn digits(time: &str) -> u64 {
-    if time.len() != 24 || !time.ends_with('Z') {
-        return 0;
-    }
-    time.bytes()
-        .filter(u8::is_ascii_digit)
-        .fold(0_u64, |sum, digit| {
-            sum.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'))
-        })
 }

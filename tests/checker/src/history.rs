@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 
 use crate::frame::Seen;
-use crate::names::{Name, Names};
-use crate::record::{Moment, Phase, Side};
+use crate::message::Marks;
+use crate::names::{Name, Names, digest};
+use crate::record::{Action, Moment, Phase, Side};
 use crate::report::Malformed;
 
 /// The whole history.
@@ -97,12 +98,87 @@ pub(crate) struct Op {
 /// What an operation wanted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Act {
-    Send { room: Name, id: Name, digest: u64 },
-    Remove { room: Name, user: Name },
-    Add { room: Name, user: Name },
-    Revoke { of: Name, bound_ms: u64 },
-    Stop { room: Name },
-    Retry { room: Name },
+    Send {
+        room: Name,
+        id: Name,
+        digest: u64,
+    },
+    Remove {
+        room: Name,
+        user: Name,
+    },
+    Add {
+        room: Name,
+        user: Name,
+    },
+    Revoke {
+        of: Name,
+        bound_ms: u64,
+    },
+    Stop {
+        room: Name,
+    },
+    Retry {
+        room: Name,
+    },
+    Edit {
+        room: Name,
+        seq: i64,
+        digest: u64,
+    },
+    Delete {
+        room: Name,
+        seq: i64,
+    },
+    /// A reaction or a pin, put on or taken off.
+    Mark {
+        room: Name,
+        seq: i64,
+    },
+}
+
+impl Act {
+    /// What a client wants, as the history has it.
+    pub(crate) fn of(action: &Action, names: &mut Names) -> Self {
+        match action {
+            Action::Send { room, id, hash, .. } => Self::Send {
+                room: names.name(room),
+                id: names.name(id),
+                digest: digest(hash),
+            },
+            Action::Remove { room, user } => Self::Remove {
+                room: names.name(room),
+                user: names.name(user),
+            },
+            Action::Add { room, user } => Self::Add {
+                room: names.name(room),
+                user: names.name(user),
+            },
+            Action::Revoke { of, bound_ms } => Self::Revoke {
+                of: names.name(of),
+                bound_ms: *bound_ms,
+            },
+            Action::Stop { room, .. } => Self::Stop {
+                room: names.name(room),
+            },
+            Action::Retry { room, .. } => Self::Retry {
+                room: names.name(room),
+            },
+            Action::Edit { room, seq, hash } => Self::Edit {
+                room: names.name(room),
+                seq: *seq,
+                digest: digest(hash),
+            },
+            Action::Delete { room, seq } => Self::Delete {
+                room: names.name(room),
+                seq: *seq,
+            },
+            Action::React { room, seq, .. } | Action::Pin { room, seq, .. } => Self::Mark {
+                room: names.name(room),
+                seq: *seq,
+            },
+        }
+    }
 }
 
 /// How it ended.
@@ -183,7 +259,7 @@ pub(crate) struct Head {
 }
 
 /// A message's row.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) seq: i64,
     pub(crate) version: i64,
@@ -192,6 +268,8 @@ pub(crate) struct Row {
     pub(crate) state: Name,
     pub(crate) digest: u64,
     pub(crate) body: Option<Name>,
+    pub(crate) deleted: bool,
+    pub(crate) marks: Marks,
     pub(crate) line: u32,
 }
 

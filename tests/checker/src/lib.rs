@@ -8,6 +8,7 @@
 mod checks;
 mod frame;
 mod history;
+mod message;
 mod names;
 mod read;
 pub mod record;

@@ -11,6 +11,7 @@ use crate::history::{
     Acked, Act, Client, Closed, End, Entry, Event, Fault, Head, Healed, History, How, LogLine,
     Measure, Op, Reply, Row, Secret, Socket,
 };
+use crate::message::Marks;
 use crate::names::{Name, digest};
 use crate::record::{Action, FORMAT, Record, What};
 use crate::report::Malformed;
@@ -233,7 +234,13 @@ impl Reader {
                 state,
                 hash,
                 body,
+                deleted,
+                reactions,
+                pinned,
             } => {
+                let kinds = reactions
+                    .iter()
+                    .map(|kind| (kind.emoji.as_str(), kind.count, kind.users.as_slice()));
                 let row = Row {
                     seq,
                     version,
@@ -242,6 +249,8 @@ impl Reader {
                     state: names.name(&state),
                     digest: digest(&hash),
                     body: body.map(|body| names.name(&body)),
+                    deleted,
+                    marks: Marks::new(kinds, pinned.as_deref(), names),
                     line,
                 };
                 let room = names.name(&room);
@@ -371,31 +380,7 @@ impl Reader {
     fn invoked(&mut self, name: &str, client: &str, action: &Action) -> Result<(), String> {
         let client = self.client(client);
         let names = &mut self.history.names;
-        let act = match action {
-            Action::Send { room, id, hash, .. } => Act::Send {
-                room: names.name(room),
-                id: names.name(id),
-                digest: digest(hash),
-            },
-            Action::Remove { room, user } => Act::Remove {
-                room: names.name(room),
-                user: names.name(user),
-            },
-            Action::Add { room, user } => Act::Add {
-                room: names.name(room),
-                user: names.name(user),
-            },
-            Action::Revoke { of, bound_ms } => Act::Revoke {
-                of: names.name(of),
-                bound_ms: *bound_ms,
-            },
-            Action::Stop { room, .. } => Act::Stop {
-                room: names.name(room),
-            },
-            Action::Retry { room, .. } => Act::Retry {
-                room: names.name(room),
-            },
-        };
+        let act = Act::of(action, names);
         let op = Op {
             name: names.name(name),
             client,

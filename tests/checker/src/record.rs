@@ -170,6 +170,15 @@ pub enum What {
         /// The whole text; replies only.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<String>,
+        /// Whether it is a tombstone.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        deleted: bool,
+        /// Its reactions, in their order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reactions: Vec<Reaction>,
+        /// Who pinned it, while it is pinned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pinned: Option<String>,
     },
     /// An entry of the room's log as the database has it at the end.
     DbLog {
@@ -277,6 +286,55 @@ pub enum Action {
         /// Which.
         seq: i64,
     },
+    /// Give a message another text.
+    Edit {
+        /// Where.
+        room: String,
+        /// Which.
+        seq: i64,
+        /// [`crate::hash`] of the new text, which no other edit and no send has.
+        hash: String,
+    },
+    /// Delete a message.
+    Delete {
+        /// Where.
+        room: String,
+        /// Which.
+        seq: i64,
+    },
+    /// React to a message, or take that back.
+    React {
+        /// Where.
+        room: String,
+        /// Which.
+        seq: i64,
+        /// How.
+        emoji: String,
+        /// Whether it is taken back.
+        #[serde(default)]
+        back: bool,
+    },
+    /// Pin a message, or unpin it.
+    Pin {
+        /// Where.
+        room: String,
+        /// Which.
+        seq: i64,
+        /// Whether it is unpinned.
+        #[serde(default)]
+        back: bool,
+    },
+}
+
+/// One kind of reaction on a message.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Reaction {
+    /// Which.
+    pub emoji: String,
+    /// How many.
+    pub count: i64,
+    /// The first of them.
+    pub users: Vec<String>,
 }
 
 /// Who ended a socket.

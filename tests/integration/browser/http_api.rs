@@ -51,9 +51,19 @@ impl HttpApi {
         messages.iter().map(Stored::from).collect()
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Value {
+    /// Puts something there, without a body.
+    pub(super) async fn put(&self, path: &str) -> Value {
+        let url = format!("{}/api/{path}", self.base);
+        Self::asked(path, self.client.put(url).bearer_auth(&self.token)).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Value {
         let url = format!("{}/api/{path}", self.base);
         let request = self.client.post(url).bearer_auth(&self.token).json(body);
+        Self::asked(path, request).await
+    }
+
+    async fn asked(path: &str, request: reqwest::RequestBuilder) -> Value {
         let answer = request.send().await.unwrap();
         let (status, text) = (answer.status(), answer.text().await.unwrap());
         assert!(status.is_success(), "{path}: {status} {text}");

@@ -64,11 +64,16 @@ async fn heads(recorder: &Recorder, client: &Client) {
 }
 
 async fn messages(recorder: &Recorder, client: &Client) {
-    let messages = "SELECT r.slug, m.seq, m.version, m.author_id::text, m.client_id::text, m.state, m.body, m.kind \
+    let messages = "SELECT r.slug, m.seq, m.version, m.author_id::text, m.client_id::text, m.state, m.body, m.kind, \
+                           m.deleted_at IS NOT NULL, m.marks::text \
                     FROM messages m JOIN rooms r ON r.id = m.room_id ORDER BY r.slug, m.seq";
     for row in client.query(messages, &[]).await.unwrap() {
         let body: String = row.get(6);
         let is_reply = row.get::<_, &str>(7) == "assistant";
+        let marks: serde_json::Value = row.get::<_, Option<String>>(9).map_or_else(
+            || serde_json::Value::Null,
+            |text| serde_json::from_str(&text).unwrap(),
+        );
         recorder.note(What::DbMessage {
             room: row.get(0),
             seq: row.get(1),
@@ -78,6 +83,12 @@ async fn messages(recorder: &Recorder, client: &Client) {
             state: row.get(5),
             hash: hash(&body),
             body: is_reply.then_some(body),
+            deleted: row.get(8),
+            reactions: marks
+                .get("reactions")
+                .map(|kinds| serde_json::from_value(kinds.clone()).unwrap())
+                .unwrap_or_default(),
+            pinned: marks["pinned"]["by"].as_str().map(str::to_owned),
         });
     }
 }

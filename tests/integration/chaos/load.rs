@@ -71,7 +71,10 @@ impl Load {
                     }
                 })
             })
-            .chain([tokio::spawn(direct(Arc::clone(world), stop.clone()))])
+            .chain([
+                tokio::spawn(direct(Arc::clone(world), stop.clone())),
+                tokio::spawn(change(Arc::clone(world), stop.clone())),
+            ])
             .collect();
         Self { stop, tasks }
     }
@@ -190,6 +193,39 @@ async fn direct(world: Arc<World>, stop: CancellationToken) {
                 .iter()
                 .find(|one| !one.state().broken.is_empty());
             broken.map(Client::retry_a_reply);
+        }
+    }
+}
+
+/// Edits and deletes messages, and reacts to some.
+async fn change(world: Arc<World>, stop: CancellationToken) {
+    let mut draws = StdRng::seed_from_u64(world.plan.seed ^ u64::MAX >> 1);
+    let mut count = 0;
+    loop {
+        let wait = Duration::from_millis(draws.random_range(100..700));
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+        let client = world.crowd.talkers.choose(&mut draws).unwrap();
+        let place = draws.random_range(0..12);
+        match draws.random_range(0..10) {
+            0..4 => {
+                count += 1;
+                let own = format!(
+                    "{} edit {count} {:016x}",
+                    client.name(),
+                    draws.random::<u64>()
+                );
+                client.change_own(place, Some(&words(&own, &mut draws)));
+            }
+            4 => {
+                client.change_own(place, None);
+            }
+            other => {
+                let emoji = ["👍", "🎉", "❤️"].choose(&mut draws).unwrap();
+                client.react(place, emoji, other == 9);
+            }
         }
     }
 }

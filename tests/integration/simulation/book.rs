@@ -7,8 +7,10 @@ use salon::db::rows::{LogKind, MessageRow, StoredChange};
 use salon::ids::{ClientId, RoomRef, Seq, UserId, Version};
 use serde_json::Value;
 
+use super::same::{list, number, same_log, same_message, text};
 use super::{Check, fail};
 use crate::support::model_store::Room;
+use crate::support::partial;
 
 /// Where the client stands with the room on its present socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +55,8 @@ pub(super) struct Book {
     pub(super) window: Seq,
     /// The version of each message held.
     pub(super) held: BTreeMap<Seq, Version>,
+    /// Each of them, as it is there.
+    messages: BTreeMap<Seq, Value>,
     growing: BTreeMap<Seq, Growing>,
     pub(super) pending: VecDeque<Pending>,
     pub(super) resend_at: Option<u64>,
@@ -81,6 +85,7 @@ impl Book {
             cursor: 0,
             window: 1,
             held: BTreeMap::new(),
+            messages: BTreeMap::new(),
             growing: BTreeMap::new(),
             pending: VecDeque::new(),
             resend_at: None,
@@ -223,6 +228,9 @@ impl Book {
         }
         self.may_see(version, truth)?;
         self.cursor = version;
+        if frame["partial"] == true {
+            return self.partial(&frame["message"], truth);
+        }
         match frame["message"].is_object() {
             true => {
                 same_message(&frame["message"], truth)?;
@@ -230,6 +238,21 @@ impl Book {
             }
             false => same_log(frame, truth),
         }
+    }
+
+    /// What alone changed: with it, what is held must be what was written. Of what is not held it tells nothing.
+    fn partial(&mut self, change: &Value, truth: &Room) -> Check {
+        let (seq, version) = (number(&change["seq"]), number(&change["version"]));
+        let held = self
+            .messages
+            .get(&seq)
+            .filter(|held| number(&held["version"]) < version);
+        let Some(mut message) = held.cloned() else {
+            return Ok(());
+        };
+        partial::apply(&mut message, change);
+        same_message(&message, truth)?;
+        self.upsert(&message)
     }
 
     /// P7: nothing above a removal.
@@ -258,6 +281,7 @@ impl Book {
             return Ok(());
         }
         self.held.insert(seq, version);
+        self.messages.insert(seq, message.clone());
         if message["kind"] == "assistant" {
             self.reply(seq, message)?;
         }
@@ -275,6 +299,10 @@ impl Book {
                     ..Growing::default()
                 };
             }
+            return Ok(());
+        }
+        if message["deleted_at"].is_string() {
+            self.growing.remove(&seq);
             return Ok(());
         }
         // What is recent is told as it happened, also when the join told of a later attempt.
@@ -363,7 +391,9 @@ impl Book {
                     pending.above
                 ));
             }
-            if stored.row.body != pending.body {
+            let first = usize::try_from(stored.created_version - 1).unwrap();
+            if !matches!(&truth.written[first], StoredChange::Message(row) if row.body == pending.body)
+            {
                 return fail(format!("another text is stored than was sent: {frame}"));
             }
         } else if !self.acked.contains_key(&client_id) && !self.given_up.contains(&client_id) {
@@ -417,58 +447,4 @@ impl Book {
         self.resend_at.get_or_insert(resend_at);
         Ok(())
     }
-}
-
-/// Whether a message was written so at its version (P1, C5).
-fn same_message(told: &Value, truth: &Room) -> Check {
-    let version = number(&told["version"]);
-    let written = usize::try_from(version - 1).ok();
-    match written.and_then(|place| truth.written.get(place)) {
-        Some(StoredChange::Message(row)) if is_same(told, row) => Ok(()),
-        other => fail(format!("told {told}, and written is {other:?}")),
-    }
-}
-
-fn is_same(told: &Value, row: &MessageRow) -> bool {
-    let client_id = told["client_id"].as_str().map(|id| id.parse().unwrap());
-    let attempt = row
-        .meta
-        .reply
-        .as_ref()
-        .map(|reply| i64::from(reply.attempt));
-    told["seq"] == row.seq
-        && told["body"] == row.body.as_str()
-        && told["state"] == row.state.as_str()
-        && told["kind"] == row.kind.as_str()
-        && told["author"]["name"] == row.author.name.as_str()
-        && client_id == row.client_id
-        && told["reply"]["attempt"].as_i64() == attempt
-}
-
-fn same_log(told: &Value, truth: &Room) -> Check {
-    let place = usize::try_from(number(&told["version"]) - 1).unwrap();
-    match truth.written.get(place) {
-        Some(StoredChange::Log(row))
-            if told["change"] == row.kind.as_str()
-                && told["user"]["name"].as_str()
-                    == row.user.as_ref().map(|user| user.name.as_str()) =>
-        {
-            Ok(())
-        }
-        other => fail(format!("told {told}, and written is {other:?}")),
-    }
-}
-
-pub(super) fn number(value: &Value) -> i64 {
-    value
-        .as_i64()
-        .unwrap_or_else(|| panic!("no number: {value}"))
-}
-
-pub(super) fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
 }

@@ -6,8 +6,9 @@ use salon::db::rows::{Identity, UserRow};
 use salon::ids::{ClientId, Seq};
 use serde_json::Value;
 
-use super::book::{Book, Pending, Standing, text};
+use super::book::{Book, Pending, Standing};
 use super::frames::{Frames, Incoming};
+use super::same::text;
 use super::trace::Trace;
 use super::{Check, fail};
 use crate::support::model_store::{Room, Tables};

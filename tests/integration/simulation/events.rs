@@ -35,6 +35,7 @@ impl World {
             660..670 => self.break_a_node(),
             670..685 => self.cut_a_wire(),
             685..700 => self.trouble_the_database(),
+            700..800 => self.somebody_changes_a_message(),
             _ => {}
         }
     }
@@ -55,6 +56,41 @@ impl World {
         let replies = &tables.rooms[&self.rooms[room].id].replies;
         let place = self.dice.below(3);
         replies.keys().nth_back(place).copied()
+    }
+
+    /// A late message of the room, if there is one; rather one of the client's own.
+    fn some_message(&self, client: usize, room: usize) -> Option<Seq> {
+        let tables = self.database.model.tables();
+        let messages = &tables.rooms[&self.rooms[room].id].messages;
+        let (own, place) = (self.dice.chance(0.6), self.dice.below(12));
+        let user = self.clients[client].user.id;
+        let fits = messages
+            .iter()
+            .rev()
+            .filter(|(_, message)| !own || message.row.author.id == user);
+        fits.map(|(seq, _)| *seq).nth(place)
+    }
+
+    fn somebody_changes_a_message(&mut self) {
+        let (client, room) = (self.dice.below(CLIENTS), self.dice.below(2));
+        let Some(seq) = self.some_message(client, room) else {
+            return;
+        };
+        self.said += 1;
+        let emoji = self.dice.pick(&["👍", "🎉", "❤️"]);
+        let (kind, more) = match self.dice.range(0..10) {
+            0..3 => ("message.edit", format!(r#","body":"edit {}""#, self.said)),
+            3 => ("message.delete", String::new()),
+            4..7 => ("reaction.add", format!(r#","emoji":"{emoji}""#)),
+            7 => ("reaction.remove", format!(r#","emoji":"{emoji}""#)),
+            8 => ("message.pin", String::new()),
+            _ => ("message.unpin", String::new()),
+        };
+        let slug = &self.rooms[room].slug;
+        self.trace
+            .note(format_args!("client {client}: {kind} {seq} of {slug}"));
+        let frame = format!(r#"{{"type":"{kind}","ref":"s","room":"{slug}","seq":{seq}{more}}}"#);
+        self.clients[client].say(&frame);
     }
 
     fn somebody_steers_a_reply(&mut self) {

@@ -159,7 +159,7 @@ fn whole(room: &Room) -> Check {
             return fail(format!("replies {other} and {seq} to one prompt"));
         }
     }
-    let mut running: BTreeMap<Seq, bool> = BTreeMap::new();
+    let mut running = BTreeMap::new();
     for change in &room.written {
         let StoredChange::Message(row) = change else {
             continue;
@@ -168,7 +168,9 @@ fn whole(room: &Room) -> Check {
             continue;
         }
         let runs = row.state == MessageState::Queued;
-        if running.insert(row.seq, runs) == Some(runs) {
+        // What is done to it once it has ended is no second ending.
+        let stands = (runs, &row.marks, row.deleted_at);
+        if running.insert(row.seq, stands) == Some(stands) {
             return fail(format!("reply {} began or ended twice", row.seq));
         }
     }

@@ -19,6 +19,7 @@ mod frames;
 mod judge;
 mod model;
 mod node;
+mod same;
 mod seeds;
 mod trace;
 mod wire;

@@ -8,7 +8,9 @@
 mod accounts;
 mod fixtures;
 mod history;
+mod marks;
 mod members;
+mod message_changes;
 mod model;
 mod odd_input;
 mod pages;
@@ -85,6 +87,27 @@ macro_rules! for_store {
                     a_repeated_prompt_names_its_reply
                     a_room_has_a_bounded_number_of_replies
                     a_prompt_needs_an_assistant;
+                message_changes:
+                    an_edit_keeps_the_text_before_it
+                    an_edit_is_of_the_text_that_was_seen
+                    only_its_author_edits_a_message
+                    former_texts_are_read_by_some
+                    edits_of_one_message_are_bounded
+                    a_deletion_leaves_nothing_of_the_text
+                    ones_own_and_those_who_keep_order_delete
+                    what_a_reply_is_written_for_is_not_deleted
+                    nobody_answers_what_its_batch_deleted
+                    a_rerun_tells_the_same_conflict
+                    a_snapshot_and_its_tail_are_a_fresh_snapshot;
+                marks:
+                    reactions_are_counted_and_the_first_are_named
+                    what_is_so_already_takes_no_version
+                    kinds_of_reactions_are_bounded
+                    readers_and_strangers_put_no_marks
+                    what_is_not_settled_or_gone_takes_no_marks
+                    pins_are_listed_the_latest_first
+                    pins_of_a_room_are_bounded
+                    marks_stay_when_a_reply_starts_again;
                 members:
                     a_role_is_given_and_taken_at_a_version
                     roles_bound_what_a_member_may_manage

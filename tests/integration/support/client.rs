@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::partial;
+
 /// What a client holds of one room.
 #[derive(Debug, Default)]
 pub(crate) struct RoomClient {
@@ -19,6 +21,8 @@ pub(crate) struct RoomClient {
     /// What must never happen.
     pub(crate) violations: Vec<String>,
     pub(crate) removed: bool,
+    /// How many frames told only what changed.
+    pub(crate) partials: usize,
     joined: bool,
 }
 
@@ -121,8 +125,21 @@ impl RoomClient {
         }
         self.cursor = version;
         self.applied.push(version);
-        if frame["type"] == "message" {
+        if frame["partial"] == true {
+            self.changed(&frame["message"]);
+        } else if frame["type"] == "message" {
             self.upsert(&frame["message"]);
+        }
+    }
+
+    /// A partial frame: of a message not held it only moves the cursor.
+    fn changed(&mut self, change: &Value) {
+        self.partials += 1;
+        let held = self.messages.get_mut(&change["seq"].as_i64().unwrap());
+        if let Some(held) = held
+            && held["version"].as_i64() < change["version"].as_i64()
+        {
+            partial::apply(held, change);
         }
     }
 
@@ -148,6 +165,7 @@ impl RoomClient {
                         };
                     }
                 }
+                _ if message["deleted_at"].is_string() => drop(self.replies.remove(&seq)),
                 state => self.settled(seq, state, message["body"].as_str().unwrap()),
             }
         }

@@ -10,8 +10,9 @@ use salon::db::changes::{
     Applied, Batch, Change, ChunkAppend, NewAccount, NewRoom, NewSession, RoomApplied,
 };
 use salon::db::rows::{
-    Changes, ClaimedReply, Credentials, ExpiredReply, Head, HistoryPage, Identity, LatestPage,
-    LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply, UserRow,
+    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
+    LatestPage, LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply,
+    UserRow,
 };
 use salon::db::{SignedIn, Store, StoreError, StoreResult, Swept};
 use salon::error::Refusal;
@@ -295,6 +296,12 @@ impl Store for FaultyStore {
     }
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
         self.inner.message(user, slug, seq).await
+    }
+    async fn edits(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<Vec<EditRow>> {
+        self.inner.edits(user, slug, seq).await
+    }
+    async fn pins(&self, user: UserId, slug: &str) -> StoreResult<Vec<MessageRow>> {
+        self.inner.pins(user, slug).await
     }
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {
         self.faulty_apply(batch).await

@@ -18,6 +18,7 @@ pub(crate) mod lossy_layer;
 pub(crate) mod member;
 pub(crate) mod model_store;
 pub(crate) mod network;
+pub(crate) mod partial;
 pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
 pub(crate) mod process;

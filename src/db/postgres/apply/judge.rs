@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::posts::{self, NewRows, WriteBatch};
 use super::questions::Answers;
 use super::room::RoomWork;
-use super::{members, replies, settings};
+use super::{members, messages, replies, settings};
 use crate::db::changes::{Change, Outcome, Posted, RoomApplied, RoomChanges, RoomDone};
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::records::{user_row, word};
@@ -141,6 +141,16 @@ impl Judge {
     ) -> StoreResult<Version> {
         match change {
             Change::Post(_) => Err(StoreError::Broken("a post is no other change".into())),
+            Change::EditMessage(text) => messages::edit(connection, work, text).await,
+            Change::DeleteMessage { actor, seq } => {
+                messages::delete(connection, work, *actor, *seq).await
+            }
+            Change::Mark { actor, seq, mark } => {
+                messages::mark(connection, work, *actor, *seq, mark).await
+            }
+            Change::Unmark { actor, seq, mark } => {
+                messages::unmark(connection, work, *actor, *seq, mark).await
+            }
             Change::SetMember { actor, user, role } => {
                 let row = self.known.users.get(user).cloned();
                 members::set(connection, work, *actor, row, *user, *role).await

@@ -8,6 +8,7 @@
 
 mod judge;
 mod members;
+mod messages;
 mod posts;
 mod questions;
 mod replies;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::judge::Known;
 use super::room::RoomWork;
 use crate::db::changes::{NewPost, Posted};
+use crate::db::marks::MessageMarks;
 use crate::db::postgres::statement::statement;
 use crate::db::rows::{
     MessageKind, MessageMeta, MessageRow, MessageState, ReplyMeta, StoredChange, UserKind, UserRow,
@@ -253,12 +254,13 @@ pub(super) fn post(
     Ok(posted)
 }
 
-/// Stored and not deleted, or numbered by this very batch.
+/// Stored and not deleted; what this very batch did to it comes first.
 fn may_be_answered(work: &RoomWork, known: &Known, seq: Seq) -> bool {
-    let of_this_batch = work.changes.iter().any(
-        |change| matches!(change, StoredChange::Message(message) if message.seq == seq && message.deleted_at.is_none()),
-    );
-    of_this_batch || known.targets.contains(&(work.head.room.0, seq))
+    let of_this_batch = work.changes.iter().rev().find_map(|change| match change {
+        StoredChange::Message(message) if message.seq == seq => Some(message.deleted_at.is_none()),
+        _ => None,
+    });
+    of_this_batch.unwrap_or_else(|| known.targets.contains(&(work.head.room.0, seq)))
 }
 
 /// Who is to answer, why nobody does, or `None` when nobody was asked.
@@ -338,5 +340,6 @@ fn new_message(work: &mut RoomWork, author: UserRow) -> MessageRow {
         created_at: work.now,
         edited_at: None,
         deleted_at: None,
+        marks: MessageMarks::default(),
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::keeps_answer;
 use crate::db::StoreResult;
-use crate::db::changes::{Batch, Change, NewPost};
+use crate::db::changes::{Batch, Change, NewPost, NewText};
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::statement::{Statement, statement};
 use crate::ids::RoomId;
@@ -257,7 +257,11 @@ fn named_users(change: &Change) -> Vec<Uuid> {
         Change::SetMember { actor, user, .. } | Change::RemoveMember { actor, user } => {
             vec![actor.0, user.0]
         }
-        Change::EditRoom { actor, .. }
+        Change::EditMessage(NewText { actor, .. })
+        | Change::DeleteMessage { actor, .. }
+        | Change::Mark { actor, .. }
+        | Change::Unmark { actor, .. }
+        | Change::EditRoom { actor, .. }
         | Change::DeleteRoom { actor }
         | Change::StopReply { actor, .. }
         | Change::RetryReply { actor, .. } => vec![actor.0],

@@ -162,6 +162,9 @@ pub(super) async fn retry(
     if reply.state != ReplyState::Settled {
         return refused(ErrorCode::ReplyRunning);
     }
+    if reply.message.deleted_at.is_some() {
+        return refused(ErrorCode::ReplyNotFound);
+    }
     if reply.message.state == MessageState::Complete {
         return refused(ErrorCode::ReplySettled);
     }

@@ -50,6 +50,8 @@ enum SavedOutcome {
         code: String,
         message: String,
         retry_after_ms: Option<u64>,
+        #[serde(default)]
+        version: Option<Version>,
     },
 }
 
@@ -109,6 +111,7 @@ fn save_outcome(outcome: &Result<Outcome, Refusal>) -> SavedOutcome {
             code: refusal.code.as_str().to_owned(),
             message: refusal.message.to_string(),
             retry_after_ms: refusal.retry_after_ms,
+            version: refusal.version,
         },
     }
 }
@@ -153,10 +156,12 @@ fn load_outcome(saved: SavedOutcome) -> Result<Outcome, Refusal> {
             code,
             message,
             retry_after_ms,
+            version,
         } => Err(Refusal {
             code: known(&code),
             message: message.into(),
             retry_after_ms,
+            version,
         }),
     }
 }

@@ -5,6 +5,7 @@
 //! change writes it also records, one entry for each version, so that nobody has to read the batch back.
 
 mod members;
+mod messages;
 mod posts;
 mod replies;
 mod rerun;
@@ -79,6 +80,10 @@ fn apply_change(work: &mut RoomWork<'_>, change: &Change) -> Work<Outcome> {
     }
     let version = match change {
         Change::Post(post) => return posts::post(work, post).map(Outcome::Posted),
+        Change::EditMessage(text) => messages::edit(work, text)?,
+        Change::DeleteMessage { actor, seq } => messages::delete(work, *actor, *seq)?,
+        Change::Mark { actor, seq, mark } => messages::mark(work, *actor, *seq, mark)?,
+        Change::Unmark { actor, seq, mark } => messages::unmark(work, *actor, *seq, mark)?,
         Change::SetMember { actor, user, role } => members::set(work, *actor, *user, *role)?,
         Change::RemoveMember { actor, user } => members::remove(work, *actor, *user)?,
         Change::EditRoom {

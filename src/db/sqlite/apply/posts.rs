@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::room::RoomWork;
 use crate::db::changes::{NewPost, Posted};
+use crate::db::marks::MessageMarks;
 use crate::db::rows::{
     MessageKind, MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState, UserKind, UserRow,
     Visibility,
@@ -187,5 +188,6 @@ fn new_message(work: &mut RoomWork<'_>, author: UserRow, meta: MessageMeta) -> W
         created_at: time(work.now)?,
         edited_at: None,
         deleted_at: None,
+        marks: MessageMarks::default(),
     })
 }

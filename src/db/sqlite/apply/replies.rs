@@ -69,7 +69,11 @@ pub(super) fn retry(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Ve
     if reply.state != ReplyState::Settled {
         return Err(ErrorCode::ReplyRunning.into());
     }
-    if message(work, seq)?.state == MessageState::Complete {
+    let stands = message(work, seq)?;
+    if stands.deleted_at.is_some() {
+        return Err(ErrorCode::ReplyNotFound.into());
+    }
+    if stands.state == MessageState::Complete {
         return Err(ErrorCode::ReplySettled.into());
     }
     if unsettled_replies(work)? >= REPLIES_PER_ROOM {

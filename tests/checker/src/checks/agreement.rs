@@ -10,10 +10,17 @@ use std::collections::HashMap;
 use super::seen::{Sighting, Sightings, final_epoch};
 use crate::history::{Act, Head, History, How, Row, Stored};
 use crate::names::Name;
+use crate::replay::Replay;
 use crate::report::{Check, Report};
 
 /// Applies both.
-pub(super) fn check(history: &History, sightings: &Sightings, report: &mut Report) {
+pub(super) fn check(
+    history: &History,
+    replay: &Replay,
+    sightings: &Sightings,
+    report: &mut Report,
+) {
+    changed(history, replay, sightings, report);
     for ((room, epoch, version), seen) in &sightings.all {
         let stored = history.rooms.get(room);
         let Some((stored, head)) = stored.and_then(|stored| Some((stored, stored.head?))) else {
@@ -35,6 +42,35 @@ pub(super) fn check(history: &History, sightings: &Sightings, report: &mut Repor
         }
     }
     refused(history, sightings, report);
+}
+
+/// What somebody held after a frame that told only what changed is what stood at its version.
+fn changed(history: &History, replay: &Replay, sightings: &Sightings, report: &mut Report) {
+    for held in &replay.partials {
+        let (room, version, line) = (held.room, held.version, held.line);
+        let seen = sightings.all.get(&(room, held.epoch, version));
+        let whole = seen.filter(|seen| seen.digest.is_some());
+        let row = history.rooms.get(&room).and_then(|stored| {
+            let is_final = final_epoch(history, room) == held.epoch;
+            stored
+                .row(held.seq)
+                .filter(|row| is_final && row.version == version)
+        });
+        let others = [
+            whole.map(|seen| (seen.digest, seen.marks.as_ref(), seen.line)),
+            row.map(|row| (Some(row.digest), Some(&row.marks), row.line)),
+        ];
+        for (digest, marks, other) in others.into_iter().flatten() {
+            if digest.is_some_and(|digest| digest != held.digest)
+                || marks.is_some_and(|marks| *marks != held.marks)
+            {
+                report.add(Check::C5, &[held.base, line, other], || {
+                    let (slug, seq) = (history.names.text(room), held.seq);
+                    format!("what changed about message {seq} of {slug} at version {version} was told to one who held it otherwise than it was")
+                });
+            }
+        }
+    }
 }
 
 fn committed(
@@ -122,6 +158,9 @@ fn logged(
 fn differs(seen: &Sighting, row: &Row) -> Option<&'static str> {
     if seen.digest.is_some_and(|digest| digest != row.digest) {
         return Some("body");
+    }
+    if seen.marks.as_ref().is_some_and(|marks| *marks != row.marks) {
+        return Some("reactions or pin");
     }
     if seen.state.is_some_and(|state| state != row.state) {
         return Some("state");

@@ -168,6 +168,13 @@ impl Place<'_> {
                     let (has, stands) = (held.version, row.version);
                     format!("{who} ended with message {seq} of {slug} at version {has}; it stands at {stands}")
                 });
+            } else if held.version == row.version
+                && (held.digest != row.digest || held.marks != row.marks)
+            {
+                report.add(Check::C5, &[held.line, row.line], || {
+                    let (who, slug) = (self.who(), self.history.names.text(self.room));
+                    format!("{who} ended with message {seq} of {slug} otherwise than it stands")
+                });
             }
         }
     }

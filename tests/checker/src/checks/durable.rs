@@ -1,20 +1,31 @@
 //! C1: every acked send is in the database at the end, in its room at the seq that the ack named, with its id, its author
-//! and its text. What retention took (a seq below the first that is kept) is passed over; sends that stayed unknown may be
+//! and its text, unless that was edited or deleted since (`changes`). What retention took (a seq below the first that is kept) is passed over; sends that stayed unknown may be
 //! there or not.
 
-use crate::history::{Acked, Act, History, Op};
+use std::collections::HashMap;
+
+use super::changes::{Asked, asked};
+use crate::history::{Acked, Act, History, Op, Row};
+use crate::names::Name;
 use crate::report::{Check, Report};
 
 /// Applies it.
 pub(super) fn check(history: &History, report: &mut Report) {
+    let changed = asked(history);
     for op in &history.ops {
         if let (Act::Send { .. }, Some((_, acked))) = (op.act, op.ok()) {
-            one(history, op, acked, report);
+            one(history, op, acked, &changed, report);
         }
     }
 }
 
-fn one(history: &History, op: &Op, acked: Acked, report: &mut Report) {
+fn one(
+    history: &History,
+    op: &Op,
+    acked: Acked,
+    changed: &HashMap<(Name, i64), Asked>,
+    report: &mut Report,
+) {
     let Act::Send { room, id, digest } = op.act else {
         return;
     };
@@ -57,7 +68,7 @@ fn one(history: &History, op: &Op, acked: Acked, report: &mut Report) {
                 "{id_text} was acked as message {seq} of {slug}, where the database has {other}"
             )
         });
-    } else if row.digest != digest {
+    } else if row.digest != digest && !is_changed(changed.get(&(room, seq)), row) {
         report.add(Check::C1, &lines, || {
             format!("message {seq} of {slug} was acked with another text than the database has")
         });
@@ -66,4 +77,9 @@ fn one(history: &History, op: &Op, acked: Acked, report: &mut Report) {
             format!("message {seq} of {slug} is another author's in the database")
         });
     }
+}
+
+/// Whether a message may say something else by now.
+fn is_changed(asked: Option<&Asked>, row: &Row) -> bool {
+    asked.is_some_and(|asked| asked.edited_to(row.digest) || (row.deleted && asked.may_be_gone()))
 }

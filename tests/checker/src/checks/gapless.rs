@@ -2,10 +2,12 @@
 //! two changes or above the head; and each version above `floor` up to the head is that of a message or of the log, or was
 //! superseded. That a version was superseded must show: somebody saw it as a message that now stands at a higher one, or it
 //! is the one at which a reply was made (right after its prompt, in the same commit), or a retry took it. A retry nobody
-//! saw accounts for the two versions it takes (the end that it undoes, and its own).
+//! saw accounts for the two versions it takes (the end that it undoes, and its own). An edit, a deletion and a mark take the version their
+//! ack names; one without an ack may take one.
 
 use std::collections::HashSet;
 
+use super::changes::{changed, made_at};
 use super::seen::{Sightings, final_epoch};
 use crate::history::{Act, Head, History, How, Stored};
 use crate::names::Name;
@@ -122,14 +124,24 @@ fn versions(
 fn accounted(history: &History, room: Name, stored: &Stored) -> (HashSet<i64>, u64) {
     let mut taken = HashSet::new();
     let mut unseen = 0;
+    let made = made_at(history, room);
+    let changed = changed(history, room);
     for reply in &stored.replies {
-        match stored.row(reply.prompt_seq) {
-            Some(prompt) => {
+        match (made.get(&reply.prompt_seq), stored.row(reply.prompt_seq)) {
+            (Some(version), _) => {
+                taken.insert(version.saturating_add(1));
+            }
+            (None, Some(prompt)) if !changed.contains(&prompt.seq) => {
                 taken.insert(prompt.version.saturating_add(1));
             }
-            None => unseen += 1,
+            _ => unseen += 1,
         }
+        // What ended it may have been superseded before anybody was told.
+        unseen += u64::from(changed.contains(&reply.seq));
     }
+    // So may what posted a message, where no answer told its version.
+    let told = |seq: &&i64| !made.contains_key(*seq);
+    unseen += changed.iter().filter(told).count() as u64;
     for op in &history.ops {
         match (op.act, op.end.map(|end| end.how)) {
             (Act::Retry { room: of }, end) if of == room => match end {
@@ -138,6 +150,21 @@ fn accounted(history: &History, room: Name, stored: &Stored) -> (HashSet<i64>, u
                     taken.extend(acked.version);
                 }
                 Some(How::Info) | None => unseen += 2,
+                Some(How::Fail(_)) => {}
+            },
+            (
+                Act::Edit { room: of, .. }
+                | Act::Delete { room: of, .. }
+                | Act::Mark { room: of, .. },
+                end,
+            ) if of == room => match end {
+                Some(How::Ok(acked)) => taken.extend(acked.version.filter(|version| {
+                    stored
+                        .versions
+                        .binary_search_by_key(version, |(version, _)| *version)
+                        .is_err()
+                })),
+                Some(How::Info) | None => unseen += 1,
                 Some(How::Fail(_)) => {}
             },
             (Act::Stop { room: of }, Some(How::Ok(acked))) if of == room => {

@@ -2,6 +2,7 @@
 //! come out. C3 and C4, and the parts of C9 and C10 that one socket can tell, are judged while replaying (`crate::replay`).
 
 mod agreement;
+mod changes;
 mod convergence;
 mod duplicates;
 mod durable;
@@ -25,9 +26,10 @@ use seen::Sightings;
 pub(crate) fn all(history: &History, replay: &Replay, report: &mut Report) {
     let sightings = Sightings::gather(history, report);
     durable::check(history, report);
+    changes::check(history, report);
     gapless::check(history, &sightings, report);
     duplicates::check(history, replay, report);
-    agreement::check(history, &sightings, report);
+    agreement::check(history, replay, &sightings, report);
     ids::check(history, &sightings, report);
     order::check(history, &sightings, report);
     removal::check(history, replay, report);

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::changes::{changed, made_at};
 use crate::frame::Seen;
 use crate::history::{Act, End, History, How, Op};
 use crate::names::Name;
@@ -126,10 +127,17 @@ fn authors(history: &History, private: &HashSet<Name>, comings: &Comings, report
             continue;
         };
         // Only people: a reply's author is no member.
+        let (made, changed) = (made_at(history, *room), changed(history, *room));
         for row in stored.messages.iter().filter(|row| row.id.is_some()) {
-            if let Some((removal, line)) = removal_at(comings, *room, row.author, row.version) {
+            // Others may change it later: what counts is when it was made.
+            let version = match made.get(&row.seq) {
+                Some(version) => *version,
+                None if changed.contains(&row.seq) => continue,
+                None => row.version,
+            };
+            if let Some((removal, line)) = removal_at(comings, *room, row.author, version) {
                 report.add(Check::C9, &[line, row.line], || {
-                    let (slug, seq, version) = (history.names.text(*room), row.seq, row.version);
+                    let (slug, seq) = (history.names.text(*room), row.seq);
                     format!("message {seq} of {slug} (version {version}) is by somebody removed at {removal}")
                 });
             }

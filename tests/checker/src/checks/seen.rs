@@ -3,16 +3,19 @@
 
 use std::collections::HashMap;
 
-use crate::frame::{Message, Seen};
+use crate::frame::Seen;
 use crate::history::{Act, Event, History};
+use crate::message::{Marks, Message};
 use crate::names::Name;
 use crate::report::{Check, Report};
 
 /// What was first seen at a version.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Sighting {
     pub(super) seq: Option<i64>,
     pub(super) digest: Option<u64>,
+    /// What was put onto it.
+    pub(super) marks: Option<Marks>,
     pub(super) state: Option<Name>,
     pub(super) id: Option<Name>,
     pub(super) author: Option<Name>,
@@ -128,19 +131,9 @@ impl Sightings {
                 }
                 self.message(history, (*room, epoch), message, event, report);
             }
-            Seen::Changed {
-                room,
-                version,
-                change,
-                user,
-                ..
-            } => {
+            Seen::Partial { room, version, .. } | Seen::Changed { room, version, .. } => {
                 let epoch = epoch_of(epochs, *room);
-                let seen = Sighting {
-                    change: Some((*change, *user)),
-                    ..blank(event.line, event.t)
-                };
-                self.add(history, (*room, epoch, *version), seen, report);
+                self.add(history, (*room, epoch, *version), of_change(event), report);
             }
             Seen::Accepted { room, id, seq, .. } => self.at_seq(*room, *id, *seq, event.line),
             _ => {}
@@ -161,6 +154,7 @@ impl Sightings {
         let seen = Sighting {
             seq: Some(message.seq),
             digest: Some(message.digest),
+            marks: Some(message.marks.clone()),
             state: Some(message.state),
             id: message.id,
             author: message.author,
@@ -185,7 +179,7 @@ impl Sightings {
         new: Sighting,
         report: &mut Report,
     ) {
-        let seen = self.all.entry(key).or_insert(new);
+        let seen = self.all.entry(key).or_insert_with(|| new.clone());
         if let Some(field) = seen.disagrees(&new) {
             let (slug, version) = (history.names.text(key.0), key.2);
             report.add(Check::C5, &[seen.line, new.line], || {
@@ -193,9 +187,26 @@ impl Sightings {
             });
         }
         seen.t = seen.t.min(new.t);
-        if new.received && !seen.received {
+        // A frame tells more than an ack, a whole message more than what changed about it.
+        if new.received && (!seen.received || (seen.digest.is_none() && new.digest.is_some())) {
             *seen = Sighting { t: seen.t, ..new };
         }
+    }
+}
+
+/// What a frame without a message's text shows.
+fn of_change(event: &Event) -> Sighting {
+    let blank = blank(event.line, event.t);
+    match &event.seen {
+        Seen::Partial { seq, .. } => Sighting {
+            seq: Some(*seq),
+            ..blank
+        },
+        Seen::Changed { change, user, .. } => Sighting {
+            change: Some((*change, *user)),
+            ..blank
+        },
+        _ => blank,
     }
 }
 
@@ -203,6 +214,7 @@ const fn blank(line: u32, t: u64) -> Sighting {
     Sighting {
         seq: None,
         digest: None,
+        marks: None,
         state: None,
         id: None,
         author: None,
@@ -235,6 +247,9 @@ impl Sighting {
         }
         if differ(self.digest.as_ref(), other.digest.as_ref()) {
             return Some("body");
+        }
+        if differ(self.marks.as_ref(), other.marks.as_ref()) {
+            return Some("reactions or pin");
         }
         if differ(self.state.as_ref(), other.state.as_ref()) {
             return Some("state");

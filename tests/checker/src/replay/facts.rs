@@ -1,7 +1,7 @@
 //! What the replay of one socket must know of the rest of the history: who was removed when, when each message was acked,
 //! when each piece of a reply was first seen by anybody.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::frame::Seen;
 use crate::history::{Act, History};
@@ -16,6 +16,10 @@ pub(crate) struct Facts {
     deletions: HashMap<Name, (i64, u32)>,
     pub(crate) acked: HashMap<(Name, i64), u64>,
     pub(crate) pieces: HashMap<Piece, u64>,
+    /// Messages that may have been marked.
+    pub(crate) marked: HashSet<(Name, i64)>,
+    /// Messages whose deletion was acked: when, at which version, in which line.
+    pub(crate) gone: HashMap<(Name, i64), (u64, i64, u32)>,
 }
 
 impl Facts {
@@ -26,6 +30,8 @@ impl Facts {
             deletions: HashMap::new(),
             acked: HashMap::new(),
             pieces: HashMap::new(),
+            marked: HashSet::new(),
+            gone: HashMap::new(),
         };
         for (room, stored) in &history.rooms {
             for entry in &stored.log {
@@ -43,6 +49,15 @@ impl Facts {
             }
         }
         for op in &history.ops {
+            match (op.act, op.ok()) {
+                (Act::Mark { room, seq }, _) => drop(facts.marked.insert((room, seq))),
+                (Act::Delete { room, seq }, Some((end, acked))) => {
+                    let version = acked.version.unwrap_or(0);
+                    let gone = (end.t, version, end.line);
+                    facts.gone.entry((room, seq)).or_insert(gone);
+                }
+                _ => {}
+            }
             if let (Act::Send { room, .. }, Some((end, acked))) = (op.act, op.ok())
                 && let Some(seq) = acked.seq
             {

@@ -3,8 +3,9 @@
 
 use super::socket::{Pending, SocketReplay};
 use super::{Join, State};
-use crate::frame::{Joined, Message};
+use crate::frame::Joined;
 use crate::history::{Event, Stored};
+use crate::message::Message;
 use crate::names::Name;
 use crate::report::Check;
 
@@ -17,6 +18,9 @@ const PASSING: &[&str] = &[
     "shutting_down",
     "outcome_unknown",
 ];
+
+/// A page that many share may be so old.
+const PAGE_SHARED_NS: u64 = 1_000_000_000;
 
 impl SocketReplay<'_> {
     /// A client asks to enter.
@@ -99,6 +103,17 @@ impl SocketReplay<'_> {
         }
         for message in &joined.messages {
             self.hold(room, message, event.line);
+            let gone = self.facts.gone.get(&(room, message.seq)).copied();
+            if let (Some((acked, version, line)), Some(asked)) = (gone, asked)
+                && asked.t > acked.saturating_add(PAGE_SHARED_NS)
+                && message.version < version
+                && !message.deleted
+            {
+                let (who, slug, seq) = (self.who, self.slug(room), message.seq);
+                self.report.add(Check::C9, &[line, event.line], || {
+                    format!("{who} joined {slug} after message {seq} was deleted, and was shown its text")
+                });
+            }
         }
         self.move_to(room, joined.version, event);
         let history = self.history;

@@ -10,6 +10,7 @@ mod text;
 use std::collections::HashMap;
 
 use crate::history::History;
+use crate::message::Marks;
 use crate::names::Name;
 use crate::report::{Check, Report};
 use facts::Facts;
@@ -37,6 +38,22 @@ pub(crate) struct Replay {
     pub(crate) short_replies: u64,
     /// Nanoseconds from the ack of a message to its frame at each client, live or after coming back.
     pub(crate) delivery: Vec<u64>,
+    /// What was held after each frame that told only what changed.
+    pub(crate) partials: Vec<Changed>,
+}
+
+/// A message as it was held after a frame that told only what changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Changed {
+    pub(crate) room: Name,
+    pub(crate) epoch: Option<Name>,
+    pub(crate) seq: i64,
+    pub(crate) version: i64,
+    pub(crate) digest: u64,
+    pub(crate) marks: Marks,
+    /// The line of what was held before, and the frame's.
+    pub(crate) base: u32,
+    pub(crate) line: u32,
 }
 
 /// What a client holds of a room.
@@ -54,10 +71,11 @@ pub(crate) struct Book {
 }
 
 /// A message as a client holds it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Held {
     pub(crate) version: i64,
     pub(crate) digest: u64,
+    pub(crate) marks: Marks,
     pub(crate) line: u32,
 }
 

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 
 use super::facts::Facts;
 use super::text::{Texts, Took};
-use super::{Held, Replay, Standing, State};
-use crate::frame::{Message, Seen};
+use super::{Changed, Held, Replay, Standing, State};
+use crate::frame::Seen;
 use crate::history::{Event, History, Socket};
+use crate::message::{MarkChange, Message};
 use crate::names::Name;
 use crate::report::{Check, Report};
 
@@ -29,6 +30,8 @@ pub(super) struct Place {
     pub(super) cursor: i64,
     pub(super) proof: i64,
     pub(super) texts: Texts,
+    /// Messages whose tombstone it was shown, with the line.
+    gone: HashMap<i64, u32>,
     /// The line that set the cursor.
     pub(super) line: u32,
     pub(super) t: u64,
@@ -41,6 +44,8 @@ struct Versioned<'a> {
     version: i64,
     prev: i64,
     message: Option<&'a Message>,
+    /// Of a message, what alone changed, and its seq.
+    change: Option<(i64, &'a MarkChange)>,
 }
 
 /// One socket under replay.
@@ -56,6 +61,47 @@ pub(super) struct SocketReplay<'a> {
     pub(super) places: HashMap<Name, Place>,
 }
 
+impl<'a> Versioned<'a> {
+    /// Of a frame that has a version, if it is one.
+    fn of(seen: &'a Seen) -> Option<Self> {
+        let of = |room: Name, version, prev| Versioned {
+            room,
+            version,
+            prev,
+            message: None,
+            change: None,
+        };
+        Some(match seen {
+            Seen::Message {
+                room,
+                version,
+                prev,
+                message,
+            } => Versioned {
+                message: Some(message),
+                ..of(*room, *version, *prev)
+            },
+            Seen::Partial {
+                room,
+                version,
+                prev,
+                seq,
+                change,
+            } => Versioned {
+                change: Some((*seq, change)),
+                ..of(*room, *version, *prev)
+            },
+            Seen::Changed {
+                room,
+                version,
+                prev,
+                ..
+            } => of(*room, *version, *prev),
+            _ => return None,
+        })
+    }
+}
+
 impl Place {
     fn new() -> Self {
         Self {
@@ -65,6 +111,7 @@ impl Place {
             cursor: 0,
             proof: 0,
             texts: Texts::default(),
+            gone: HashMap::new(),
             line: 0,
             t: 0,
         }
@@ -123,6 +170,9 @@ impl<'a> SocketReplay<'a> {
     }
 
     fn event(&mut self, event: &Event) {
+        if let Some(frame) = Versioned::of(&event.seen) {
+            return self.versioned(frame, event);
+        }
         match &event.seen {
             Seen::Join {
                 room,
@@ -144,40 +194,6 @@ impl<'a> SocketReplay<'a> {
                 (place.state, place.line, place.t) = (State::Left, event.line, event.t);
             }
             Seen::Joined(joined) => self.joined(joined, event),
-            Seen::Message {
-                room,
-                version,
-                prev,
-                message,
-            } => {
-                let (room, version, prev) = (*room, *version, *prev);
-                self.versioned(
-                    Versioned {
-                        room,
-                        version,
-                        prev,
-                        message: Some(message),
-                    },
-                    event,
-                );
-            }
-            Seen::Changed {
-                room,
-                version,
-                prev,
-                ..
-            } => {
-                let (room, version, prev) = (*room, *version, *prev);
-                self.versioned(
-                    Versioned {
-                        room,
-                        version,
-                        prev,
-                        message: None,
-                    },
-                    event,
-                );
-            }
             Seen::Removed { room, version } => self.removed(*room, *version, event),
             Seen::Delta { .. } => self.delta(event),
             Seen::Page { room, messages } => {
@@ -190,7 +206,7 @@ impl<'a> SocketReplay<'a> {
                 reference,
                 code,
             } => self.refused(*room, *reference, *code, event),
-            Seen::Accepted { .. } | Seen::Other => {}
+            _ => {}
         }
     }
 
@@ -223,7 +239,7 @@ impl<'a> SocketReplay<'a> {
         let place = self.place(room);
         let (cursor, proof, before) = (place.cursor, place.proof, place.line);
         // The removal itself comes to the removed as `room.removed`, so its version as a change is one too many.
-        let below = if frame.message.is_none() {
+        let below = if frame.message.is_none() && frame.change.is_none() {
             version.saturating_add(1)
         } else {
             version
@@ -263,6 +279,40 @@ impl<'a> SocketReplay<'a> {
             self.hold(room, message, event.line);
             self.settle(room, message, event);
         }
+        if let Some((seq, change)) = frame.change {
+            self.marked(room, (seq, version), change, event);
+        }
+    }
+
+    /// What changed about a message that is held; of another it tells nothing.
+    fn marked(
+        &mut self,
+        room: Name,
+        (seq, version): (i64, i64),
+        change: &MarkChange,
+        event: &Event,
+    ) {
+        let epoch = self.place(room).epoch;
+        let book = self.replay.books.entry((self.client, room)).or_default();
+        let Some(held) = book.held.get_mut(&seq) else {
+            return;
+        };
+        if held.version >= version {
+            return;
+        }
+        let base = std::mem::replace(&mut held.line, event.line);
+        held.version = version;
+        held.marks.apply(change);
+        self.replay.partials.push(Changed {
+            room,
+            epoch,
+            seq,
+            version,
+            digest: held.digest,
+            marks: held.marks.clone(),
+            base,
+            line: event.line,
+        });
     }
 
     /// Versions that a frame passes over must all have been superseded: none of them stands at the end.
@@ -300,10 +350,13 @@ impl<'a> SocketReplay<'a> {
     /// C4: a message of a person changes only by hand; the same one at a new version is shown twice.
     fn shown_once(&mut self, room: Name, message: &Message, event: &Event) {
         let book = self.replay.books.entry((self.client, room)).or_default();
-        let Some(held) = book.held.get(&message.seq).copied() else {
+        let Some(held) = book.held.get(&message.seq).cloned() else {
             return;
         };
-        let same = held.digest == message.digest && held.version < message.version;
+        // A mark that came and went leaves it as it was.
+        let same = held.digest == message.digest
+            && held.version < message.version
+            && !self.facts.marked.contains(&(room, message.seq));
         if same && !message.is_reply && !message.altered {
             let (who, slug, seq) = (self.who, self.slug(room), message.seq);
             self.report.add(Check::C4, &[held.line, event.line], || {
@@ -315,15 +368,30 @@ impl<'a> SocketReplay<'a> {
 
     /// Upsert by seq: the highest version wins.
     pub(super) fn hold(&mut self, room: Name, message: &Message, line: u32) {
+        self.gone_for_good(room, message, line);
         let book = self.replay.books.entry((self.client, room)).or_default();
         let new = Held {
             version: message.version,
             digest: message.digest,
+            marks: message.marks.clone(),
             line,
         };
-        let held = book.held.entry(message.seq).or_insert(new);
+        let held = book.held.entry(message.seq).or_insert_with(|| new.clone());
         if held.version < message.version {
             *held = new;
+        }
+    }
+
+    /// No socket is shown what a message said after its tombstone.
+    fn gone_for_good(&mut self, room: Name, message: &Message, line: u32) {
+        let (who, slug, seq) = (self.who, self.slug(room), message.seq);
+        let place = self.place(room);
+        if message.deleted {
+            place.gone.insert(seq, line);
+        } else if let Some(before) = place.gone.get(&seq).copied() {
+            self.report.add(Check::C9, &[before, line], || {
+                format!("{who} was shown the text of message {seq} of {slug} after its tombstone")
+            });
         }
     }
 

@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 
 use super::facts::Facts;
-use crate::frame::{Joined, Message, Seen};
+use crate::frame::{Joined, Seen};
 use crate::history::{Event, History};
+use crate::message::Message;
 use crate::names::Name;
 
 /// How much longer than what was stored the text shown of an interrupted reply may have been on its way: the half second
@@ -150,7 +151,7 @@ impl Texts {
         let Some(held) = self.replies.insert(message.seq, settled) else {
             return Ok(false);
         };
-        if held.settled || held.lost {
+        if held.settled || held.lost || message.deleted {
             return Ok(false);
         }
         let lines = vec![held.line, event.line];

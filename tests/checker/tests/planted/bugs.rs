@@ -1,4 +1,4 @@
-//! The 24 planted bugs of the fault matrix (B5), and which check has to see each.
+//! The 24 planted bugs of the fault matrix (B5) and five of edits, deletions and marks, and which check has to see each.
 
 use salon_checker::Check;
 
@@ -29,10 +29,15 @@ pub(crate) enum Bug {
     LockAndMembershipInOneStatement,
     LostCommitAnsweredFailed,
     DeltaOfASettledReply,
+    EditNotStored,
+    TombstoneSkipped,
+    MarkSkipped,
+    ChangeToldToOneWithoutItsBase,
+    DeletedTextComesBack,
 }
 
-/// In the order of the matrix, with the checks that must each see it.
-pub(crate) const ALL: [(Bug, &[Check]); 24] = [
+/// In the order of the matrix, the others behind, with the checks that must each see it.
+pub(crate) const ALL: [(Bug, &[Check]); 29] = [
     (Bug::PublishBeforeCommit, &[Check::C6]),
     (Bug::AckBeforeCommit, &[Check::C1]),
     (Bug::SequenceInsteadOfLockedCounter, &[Check::C2]),
@@ -57,4 +62,9 @@ pub(crate) const ALL: [(Bug, &[Check]); 24] = [
     (Bug::LockAndMembershipInOneStatement, &[Check::C9]),
     (Bug::LostCommitAnsweredFailed, &[Check::C6]),
     (Bug::DeltaOfASettledReply, &[Check::C10]),
+    (Bug::EditNotStored, &[Check::C1]),
+    (Bug::TombstoneSkipped, &[Check::C3]),
+    (Bug::MarkSkipped, &[Check::C3]),
+    (Bug::ChangeToldToOneWithoutItsBase, &[Check::C5]),
+    (Bug::DeletedTextComesBack, &[Check::C9]),
 ];

@@ -13,7 +13,7 @@ type Stored = (i64, i64, bool, Option<i64>);
 
 impl World {
     /// Whether a client could send now, and over which instance.
-    fn speaks(&self, client: usize, room: usize) -> Option<usize> {
+    pub(crate) fn speaks(&self, client: usize, room: usize) -> Option<usize> {
         let socket = self.clients[client].sockets.last()?;
         let is_member = self.rooms[room]
             .members
@@ -243,8 +243,9 @@ impl World {
 
     pub(crate) fn retry(&mut self, room: usize) {
         let ended = self.rooms[room].messages.iter().rev();
-        let mut ended =
-            ended.filter(|message| ["stopped", "failed", "interrupted"].contains(&message.state));
+        let mut ended = ended.filter(|message| {
+            !message.deleted && ["stopped", "failed", "interrupted"].contains(&message.state)
+        });
         let Some((seq, prompt)) = ended
             .next()
             .map(|message| (message.seq, message.reply.unwrap().0))

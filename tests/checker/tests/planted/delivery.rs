@@ -177,7 +177,11 @@ impl World {
         let mut frames = Vec::new();
         let mut prev = held.cursor;
         for change in changes {
-            frames.push((change.frame(self.rooms[room].slug, prev), change.clone()));
+            let mut frame = change.frame(self.rooms[room].slug, prev);
+            if let Some(only) = self.what_changed(&change, held.cursor) {
+                (frame["partial"], frame["message"]) = (json!(true), only);
+            }
+            frames.push((frame, change.clone()));
             prev = change.version();
         }
         if frames.len() > 1 && self.strikes(Bug::OutOfOrderFlush) {
@@ -185,7 +189,8 @@ impl World {
         }
         for (mut frame, change) in frames {
             let is_message = matches!(&change, Change::Message(message) if message.id.is_some());
-            if is_message && self.strikes(Bug::UnauthenticatedBodyTrusted) {
+            let is_whole = is_message && frame.get("partial").is_none();
+            if is_whole && self.strikes(Bug::UnauthenticatedBodyTrusted) {
                 frame["message"]["body"] = json!("forged");
             }
             self.received(&socket, frame.clone());
@@ -205,6 +210,20 @@ impl World {
         }
         self.deltas(&socket, room, &mut held);
         self.clients[client].sockets[at].rooms.insert(room, held);
+    }
+
+    /// What alone changed, for a reader that holds what it builds on; with the bug for others too.
+    fn what_changed(&mut self, change: &Change, cursor: i64) -> Option<Value> {
+        let Change::Message(message) = change else {
+            return None;
+        };
+        let (only, base) = message.change.as_ref()?;
+        let lacks_text = message.made <= cursor && message.text_version > cursor;
+        let told = match *base <= cursor {
+            true => self.rng.random_bool(0.7),
+            false => lacks_text && self.strikes(Bug::ChangeToldToOneWithoutItsBase),
+        };
+        told.then(|| only.clone())
     }
 
     /// The removal that cuts this reader, unless the bug keeps it.
@@ -234,6 +253,26 @@ impl World {
             changes.remove(1);
         }
         let last = changes.len() - 1;
+        let of = |which: fn(&crate::room::Message) -> bool| {
+            let mut below = changes[..last].iter();
+            below.position(|change| matches!(change, Change::Message(message) if which(message)))
+        };
+        let (tombstone, mark) = (
+            of(|message| message.deleted),
+            of(|message| message.change.is_some()),
+        );
+        if let Some(place) = tombstone
+            && self.strikes(Bug::TombstoneSkipped)
+        {
+            changes.remove(place);
+            return;
+        }
+        if let Some(place) = mark
+            && self.strikes(Bug::MarkSkipped)
+        {
+            changes.remove(place);
+            return;
+        }
         let log = changes[..last]
             .iter()
             .position(|change| matches!(change, Change::Log(_)));

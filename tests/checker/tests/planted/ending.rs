@@ -76,6 +76,7 @@ impl World {
                 floor: 0,
             });
             for message in self.rooms[room].messages.clone() {
+                let reactions = message.kinds();
                 self.say(What::DbMessage {
                     room: slug.clone(),
                     seq: message.seq,
@@ -85,6 +86,9 @@ impl World {
                     state: message.state.into(),
                     hash: hash(&message.body),
                     body: message.reply.map(|_| message.body),
+                    deleted: message.deleted,
+                    reactions,
+                    pinned: message.pinned,
                 });
             }
             for (version, kind, user) in self.rooms[room].log.clone() {

@@ -1,10 +1,11 @@
-//! The checker judged: histories of an ideal Salon are clean, whatever the seed; each of the planted bugs of the fault matrix
-//! is seen by the check that has to see it; and no input makes it panic.
+//! The checker judged: histories of an ideal Salon are clean, whatever the seed; each of the planted bugs of the fault matrix, and those of edits, deletions
+//! and marks, is seen by the check that has to see it; and no input makes it panic.
 
 #![cfg(test)]
 
 mod anything;
 mod bugs;
+mod changes;
 mod clients;
 mod delivery;
 mod ending;

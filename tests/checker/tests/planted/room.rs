@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use salon_checker::record::Reaction;
 use serde_json::{Value, json};
 
 /// A message.
@@ -18,9 +19,26 @@ pub(crate) struct Message {
     pub(crate) created_at: String,
     /// Of replies: the prompt and the attempt that this version tells of.
     pub(crate) reply: Option<(i64, i64)>,
+    /// The version its text is of.
+    pub(crate) text_version: i64,
+    pub(crate) edited: bool,
+    pub(crate) deleted: bool,
+    /// Each kind with who reacted so, the first first.
+    pub(crate) reactions: Vec<(String, Vec<String>)>,
+    pub(crate) pinned: Option<String>,
+    /// Where the last change was a mark: what it changed, and the version before it.
+    pub(crate) change: Option<(Value, i64)>,
 }
 
 impl Message {
+    /// Notes what a mark changed.
+    fn marked(&mut self, version: i64, mut change: Value) -> i64 {
+        (change["seq"], change["version"]) = (json!(self.seq), json!(version));
+        self.change = Some((change, self.version));
+        self.version = version;
+        version
+    }
+
     pub(crate) fn json(&self) -> Value {
         let mut json = json!({
             "seq": self.seq, "version": self.version, "author": {"id": self.author, "name": self.author, "kind": "user"},
@@ -33,7 +51,30 @@ impl Message {
             json["kind"] = json!("assistant");
             json["reply"] = json!({"prompt_seq": prompt, "attempt": attempt});
         }
+        for (field, is_so) in [("edited_at", self.edited), ("deleted_at", self.deleted)] {
+            if is_so {
+                json[field] = json!(self.created_at);
+            }
+        }
+        if !self.reactions.is_empty() {
+            json["reactions"] = json!(self.kinds());
+        }
+        if let Some(user) = &self.pinned {
+            json["pinned"] = json!({"at": self.created_at, "by": user});
+        }
         json
+    }
+
+    /// Its reactions as the database has them.
+    pub(crate) fn kinds(&self) -> Vec<Reaction> {
+        let kinds = self.reactions.iter();
+        kinds
+            .map(|(emoji, users)| Reaction {
+                emoji: emoji.clone(),
+                count: users.len() as i64,
+                users: users.clone(),
+            })
+            .collect()
     }
 }
 
@@ -75,7 +116,7 @@ pub(crate) struct Room {
 /// One change in the form it has now.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
-    Message(Message),
+    Message(Box<Message>),
     Log(Entry),
 }
 
@@ -101,7 +142,8 @@ impl Change {
 
 impl Room {
     pub(crate) fn after(&self, cursor: i64) -> Vec<Change> {
-        let messages = self.messages.iter().cloned().map(Change::Message);
+        let messages = self.messages.iter().cloned();
+        let messages = messages.map(|message| Change::Message(Box::new(message)));
         let mut changes: Vec<Change> = messages
             .chain(self.log.iter().cloned().map(Change::Log))
             .filter(|change| change.version() > cursor)
@@ -141,6 +183,12 @@ impl Room {
             state: "complete",
             created_at,
             reply: None,
+            text_version: self.version,
+            edited: false,
+            deleted: false,
+            reactions: Vec::new(),
+            pinned: None,
+            change: None,
         });
         (self.last_seq, self.version)
     }
@@ -178,10 +226,73 @@ impl Room {
             body = running.chunks[..running.chunks.len() - 1].concat();
         }
         let message = self.message(seq);
-        message.version = version;
+        (message.version, message.change) = (version, None);
         (message.state, message.body) = (state, body);
         let (prompt, _) = message.reply.unwrap();
         message.reply = Some((prompt, running.attempt));
+    }
+
+    pub(crate) fn edit(&mut self, seq: i64, body: String) -> i64 {
+        self.version += 1;
+        let version = self.version;
+        let message = self.message(seq);
+        (message.version, message.text_version) = (version, version);
+        (message.body, message.edited, message.change) = (body, true, None);
+        version
+    }
+
+    pub(crate) fn delete(&mut self, seq: i64) -> i64 {
+        self.version += 1;
+        let version = self.version;
+        let message = self.message(seq);
+        (message.version, message.text_version) = (version, version);
+        (message.body, message.edited, message.change) = (String::new(), false, None);
+        (message.deleted, message.pinned) = (true, None);
+        message.reactions.clear();
+        version
+    }
+
+    pub(crate) fn has_reacted(&mut self, seq: i64, emoji: &str, user: &str) -> bool {
+        let mut kinds = self.message(seq).reactions.iter();
+        kinds.any(|(kind, users)| kind == emoji && users.iter().any(|known| known == user))
+    }
+
+    /// A reaction comes, or goes when it is there.
+    pub(crate) fn react(&mut self, seq: i64, emoji: &str, user: &str) -> i64 {
+        self.version += 1;
+        let version = self.version;
+        let goes = self.has_reacted(seq, emoji, user);
+        let message = self.message(seq);
+        if !message.reactions.iter().any(|(kind, _)| kind == emoji) {
+            message.reactions.push((emoji.to_owned(), Vec::new()));
+        }
+        let kinds = &mut message.reactions;
+        let (_, users) = kinds.iter_mut().find(|(kind, _)| kind == emoji).unwrap();
+        let word = if goes { "removed" } else { "added" };
+        if goes {
+            users.retain(|known| known != user);
+        } else {
+            users.push(user.to_owned());
+        }
+        let mut reaction = json!({"emoji": emoji, "count": users.len()});
+        reaction[word] = json!(user);
+        kinds.retain(|(_, users)| !users.is_empty());
+        message.marked(version, json!({"reaction": reaction}))
+    }
+
+    /// A pin comes, or goes when it is there.
+    pub(crate) fn pin(&mut self, seq: i64, user: &str) -> i64 {
+        self.version += 1;
+        let version = self.version;
+        let message = self.message(seq);
+        let pinned = match message.pinned.take() {
+            Some(_) => Value::Null,
+            None => {
+                message.pinned = Some(user.to_owned());
+                json!({"at": message.created_at, "by": user})
+            }
+        };
+        message.marked(version, json!({"pinned": pinned}))
     }
 
     /// Puts a settled reply back to the beginning.
@@ -189,7 +300,7 @@ impl Room {
         self.version += 1;
         let version = self.version;
         let message = self.message(seq);
-        message.version = version;
+        (message.version, message.change) = (version, None);
         (message.state, message.body) = ("queued", String::new());
         let attempt = message.reply.unwrap().1 + 1;
         self.running.insert(

@@ -134,7 +134,7 @@ impl World {
     fn step(&mut self) {
         let client = self.rng.random_range(0..self.clients.len());
         let room = usize::from(self.rng.random_bool(0.4));
-        match self.rng.random_range(0..100) {
+        match self.rng.random_range(0..118) {
             0..24 => self.send(client, room),
             24..30 => self.pipeline(client, room),
             30..36 => self.lose(client, room),
@@ -152,6 +152,10 @@ impl World {
             95..97 => self.page(client, room),
             97..98 if self.rng.random_bool(0.2) => self.revoke(client),
             98..99 => self.fault(),
+            99..105 => self.edit(client, room),
+            105..107 => self.delete(client, room),
+            107..114 => self.react(client, room),
+            114..117 => self.pin(room),
             _ => self.log(),
         }
         for client in 0..self.clients.len() {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use salon_checker::hash;
 use salon_checker::record::{Action, What};
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -142,7 +143,8 @@ impl Client {
             room: room.clone(),
             seq,
         });
-        self.state().ask("reply.stop", &room, seq, op);
+        self.state()
+            .ask("reply.stop", (&room, seq), op, &Value::Null);
         self.shared.wake.notify_one();
         true
     }
@@ -156,7 +158,68 @@ impl Client {
             room: room.clone(),
             seq,
         });
-        self.state().ask("reply.retry", &room, seq, op);
+        self.state()
+            .ask("reply.retry", (&room, seq), op, &Value::Null);
+        self.shared.wake.notify_one();
+        true
+    }
+
+    /// Gives a late message of its own this text; `None` deletes it. Not one that it asked to change before.
+    pub(crate) fn change_own(&self, place: usize, body: Option<&str>) -> bool {
+        let Some((room, seq)) = ({
+            let own = &mut self.state().own;
+            match body {
+                Some(_) => own.iter().rev().nth(place).cloned(),
+                None => own
+                    .len()
+                    .checked_sub(place + 1)
+                    .and_then(|at| own.remove(at)),
+            }
+        }) else {
+            return false;
+        };
+        let (action, kind, more) = match body {
+            Some(body) => (
+                Action::Edit {
+                    room: room.clone(),
+                    seq,
+                    hash: hash(body),
+                },
+                "message.edit",
+                json!({ "body": body }),
+            ),
+            None => (
+                Action::Delete {
+                    room: room.clone(),
+                    seq,
+                },
+                "message.delete",
+                Value::Null,
+            ),
+        };
+        let op = self.shared.invoke(action);
+        self.state().ask(kind, (&room, seq), op, &more);
+        self.shared.wake.notify_one();
+        true
+    }
+
+    /// Reacts to a late message, or takes that back.
+    pub(crate) fn react(&self, place: usize, emoji: &str, back: bool) -> bool {
+        let Some((room, seq)) = self.state().recent.iter().rev().nth(place).cloned() else {
+            return false;
+        };
+        let op = self.shared.invoke(Action::React {
+            room: room.clone(),
+            seq,
+            emoji: emoji.to_owned(),
+            back,
+        });
+        let kind = match back {
+            true => "reaction.remove",
+            false => "reaction.add",
+        };
+        let more = json!({ "emoji": emoji });
+        self.state().ask(kind, (&room, seq), op, &more);
         self.shared.wake.notify_one();
         true
     }

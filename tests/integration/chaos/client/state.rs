@@ -22,6 +22,8 @@ const OUTSIDE: [&str; 2] = ["not_a_member", "room_not_found"];
 const REFUSAL_WAIT: Duration = Duration::from_millis(200);
 /// Bytes of messages sent before the socket is read again.
 const SENT_AT_ONCE: usize = 256 * 1024;
+/// Messages remembered for an edit or a reaction.
+const MESSAGES: usize = 24;
 /// Replies remembered for a stop or a retry.
 const REPLIES: usize = 32;
 
@@ -61,6 +63,9 @@ pub(crate) struct State {
     pub(crate) running: Vec<(String, i64)>,
     /// Those that ended otherwise than whole.
     pub(crate) broken: Vec<(String, i64)>,
+    /// Late messages of its own that asked nobody, and those of others that it saw.
+    pub(crate) own: VecDeque<(String, i64)>,
+    pub(crate) recent: VecDeque<(String, i64)>,
     /// Frames to be sent once, with their operation; their `ref` is its name.
     asks: VecDeque<(Value, String)>,
 }
@@ -116,6 +121,8 @@ impl State {
             unknown: Vec::new(),
             running: Vec::new(),
             broken: Vec::new(),
+            own: VecDeque::new(),
+            recent: VecDeque::new(),
             asks: VecDeque::new(),
         }
     }
@@ -126,9 +133,12 @@ impl State {
         room.pending.push_back(pending);
     }
 
-    /// A request about a reply.
-    pub(crate) fn ask(&mut self, kind: &str, room: &str, seq: i64, op: String) {
-        let frame = json!({ "type": kind, "ref": op, "room": room, "seq": seq });
+    /// A request about a message, with what else it says.
+    pub(crate) fn ask(&mut self, kind: &str, (room, seq): (&str, i64), op: String, more: &Value) {
+        let mut frame = json!({ "type": kind, "ref": op, "room": room, "seq": seq });
+        for (field, value) in more.as_object().into_iter().flatten() {
+            frame[field] = value.clone();
+        }
         self.asks.push_back((frame, op));
     }
 
@@ -243,6 +253,11 @@ impl State {
             return;
         }
         room.cursor = version;
+        if frame["message"]["kind"] == "user"
+            && let Some(seq) = frame["message"]["seq"].as_i64()
+        {
+            remember(&mut self.recent, slug, seq);
+        }
         self.reply(slug, &frame["message"]);
     }
 
@@ -269,6 +284,9 @@ impl State {
         let place = room.pending.iter().position(|pending| pending.id == id)?;
         let pending = room.pending.remove(place)?;
         let reply_seq = frame["reply_seq"].as_i64();
+        if let (None, Some(seq)) = (reply_seq, frame["seq"].as_i64()) {
+            remember(&mut self.own, slug, seq);
+        }
         if let Some(seq) = reply_seq
             && self.running.len() < REPLIES
         {
@@ -376,6 +394,13 @@ impl State {
             }
         }
         (joins, frames)
+    }
+}
+
+fn remember(messages: &mut VecDeque<(String, i64)>, room: &str, seq: i64) {
+    messages.push_back((room.to_owned(), seq));
+    if messages.len() > MESSAGES {
+        messages.pop_front();
     }
 }
 

@@ -241,10 +241,20 @@ impl Book {
             return Next::Join(Duration::ZERO);
         }
         self.cursor = version;
-        if frame["message"].is_object() {
+        if frame["partial"] == true {
+            self.marked(&frame["message"]);
+        } else if frame["message"].is_object() {
             self.upsert(&frame["message"]);
         }
         Next::Nothing
+    }
+
+    /// Of what is held only the version counts here: no mark changes its text.
+    fn marked(&mut self, change: &Value) {
+        let (seq, version) = (number(&change["seq"]), number(&change["version"]));
+        if let Some(held) = self.messages.get_mut(&seq) {
+            held.version = held.version.max(version);
+        }
     }
 
     fn upsert(&mut self, message: &Value) {
@@ -261,7 +271,9 @@ impl Book {
             body: text(message, "body").to_owned(),
             first_seen: held.map_or_else(Instant::now, |held| held.first_seen),
         };
-        if text(message, "kind") == "assistant" {
+        if message["deleted_at"].is_string() {
+            self.growing.remove(&seq);
+        } else if text(message, "kind") == "assistant" {
             self.reply(seq, &held, number(&message["reply"]["attempt"]));
         }
         self.messages.insert(seq, held);

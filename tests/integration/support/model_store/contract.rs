@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use salon::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use salon::db::rows::{
-    Changes, ClaimedReply, Credentials, ExpiredReply, Head, HistoryPage, Identity, LatestPage,
-    LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply, UserRow,
+    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
+    LatestPage, LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply,
+    UserRow,
 };
 use salon::db::{SignedIn, Store, StoreResult, Swept};
 use salon::error::{ErrorCode, Refusal};
@@ -158,6 +159,14 @@ impl Store for ModelStore {
 
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
         self.unit(|tables, _| tables.message(user, slug, seq))
+    }
+
+    async fn edits(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<Vec<EditRow>> {
+        self.unit(|tables, _| tables.edits(user, slug, seq))
+    }
+
+    async fn pins(&self, user: UserId, slug: &str) -> StoreResult<Vec<MessageRow>> {
+        self.unit(|tables, _| tables.pins(user, slug))
     }
 
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {

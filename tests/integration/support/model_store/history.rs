@@ -4,11 +4,12 @@ use std::ops::Bound;
 
 use salon::db::StoreResult;
 use salon::db::rows::{
-    Changes, HistoryPage, LatestPage, MessageKind, MessageRow, MessageState, StoredChange,
+    Changes, EditRow, HistoryPage, LatestPage, MessageKind, MessageRow, MessageState, StoredChange,
 };
 use salon::error::ErrorCode;
 use salon::ids::{RoomId, Seq, UserId, Version};
 use salon::limits::{CONTEXT_BYTES, PAGE_BYTES};
+use salon::permissions::{Action, allows};
 
 use super::no;
 use super::tables::{Change, Room, Tables};
@@ -91,6 +92,31 @@ impl Tables {
         }
     }
 
+    /// The former texts of a message, for its author and those who keep order.
+    pub(super) fn edits(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<Vec<EditRow>> {
+        let (room, role) = self.of_member(user, slug)?;
+        match room.messages.get(&seq) {
+            Some(message) if message.row.deleted_at.is_none() => {
+                let own = message.row.author.id == user;
+                if own || allows(role, Action::ReadAnyEdits) {
+                    Ok(message.edits.clone())
+                } else {
+                    no(ErrorCode::Forbidden)
+                }
+            }
+            _ => no(ErrorCode::MessageNotFound),
+        }
+    }
+
+    /// What is pinned, the latest pin first.
+    pub(super) fn pins(&self, user: UserId, slug: &str) -> StoreResult<Vec<MessageRow>> {
+        let (room, _) = self.of_member(user, slug)?;
+        let messages = room.messages.values();
+        let mut pinned: Vec<_> = messages.filter(|message| message.pin.is_some()).collect();
+        pinned.sort_by_key(|message| std::cmp::Reverse(message.pin));
+        Ok(pinned.iter().map(|message| message.row.clone()).collect())
+    }
+
     /// The latest settled text up to a prompt; a room that never was has none.
     pub(super) fn context(&self, room: RoomId, prompt_seq: Seq, limit: i64) -> Vec<MessageRow> {
         let Some(room) = self.rooms.get(&room) else {
@@ -124,7 +150,7 @@ impl Room {
 
 /// The text of a message that counts against the bounds of a page.
 fn page_bytes(message: &MessageRow) -> usize {
-    message.body.len() + message.html.as_ref().map_or(0, String::len)
+    message.body.len() + message.html.as_ref().map_or(0, String::len) + message.marks.bytes()
 }
 
 /// Takes messages until `limit` of them or `bytes` of text, at least one.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use salon::db::changes::RoomDone;
 use salon::db::rows::{
-    Head, LogKind, LogRow, MessageRow, ReplyChunk, ReplyState, RoomRow, StoredChange, UserKind,
-    UserRow, Visibility,
+    EditRow, Head, LogKind, LogRow, MessageRow, ReplyChunk, ReplyState, RoomRow, StoredChange,
+    UserKind, UserRow, Visibility,
 };
 use salon::db::{ASSISTANT, LOBBY};
 use salon::ids::{
@@ -83,6 +83,12 @@ pub(crate) struct Message {
     pub(crate) row: MessageRow,
     /// What its version was at first: a repeat is answered with it.
     pub(crate) created_version: Version,
+    /// Its former texts.
+    pub(crate) edits: Vec<EditRow>,
+    /// Everybody who reacted, by kind, the first first.
+    pub(crate) reactors: BTreeMap<String, Vec<UserId>>,
+    /// When it was pinned, as a version.
+    pub(crate) pin: Option<Version>,
 }
 
 /// The making of a reply.
@@ -172,19 +178,20 @@ impl Room {
         let seq = row.seq;
         self.written
             .push(StoredChange::Message(Box::new(row.clone())));
-        let mut created_version = version;
-        if let Some(former) = self.messages.get(&seq) {
-            self.changes.remove(&former.row.version);
-            created_version = former.created_version;
-        }
         self.changes.insert(version, Change::Message(seq));
-        self.messages.insert(
-            seq,
-            Message {
-                row,
-                created_version,
-            },
-        );
+        if let Some(known) = self.messages.get_mut(&seq) {
+            self.changes.remove(&known.row.version);
+            known.row = row;
+            return version;
+        }
+        let message = Message {
+            row,
+            created_version: version,
+            edits: Vec::new(),
+            reactors: BTreeMap::new(),
+            pin: None,
+        };
+        self.messages.insert(seq, message);
         version
     }
 

@@ -2,6 +2,7 @@
 //! before it writes anything, so a refusal leaves nothing to undo.
 
 mod members;
+mod messages;
 mod posts;
 mod replies;
 
@@ -94,6 +95,10 @@ impl Work<'_> {
         }
         let version = match change {
             Change::Post(post) => return self.post(post).map(Outcome::Posted),
+            Change::EditMessage(text) => self.edit_message(text)?,
+            Change::DeleteMessage { actor, seq } => self.delete_message(*actor, *seq)?,
+            Change::Mark { actor, seq, mark } => self.mark(*actor, *seq, mark)?,
+            Change::Unmark { actor, seq, mark } => self.unmark(*actor, *seq, mark)?,
             Change::SetMember { actor, user, role } => self.set_member(*actor, *user, *role)?,
             Change::RemoveMember { actor, user } => self.remove_member(*actor, *user)?,
             Change::EditRoom {
@@ -174,6 +179,10 @@ fn check_storable(change: &Change) -> StoreResult<()> {
         Change::SettleReply(settlement) => {
             storable(&settlement.body)?;
             storable(settlement.html.as_deref().unwrap_or_default())
+        }
+        Change::EditMessage(text) => {
+            storable(&text.body)?;
+            storable(text.html.as_deref().unwrap_or_default())
         }
         Change::EditRoom { name, .. } => storable(name.as_deref().unwrap_or_default()),
         _ => Ok(()),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use salon::db::changes::{NewPost, Posted};
+use salon::db::marks::MessageMarks;
 use salon::db::rows::{
     MessageKind, MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState, UserKind, UserRow,
     Visibility,
@@ -150,6 +151,7 @@ impl Work<'_> {
             created_at: self.now,
             edited_at: None,
             deleted_at: None,
+            marks: MessageMarks::default(),
         }
     }
 }

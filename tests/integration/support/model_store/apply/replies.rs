@@ -51,6 +51,9 @@ impl Work<'_> {
             return Err(ErrorCode::ReplyRunning.into());
         }
         let message = self.room.messages.get(&seq);
+        if message.is_some_and(|message| message.row.deleted_at.is_some()) {
+            return Err(ErrorCode::ReplyNotFound.into());
+        }
         if message.is_none_or(|message| message.row.state == MessageState::Complete) {
             return Err(ErrorCode::ReplySettled.into());
         }

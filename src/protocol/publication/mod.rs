@@ -5,19 +5,15 @@
 //! version each frame is, and what a feed itself must act on (a removal, a reply that starts or settles). The
 //! layer authenticates the whole; still nothing here decides rights: a feed that doubts reads the database.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use uuid::Uuid;
+mod wire;
+
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::frame::{Frame, append_text_frame};
+use super::partial::PartialBody;
 use super::server::{MessageBody, ServerFrame};
 use crate::db::rows::{LogKind, MessageState, StoredChange};
 use crate::ids::{Attempt, ChunkNumber, Epoch, Seq, UserId, Version};
-
-/// The first byte of every publication. An unknown one is only a hint to read.
-const FORMAT: u8 = 1;
-const KIND_RANGE: u8 = 1;
-const KIND_DELTA: u8 = 2;
-const KIND_LOOK: u8 = 3;
 
 /// Something about one room.
 #[derive(Clone, PartialEq, Debug)]
@@ -43,6 +39,17 @@ pub struct ChangeRange {
     pub entries: Vec<Entry>,
     /// The frames of all entries, one behind the other.
     pub frames: Bytes,
+    /// Some of them shorter, ascending by version: for readers who hold what they change, in the form it had before.
+    pub short: Vec<ShortFrame>,
+}
+
+/// The shorter frame of one version.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ShortFrame {
+    /// Which version.
+    pub version: Version,
+    /// Its frame.
+    pub frame: Bytes,
 }
 
 /// One change of a range.
@@ -137,7 +144,51 @@ impl ChangeRange {
             to,
             entries,
             frames: frames.freeze(),
+            short: Vec::new(),
         }
+    }
+
+    /// The same range, knowing of some of its messages what alone changed.
+    #[must_use]
+    pub fn with_short(mut self, slug: &str, partials: &[PartialBody]) -> Self {
+        for partial in partials {
+            let place = self
+                .entries
+                .partition_point(|entry| entry.version < partial.version);
+            let before = place
+                .checked_sub(1)
+                .and_then(|place| self.entries.get(place));
+            let frame = Frame::encode(&ServerFrame::Partial {
+                room: slug,
+                version: partial.version,
+                prev: before.map_or(self.from, |entry| entry.version),
+                partial: true,
+                message: partial,
+            });
+            self.short.push(ShortFrame {
+                version: partial.version,
+                frame: frame.bytes().clone(),
+            });
+        }
+        self
+    }
+
+    /// As [`ChangeRange::frames_between`], with the shorter frames where there are any.
+    #[must_use]
+    pub fn short_between(&self, after: Version, up_to: Version) -> Frame {
+        let mut run = BytesMut::new();
+        let mut told = after;
+        for short in &self.short {
+            if short.version <= after || short.version > up_to {
+                continue;
+            }
+            let whole = self.frames_between(told, short.version - 1);
+            run.put_slice(whole.bytes());
+            run.put_slice(&short.frame);
+            told = short.version;
+        }
+        run.put_slice(self.frames_between(told, up_to).bytes());
+        Frame::from_encoded(run.freeze())
     }
 
     /// The frames of the versions above `after`, as one run; empty when there are none.
@@ -238,174 +289,6 @@ fn effect_of(change: &StoredChange) -> Effect {
     }
 }
 
-impl Publication {
-    /// The bytes that go over the layer.
-    #[must_use]
-    pub fn to_bytes(&self) -> Bytes {
-        let mut out = BytesMut::with_capacity(self.size_hint());
-        out.put_u8(FORMAT);
-        match self {
-            Self::Look => out.put_u8(KIND_LOOK),
-            Self::Range(range) => {
-                out.put_u8(KIND_RANGE);
-                out.put_i64(range.epoch.0);
-                out.put_i64(range.from);
-                out.put_i64(range.to);
-                out.put_u32(u32::try_from(range.entries.len()).unwrap_or(u32::MAX));
-                for entry in &range.entries {
-                    out.put_i64(entry.version);
-                    put_effect(&mut out, entry.effect);
-                    out.put_u32(u32::try_from(entry.length).unwrap_or(u32::MAX));
-                }
-                out.put_slice(&range.frames);
-            }
-            Self::Delta(delta) => {
-                out.put_u8(KIND_DELTA);
-                out.put_i64(delta.seq);
-                out.put_i32(delta.attempt);
-                out.put_i32(delta.first);
-                out.put_i32(delta.count);
-                out.put_u32(u32::try_from(delta.text.len()).unwrap_or(u32::MAX));
-                out.put_slice(&delta.text);
-                out.put_slice(&delta.frame);
-            }
-        }
-        out.freeze()
-    }
-
-    fn size_hint(&self) -> usize {
-        match self {
-            Self::Look => 2,
-            Self::Range(range) => 64 + range.entries.len() * 32 + range.frames.len(),
-            Self::Delta(delta) => 64 + delta.text.len() + delta.frame.len(),
-        }
-    }
-
-    /// Reads what [`Publication::to_bytes`] wrote; `None` for anything else. Frames are slices of `bytes`, not copies.
-    #[must_use]
-    pub fn from_bytes(bytes: &Bytes) -> Option<Self> {
-        let mut rest = bytes.clone();
-        if rest.try_get_u8().ok()? != FORMAT {
-            return None;
-        }
-        match rest.try_get_u8().ok()? {
-            KIND_LOOK => Some(Self::Look),
-            KIND_RANGE => read_range(rest).map(Self::Range),
-            KIND_DELTA => read_delta(rest).map(Self::Delta),
-            _ => None,
-        }
-    }
-}
-
-fn read_range(mut rest: Bytes) -> Option<ChangeRange> {
-    let epoch = Epoch(rest.try_get_i64().ok()?);
-    let from = rest.try_get_i64().ok()?;
-    let to = rest.try_get_i64().ok()?;
-    let count = rest.try_get_u32().ok()?;
-    // Each entry takes at least 13 bytes, so a made-up count cannot make us reserve more than was received.
-    if usize::try_from(count).ok()?.checked_mul(13)? > rest.len() || from > to {
-        return None;
-    }
-    let mut entries = Vec::with_capacity(usize::try_from(count).ok()?);
-    let mut offset = 0_usize;
-    let mut below = from;
-    for _ in 0..count {
-        let version = rest.try_get_i64().ok()?;
-        let effect = get_effect(&mut rest)?;
-        let length = usize::try_from(rest.try_get_u32().ok()?).ok()?;
-        if version <= below || version > to {
-            return None;
-        }
-        below = version;
-        entries.push(Entry {
-            version,
-            effect,
-            offset,
-            length,
-        });
-        offset = offset.checked_add(length)?;
-    }
-    (offset == rest.len()).then_some(ChangeRange {
-        epoch,
-        from,
-        to,
-        entries,
-        frames: rest,
-    })
-}
-
-fn read_delta(mut rest: Bytes) -> Option<DeltaPiece> {
-    let seq = rest.try_get_i64().ok()?;
-    let attempt = rest.try_get_i32().ok()?;
-    let first = rest.try_get_i32().ok()?;
-    let count = rest.try_get_i32().ok()?;
-    let length = usize::try_from(rest.try_get_u32().ok()?).ok()?;
-    if first < 1 || count < 1 || length > rest.len() || first.checked_add(count).is_none() {
-        return None;
-    }
-    let text = rest.split_to(length);
-    std::str::from_utf8(&text).ok()?;
-    Some(DeltaPiece {
-        seq,
-        attempt,
-        first,
-        count,
-        text,
-        frame: rest,
-    })
-}
-
-fn put_effect(out: &mut BytesMut, effect: Effect) {
-    match effect {
-        Effect::None => out.put_u8(0),
-        Effect::ReplyQueued {
-            seq,
-            prompt_seq,
-            after_attempt,
-        } => {
-            out.put_u8(1);
-            out.put_i64(seq);
-            out.put_i64(prompt_seq);
-            out.put_i32(after_attempt);
-        }
-        Effect::ReplySettled { seq } => {
-            out.put_u8(2);
-            out.put_i64(seq);
-        }
-        Effect::Removed { user } => {
-            out.put_u8(3);
-            out.put_slice(user.0.as_bytes());
-        }
-        Effect::Tombstone => out.put_u8(4),
-        Effect::RoomDeleted => out.put_u8(5),
-    }
-}
-
-fn get_effect(rest: &mut Bytes) -> Option<Effect> {
-    Some(match rest.try_get_u8().ok()? {
-        0 => Effect::None,
-        1 => Effect::ReplyQueued {
-            seq: rest.try_get_i64().ok()?,
-            prompt_seq: rest.try_get_i64().ok()?,
-            after_attempt: rest.try_get_i32().ok()?,
-        },
-        2 => Effect::ReplySettled {
-            seq: rest.try_get_i64().ok()?,
-        },
-        3 => {
-            if rest.len() < 16 {
-                return None;
-            }
-            Effect::Removed {
-                user: UserId(Uuid::from_slice(&rest.split_to(16)).ok()?),
-            }
-        }
-        4 => Effect::Tombstone,
-        5 => Effect::RoomDeleted,
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -441,6 +324,48 @@ mod tests {
             (first["version"].as_i64(), first["prev"].as_i64()),
             (Some(5), Some(3))
         );
+    }
+
+    #[test]
+    fn shorter_frames_go_along_and_stand_in_their_place() {
+        let changes: Vec<_> = (3..=6)
+            .map(|version| log(version, LogKind::Settings))
+            .collect();
+        let partial = |version| PartialBody {
+            seq: 1,
+            version,
+            reaction: None,
+            pinned: Some(None),
+        };
+        let range = ChangeRange::encode("lobby", Epoch(7), 2, 6, &changes);
+        let range = range.with_short("lobby", &[partial(3), partial(5)]);
+        let bytes = Publication::Range(range.clone()).to_bytes();
+        assert_eq!(
+            Publication::from_bytes(&bytes),
+            Some(Publication::Range(range.clone()))
+        );
+        let told = |after, up_to| -> Vec<(i64, i64, bool)> {
+            let run = range.short_between(after, up_to);
+            run.payloads()
+                .map(|json| {
+                    let frame: serde_json::Value = serde_json::from_slice(&json).unwrap();
+                    let number = |field: &str| frame[field].as_i64().unwrap();
+                    (number("version"), number("prev"), frame["partial"] == true)
+                })
+                .collect()
+        };
+        assert_eq!(
+            told(2, 6),
+            [(3, 2, true), (4, 3, false), (5, 4, true), (6, 5, false)]
+        );
+        assert_eq!(told(3, 5), [(4, 3, false), (5, 4, true)]);
+        assert_eq!(range.frames_between(2, 6).payloads().count(), 4);
+        for end in 0..bytes.len() {
+            let _ = Publication::from_bytes(&bytes.slice(..end));
+            let mut changed = bytes.to_vec();
+            changed[end] ^= 0xff;
+            let _ = Publication::from_bytes(&Bytes::from(changed));
+        }
     }
 
     #[test]

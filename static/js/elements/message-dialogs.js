@@ -1,0 +1,55 @@
+/**
+ * The dialogs about messages: what is pinned in a room, and what a message said before its edits.
+ */
+import { h } from '../dom.js';
+import { clockTime, fullTime } from '../time.js';
+import { openDialog } from './dialog.js';
+import { saidIn } from './quote.js';
+
+const when = (text) => {
+  const at = Date.parse(text);
+  return h('time', { datetime: text, title: fullTime(at), text: `${new Date(at).toLocaleDateString()} ${clockTime(at)}` });
+};
+
+/** Fills a list when it has come. */
+async function fill(list, read, row, nothing) {
+  try {
+    const rows = await read();
+    list.replaceChildren(...(rows.length === 0 ? [h('li.empty', { text: nothing })] : rows.map(row)));
+  } catch (refusal) {
+    list.replaceChildren(h('li.empty', { role: 'alert', text: refusal.message }));
+  }
+  list.removeAttribute('aria-busy');
+}
+
+const waiting = () => h('ul.message-list', { 'aria-busy': 'true' }, h('li.empty', { text: 'Reading…' }));
+
+/**
+ * @param {import('../api.js').Api} api
+ * @param {object} room
+ * @param {(seq: number) => void} jump
+ */
+export function openPinsDialog(api, room, jump) {
+  const list = waiting();
+  const dialog = openDialog(`Pinned in ${room.name}`, list);
+  const row = (message) => h('li', {}, h('button.pinned-message', {
+    type: 'button',
+    onclick: () => {
+      dialog.close();
+      jump(message.seq);
+    },
+  }, h('span.by', {}, h('strong', { text: message.author.name }), when(message.created_at)), h('span.said', { text: saidIn(message) })));
+  fill(list, () => api.pins(room.slug), row, 'Nothing is pinned here.');
+}
+
+/**
+ * @param {import('../api.js').Api} api
+ * @param {string} slug
+ * @param {object} message
+ */
+export function openEditsDialog(api, slug, message) {
+  const list = waiting();
+  openDialog('Before it was edited', list);
+  const row = ({ body, written_at: writtenAt }) => h('li.former', {}, when(writtenAt), h('p', { dir: 'auto', text: body }));
+  fill(list, () => api.edits(slug, message.seq), row, 'Nothing was kept.');
+}

@@ -1,0 +1,82 @@
+/**
+ * What can be done to a settled message: the row of buttons beside it, the choice of reactions, and the reactions that are
+ * there. Called by `<salon-message>`; it keeps no state but whether the choice is open.
+ */
+import { h, icon } from '../dom.js';
+import { OFFERED, reactedBy } from '../marks.js';
+import { copyButton } from '../render.js';
+
+/**
+ * What the reader may do to a message.
+ * @param {object} message
+ * @param {boolean} mine
+ * @param {string | undefined} role
+ */
+export function rights(message, mine, role) {
+  const writes = role !== undefined && role !== null && role !== 'reader';
+  const keepsOrder = role === 'owner' || role === 'moderator';
+  return {
+    reacts: writes, replies: writes, edits: writes && mine && message.kind === 'user',
+    deletes: (writes && mine) || keepsOrder, pins: keepsOrder, readsEdits: mine || keepsOrder,
+  };
+}
+
+/**
+ * The buttons.
+ * @param {object} message
+ * @param {ReturnType<typeof rights>} may
+ * @param {(deed: string) => void} act `react`, `reply`, `edit`, `pin` or `delete`
+ * @returns {HTMLElement[]}
+ */
+export function toolButtons(message, may, act) {
+  const tool = (shape, label, deed) => h('button.copy', {
+    type: 'button', title: label, 'aria-label': label, 'data-tool': deed, onclick: () => act(deed),
+  }, icon(shape));
+  return [
+    message.body !== '' && copyButton(() => message.body, 'Copy message'),
+    may.reacts && tool('smile', 'React', 'react'),
+    may.replies && tool('reply', 'Reply', 'reply'),
+    may.edits && tool('pencil', 'Edit', 'edit'),
+    may.pins && tool('pin', message.pinned ? 'Unpin' : 'Pin', 'pin'),
+    may.deletes && tool('trash', 'Delete', 'delete'),
+  ].filter(Boolean);
+}
+
+/**
+ * The choice of reactions, to be put beside a message; it takes itself away.
+ * @param {(emoji: string) => void} choose
+ * @returns {HTMLElement}
+ */
+export function reactionChoice(choose) {
+  const close = () => choice.remove();
+  const choice = h('div.reaction-choice', {
+    role: 'group', 'aria-label': 'Reactions',
+    onkeydown: (event) => event.key === 'Escape' && close(),
+    onfocusout: ({ relatedTarget }) => !choice.contains(relatedTarget) && close(),
+  }, ...OFFERED.map((emoji) => h('button', {
+    type: 'button', text: emoji, 'aria-label': `React with ${emoji}`,
+    onclick: () => {
+      close();
+      choose(emoji);
+    },
+  })));
+  return choice;
+}
+
+/**
+ * The reactions that are there; each is a button that adds or takes back one's own.
+ * @param {object} message
+ * @param {{me: string, names: Map<string, string>, reacts: boolean}} reader
+ * @param {(emoji: string, on: boolean) => void} toggle
+ * @returns {HTMLElement[]}
+ */
+export function reactionChips(message, { me, names, reacts }, toggle) {
+  return (message.reactions ?? []).map((reaction) => {
+    const own = reaction.users.includes(me);
+    const label = reactedBy(reaction, names, me);
+    return h('button.reaction', {
+      type: 'button', title: label, 'aria-label': label, 'aria-pressed': String(own), disabled: !reacts,
+      onclick: () => toggle(reaction.emoji, !own),
+    }, h('span', { text: reaction.emoji }), h('span.count', { text: reaction.count }));
+  });
+}
