@@ -46,6 +46,8 @@ pub enum Action {
     Read,
     /// Post a message, and with it prompt the assistant.
     Post,
+    /// Let the others see that one writes. Nothing is stored, so it is judged by a proof of membership made for it.
+    Type,
     /// Stop or retry a reply that one's own message asked for.
     SteerOwnReply,
     /// Stop or retry anybody's reply.
@@ -62,9 +64,10 @@ pub enum Action {
 
 impl Action {
     /// Every action there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Read,
         Self::Post,
+        Self::Type,
         Self::SteerOwnReply,
         Self::SteerAnyReply,
         Self::ManageMembers,
@@ -79,7 +82,7 @@ impl Action {
 pub const fn allows(role: Role, action: Action) -> bool {
     match action {
         Action::Read => true,
-        Action::Post | Action::SteerOwnReply => {
+        Action::Post | Action::Type | Action::SteerOwnReply => {
             matches!(role, Role::Owner | Role::Moderator | Role::Member)
         }
         Action::SteerAnyReply | Action::ManageMembers => {

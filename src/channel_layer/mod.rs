@@ -57,6 +57,12 @@ impl GroupName {
         Self("control".into())
     }
 
+    /// The group in which instances tell each other who is where and who writes.
+    #[must_use]
+    pub fn presence() -> Self {
+        Self("presence".into())
+    }
+
     /// The name itself.
     #[must_use]
     pub fn as_str(&self) -> &str {

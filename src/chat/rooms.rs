@@ -1,6 +1,8 @@
 //! Rooms and their members, as their HTTP routes need them. Changes leave through the writer, which proves rights
 //! inside the transaction; what is checked here only finds the room.
 
+use std::collections::HashSet;
+
 use super::{Chat, room_ref};
 use crate::db::StoreError;
 use crate::db::changes::{Change, NewRoom, Outcome};
@@ -8,7 +10,7 @@ use crate::db::rows::{Identity, MemberRow, RoomView, Visibility};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{RoomId, RoomRef, UserId, Version};
 use crate::limits;
-use crate::permissions::Role;
+use crate::permissions::{Action, Role, allows};
 
 impl Chat {
     /// Makes a room owned by `who`. Name and slug were checked for form.
@@ -193,6 +195,35 @@ impl Chat {
             .members(who.user.id, slug, after, limits::MEMBERS_LISTED)
             .await
             .map_err(StoreError::into_refusal)
+    }
+
+    /// Lets the room see that `who` writes. Nothing is stored.
+    ///
+    /// # Errors
+    /// `forbidden` for a reader, as finding the room.
+    pub async fn typing(&self, who: &Identity, slug: &str) -> Result<(), Refusal> {
+        let proof = self.prove(who.user.id, slug).await?;
+        if !(proof.view.role).is_some_and(|role| allows(role, Action::Type)) {
+            return Err(ErrorCode::Forbidden.into());
+        }
+        let presence = self.feeds.presence();
+        presence.typing(proof.view.room.id, &who.user);
+        Ok(())
+    }
+
+    /// Which of these members of a room are there, as far as is known.
+    ///
+    /// # Errors
+    /// As finding the room.
+    pub async fn online(
+        &self,
+        who: &Identity,
+        slug: &str,
+        members: &[MemberRow],
+    ) -> Result<HashSet<UserId>, Refusal> {
+        let room = self.find(who, slug).await?;
+        let members: Vec<UserId> = members.iter().map(|member| member.user.id).collect();
+        Ok(self.feeds.presence().present(room.id, &members))
     }
 
     /// The room of a slug, for a member of it.

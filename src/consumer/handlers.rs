@@ -47,6 +47,7 @@ impl Consumer {
             ClientFrame::Stop(name) => self.steer(name, Steer::Stop, reference).await,
             ClientFrame::Retry(name) => self.steer(name, Steer::Retry, reference).await,
             ClientFrame::Continue(name) => self.continue_reply(name, reference.as_deref()),
+            ClientFrame::Typing(name) => self.typing(&name.room, reference.as_deref()),
         }
     }
 
@@ -173,6 +174,25 @@ impl Consumer {
                     .refuse(reference, Some(slug), None, &ErrorCode::NotJoined.into())
             }
         }
+    }
+
+    /// Has no answer but a refusal; what comes too often is dropped.
+    fn typing(&mut self, slug: &str, reference: Option<&str>) {
+        let now = tokio::time::Instant::now();
+        if now < self.next_typing {
+            return;
+        }
+        self.next_typing = now + limits::TYPING_INTERVAL;
+        if !self.connection.follows(slug) {
+            let refusal = ErrorCode::NotJoined.into();
+            return self
+                .connection
+                .refuse(reference, Some(slug), None, &refusal);
+        }
+        let (shared, room) = (Arc::clone(&self.shared), slug.to_owned());
+        self.spawn(reference, slug, |connection| async move {
+            shared.chat.typing(&connection.identity, &room).await
+        });
     }
 
     async fn steer(&self, name: ReplyName, steer: Steer, reference: Option<String>) {

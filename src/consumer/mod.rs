@@ -39,7 +39,7 @@ use outbox::WrittenOut;
 use transport::Transport;
 
 /// What `welcome` names beyond the core.
-const FEATURES: &[&str] = &["replies", "history"];
+const FEATURES: &[&str] = &["replies", "history", "typing", "presence"];
 /// Frames of bad form in a row, about, before the socket is closed: one a second is forgiven.
 const BAD_FRAMES: Rate = Rate {
     per_second: 1.0,
@@ -102,6 +102,7 @@ impl Consumers {
             connection,
             socket,
             tasks: JoinSet::new(),
+            next_typing: Instant::now(),
             last_heard: Instant::now(),
             next_ping: Instant::now() + limits::PING_INTERVAL,
         };
@@ -169,6 +170,8 @@ pub(crate) struct Consumer {
     sends: TokenBucket,
     frames: TokenBucket,
     bad_frames: TokenBucket,
+    /// A `typing` before that is dropped.
+    next_typing: Instant,
     last_heard: Instant,
     next_ping: Instant,
 }

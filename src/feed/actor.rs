@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::gate::Gate;
+use super::presence::Seats;
 use super::replies::Replies;
 use super::ring::Ring;
 use super::sequencer::{FillDue, Sequencer};
@@ -35,12 +36,14 @@ const REPLY_CHECK: Duration = limits::APPEND_INTERVAL;
 const REPLY_DOUBT: Duration = Duration::from_secs(3);
 /// One room's feed.
 pub(crate) struct Feed {
-    room: RoomRef,
-    store: Arc<dyn Store>,
-    layer: Arc<dyn ChannelLayer>,
-    inbox: mpsc::Receiver<Command>,
-    shown: Arc<Shown>,
-    gate: Arc<Gate>,
+    pub(super) room: RoomRef,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) layer: Arc<dyn ChannelLayer>,
+    pub(super) inbox: mpsc::Receiver<Command>,
+    pub(super) shown: Arc<Shown>,
+    pub(super) gate: Arc<Gate>,
+    /// Where it tells who reads.
+    pub(super) seats: Arc<Seats>,
 }
 
 /// What the database answered.
@@ -75,24 +78,6 @@ struct Running {
 }
 
 impl Feed {
-    pub(crate) fn new(
-        room: RoomRef,
-        store: Arc<dyn Store>,
-        layer: Arc<dyn ChannelLayer>,
-        inbox: mpsc::Receiver<Command>,
-        shown: Arc<Shown>,
-        gate: Arc<Gate>,
-    ) -> Self {
-        Self {
-            room,
-            store,
-            layer,
-            inbox,
-            shown,
-            gate,
-        }
-    }
-
     /// Runs until nobody reads any more.
     pub(crate) async fn run(self) {
         let channel = self.layer.new_channel(limits::CHANNEL_CAPACITY);
@@ -128,13 +113,14 @@ impl Feed {
         let mut replies = Replies::default();
         replies.restore(known);
         self.shown.set(start);
+        let subscribers = Subscribers::new(Arc::clone(&self.seats));
         let running = Running {
             feed: self,
             channel,
             sequencer: Sequencer::new(start),
             ring: Ring::new(start.version),
             replies,
-            subscribers: Subscribers::new(),
+            subscribers,
             reading: None,
             next_reply_check: Instant::now() + REPLY_CHECK,
             replies_missing: false,
@@ -373,6 +359,7 @@ impl Running {
             Command::Attach(attach, answer) => self.attach(attach, answer),
             Command::Detach(connection) => self.subscribers.remove(connection),
             Command::Head(head) => self.sequencer.head_seen(head, Instant::now().into_std()),
+            Command::Tell(telling) => self.subscribers.tell(&telling),
         }
     }
 

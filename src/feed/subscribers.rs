@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::presence::{Audience, Seats, Telling};
 use super::{Attach, Reader};
 use crate::ids::{ConnectionId, UserId, Version};
 use crate::protocol::CloseCode;
@@ -23,20 +24,36 @@ struct Subscriber {
     user: UserId,
     proof: Version,
     cursor: Version,
+    seats: Arc<Seats>,
+    /// It is shown in the room, and told who else is.
+    seated: bool,
+    /// It was told so since it came.
+    told: bool,
+}
+
+impl Drop for Subscriber {
+    /// On whatever way it goes, it is no longer shown.
+    fn drop(&mut self) {
+        if self.seated {
+            self.seats.left(self.user);
+        }
+    }
 }
 
 /// All of a room.
 pub(super) struct Subscribers {
     all: Vec<Subscriber>,
     idle_since: Option<Instant>,
+    seats: Arc<Seats>,
 }
 
 impl Subscribers {
     /// Nobody yet.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(seats: Arc<Seats>) -> Self {
         Self {
             all: Vec::new(),
             idle_since: Some(Instant::now()),
+            seats,
         }
     }
 
@@ -54,8 +71,15 @@ impl Subscribers {
             proof,
             ..
         } = attach;
+        let who = reader.who();
+        if let Some(who) = who {
+            self.seats.taken(who);
+        }
         self.all.push(Subscriber {
             connection,
+            seated: who.is_some(),
+            told: false,
+            seats: Arc::clone(&self.seats),
             reader,
             user,
             proof,
@@ -96,6 +120,23 @@ impl Subscribers {
         for frame in frames {
             self.retain(|subscriber| subscriber.reader.deliver(frame));
         }
+    }
+
+    /// Sends to those who are shown in the room who is there, or who writes.
+    pub(super) fn tell(&mut self, telling: &Telling) {
+        for subscriber in &mut self.all {
+            let told = match telling.audience {
+                Audience::Untold => subscriber.told,
+                Audience::Everyone | Audience::Passing => false,
+            };
+            if subscriber.seated && !told && subscriber.cursor != GONE {
+                subscriber.told |= telling.audience != Audience::Passing;
+                if !subscriber.reader.deliver(&telling.frame) {
+                    subscriber.cursor = GONE;
+                }
+            }
+        }
+        self.retain(|subscriber| subscriber.cursor != GONE);
     }
 
     /// Takes those whose proof is below a removal off the room, with a last word: one user's, or everyone's.
@@ -154,7 +195,7 @@ mod tests {
 
     use super::*;
     use crate::db::rows::{LogKind, LogRow, StoredChange};
-    use crate::ids::{Cursor, Epoch};
+    use crate::ids::{Cursor, Epoch, RoomId, RoomRef};
 
     #[derive(Default)]
     struct Recorder {
@@ -197,7 +238,12 @@ mod tests {
 
     #[tokio::test]
     async fn readers_that_go_in_a_large_room_make_nobody_miss_anything() {
-        let mut subscribers = Subscribers::new();
+        let room = RoomRef {
+            id: RoomId::new(),
+            slug: "r".into(),
+        };
+        let seats = Arc::new(Seats::new(Arc::default(), room));
+        let mut subscribers = Subscribers::new(seats);
         let readers: Vec<Arc<Recorder>> = (0..DELIVERIES_PER_TURN * 3)
             .map(|_| Arc::default())
             .collect();

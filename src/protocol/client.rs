@@ -29,6 +29,8 @@ pub enum ClientFrame {
     Retry(ReplyName),
     /// `reply.continue`.
     Continue(ContinueReply),
+    /// `typing`: one writes something there.
+    Typing(RoomName),
     /// `ping`.
     Ping,
 }
@@ -178,6 +180,7 @@ fn parse_kind(kind: &str, text: &str) -> Result<ClientFrame, Refusal> {
         "reply.stop" => ClientFrame::Stop(fields(text)?),
         "reply.retry" => ClientFrame::Retry(fields(text)?),
         "reply.continue" => ClientFrame::Continue(fields(text)?),
+        "typing" => ClientFrame::Typing(fields(text)?),
         "ping" => ClientFrame::Ping,
         _ => return Err(ErrorCode::UnknownType.into()),
     })

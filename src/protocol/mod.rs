@@ -6,10 +6,12 @@
 //! - [`server`]: what the server sends.
 //! - [`frame`]: a server frame as the bytes of one WebSocket text frame, encoded once for every reader.
 //! - [`publication`]: a range of a room's changes, or a piece of a reply, as instances pass it on.
+//! - [`control`] and [`presence`]: what instances tell each other beside that.
 
 pub mod client;
 pub mod control;
 pub mod frame;
+pub mod presence;
 pub mod publication;
 pub mod server;
 

@@ -99,6 +99,24 @@ pub enum ServerFrame<'a> {
         /// Their text.
         text: &'a str,
     },
+    /// Who is in a room, told when it changes. It has no version.
+    #[serde(rename = "presence")]
+    Presence {
+        /// The slug.
+        room: &'a str,
+        /// How many users.
+        count: usize,
+        /// The first [`limits::PRESENCE_NAMED`] of them by id.
+        users: &'a [UserRow],
+    },
+    /// Somebody writes. It has no version and runs out by itself.
+    #[serde(rename = "typing")]
+    Typing {
+        /// The slug.
+        room: &'a str,
+        /// Who.
+        user: &'a UserRow,
+    },
     /// The answer to `message.history`.
     #[serde(rename = "message.page")]
     Page {

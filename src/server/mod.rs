@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::consumer::Consumers;
 use crate::consumer::connections::Connections;
 use crate::db::Store;
-use crate::feed::{Feeds, gate, heads};
+use crate::feed::{Feeds, gate, heads, presence};
 use crate::http::health;
 use crate::jobs;
 use crate::limits;
@@ -210,6 +210,12 @@ fn start_actors(
         Arc::clone(&parts.layer),
         connections,
         Arc::clone(&parts.assistant),
+        actors.clone(),
+    ));
+    tokio::spawn(presence::run(
+        parts.feeds.clone(),
+        Arc::clone(&parts.layer),
+        shutdown.signal(),
         actors.clone(),
     ));
     tokio::spawn(jobs::orphans::run(

@@ -28,6 +28,7 @@ mod markdown;
 mod messages;
 mod operate_document;
 mod planted;
+mod presence;
 mod promises_document;
 mod protocol_document;
 mod providers;

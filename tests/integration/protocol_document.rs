@@ -291,6 +291,15 @@ fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<Serv
             count: 1,
             text: "",
         },
+        ServerFrame::Presence {
+            room: "lobby",
+            count: 1,
+            users: std::slice::from_ref(user),
+        },
+        ServerFrame::Typing {
+            room: "lobby",
+            user,
+        },
         ServerFrame::Page {
             reference,
             room: "lobby",
@@ -393,6 +402,12 @@ fn the_limits_are_those_of_the_program() {
         ("ROOMS_PER_JOIN", count(limits::ROOMS_PER_JOIN)),
         ("ROOMS_PER_SOCKET", count(limits::ROOMS_PER_SOCKET)),
         ("IN_FLIGHT_PER_SOCKET", count(limits::IN_FLIGHT_PER_SOCKET)),
+        ("TYPING_INTERVAL", ms(limits::TYPING_INTERVAL)),
+        ("TYPING_PER_SECOND", i64::from(limits::TYPING_PER_SECOND)),
+        ("PRESENCE_INTERVAL", ms(limits::PRESENCE_INTERVAL)),
+        ("PRESENCE_NAMED", count(limits::PRESENCE_NAMED)),
+        ("PRESENCE_USERS", count(limits::PRESENCE_USERS)),
+        ("PRESENCE_LIFETIME", ms(limits::PRESENCE_LIFETIME)),
         ("WRITER_WAIT", ms(limits::WRITER_WAIT)),
         ("OUTCOME_TIMEOUT", ms(limits::OUTCOME_TIMEOUT)),
         ("REPLIES_PER_ROOM", limits::REPLIES_PER_ROOM),

@@ -22,7 +22,7 @@ use salon::db::changes::{Change, NewAccount, NewSession, Outcome};
 use salon::db::rows::{Identity, RoomView, UserKind, UserRow, Visibility};
 use salon::db::sqlite::SqliteStore;
 use salon::error::Refusal;
-use salon::feed::{Feeds, heads};
+use salon::feed::{Feeds, heads, presence};
 use salon::ids::{InstanceId, RoomRef, SessionId, UserId};
 use salon::jobs;
 use salon::llm::scripted::ScriptedProvider;
@@ -75,6 +75,8 @@ pub(crate) struct Build {
     pub(crate) lanes: usize,
     /// Whether it runs replies.
     pub(crate) runs: bool,
+    /// Whether it tells who is here and who writes.
+    pub(crate) presence: bool,
 }
 
 impl Build {
@@ -94,6 +96,7 @@ impl Build {
             ],
             lanes: 1,
             runs: true,
+            presence: false,
         }
     }
 }
@@ -107,6 +110,8 @@ pub(crate) struct Instance {
     pub(crate) feeds: Feeds,
     pub(crate) assistant: Arc<Assistant>,
     pub(crate) stop: CancellationToken,
+    /// Begins to leave: says goodbye to the others.
+    pub(crate) leaving: CancellationToken,
     tasks: Vec<AbortOnDropHandle<()>>,
     /// The runners have a runtime of their own, so that they can die as a process dies.
     runners: Option<tokio::runtime::Runtime>,
@@ -122,6 +127,7 @@ impl Instance {
             flags,
             lanes,
             runs,
+            presence: tells,
         } = build;
         let prompts = Arc::default();
         let writer = Arc::new(Writer::start(
@@ -148,7 +154,13 @@ impl Instance {
             prompts,
         });
         let stop = CancellationToken::new();
-        let tasks = start_tasks(&store, &writer, &feeds, &consumers, &stop);
+        let mut tasks = start_tasks(&store, &writer, &feeds, &consumers, &stop);
+        let leaving = CancellationToken::new();
+        if tells {
+            let ends = (leaving.clone(), stop.clone());
+            let telling = presence::run(feeds.clone(), Arc::clone(&layer), ends.0, ends.1);
+            tasks.push(AbortOnDropHandle::new(tokio::spawn(telling)));
+        }
         let runners = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -172,6 +184,7 @@ impl Instance {
             feeds,
             assistant,
             stop,
+            leaving,
             runners: Some(runners),
             tasks,
         }
