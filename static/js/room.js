@@ -3,10 +3,11 @@
  * resends what was written. Made by `Salon.room`; views listen to `change` and read `state`.
  *
  * Events: `change` (the new `RoomState`), `message` (a message newer than any before, live only),
- * `reply_refused` ({code}: a prompt was taken, but no reply will be written).
+ * `reply_refused` ({code}: a prompt was taken, but no reply will be written), `people` (who is there and who writes).
  */
 import { Emitter } from './emitter.js';
 import { isRetryable } from './errors.js';
+import { NOBODY, TYPING_EVERY_MS, nextEnd, prunePeople, takePeople } from './people.js';
 import { createRoom, reduce } from './store.js';
 
 /** Messages in one page of history. */
@@ -20,8 +21,10 @@ export class Room extends Emitter {
   #connection;
   #pending;
   #state;
-  #timers = { flush: null, join: null };
+  #timers = { flush: null, join: null, people: null };
   #joinFailures = 0;
+  #people = NOBODY;
+  #typedAt = -Infinity;
 
   /**
    * @param {string} slug
@@ -44,6 +47,19 @@ export class Room extends Emitter {
     return this.#state.slug;
   }
 
+  /** @returns {import('./people.js').People} who is there and who writes, as far as is known */
+  get people() {
+    return this.#people;
+  }
+
+  /** One writes something here: the others see it for a few seconds. */
+  typing() {
+    const now = Date.now();
+    if (this.#state.phase !== 'joined' || now - this.#typedAt < TYPING_EVERY_MS || !this.#connection.can('typing')) return;
+    this.#typedAt = now;
+    this.#connection.tell({ type: 'typing', room: this.slug });
+  }
+
   /** Joins, or joins again from the cursor: after a reconnect, after a gap, after a long sleep. */
   join() {
     clearTimeout(this.#timers.join);
@@ -64,6 +80,7 @@ export class Room extends Emitter {
     const live = this.#state.phase === 'joined';
     if (frame.type === 'message.accepted') this.#pending.accepted(frame.client_id);
     this.#apply(frame);
+    this.#setPeople(takePeople(this.#people, frame, this.#state.me, Date.now()));
     for (const message of messagesOf(frame)) {
       if (message.client_id && message.author?.id === this.#state.me) this.#pending.accepted(message.client_id);
     }
@@ -81,6 +98,7 @@ export class Room extends Emitter {
   /** The socket is gone; `join` follows on the next one. */
   disconnected() {
     this.#apply({ type: 'local.disconnected' });
+    this.#setPeople(NOBODY);
   }
 
   /**
@@ -93,6 +111,7 @@ export class Room extends Emitter {
     const clientId = randomId();
     const { at } = this.#pending.add({ room: this.slug, clientId, body, replyTo });
     this.#apply({ type: 'local.send', clientId, body, replyTo, at });
+    this.#typedAt = -Infinity;
     this.#flush();
     return clientId;
   }
@@ -161,6 +180,7 @@ export class Room extends Emitter {
   close() {
     clearTimeout(this.#timers.flush);
     clearTimeout(this.#timers.join);
+    clearTimeout(this.#timers.people);
     this.#connection.request({ type: 'room.leave', room: this.slug }).catch(() => {});
   }
 
@@ -170,6 +190,17 @@ export class Room extends Emitter {
     this.#state = state;
     if (changed) this.emit('change', state);
     if (rejoin) this.join();
+  }
+
+  #setPeople(people) {
+    if (people === this.#people) return;
+    this.#people = people;
+    clearTimeout(this.#timers.people);
+    const end = nextEnd(people);
+    if (end !== null) {
+      this.#timers.people = setTimeout(() => this.#setPeople(prunePeople(this.#people, Date.now())), Math.max(0, end - Date.now()) + 1);
+    }
+    this.emit('people', people);
   }
 
   #joinLater(ref, refusal) {
