@@ -210,7 +210,7 @@ async fn an_instance_that_leaves_says_goodbye() {
     assert!(gone >= limits::PRESENCE_GRACE, "{gone:?}");
     // Who is still with it sees what it knows.
     let eve = two.user("eve").await;
-    enter(&two, &eve, "lobby").await;
+    let _eve = enter(&two, &eve, "lobby").await;
     expect_there(&mut goes, &["ada", "bob", "eve"]).await;
     assert_eq!(stays.all_passing(Duration::from_secs(3)).await, []);
 }
