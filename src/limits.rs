@@ -276,6 +276,23 @@ pub const PRESENCE_HELD: usize = 1_000_000;
 /// Rooms of other instances that are remembered; above it they are passed over.
 pub const PRESENCE_HELD_ROOMS: usize = 500_000;
 
+// --- reading
+
+/// Places of one message that may mention a member, and members it mentions; more are only text.
+pub const MENTIONS_PER_MESSAGE: usize = 20;
+/// Names that one place may mean: `@ada`, `@ada lovelace`, …
+pub const MENTION_READINGS: usize = 8;
+/// Unread mentions are counted up to here, in each room.
+pub const MENTIONS_COUNTED: i64 = 100;
+/// What was marked as read is written so often, all of it together.
+pub const READ_INTERVAL: Duration = Duration::from_millis(1_000);
+/// Marks that wait to be written, one for each user and room; above it `busy`.
+pub const READ_MARKS: usize = 100_000;
+/// Marks in one statement.
+pub const READ_MARKS_PER_STATEMENT: usize = 1_000;
+/// In rooms of at most so many members each hears how far the others have read.
+pub const RECEIPT_MEMBERS: i64 = 50;
+
 // --- replies
 
 /// A runner's lease on a reply, in the database's time.

@@ -11,6 +11,7 @@ use crate::error::{ErrorCode, Refusal};
 use crate::ids::{RoomId, RoomRef, UserId, Version};
 use crate::limits;
 use crate::permissions::{Action, Role, allows};
+use crate::protocol::user_news::News;
 
 impl Chat {
     /// Makes a room owned by `who`. Name and slug were checked for form.
@@ -36,10 +37,11 @@ impl Chat {
             name: name.to_owned(),
             visibility,
         };
-        self.store
-            .create_room(room, who.user.id)
-            .await
-            .map_err(StoreError::into_refusal)
+        let made = self.store.create_room(room, who.user.id).await;
+        let view = made.map_err(StoreError::into_refusal)?;
+        let slug = slug.to_owned();
+        self.reading.tell_room(who.user.id, News::Gained { slug });
+        Ok(view)
     }
 
     /// The direct room of `who` and the assistant, made when there is none.
@@ -149,15 +151,15 @@ impl Chat {
             .user_by_name(user_name)
             .await
             .map_err(StoreError::into_refusal)?;
-        self.change(
-            room,
-            Change::SetMember {
-                actor: who.user.id,
-                user: user.id,
-                role,
-            },
-        )
-        .await
+        let change = Change::SetMember {
+            actor: who.user.id,
+            user: user.id,
+            role,
+        };
+        let version = self.change(room, change).await?;
+        let slug = slug.to_owned();
+        self.reading.tell_room(user.id, News::Gained { slug });
+        Ok(version)
     }
 
     /// Ends somebody's membership; anyone may end one's own.
@@ -171,14 +173,14 @@ impl Chat {
         user: UserId,
     ) -> Result<Version, Refusal> {
         let room = self.find(who, slug).await?;
-        self.change(
-            room,
-            Change::RemoveMember {
-                actor: who.user.id,
-                user,
-            },
-        )
-        .await
+        let change = Change::RemoveMember {
+            actor: who.user.id,
+            user,
+        };
+        let version = self.change(room, change).await?;
+        let slug = slug.to_owned();
+        self.reading.tell_room(user, News::Lost { slug });
+        Ok(version)
     }
 
     /// A page of a room's members.

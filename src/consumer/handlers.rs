@@ -12,7 +12,9 @@ use crate::db::changes::{Change, Outcome};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{ClientId, RoomRef};
 use crate::limits;
-use crate::protocol::client::{ClientFrame, ContinueReply, History, ReplyName, SendMessage};
+use crate::protocol::client::{
+    ClientFrame, ContinueReply, History, MarkRead, ReplyName, SendMessage,
+};
 use crate::protocol::server::{Accepted, MessageBody, ServerFrame};
 use crate::writer::{Answer, Job, SendOrder};
 
@@ -47,6 +49,7 @@ impl Consumer {
             ClientFrame::Stop(name) => self.steer(name, Steer::Stop, reference).await,
             ClientFrame::Retry(name) => self.steer(name, Steer::Retry, reference).await,
             ClientFrame::Continue(name) => self.continue_reply(name, reference.as_deref()),
+            ClientFrame::ReadMark(mark) => self.mark_read(&mark, reference.as_deref()).await,
             ClientFrame::Typing(name) => self.typing(&name.room, reference.as_deref()),
         }
     }
@@ -173,6 +176,19 @@ impl Consumer {
                 self.connection
                     .refuse(reference, Some(slug), None, &ErrorCode::NotJoined.into())
             }
+        }
+    }
+
+    /// Has no answer but a refusal: `user.read` comes when it is written.
+    async fn mark_read(&self, mark: &MarkRead, reference: Option<&str>) {
+        let user = self.connection.identity.user.id;
+        let marked = match self.room(&mark.room).await {
+            Ok((room, _)) => self.shared.chat.reading.mark(user, room.id, mark.seq),
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(refusal) = marked {
+            self.connection
+                .refuse(reference, Some(&mark.room), None, &refusal);
         }
     }
 

@@ -11,6 +11,7 @@ pub mod handlers;
 pub mod join;
 pub mod outbox;
 pub mod transport;
+pub mod user_frames;
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
@@ -39,7 +40,7 @@ use outbox::WrittenOut;
 use transport::Transport;
 
 /// What `welcome` names beyond the core.
-const FEATURES: &[&str] = &["replies", "history", "typing", "presence"];
+const FEATURES: &[&str] = &["replies", "history", "typing", "presence", "reading"];
 /// Frames of bad form in a row, about, before the socket is closed: one a second is forgiven.
 const BAD_FRAMES: Rate = Rate {
     per_second: 1.0,

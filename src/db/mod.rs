@@ -18,7 +18,8 @@ use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserI
 use changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use rows::{
     Changes, ClaimedReply, Credentials, ExpiredReply, Head, HistoryPage, Identity, LatestPage,
-    LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply, UserRow,
+    LeaseState, MemberRow, MessageRow, Proof, ReadMark, ReadMoved, ReplyChunk, RoomView,
+    RunningReply, UserRow,
 };
 
 /// The slug of the public room that every new database has.
@@ -199,7 +200,7 @@ pub trait Store: Send + Sync + 'static {
     async fn room(&self, user: UserId, slug: &str) -> StoreResult<RoomView>;
 
     /// Makes the user a `member` of a public room if it is not one yet (under the head lock, without a version) and
-    /// proves membership.
+    /// proves membership. Every new member has read what was written before it came.
     ///
     /// # Errors
     /// `room_not_found` for a private room one is not in.
@@ -218,6 +219,10 @@ pub trait Store: Send + Sync + 'static {
         after: Option<UserId>,
         limit: i64,
     ) -> StoreResult<Vec<MemberRow>>;
+
+    /// Moves what users have read forward: never back, never above a room's last message, and takes no version. Answers
+    /// only for the marks that moved something; one of a user who is no member, or of a deleted room, moves nothing.
+    async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>>;
 
     // --- history
 
@@ -270,7 +275,8 @@ pub trait Store: Send + Sync + 'static {
     /// For each post, in this order: a repeat of `(room, author, client_id)`, also within the batch, answers with the
     /// first seq and its own reply; then membership and role; then `over_rate`; then `reply_to`. A post that prompts
     /// inserts its reply (`queued`, the next seq and version) unless the room has
-    /// [`crate::limits::REPLIES_PER_ROOM`] unsettled ones (`reply_refused`).
+    /// [`crate::limits::REPLIES_PER_ROOM`] unsettled ones (`reply_refused`). The members it mentions are found among
+    /// those of the room, never its author; each is noted for counting.
     /// A deleted room refuses everything (`room_not_found`).
     /// A refused change takes no version and does not fail the others.
     ///

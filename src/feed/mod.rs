@@ -229,7 +229,7 @@ impl Feeds {
     }
 
     /// Gives a frame to a room's readers; false when its feed has too much to do just now.
-    fn tell(&self, telling: Telling) -> bool {
+    pub fn tell(&self, telling: Telling) -> bool {
         let handle = self.lock().get(&telling.room).cloned();
         handle.is_none_or(|handle| {
             let told = handle.commands.try_send(Command::Tell(telling));

@@ -6,7 +6,7 @@
 //! - [`server`]: what the server sends.
 //! - [`frame`]: a server frame as the bytes of one WebSocket text frame, encoded once for every reader.
 //! - [`publication`]: a range of a room's changes, or a piece of a reply, as instances pass it on.
-//! - [`control`] and [`presence`]: what instances tell each other beside that.
+//! - [`control`], [`presence`] and [`user_news`]: what instances tell each other beside that.
 
 pub mod client;
 pub mod control;
@@ -14,6 +14,7 @@ pub mod frame;
 pub mod presence;
 pub mod publication;
 pub mod server;
+pub mod user_news;
 
 /// The version of the wire that `welcome` names.
 pub const PROTOCOL: u32 = 1;

@@ -6,19 +6,22 @@
  * @property {number | null} count how many are there; null while that is not known
  * @property {object[]} users the first of them
  * @property {{user: object, until: number}[]} typing who writes, in the order they began
+ * @property {{id: string, until: number}[]} spoke who has just said something: what came before it may come after it
  */
 
 /** A name is shown for so long after the last `typing`: a little longer than the server passes them on. */
 export const TYPING_MS = 6_000;
 /** One's own is sent at most this often; the server passes no more on. */
 export const TYPING_EVERY_MS = 3_000;
+/** A `typing` that comes so soon behind a message of its user is of before it. */
+const SPOKE_MS = 1_500;
 /** Names remembered at once. */
 const TYPING_MAX = 20;
 /** Names that are shown. */
 const NAMES = 3;
 
 /** @type {People} */
-export const NOBODY = Object.freeze({ count: null, users: [], typing: [] });
+export const NOBODY = Object.freeze({ count: null, users: [], typing: [], spoke: [] });
 
 /**
  * @param {People} people
@@ -31,7 +34,7 @@ export function takePeople(people, frame, me, now) {
   if (frame.type === 'presence') return { ...people, count: frame.count, users: frame.users };
   if (frame.type === 'typing') return frame.user.id === me ? people : wrote(people, frame.user, now);
   // Whoever has said it no longer writes it.
-  if (frame.type === 'message') return without(people, ({ user }) => user.id !== frame.message.author?.id);
+  if (frame.type === 'message') return said(people, frame.message.author?.id, now);
   if (frame.type === 'room.removed') return NOBODY;
   return people;
 }
@@ -60,7 +63,14 @@ export function hereLine({ count }) {
   return count === null ? '' : `${count.toLocaleString('en')} here`;
 }
 
+function said(people, id, now) {
+  const spoke = people.spoke.filter((entry) => entry.id !== id && entry.until > now).slice(1 - TYPING_MAX);
+  const heard = { ...people, spoke: [...spoke, { id, until: now + SPOKE_MS }] };
+  return without(heard, ({ user }) => user.id !== id);
+}
+
 function wrote(people, user, now) {
+  if (people.spoke.some(({ id, until }) => id === user.id && until > now)) return people;
   const held = people.typing.find((entry) => entry.user.id === user.id);
   const until = now + TYPING_MS;
   if (held !== undefined) {

@@ -14,6 +14,8 @@ import { createRoom, reduce } from './store.js';
 export const PAGE_MESSAGES = 50;
 /** Messages one page holds at most; further back there is the export. */
 export const HELD_MAX = 4_000;
+/** What is seen is marked as read after so long. */
+const READ_MS = 500;
 const JOIN_RETRY_MS = 1_000;
 const JOIN_RETRY_CAP_MS = 15_000;
 
@@ -21,10 +23,12 @@ export class Room extends Emitter {
   #connection;
   #pending;
   #state;
-  #timers = { flush: null, join: null, people: null };
+  #timers = { flush: null, join: null, people: null, read: null };
   #joinFailures = 0;
   #people = NOBODY;
   #typedAt = -Infinity;
+  /** The last message marked as read, and the last one told to the server. */
+  #read = { seen: 0, told: 0 };
 
   /**
    * @param {string} slug
@@ -50,6 +54,20 @@ export class Room extends Emitter {
   /** @returns {import('./people.js').People} who is there and who writes, as far as is known */
   get people() {
     return this.#people;
+  }
+
+  /** Everything up to `seq` was seen: told to the server soon, many at once as one. @param {number} seq */
+  markRead(seq) {
+    if (seq <= this.#read.seen || !this.#connection.can('reading')) return;
+    this.#read.seen = seq;
+    this.#timers.read ??= setTimeout(() => this.#tellRead(), READ_MS);
+  }
+
+  #tellRead() {
+    this.#timers.read = null;
+    if (this.#state.phase !== 'joined' || this.#read.seen <= this.#read.told) return;
+    this.#read.told = this.#read.seen;
+    this.#connection.tell({ type: 'read.mark', room: this.slug, seq: this.#read.seen });
   }
 
   /** One writes something here: the others see it for a few seconds. */
@@ -86,6 +104,9 @@ export class Room extends Emitter {
     }
     if (frame.type === 'room.joined' && this.#state.phase === 'joined') {
       this.#joinFailures = 0;
+      // What was told before may be lost: the server says how far it knows.
+      this.#read.told = frame.room.last_read_seq ?? this.#read.told;
+      this.#tellRead();
       this.#flush();
     }
     if (live && frame.type === 'message' && frame.message.seq > newest) this.emit('message', frame.message);
@@ -181,6 +202,8 @@ export class Room extends Emitter {
     clearTimeout(this.#timers.flush);
     clearTimeout(this.#timers.join);
     clearTimeout(this.#timers.people);
+    clearTimeout(this.#timers.read);
+    this.#tellRead();
     this.#connection.request({ type: 'room.leave', room: this.slug }).catch(() => {});
   }
 

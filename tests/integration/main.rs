@@ -32,6 +32,7 @@ mod presence;
 mod promises_document;
 mod protocol_document;
 mod providers;
+mod reading;
 mod removals;
 mod replies;
 mod runners;

@@ -204,6 +204,11 @@ fn message<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> MessageBod
         html: full.then_some(""),
         state: MessageState::Complete,
         reply_to: full.then_some(1),
+        mentions: if full {
+            std::slice::from_ref(&user.id)
+        } else {
+            &[]
+        },
         reply: full.then_some(meta),
         created_at: Utc::now(),
         edited_at: full.then(Utc::now),
@@ -224,6 +229,9 @@ fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<Serv
         version: 1,
         last_seq: 1,
         first_seq: 1,
+        last_read_seq: Some(1),
+        unread: 0,
+        mentions: 0,
         created_at: Utc::now(),
     };
     let reply = ReplyBody {
@@ -299,6 +307,21 @@ fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<Serv
         ServerFrame::Typing {
             room: "lobby",
             user,
+        },
+        ServerFrame::Read {
+            room: "lobby",
+            user: user.id,
+            seq: 1,
+        },
+        ServerFrame::UserRead {
+            room: "lobby",
+            seq: 1,
+            unread: 0,
+            mentions: 0,
+        },
+        ServerFrame::UserRooms {
+            gained: &["lobby"],
+            lost: &["den"],
         },
         ServerFrame::Page {
             reference,
@@ -408,6 +431,11 @@ fn the_limits_are_those_of_the_program() {
         ("PRESENCE_NAMED", count(limits::PRESENCE_NAMED)),
         ("PRESENCE_USERS", count(limits::PRESENCE_USERS)),
         ("PRESENCE_LIFETIME", ms(limits::PRESENCE_LIFETIME)),
+        ("MENTIONS_PER_MESSAGE", count(limits::MENTIONS_PER_MESSAGE)),
+        ("MENTIONS_COUNTED", limits::MENTIONS_COUNTED),
+        ("READ_INTERVAL", ms(limits::READ_INTERVAL)),
+        ("READ_MARKS", count(limits::READ_MARKS)),
+        ("RECEIPT_MEMBERS", limits::RECEIPT_MEMBERS),
         ("WRITER_WAIT", ms(limits::WRITER_WAIT)),
         ("OUTCOME_TIMEOUT", ms(limits::OUTCOME_TIMEOUT)),
         ("REPLIES_PER_ROOM", limits::REPLIES_PER_ROOM),

@@ -49,6 +49,16 @@ test('a message ends the writing of its author alone', () => {
   assert.equal(typingLine(people), 'eve is writing…');
 });
 
+test('what was written before a message may come behind it', () => {
+  const message = { type: 'message', room: 'lobby', message: { author: user('bob') } };
+  let people = take(NOBODY, [message, typing('bob'), typing('eve')], 1_000);
+  assert.equal(typingLine(people), 'eve is writing…');
+  people = take(people, [typing('bob')], 2_600);
+  assert.equal(typingLine(people), 'eve and bob are writing…');
+  const many = Array.from({ length: 500 }, (_, number) => ({ ...message, message: { author: user(`user ${number}`) } }));
+  assert.ok(take(NOBODY, many).spoke.length <= 20);
+});
+
 test('a crowd is not remembered without end', () => {
   const crowd = Array.from({ length: 500 }, (_, number) => typing(`user ${number}`));
   assert.ok(take(NOBODY, crowd).typing.length <= 20);

@@ -33,7 +33,8 @@ class SalonMessage extends HTMLElement {
     if (this.body === undefined) this.#build();
     const { message, entry } = item;
     const own = item.type === 'outgoing' || item.mine;
-    const classes = ['message', own ? 'own' : message.kind === 'assistant' ? 'assistant' : 'other', item.grouped && 'grouped'];
+    const classes = ['message', own ? 'own' : message.kind === 'assistant' ? 'assistant' : 'other', item.grouped && 'grouped',
+      message?.mentions?.includes(room.state.me) && 'mentions-me'];
     this.className = classes.filter(Boolean).join(' ');
     this.dataset.state = item.type === 'outgoing' ? entry.state : this.#stateOf(item);
     if (message !== undefined) this.dataset.seq = message.seq;

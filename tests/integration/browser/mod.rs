@@ -9,4 +9,5 @@ mod look;
 mod narrow;
 mod newcomer;
 mod page;
+mod people;
 mod windows;

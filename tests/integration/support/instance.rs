@@ -15,8 +15,8 @@ use salon::channel_layer::ChannelLayer;
 use salon::channel_layer::in_memory::InMemoryLayer;
 use salon::chat::Chat;
 use salon::chat::assistant::{Assistant, AssistantParts};
-use salon::consumer::Consumers;
 use salon::consumer::transport::{Transport, pipe};
+use salon::consumer::{Consumers, user_frames};
 use salon::db::Store;
 use salon::db::changes::{Change, NewAccount, NewSession, Outcome};
 use salon::db::rows::{Identity, RoomView, UserKind, UserRow, Visibility};
@@ -75,7 +75,7 @@ pub(crate) struct Build {
     pub(crate) lanes: usize,
     /// Whether it runs replies.
     pub(crate) runs: bool,
-    /// Whether it tells who is here and who writes.
+    /// Whether it tells who is here, who writes, and users of their own affairs.
     pub(crate) presence: bool,
 }
 
@@ -159,6 +159,18 @@ impl Instance {
         if tells {
             let ends = (leaving.clone(), stop.clone());
             let telling = presence::run(feeds.clone(), Arc::clone(&layer), ends.0, ends.1);
+            let connections = Arc::clone(&consumers.connections);
+            for own in [
+                tokio::spawn(Arc::clone(&chat.reading).run(stop.clone())),
+                tokio::spawn(user_frames::run(
+                    Arc::clone(&layer),
+                    connections,
+                    feeds.clone(),
+                    stop.clone(),
+                )),
+            ] {
+                tasks.push(AbortOnDropHandle::new(own));
+            }
             tasks.push(AbortOnDropHandle::new(tokio::spawn(telling)));
         }
         let runners = tokio::runtime::Builder::new_multi_thread()

@@ -295,6 +295,7 @@ async fn rewrite(
         html: new.html,
         meta: MessageMeta {
             reply: Some(new.meta),
+            ..MessageMeta::default()
         },
         ..reply.message
     };
