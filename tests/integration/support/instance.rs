@@ -157,21 +157,7 @@ impl Instance {
         let mut tasks = start_tasks(&store, &writer, &feeds, &consumers, &stop);
         let leaving = CancellationToken::new();
         if tells {
-            let ends = (leaving.clone(), stop.clone());
-            let telling = presence::run(feeds.clone(), Arc::clone(&layer), ends.0, ends.1);
-            let connections = Arc::clone(&consumers.connections);
-            for own in [
-                tokio::spawn(Arc::clone(&chat.reading).run(stop.clone())),
-                tokio::spawn(user_frames::run(
-                    Arc::clone(&layer),
-                    connections,
-                    feeds.clone(),
-                    stop.clone(),
-                )),
-            ] {
-                tasks.push(AbortOnDropHandle::new(own));
-            }
-            tasks.push(AbortOnDropHandle::new(tokio::spawn(telling)));
+            tasks.extend(start_telling(&layer, &chat, &consumers, &leaving, &stop));
         }
         let runners = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -367,6 +353,34 @@ pub(crate) fn words(
     });
     let end = futures_util::stream::once(async move { end().await }).filter_map(std::future::ready);
     words.chain(end).boxed()
+}
+
+/// What tells who is here, who writes, and users of their own affairs.
+fn start_telling(
+    layer: &Arc<dyn ChannelLayer>,
+    chat: &Arc<Chat>,
+    consumers: &Consumers,
+    leaving: &CancellationToken,
+    stop: &CancellationToken,
+) -> Vec<AbortOnDropHandle<()>> {
+    let (layer, feeds) = (|| Arc::clone(layer), || chat.feeds.clone());
+    let connections = Arc::clone(&consumers.connections);
+    let tasks = [
+        tokio::spawn(presence::run(
+            feeds(),
+            layer(),
+            leaving.clone(),
+            stop.clone(),
+        )),
+        tokio::spawn(user_frames::run(
+            layer(),
+            connections,
+            feeds(),
+            stop.clone(),
+        )),
+        tokio::spawn(Arc::clone(&chat.reading).run(stop.clone())),
+    ];
+    tasks.into_iter().map(AbortOnDropHandle::new).collect()
 }
 
 /// What runs beside the requests: the head check, the watch over sessions, the care for orphans.
