@@ -31,6 +31,7 @@ mod planted;
 mod presence;
 mod promises_document;
 mod protocol_document;
+mod protocol_frames;
 mod providers;
 mod reading;
 mod removals;

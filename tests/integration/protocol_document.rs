@@ -18,6 +18,8 @@ use salon::protocol::{CloseCode, client};
 use salon::{http, limits};
 use serde_json::{Value, json};
 
+use crate::protocol_frames::frames_of_people;
+
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
 /// The texts of the fenced blocks with exactly this info string.
@@ -180,7 +182,8 @@ fn real_frames() -> BTreeMap<String, (Value, Value)> {
     let metas = [meta(true), meta(false)];
     let mut frames = BTreeMap::new();
     for (index, full) in [true, false].into_iter().enumerate() {
-        for frame in frames_of(&user, &metas[index], full) {
+        let frames = frames_of(&user, &metas[index], full);
+        for frame in frames.into_iter().chain(frames_of_people(&user)) {
             let json = serde_json::to_value(&frame).unwrap();
             let kind = json["type"].as_str().unwrap().to_owned();
             if full {
@@ -298,30 +301,6 @@ fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<Serv
             chunk: 1,
             count: 1,
             text: "",
-        },
-        ServerFrame::Presence {
-            room: "lobby",
-            count: 1,
-            users: std::slice::from_ref(user),
-        },
-        ServerFrame::Typing {
-            room: "lobby",
-            user,
-        },
-        ServerFrame::Read {
-            room: "lobby",
-            user: user.id,
-            seq: 1,
-        },
-        ServerFrame::UserRead {
-            room: "lobby",
-            seq: 1,
-            unread: 0,
-            mentions: 0,
-        },
-        ServerFrame::UserRooms {
-            gained: &["lobby"],
-            lost: &["den"],
         },
         ServerFrame::Page {
             reference,
