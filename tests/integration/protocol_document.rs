@@ -182,8 +182,8 @@ fn real_frames() -> BTreeMap<String, (Value, Value)> {
     let metas = [meta(true), meta(false)];
     let mut frames = BTreeMap::new();
     for (index, full) in [true, false].into_iter().enumerate() {
-        let frames = frames_of(&user, &metas[index], full);
-        for frame in frames.into_iter().chain(frames_of_people(&user)) {
+        let sent = frames_of(&user, &metas[index], full);
+        for frame in sent.into_iter().chain(frames_of_people(&user)) {
             let json = serde_json::to_value(&frame).unwrap();
             let kind = json["type"].as_str().unwrap().to_owned();
             if full {
