@@ -7,8 +7,8 @@ CREATE TABLE mentions (
     PRIMARY KEY (user_id, room_id, seq)
 );
 
--- Mentions are looked for by name among all, guests too.
-CREATE INDEX users_any_name_key ON users (name_key);
-
 -- What was there before reading was counted is not new to anybody.
 UPDATE memberships m SET last_read_seq = h.last_seq FROM room_heads h WHERE h.room_id = m.room_id;
+
+-- Mentions are looked for by name among all, guests too. Last: sign-ups wait while it is built.
+CREATE INDEX users_any_name_key ON users (name_key);
