@@ -104,6 +104,7 @@ export class Room extends Emitter {
     }
     if (frame.type === 'room.joined' && this.#state.phase === 'joined') {
       this.#joinFailures = 0;
+      if (frame.reset) this.#read.seen = 0;
       // What was told before may be lost: the server says how far it knows.
       this.#read.told = frame.room.last_read_seq ?? this.#read.told;
       this.#tellRead();
