@@ -177,6 +177,61 @@ pub struct RoomView {
     pub head: Head,
     /// The asking user's role, from the same statement.
     pub role: Option<Role>,
+    /// What a member has read; there whenever `role` is.
+    pub read: Option<ReadState>,
+}
+
+impl RoomView {
+    /// Messages above what the user has read; 0 for one who is no member.
+    #[must_use]
+    pub fn unread(&self) -> i64 {
+        self.read.map_or(0, |read| {
+            unread(self.head.last_seq, self.head.first_seq, read.seq)
+        })
+    }
+}
+
+/// How many of a room's messages lie above `read`.
+#[must_use]
+pub fn unread(last_seq: Seq, first_seq: Seq, read: Seq) -> i64 {
+    (last_seq - read.max(first_seq - 1)).max(0)
+}
+
+/// How far a member has read in a room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReadState {
+    /// Up to this message.
+    pub seq: Seq,
+    /// Messages above it that mention the user; at most [`crate::limits::MENTIONS_COUNTED`].
+    pub mentions: i64,
+}
+
+/// That a user has read up to a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReadMark {
+    /// Who.
+    pub user: UserId,
+    /// Where.
+    pub room: RoomId,
+    /// Up to there.
+    pub seq: Seq,
+}
+
+/// A mark that moved what its user has read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReadMoved {
+    /// Who.
+    pub user: UserId,
+    /// Where.
+    pub room: RoomId,
+    /// The room's address.
+    pub slug: String,
+    /// Where it stands now, and what mentions the user above it.
+    pub read: ReadState,
+    /// Messages above it.
+    pub unread: i64,
+    /// The room's members; more than [`crate::limits::RECEIPT_MEMBERS`] are not counted on.
+    pub members: i64,
 }
 
 /// That a user was a member of a room when its head stood at `view.head`: everything up to that version may be
@@ -239,6 +294,20 @@ pub struct MessageMeta {
     /// Of a reply only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<ReplyMeta>,
+    /// The members it mentions, in the order of the text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<UserId>,
+}
+
+impl MessageMeta {
+    /// What is left of it once the text is gone.
+    #[must_use]
+    pub fn without_mentions(self) -> Self {
+        Self {
+            mentions: Vec::new(),
+            ..self
+        }
+    }
 }
 
 /// A message as it is at `version`.

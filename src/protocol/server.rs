@@ -115,6 +115,54 @@ pub enum ServerFrame<'a> {
         /// Their text.
         text: &'a str,
     },
+    /// Who is in a room, told when it changes. It has no version.
+    #[serde(rename = "presence")]
+    Presence {
+        /// The slug.
+        room: &'a str,
+        /// How many users.
+        count: usize,
+        /// The first [`limits::PRESENCE_NAMED`] of them by id.
+        users: &'a [UserRow],
+    },
+    /// Somebody writes. It has no version and runs out by itself.
+    #[serde(rename = "typing")]
+    Typing {
+        /// The slug.
+        room: &'a str,
+        /// Who.
+        user: &'a UserRow,
+    },
+    /// A member of a small room has read on. It has no version.
+    #[serde(rename = "read")]
+    Read {
+        /// The slug.
+        room: &'a str,
+        /// Who, by id.
+        user: UserId,
+        /// Up to there.
+        seq: Seq,
+    },
+    /// One has read on, here or on another socket.
+    #[serde(rename = "user.read")]
+    UserRead {
+        /// The slug.
+        room: &'a str,
+        /// Up to there.
+        seq: Seq,
+        /// Messages above it.
+        unread: i64,
+        /// Those of them that mention one, counted up to [`limits::MENTIONS_COUNTED`].
+        mentions: i64,
+    },
+    /// One is in a room from now on, or no longer.
+    #[serde(rename = "user.rooms")]
+    UserRooms {
+        /// Slugs.
+        gained: &'a [&'a str],
+        /// Slugs.
+        lost: &'a [&'a str],
+    },
     /// The answer to `message.history`.
     #[serde(rename = "message.page")]
     Page {
@@ -267,6 +315,12 @@ pub struct RoomBody<'a> {
     pub last_seq: Seq,
     /// The oldest kept message's seq.
     pub first_seq: Seq,
+    /// Up to where the asking user has read; null for a room one is not in.
+    pub last_read_seq: Option<Seq>,
+    /// Messages above it.
+    pub unread: i64,
+    /// Those of them that mention the asking user, counted up to 100.
+    pub mentions: i64,
     /// When it was made.
     #[serde(serialize_with = "millis")]
     pub created_at: DateTime<Utc>,
@@ -285,6 +339,9 @@ impl<'a> RoomBody<'a> {
             version: view.head.version,
             last_seq: view.head.last_seq,
             first_seq: view.head.first_seq,
+            last_read_seq: view.read.map(|read| read.seq),
+            unread: view.unread(),
+            mentions: view.read.map_or(0, |read| read.mentions),
             created_at: view.room.created_at,
         }
     }
@@ -341,6 +398,9 @@ pub struct MessageBody<'a> {
     /// The message it answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<Seq>,
+    /// The members it mentions, by id.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub mentions: &'a [UserId],
     /// Of a reply only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply: Option<&'a ReplyMeta>,
@@ -382,6 +442,7 @@ impl<'a> From<&'a MessageRow> for MessageBody<'a> {
                 .filter(|html| html.len() <= limits::HTML_BYTES),
             state: row.state,
             reply_to: row.reply_to,
+            mentions: &row.meta.mentions,
             reply: row.meta.reply.as_ref(),
             reactions: &row.marks.reactions,
             pinned: row.marks.pinned.map(PinBody::from),

@@ -384,6 +384,7 @@ fn post(author: &Identity, body: &str) -> Change {
         html: None,
         reply_to: None,
         prompt: None,
+        mentions: Vec::new(),
         over_rate: false,
     })
 }

@@ -2,7 +2,7 @@
 //! later in transaction mode: no session state, no LISTEN, no session locks. Built by `app`, called through [`Store`].
 //!
 //! One file per noun: [`accounts`], [`sessions`], [`rooms`], [`history`], [`apply`] (all that takes a version),
-//! [`replies`], [`jobs`]. Below them [`pool`] (connections and transactions), [`mod@statement`] (SQL as types), [`records`]
+//! [`replies`], [`reading`], [`jobs`]. Below them [`pool`] (connections and transactions), [`mod@statement`] (SQL as types), [`records`]
 //! (rows as they come), [`errors`] and [`tls`]. [`migrate`] and [`durability`] stand beside.
 
 mod accounts;
@@ -13,6 +13,7 @@ mod history;
 mod jobs;
 mod migrate;
 mod pool;
+mod reading;
 mod records;
 mod replies;
 mod rooms;
@@ -32,8 +33,8 @@ pub use pool::PostgresSettings;
 use super::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use super::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply,
-    UserRow,
+    LatestPage, LeaseState, MemberRow, MessageRow, Proof, ReadMark, ReadMoved, ReplyChunk,
+    RoomView, RunningReply, UserRow,
 };
 use super::{SignedIn, Store, StoreResult, Swept, uncancelled};
 use crate::error::Refusal;
@@ -191,6 +192,11 @@ impl Store for PostgresStore {
         run!(self, |pools| rooms::members(
             pools, user, &slug, after, limit
         ))
+    }
+
+    async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>> {
+        let marks = marks.to_vec();
+        run!(self, |pools| reading::mark(pools, &marks))
     }
 
     async fn heads(&self, rooms: &[RoomId]) -> StoreResult<Vec<Head>> {

@@ -1,22 +1,25 @@
 //! Rooms and their heads on SQLite: making, finding and listing them. Called by `contract.rs` inside a transaction.
 //! Changes to a room that exists are in `apply/`.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 
 use super::accounts;
 use super::columns::{Micros, StoredId, named, now, storable, time};
 use super::failure::Work;
+use super::reading;
 use super::schema::{memberships, room_heads, rooms};
 use crate::db::changes::NewRoom;
-use crate::db::rows::{Head, RoomRow, RoomView, Visibility};
+use crate::db::rows::{Head, ReadState, RoomRow, RoomView, Visibility};
 use crate::error::ErrorCode;
-use crate::ids::{Epoch, RoomId, UserId};
+use crate::ids::{Epoch, RoomId, Seq, UserId};
 use crate::limits::ROOMS_PER_OWNER;
 use crate::permissions::Role;
 
 type RoomColumns = (StoredId, String, String, String, Micros);
 type HeadColumns = (StoredId, i64, i64, i64, i64, i64);
-type ViewColumns = (RoomColumns, HeadColumns, Option<String>);
+type ViewColumns = (RoomColumns, HeadColumns, Option<String>, Option<Seq>);
 
 /// Whether the file can be read.
 pub(super) fn ping(conn: &mut SqliteConnection) -> Work<()> {
@@ -121,15 +124,17 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// One more member.
+/// One more member, who has read what is there.
 pub(super) fn insert_member(
     conn: &mut SqliteConnection,
     room: RoomId,
     user: UserId,
     role: Role,
 ) -> Work<()> {
+    let last_seq = head(conn, room)?.last_seq;
     diesel::insert_into(memberships::table)
         .values((
+            memberships::last_read_seq.eq(last_seq),
             memberships::room_id.eq(StoredId(room.0)),
             memberships::user_id.eq(StoredId(user.0)),
             memberships::role.eq(role.as_str()),
@@ -159,7 +164,9 @@ pub(super) fn list(conn: &mut SqliteConnection, user: UserId, limit: i64) -> Wor
         .order(rooms::slug)
         .limit(rest)
         .load::<ViewColumns>(conn)?;
-    joined.into_iter().chain(open).map(view_row).collect()
+    let mentions = reading::mention_counts(conn, user, None)?;
+    let views = joined.into_iter().chain(open);
+    views.map(|view| view_row(view, &mentions)).collect()
 }
 
 /// One room as the user sees it; a private one it is not in does not exist.
@@ -169,7 +176,11 @@ pub(super) fn visible(conn: &mut SqliteConnection, user: UserId, slug: &str) -> 
         .first::<ViewColumns>(conn)
         .optional()?
         .ok_or(ErrorCode::RoomNotFound)?;
-    let view = view_row(view)?;
+    let mentions = match view.2 {
+        Some(_) => reading::mention_counts(conn, user, Some(RoomId(view.0.0.0)))?,
+        None => HashMap::new(),
+    };
+    let view = view_row(view, &mentions)?;
     if view.role.is_none() && view.room.visibility != Visibility::Public {
         return Err(ErrorCode::RoomNotFound.into());
     }
@@ -245,6 +256,7 @@ fn views(user: StoredId) -> _ {
                 room_heads::floor,
             ),
             memberships::role.nullable(),
+            memberships::last_read_seq.nullable(),
         ))
 }
 
@@ -271,8 +283,15 @@ fn head_row((room, epoch, version, last_seq, first_seq, floor): HeadColumns) -> 
     }
 }
 
-fn view_row((room, head, role): ViewColumns) -> Work<RoomView> {
+fn view_row(
+    (room, head, role, read): ViewColumns,
+    mentions: &HashMap<RoomId, i64>,
+) -> Work<RoomView> {
     let (id, slug, name, visibility, created_at) = room;
+    let read = read.map(|seq| ReadState {
+        seq,
+        mentions: mentions.get(&RoomId(id.0)).copied().unwrap_or(0),
+    });
     Ok(RoomView {
         room: RoomRow {
             id: RoomId(id.0),
@@ -283,5 +302,6 @@ fn view_row((room, head, role): ViewColumns) -> Work<RoomView> {
         },
         head: head_row(head),
         role: role.map(|role| named(Role::from_name, &role)).transpose()?,
+        read,
     })
 }

@@ -40,6 +40,7 @@ class SalonMessage extends HTMLElement {
     const { message, entry } = item;
     const own = item.type === 'outgoing' || item.mine;
     const classes = ['message', own ? 'own' : message.kind === 'assistant' ? 'assistant' : 'other', item.grouped && 'grouped',
+      message?.mentions?.includes(room.state.me) && 'mentions-me',
       ...['opened', 'led-to'].filter((name) => this.classList.contains(name))];
     this.className = classes.filter(Boolean).join(' ');
     this.dataset.state = item.type === 'outgoing' ? entry.state : this.#stateOf(item);

@@ -11,8 +11,8 @@ use salon::db::changes::{
 };
 use salon::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply,
-    UserRow,
+    LatestPage, LeaseState, MemberRow, MessageRow, Proof, ReadMark, ReadMoved, ReplyChunk,
+    RoomView, RunningReply, UserRow,
 };
 use salon::db::{SignedIn, Store, StoreError, StoreResult, Swept};
 use salon::error::Refusal;
@@ -260,6 +260,9 @@ impl Store for FaultyStore {
         limit: i64,
     ) -> StoreResult<Vec<MemberRow>> {
         self.inner.members(user, slug, after, limit).await
+    }
+    async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>> {
+        self.inner.mark_read(marks).await
     }
     async fn heads(&self, rooms: &[RoomId]) -> StoreResult<Vec<Head>> {
         self.inner.heads(rooms).await

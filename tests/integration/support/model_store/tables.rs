@@ -60,6 +60,8 @@ pub(crate) struct Room {
     /// The time of the latest change: `created_at` never goes back.
     pub(crate) last_at: Moment,
     pub(crate) members: BTreeMap<UserId, Role>,
+    /// How far each member has read.
+    pub(crate) read: BTreeMap<UserId, Seq>,
     pub(crate) messages: BTreeMap<Seq, Message>,
     /// Every version that was not superseded.
     pub(crate) changes: BTreeMap<Version, Change>,
@@ -163,10 +165,18 @@ impl Room {
             last_at: row.created_at,
             row,
             members: BTreeMap::new(),
+            read: BTreeMap::new(),
             messages: BTreeMap::new(),
             changes: BTreeMap::new(),
             replies: BTreeMap::new(),
             written: Vec::new(),
+        }
+    }
+
+    /// Makes somebody a member, who has read what is there, or gives a member another role.
+    pub(super) fn seat(&mut self, user: UserId, role: Role) {
+        if self.members.insert(user, role).is_none() {
+            self.read.insert(user, self.head.last_seq);
         }
     }
 
