@@ -70,7 +70,7 @@ class SalonMessage extends HTMLElement {
     this.tools = h('div.tools');
     // A finger does not hover: a tap on the words shows what can be done.
     this.body.addEventListener('click', ({ target }) => {
-      if (matchMedia('(hover: none)').matches && target.closest('a, button') === null) this.classList.toggle('opened');
+      if (matchMedia('(hover: none) and (pointer: coarse)').matches && target.closest('a, button') === null) this.classList.toggle('opened');
     });
     this.append(this.picture, h('div.content', {}, this.head, this.quote, this.body, this.marks, h('div.under', {}, this.foot, this.tools)));
   }
