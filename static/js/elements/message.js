@@ -129,10 +129,10 @@ class SalonMessage extends HTMLElement {
     const chips = reactionChips(message, { me: state.me, names, reacts: may.reacts }, (emoji, on) => this.#react(emoji, on));
     this.marks.replaceChildren(...[
       ...chips,
-      message.pinned && h('span.note', {}, icon('pin'), 'Pinned'),
+      message.pinned && h('span.mark-note', {}, icon('pin'), 'Pinned'),
       message.edited_at && (may.readsEdits
-        ? h('button.note', { type: 'button', text: '(edited)', title: 'What it said before', onclick: () => openEditsDialog(this.#context.salon.api, state.slug, message) })
-        : h('span.note', { text: '(edited)', title: fullTime(Date.parse(message.edited_at)) })),
+        ? h('button.mark-note', { type: 'button', text: '(edited)', title: 'What it said before', onclick: () => openEditsDialog(this.#context.salon.api, state.slug, message) })
+        : h('span.mark-note', { text: '(edited)', title: fullTime(Date.parse(message.edited_at)) })),
     ].filter(Boolean));
   }
 
