@@ -26,6 +26,7 @@ mod layer_loss;
 mod llm;
 mod markdown;
 mod message_changes;
+mod message_tails;
 mod messages;
 mod operate_document;
 mod planted;
