@@ -259,6 +259,12 @@ pub struct RoomBody<'a> {
     pub name: &'a str,
     /// Who may enter.
     pub visibility: Visibility,
+    /// What it is about; may be empty.
+    pub topic: &'a str,
+    /// It takes nothing new.
+    pub archived: bool,
+    /// For how many people this direct room is; 0 for any other room.
+    pub people: i32,
     /// What the asking user is in it; null for a public room one has not joined.
     pub role: Option<Role>,
     /// In `room.joined` the cursor; in HTTP answers the room's present version.
@@ -281,6 +287,9 @@ impl<'a> RoomBody<'a> {
             slug: &view.room.slug,
             name: &view.room.name,
             visibility: view.room.visibility,
+            topic: &view.room.topic,
+            archived: view.room.archived,
+            people: view.room.people,
             role: view.role,
             version: view.head.version,
             last_seq: view.head.last_seq,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use salon::db::changes::{Change, NewPost, NewText};
+use salon::db::changes::{Change, NewPost, NewText, RoomEdit};
 use salon::db::marks::Mark;
 use salon::db::rows::{Identity, RoomView, Visibility};
 use salon::feed::{Attach, Reader};
@@ -409,8 +409,10 @@ fn any_change(dice: &mut StdRng, people: &[Identity], last: Seq, step: usize) ->
         4 if step.is_multiple_of(3) => Change::DeleteMessage { actor, seq },
         5 if step.is_multiple_of(2) => Change::EditRoom {
             actor,
-            name: Some(format!("name {step}")),
-            visibility: None,
+            edit: RoomEdit {
+                name: Some(format!("name {step}")),
+                ..RoomEdit::default()
+            },
         },
         6 => Change::Unmark { actor, seq, mark },
         _ => Change::Mark { actor, seq, mark },

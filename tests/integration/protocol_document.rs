@@ -235,6 +235,9 @@ fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<Serv
         slug: "lobby",
         name: "Lobby",
         visibility: Visibility::Public,
+        topic: "",
+        archived: false,
+        people: 0,
         role: Some(Role::Member),
         version: 1,
         last_seq: 1,
@@ -431,6 +434,7 @@ fn the_limits_are_those_of_the_program() {
         ("HEADER_BYTES", count(limits::HEADER_BYTES)),
         ("REQUEST_TIMEOUT", ms(limits::REQUEST_TIMEOUT)),
         ("NAME_CHARS", count(limits::NAME_CHARS)),
+        ("TOPIC_CHARS", count(limits::TOPIC_CHARS)),
         ("SLUG_CHARS", count(limits::SLUG_CHARS)),
         ("PASSWORD_MIN_CHARS", count(limits::PASSWORD_MIN_CHARS)),
         ("PASSWORD_MAX_BYTES", count(limits::PASSWORD_MAX_BYTES)),
@@ -439,6 +443,10 @@ fn the_limits_are_those_of_the_program() {
         ("GUEST_SESSION_S", limits::GUEST_SESSION_S),
         ("ROOMS_PER_OWNER", limits::ROOMS_PER_OWNER),
         ("ROOMS_LISTED", limits::ROOMS_LISTED),
+        ("PREVIEW_CHARS", limits::PREVIEW_CHARS),
+        ("PUBLIC_ROOMS_LISTED", limits::PUBLIC_ROOMS_LISTED),
+        ("ROOM_QUERY_CHARS", count(limits::ROOM_QUERY_CHARS)),
+        ("DIRECT_PEOPLE", count(limits::DIRECT_PEOPLE)),
         ("MEMBERS_LISTED", limits::MEMBERS_LISTED),
     ]);
     let rows = table("limit");

@@ -18,6 +18,7 @@ mod lock;
 mod members;
 mod messages;
 mod replies;
+mod room_lists;
 mod rooms;
 mod runners;
 mod schema;
