@@ -253,6 +253,61 @@ pub const REFUSED_INTERVAL: Duration = Duration::from_secs(1);
 /// A closing layer writes out what was sent, for at most so long.
 pub const LAYER_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+// --- typing and presence
+
+/// One socket's `typing` is passed on once in so long; more often it is dropped. A client shows it a little longer.
+pub const TYPING_INTERVAL: Duration = Duration::from_secs(3);
+/// Of one room so many `typing` are told to its readers in a second; more are dropped, since nobody reads so many names.
+pub const TYPING_PER_SECOND: u32 = 3;
+/// And so many at once.
+pub const TYPING_BURST: u32 = 6;
+/// Rooms whose `typing` are counted; past twice as many the oldest start anew.
+pub const TYPING_ROOMS: usize = 10_000;
+/// `typing` of all rooms between two ticks; above it they are dropped.
+pub const TYPING_PER_TICK: usize = 1_000;
+/// How often what changed is looked at, and `typing` passed on.
+pub const PRESENCE_TICK: Duration = Duration::from_millis(250);
+/// A room's readers are told who is there at most once in so long; the last state is always told.
+pub const PRESENCE_INTERVAL: Duration = Duration::from_secs(2);
+/// Other instances hear of rooms that changed at most once in so long.
+pub const PRESENCE_CHANGES: Duration = Duration::from_secs(1);
+/// Other instances hear of all rooms with somebody in them so often.
+pub const PRESENCE_WHOLE: Duration = Duration::from_secs(15);
+/// What another instance told holds for so long: it was to come twice more meanwhile.
+pub const PRESENCE_LIFETIME: Duration = Duration::from_secs(42);
+/// What an instance told holds for so long after its goodbye, while its sockets come back elsewhere.
+pub const PRESENCE_GRACE: Duration = Duration::from_secs(5);
+/// Members named in a `presence` frame: the first by id. `count` counts all.
+pub const PRESENCE_NAMED: usize = 50;
+/// Users of one room that an instance tells the others of one by one; above it the rest is only counted, so that one who is
+/// on several instances may be counted twice.
+pub const PRESENCE_USERS: usize = 1_000;
+/// Rooms in one publication of presence; above it there are several.
+pub const PRESENCE_ROOMS: usize = 1_000;
+/// Bytes in one publication of presence; above it there are several.
+pub const PRESENCE_BYTES: usize = 256 * 1024;
+/// Users of other instances, in all rooms, that are remembered one by one; above it they are only counted.
+pub const PRESENCE_HELD: usize = 1_000_000;
+/// Rooms of other instances that are remembered; above it they are passed over.
+pub const PRESENCE_HELD_ROOMS: usize = 500_000;
+
+// --- reading
+
+/// Places of one message that may mention a member, and members it mentions; more are only text.
+pub const MENTIONS_PER_MESSAGE: usize = 20;
+/// Names that one place may mean: `@ada`, `@ada lovelace`, …
+pub const MENTION_READINGS: usize = 8;
+/// Unread mentions are counted up to here, in each room.
+pub const MENTIONS_COUNTED: i64 = 100;
+/// What was marked as read is written so often, all of it together.
+pub const READ_INTERVAL: Duration = Duration::from_millis(1_000);
+/// Marks that wait to be written, one for each user and room; above it `busy`.
+pub const READ_MARKS: usize = 100_000;
+/// Marks in one statement.
+pub const READ_MARKS_PER_STATEMENT: usize = 1_000;
+/// In rooms of at most so many members each hears how far the others have read.
+pub const RECEIPT_MEMBERS: i64 = 50;
+
 // --- replies
 
 /// A runner's lease on a reply, in the database's time.
@@ -388,6 +443,23 @@ const _: () = assert!(
 const _: () = assert!(
     LAYER_BACKOFF_MAX.as_millis() + LAYER_CONNECT_TIMEOUT.as_millis() < 3_000,
     "the layer is back within 3 s of Redis"
+);
+const _: () = assert!(
+    PRESENCE_LIFETIME.as_millis() + PRESENCE_TICK.as_millis() * 2 + PRESENCE_INTERVAL.as_millis()
+        <= 45_000
+        && PRESENCE_LIFETIME.as_millis() > PRESENCE_WHOLE.as_millis() * 2,
+    "presence is right 45 s after an instance died, and one lost publication changes nothing"
+);
+const _: () = assert!(
+    PRESENCE_GRACE.as_millis() > DRAIN_NOTICE.as_millis() + CLOSE_SPREAD.as_millis(),
+    "who comes back from a stopping instance was never away"
+);
+const _: () = assert!(
+    PRESENCE_USERS * 16 + PRESENCE_NAMED * (NAME_CHARS * 4 + 19) + 64 < PRESENCE_BYTES
+        && PRESENCE_BYTES < LAYER_MESSAGE_BYTES
+        && PRESENCE_NAMED < 256
+        && PRESENCE_USERS < 65_536,
+    "the largest room fits a publication"
 );
 const _: () = assert!(
     LOOKUP_WAIT.as_millis() + (DATABASE_MS as u128) < HEADER_TIMEOUT.as_millis(),

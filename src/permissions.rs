@@ -56,6 +56,8 @@ pub enum Action {
     React,
     /// Pin a message, or unpin it.
     Pin,
+    /// Let the others see that one writes. Nothing is stored, so it is judged by a proof of membership made for it.
+    Type,
     /// Stop or retry a reply that one's own message asked for.
     SteerOwnReply,
     /// Stop or retry anybody's reply.
@@ -72,9 +74,10 @@ pub enum Action {
 
 impl Action {
     /// Every action there is.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Read,
         Self::Post,
+        Self::Type,
         Self::ChangeOwnMessage,
         Self::DeleteAnyMessage,
         Self::ReadAnyEdits,
@@ -94,7 +97,11 @@ impl Action {
 pub const fn allows(role: Role, action: Action) -> bool {
     match action {
         Action::Read => true,
-        Action::Post | Action::ChangeOwnMessage | Action::React | Action::SteerOwnReply => {
+        Action::Post
+        | Action::Type
+        | Action::ChangeOwnMessage
+        | Action::React
+        | Action::SteerOwnReply => {
             matches!(role, Role::Owner | Role::Moderator | Role::Member)
         }
         Action::DeleteAnyMessage

@@ -57,6 +57,19 @@ impl GroupName {
         Self("control".into())
     }
 
+    /// The group in which instances tell each other who is where and who writes.
+    #[must_use]
+    pub fn presence() -> Self {
+        Self("presence".into())
+    }
+
+    /// The group in which instances tell each other what users' own sockets are to hear. One for all users: a subscription
+    /// for each would cost every idle socket more than the few who are told of what is not theirs.
+    #[must_use]
+    pub fn users() -> Self {
+        Self("users".into())
+    }
+
     /// The name itself.
     #[must_use]
     pub fn as_str(&self) -> &str {

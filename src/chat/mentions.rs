@@ -1,4 +1,6 @@
-//! Whether a message calls the assistant. Pure; asked by the writer for each message that is sent.
+//! Whether a message calls the assistant, and where it may mention a member. Pure; asked for each message that is sent.
+
+use crate::limits;
 
 /// Whether `body` holds `@name` as a word, in any case. Not inside a longer word (`@assistants`, `@assistant-bot`), an
 /// e-mail address (`ada@assistant`, `ada@assistant.org`) or the path of a URL (`example.org/@assistant`).
@@ -12,6 +14,39 @@ pub fn mentions_assistant(body: &str, name: &str) -> bool {
         let after_at = rest.strip_prefix(at).unwrap_or(rest);
         begins_a_word(before) && strip_prefix_in_any_case(after_at, name).is_some_and(ends_a_word)
     })
+}
+
+/// The places of `body` that may mention somebody: for each the names that may be meant, in lower case as names are
+/// compared, the longest first. A name may hold blanks and marks, so that only who knows the members can tell.
+#[must_use]
+pub fn places(body: &str) -> Vec<Vec<String>> {
+    let ats = body.match_indices('@').filter_map(|(place, at)| {
+        let (before, rest) = body.split_at(place);
+        let named = rest.strip_prefix(at)?;
+        let readings = begins_a_word(before).then(|| readings(named))?;
+        (!readings.is_empty()).then_some(readings)
+    });
+    ats.take(limits::MENTIONS_PER_MESSAGE).collect()
+}
+
+/// The beginnings of a text that may be a name: each ends a word, none is longer than a name or a line.
+fn readings(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let ends = text
+        .char_indices()
+        .take(limits::NAME_CHARS)
+        .take_while(|(_, character)| !matches!(character, '\n' | '@'));
+    for (start, character) in ends {
+        let (name, after) = text.split_at(start + character.len_utf8());
+        if !character.is_whitespace() && ends_a_word(after) {
+            found.push(name.to_lowercase());
+            if found.len() == limits::MENTION_READINGS {
+                break;
+            }
+        }
+    }
+    found.reverse();
+    found
 }
 
 fn begins_a_word(before: &str) -> bool {
@@ -107,6 +142,30 @@ mod tests {
             assert!(!mentions_assistant(body, "assistant"), "{body}");
         }
         assert!(!mentions_assistant("@", ""));
+    }
+
+    #[test]
+    fn a_place_may_mean_longer_and_shorter_names() {
+        assert_eq!(places("hi @Ada"), [["ada"]]);
+        assert_eq!(places("@ada lovelace"), [["ada lovelace", "ada"]]);
+        assert_eq!(
+            places("(@Ada), you"),
+            [["ada), you", "ada),", "ada)", "ada"]]
+        );
+        assert_eq!(places("@李小龍 🙂"), [["李小龍 🙂", "李小龍"]]);
+        assert_eq!(places("@ada\nbob"), [["ada"]]);
+        assert_eq!(places("@ada @bob"), [["ada"], ["bob"]]);
+        for none in ["ada@bob", "@", "@ x", "https://x.org/@ada", "a@@b"] {
+            assert_eq!(
+                places(none).iter().flatten().find(|name| *name == "ada"),
+                None
+            );
+        }
+        let many = places(&"@ada ".repeat(100));
+        assert_eq!(many.len(), limits::MENTIONS_PER_MESSAGE);
+        let words = places(&format!("@{}", "x ".repeat(90)));
+        assert_eq!(words[0].len(), limits::MENTION_READINGS);
+        assert_eq!(words[0].last().map(String::as_str), Some("x"));
     }
 
     #[test]

@@ -47,6 +47,7 @@ impl Chat {
             assistant: assistant.id,
             mentioned,
         });
+        let places = mentions::places(&draft.body);
         let html = render(&draft.body).await;
         let Draft {
             client_id,
@@ -59,6 +60,7 @@ impl Chat {
             body,
             html,
             reply_to,
+            mentions: places,
             prompt,
             over_rate,
         }))

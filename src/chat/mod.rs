@@ -1,7 +1,7 @@
 //! The rules of rooms and messages, over the writer, the feeds and the store: what the consumer and the HTTP handlers
 //! call. It knows no sockets and no HTTP.
 //!
-//! [`rooms`] and [`messages`] are the nouns, [`message_changes`] what is done to the latter; [`assistant`] runs replies; [`proofs`] and [`single_flight`] make many
+//! [`rooms`], [`messages`] and [`reading`] are the nouns, [`message_changes`] what is done to messages; [`assistant`] runs replies; [`proofs`] and [`single_flight`] make many
 //! readers cost little; [`markdown`], [`mentions`] and [`prompt`] are pure.
 
 pub mod assistant;
@@ -11,6 +11,7 @@ pub mod message_changes;
 pub mod messages;
 pub mod prompt;
 pub mod proofs;
+pub mod reading;
 pub mod rooms;
 pub mod single_flight;
 
@@ -28,8 +29,10 @@ use crate::ids::{RoomId, RoomRef, UserId, Version};
 use crate::limits;
 use crate::protocol::publication::ChangeRange;
 use crate::protocol::server::MessageBody;
+use crate::protocol::user_news::News;
 use crate::writer::Writer;
 use proofs::Proofs;
+use reading::Reading;
 use single_flight::SingleFlight;
 
 /// Changes in one page of catching up.
@@ -48,6 +51,8 @@ pub struct Chat {
     /// The rooms' streams.
     pub feeds: Feeds,
     pub(crate) layer: Arc<dyn ChannelLayer>,
+    /// What members have read.
+    pub reading: Arc<Reading>,
     proofs: Proofs,
     latest: SingleFlight<RoomId, Arc<SharedPage>>,
     catching_up: SingleFlight<(RoomId, Version), Arc<CatchUp>>,
@@ -82,6 +87,7 @@ impl Chat {
     ) -> Self {
         Self {
             proofs: Proofs::start(Arc::clone(&store)),
+            reading: Arc::new(Reading::new(Arc::clone(&store), Arc::clone(&layer))),
             store,
             writer,
             feeds,
@@ -118,11 +124,13 @@ impl Chat {
     /// `room_not_found`, or that it cannot be done now.
     pub async fn enter(&self, user: UserId, slug: &str) -> Result<Proof, Refusal> {
         match self.prove(user, slug).await {
-            Err(refusal) if refusal.code == ErrorCode::NotAMember => self
-                .store
-                .join_room(user, slug)
-                .await
-                .map_err(crate::db::StoreError::into_refusal),
+            Err(refusal) if refusal.code == ErrorCode::NotAMember => {
+                let joined = self.store.join_room(user, slug).await;
+                let proof = joined.map_err(crate::db::StoreError::into_refusal)?;
+                let slug = slug.to_owned();
+                self.reading.tell_room(user, News::Gained { slug });
+                Ok(proof)
+            }
             proved => proved,
         }
     }

@@ -1,6 +1,8 @@
 //! Rooms and their members, as their HTTP routes need them. Changes leave through the writer, which proves rights
 //! inside the transaction; what is checked here only finds the room.
 
+use std::collections::HashSet;
+
 use super::{Chat, room_ref};
 use crate::db::StoreError;
 use crate::db::changes::{Change, NewRoom, Outcome, RoomEdit};
@@ -10,7 +12,8 @@ use crate::db::rows::{
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{RoomId, RoomRef, UserId, Version};
 use crate::limits;
-use crate::permissions::Role;
+use crate::permissions::{Action, Role, allows};
+use crate::protocol::user_news::News;
 
 impl Chat {
     /// Makes a room owned by `who`. Name and slug were checked for form.
@@ -36,10 +39,11 @@ impl Chat {
             name: name.to_owned(),
             visibility,
         };
-        self.store
-            .create_room(room, who.user.id)
-            .await
-            .map_err(StoreError::into_refusal)
+        let made = self.store.create_room(room, who.user.id).await;
+        let view = made.map_err(StoreError::into_refusal)?;
+        let slug = slug.to_owned();
+        self.reading.tell_room(who.user.id, News::Gained { slug });
+        Ok(view)
     }
 
     /// The direct room of `who` and the assistant, made when there is none.
@@ -101,10 +105,18 @@ impl Chat {
             visibility: Visibility::Direct,
         };
         let people: Vec<UserId> = people.iter().map(|user| user.id).collect();
-        self.store
-            .people_room(who.user.id, &people, fresh)
-            .await
-            .map_err(StoreError::into_refusal)
+        let found = self.store.people_room(who.user.id, &people, fresh).await;
+        let view = found.map_err(StoreError::into_refusal)?;
+        // Until something is said in it, it may be new to any of them; who comes back is told in any case.
+        let told = match view.head.version {
+            0 => people,
+            _ => vec![who.user.id],
+        };
+        for user in told {
+            let slug = view.room.slug.clone();
+            self.reading.tell_room(user, News::Gained { slug });
+        }
+        Ok(view)
     }
 
     /// Public rooms after the slug `after`, those only that hold `text`.
@@ -220,15 +232,15 @@ impl Chat {
             .user_by_name(user_name)
             .await
             .map_err(StoreError::into_refusal)?;
-        self.change(
-            room,
-            Change::SetMember {
-                actor: who.user.id,
-                user: user.id,
-                role,
-            },
-        )
-        .await
+        let change = Change::SetMember {
+            actor: who.user.id,
+            user: user.id,
+            role,
+        };
+        let version = self.change(room, change).await?;
+        let slug = slug.to_owned();
+        self.reading.tell_room(user.id, News::Gained { slug });
+        Ok(version)
     }
 
     /// Ends somebody's membership; anyone may end one's own.
@@ -242,14 +254,14 @@ impl Chat {
         user: UserId,
     ) -> Result<Version, Refusal> {
         let room = self.find(who, slug).await?;
-        self.change(
-            room,
-            Change::RemoveMember {
-                actor: who.user.id,
-                user,
-            },
-        )
-        .await
+        let change = Change::RemoveMember {
+            actor: who.user.id,
+            user,
+        };
+        let version = self.change(room, change).await?;
+        let slug = slug.to_owned();
+        self.reading.tell_room(user, News::Lost { slug });
+        Ok(version)
     }
 
     /// A page of a room's members.
@@ -266,6 +278,35 @@ impl Chat {
             .members(who.user.id, slug, after, limits::MEMBERS_LISTED)
             .await
             .map_err(StoreError::into_refusal)
+    }
+
+    /// Lets the room see that `who` writes. Nothing is stored.
+    ///
+    /// # Errors
+    /// `forbidden` for a reader, as finding the room.
+    pub async fn typing(&self, who: &Identity, slug: &str) -> Result<(), Refusal> {
+        let proof = self.prove(who.user.id, slug).await?;
+        if !(proof.view.role).is_some_and(|role| allows(role, Action::Type)) {
+            return Err(ErrorCode::Forbidden.into());
+        }
+        let presence = self.feeds.presence();
+        presence.typing(proof.view.room.id, &who.user);
+        Ok(())
+    }
+
+    /// Which of these members of a room are there, as far as is known.
+    ///
+    /// # Errors
+    /// As finding the room.
+    pub async fn online(
+        &self,
+        who: &Identity,
+        slug: &str,
+        members: &[MemberRow],
+    ) -> Result<HashSet<UserId>, Refusal> {
+        let room = self.find(who, slug).await?;
+        let members: Vec<UserId> = members.iter().map(|member| member.user.id).collect();
+        Ok(self.feeds.presence().present(room.id, &members))
     }
 
     /// The room of a slug, for a member of it.

@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::outbox::Outbox;
 use super::transport::Transport;
-use crate::db::rows::Identity;
+use crate::db::rows::{Identity, UserRow};
 use crate::error::{ErrorCode, Refusal};
 use crate::feed::Reader;
 use crate::ids::{ClientId, ConnectionId, RoomRef};
@@ -238,6 +238,10 @@ impl Reader for Connection {
 
     fn close(&self, code: CloseCode) {
         self.outbox.close(code);
+    }
+
+    fn who(&self) -> Option<&UserRow> {
+        Some(&self.identity.user)
     }
 }
 

@@ -13,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 use super::connection::Connection;
 use crate::db::Store;
 use crate::error::{ErrorCode, Refusal};
-use crate::ids::{ConnectionId, SessionId};
+use crate::ids::{ConnectionId, SessionId, UserId};
 use crate::limits;
 use crate::protocol::CloseCode;
+use crate::protocol::frame::Frame;
 use crate::protocol::server::ServerFrame;
 
 /// All of them.
@@ -132,6 +133,16 @@ impl Connections {
         held.fold((0, 0), |(all, most), held| (all + held, most.max(held)))
     }
 
+    /// Gives users' frames to all of their sockets.
+    pub fn deliver_to(&self, frames: &HashMap<UserId, Vec<Frame>>) {
+        for socket in self.lock().values() {
+            for frame in frames.get(&socket.identity.user.id).into_iter().flatten() {
+                // A socket that is going needs no more frames.
+                let _ = socket.outbox.deliver(frame);
+            }
+        }
+    }
+
     /// A session may have ended: look soon.
     pub fn check_sessions(&self) {
         self.check.notify_one();
@@ -231,7 +242,6 @@ mod tests {
     use super::*;
     use crate::consumer::transport::{MemoryStream, Transport, pipe};
     use crate::db::rows::{Identity, UserKind, UserRow};
-    use crate::ids::UserId;
 
     fn connection() -> (Arc<Connection>, MemoryStream) {
         let user = UserRow {

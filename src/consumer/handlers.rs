@@ -14,7 +14,9 @@ use crate::db::marks::Mark;
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{ClientId, RoomRef};
 use crate::limits;
-use crate::protocol::client::{ClientFrame, ContinueReply, History, ReplyName, SendMessage};
+use crate::protocol::client::{
+    ClientFrame, ContinueReply, History, MarkRead, ReplyName, SendMessage,
+};
 use crate::protocol::server::{Accepted, MessageBody, ServerFrame};
 use crate::writer::{Answer, Job, SendOrder};
 
@@ -78,6 +80,8 @@ impl Consumer {
             ClientFrame::Stop(name) => self.steer(name, Steer::Stop, reference).await,
             ClientFrame::Retry(name) => self.steer(name, Steer::Retry, reference).await,
             ClientFrame::Continue(name) => self.continue_reply(name, reference.as_deref()),
+            ClientFrame::ReadMark(mark) => self.mark_read(&mark, reference.as_deref()).await,
+            ClientFrame::Typing(name) => self.typing(&name.room, reference.as_deref()),
         }
     }
 
@@ -204,6 +208,38 @@ impl Consumer {
                     .refuse(reference, Some(slug), None, &ErrorCode::NotJoined.into())
             }
         }
+    }
+
+    /// Has no answer but a refusal: `user.read` comes when it is written.
+    async fn mark_read(&self, mark: &MarkRead, reference: Option<&str>) {
+        let user = self.connection.identity.user.id;
+        let marked = match self.room(&mark.room).await {
+            Ok((room, _)) => self.shared.chat.reading.mark(user, room.id, mark.seq),
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(refusal) = marked {
+            self.connection
+                .refuse(reference, Some(&mark.room), None, &refusal);
+        }
+    }
+
+    /// Has no answer but a refusal; what comes too often is dropped.
+    fn typing(&mut self, slug: &str, reference: Option<&str>) {
+        let now = tokio::time::Instant::now();
+        if now < self.next_typing {
+            return;
+        }
+        self.next_typing = now + limits::TYPING_INTERVAL;
+        if !self.connection.follows(slug) {
+            let refusal = ErrorCode::NotJoined.into();
+            return self
+                .connection
+                .refuse(reference, Some(slug), None, &refusal);
+        }
+        let (shared, room) = (Arc::clone(&self.shared), slug.to_owned());
+        self.spawn(reference, slug, |connection| async move {
+            shared.chat.typing(&connection.identity, &room).await
+        });
     }
 
     async fn steer(&self, name: ReplyName, steer: Steer, reference: Option<String>) {

@@ -12,6 +12,7 @@ pub mod join;
 mod message_changes;
 pub mod outbox;
 pub mod transport;
+pub mod user_frames;
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
@@ -40,7 +41,16 @@ use outbox::WrittenOut;
 use transport::Transport;
 
 /// What `welcome` names beyond the core.
-const FEATURES: &[&str] = &["replies", "history", "edits", "reactions", "pins"];
+const FEATURES: &[&str] = &[
+    "replies",
+    "history",
+    "edits",
+    "reactions",
+    "pins",
+    "typing",
+    "presence",
+    "reading",
+];
 /// Frames of bad form in a row, about, before the socket is closed: one a second is forgiven.
 const BAD_FRAMES: Rate = Rate {
     per_second: 1.0,
@@ -103,6 +113,7 @@ impl Consumers {
             connection,
             socket,
             tasks: JoinSet::new(),
+            next_typing: Instant::now(),
             last_heard: Instant::now(),
             next_ping: Instant::now() + limits::PING_INTERVAL,
         };
@@ -170,6 +181,8 @@ pub(crate) struct Consumer {
     sends: TokenBucket,
     frames: TokenBucket,
     bad_frames: TokenBucket,
+    /// A `typing` before that is dropped.
+    next_typing: Instant,
     last_heard: Instant,
     next_ping: Instant,
 }

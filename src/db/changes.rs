@@ -166,6 +166,9 @@ pub struct NewPost {
     pub reply_to: Option<Seq>,
     /// Whether it asks the assistant, and which.
     pub prompt: Option<NewPrompt>,
+    /// Where it may mention somebody: for each place the names it may mean, as names are compared, the longest first.
+    /// The first that a member of the room has is meant; bounded by [`crate::limits::MENTIONS_PER_MESSAGE`].
+    pub mentions: Vec<Vec<String>>,
     /// The sender was too fast: a repeat is still answered, anything new is refused (`rate_limited`).
     pub over_rate: bool,
 }
@@ -183,6 +186,32 @@ pub struct NewText {
     pub html: Option<String>,
     /// A version at which the message's text was what the editor saw; refused (`version_conflict`) when the text is another.
     pub if_version: Option<Version>,
+}
+
+/// Whom a post mentions: at each place the members with the longest name that any member of the room has, each user once,
+/// never the author. `members` gives those with a name.
+pub fn resolve_mentions(
+    post: &NewPost,
+    mut members: impl FnMut(&str) -> Vec<UserId>,
+) -> Vec<UserId> {
+    let mut found: Vec<UserId> = Vec::new();
+    for readings in &post.mentions {
+        let named = readings.iter().map(|name| members(name));
+        for user in named
+            .into_iter()
+            .find(|users| !users.is_empty())
+            .into_iter()
+            .flatten()
+        {
+            if user != post.author
+                && !found.contains(&user)
+                && found.len() < crate::limits::MENTIONS_PER_MESSAGE
+            {
+                found.push(user);
+            }
+        }
+    }
+    found
 }
 
 /// The part of a post that asks for a reply.

@@ -9,6 +9,7 @@
 pub mod changes;
 pub mod marks;
 pub mod postgres;
+mod room_rows;
 pub mod rows;
 pub mod sqlite;
 
@@ -19,8 +20,8 @@ use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserI
 use changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReplyChunk,
-    RoomView, RunningReply, UserRow,
+    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
+    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
 
 /// The slug of the public room that every new database has.
@@ -230,7 +231,7 @@ pub trait Store: Send + Sync + 'static {
     async fn room(&self, user: UserId, slug: &str) -> StoreResult<RoomView>;
 
     /// Makes the user a `member` of a public room if it is not one yet (under the head lock, without a version) and
-    /// proves membership.
+    /// proves membership. Every new member has read what was written before it came.
     ///
     /// # Errors
     /// `room_not_found` for a private room one is not in.
@@ -249,6 +250,10 @@ pub trait Store: Send + Sync + 'static {
         after: Option<UserId>,
         limit: i64,
     ) -> StoreResult<Vec<MemberRow>>;
+
+    /// Moves what users have read forward: never back, never above a room's last message, and takes no version. Answers
+    /// only for the marks that moved something; one of a user who is no member, or of a deleted room, moves nothing.
+    async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>>;
 
     // --- history
 
@@ -312,7 +317,8 @@ pub trait Store: Send + Sync + 'static {
     /// first seq and its own reply; then membership and role; then whether the room takes anything (`room_archived`);
     /// then `over_rate`; then `reply_to`. A post that prompts
     /// inserts its reply (`queued`, the next seq and version) unless the room has
-    /// [`crate::limits::REPLIES_PER_ROOM`] unsettled ones (`reply_refused`).
+    /// [`crate::limits::REPLIES_PER_ROOM`] unsettled ones (`reply_refused`). The members it mentions are found among
+    /// those of the room, never its author; each is noted for counting.
     /// After membership an archived room refuses ([`changes::Change::adds_to_room`]) with `room_archived`.
     /// An edit, a deletion and a mark are judged in this order: membership; that the message is there and not deleted
     /// (`message_not_found`; a deletion of what is deleted changes nothing); the right to it; that no reply is in the

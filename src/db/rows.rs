@@ -3,11 +3,12 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::changes::RoomEdit;
 use super::marks::MessageMarks;
-use crate::error::{ErrorCode, Refusal};
+use crate::error::ErrorCode;
 use crate::ids::{Attempt, ChunkNumber, ClientId, Epoch, RoomId, Seq, SessionId, UserId, Version};
 use crate::permissions::Role;
+
+pub use super::room_rows::{LastMessage, ListedRoom, PublicRoom, RoomRow, RoomSettings};
 
 /// Enums that are stored and sent under the same lower-case name.
 macro_rules! named_enum {
@@ -154,112 +155,6 @@ pub struct Head {
     pub floor: Version,
 }
 
-/// A room as a member (or, if public, anyone) sees it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RoomRow {
-    /// Its id.
-    pub id: RoomId,
-    /// Its address: `[a-z0-9-]`, never changed, never reused.
-    pub slug: String,
-    /// Its display name.
-    pub name: String,
-    /// Who may find and enter it.
-    pub visibility: Visibility,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
-    /// What it is about; may be empty.
-    pub topic: String,
-    /// It takes nothing new.
-    pub archived: bool,
-    /// For how many people this direct room is; 0 for any other room, one's own with the assistant too.
-    pub people: i32,
-}
-
-/// What an owner sets of a room. An entry `settings` of the log holds all of it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RoomSettings {
-    /// Its display name.
-    pub name: String,
-    /// Who may find and enter it.
-    pub visibility: Visibility,
-    /// What it is about.
-    pub topic: String,
-    /// It takes nothing new.
-    pub archived: bool,
-}
-
-impl RoomSettings {
-    /// The settings after an edit.
-    ///
-    /// # Errors
-    /// `bad_request`: a room never becomes or stops being a direct one.
-    pub fn edited(&self, edit: &RoomEdit) -> Result<Self, Refusal> {
-        let edit = edit.clone();
-        let after = Self {
-            name: edit.name.unwrap_or_else(|| self.name.clone()),
-            visibility: edit.visibility.unwrap_or(self.visibility),
-            topic: edit.topic.unwrap_or_else(|| self.topic.clone()),
-            archived: edit.archived.unwrap_or(self.archived),
-        };
-        let direct = |visibility| visibility == Visibility::Direct;
-        if direct(after.visibility) == direct(self.visibility) {
-            return Ok(after);
-        }
-        Err(Refusal::with_message(
-            ErrorCode::BadRequest,
-            "A room never becomes or stops being a direct one.",
-        ))
-    }
-
-    /// The `data` of the log's entry.
-    #[must_use]
-    pub fn data(&self) -> serde_json::Value {
-        serde_json::json!({
-            "name": self.name,
-            "visibility": self.visibility.as_str(),
-            "topic": self.topic,
-            "archived": self.archived,
-        })
-    }
-}
-
-/// A room in a user's list.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ListedRoom {
-    /// The room as the user sees it.
-    pub view: RoomView,
-    /// What was said last; none before the first message, and none to those who are not in the room.
-    pub last: Option<LastMessage>,
-    /// The user wants to be left alone by it.
-    pub muted: bool,
-}
-
-/// The beginning of a room's last message.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LastMessage {
-    /// Its place.
-    pub seq: Seq,
-    /// The author's name.
-    pub author: String,
-    /// At most [`crate::limits::PREVIEW_CHARS`] characters of its text; empty of a deleted one.
-    pub text: String,
-    /// When it was stored.
-    pub created_at: DateTime<Utc>,
-    /// Only its tombstone is left.
-    pub deleted: bool,
-}
-
-/// A public room that was found.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PublicRoom {
-    /// The room.
-    pub room: RoomRow,
-    /// What the asking user is in it.
-    pub role: Option<Role>,
-    /// How many are in it.
-    pub members: i64,
-}
-
 /// A room, its counters, and what the asking user is in it; `None` for a public room one has not joined.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RoomView {
@@ -269,6 +164,61 @@ pub struct RoomView {
     pub head: Head,
     /// The asking user's role, from the same statement.
     pub role: Option<Role>,
+    /// What a member has read; there whenever `role` is.
+    pub read: Option<ReadState>,
+}
+
+impl RoomView {
+    /// Messages above what the user has read; 0 for one who is no member.
+    #[must_use]
+    pub fn unread(&self) -> i64 {
+        self.read.map_or(0, |read| {
+            unread(self.head.last_seq, self.head.first_seq, read.seq)
+        })
+    }
+}
+
+/// How many of a room's messages lie above `read`.
+#[must_use]
+pub fn unread(last_seq: Seq, first_seq: Seq, read: Seq) -> i64 {
+    (last_seq - read.max(first_seq - 1)).max(0)
+}
+
+/// How far a member has read in a room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReadState {
+    /// Up to this message.
+    pub seq: Seq,
+    /// Messages above it that mention the user; at most [`crate::limits::MENTIONS_COUNTED`].
+    pub mentions: i64,
+}
+
+/// That a user has read up to a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReadMark {
+    /// Who.
+    pub user: UserId,
+    /// Where.
+    pub room: RoomId,
+    /// Up to there.
+    pub seq: Seq,
+}
+
+/// A mark that moved what its user has read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReadMoved {
+    /// Who.
+    pub user: UserId,
+    /// Where.
+    pub room: RoomId,
+    /// The room's address.
+    pub slug: String,
+    /// Where it stands now, and what mentions the user above it.
+    pub read: ReadState,
+    /// Messages above it.
+    pub unread: i64,
+    /// The room's members; more than [`crate::limits::RECEIPT_MEMBERS`] are not counted on.
+    pub members: i64,
 }
 
 /// That a user was a member of a room when its head stood at `view.head`: everything up to that version may be
@@ -331,6 +281,20 @@ pub struct MessageMeta {
     /// Of a reply only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<ReplyMeta>,
+    /// The members it mentions, in the order of the text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<UserId>,
+}
+
+impl MessageMeta {
+    /// What is left of it once the text is gone.
+    #[must_use]
+    pub fn without_mentions(self) -> Self {
+        Self {
+            mentions: Vec::new(),
+            ..self
+        }
+    }
 }
 
 /// A message as it is at `version`.

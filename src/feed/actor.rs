@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::gate::Gate;
+use super::presence::Seats;
 use super::replies::Replies;
 use super::ring::Ring;
 use super::sequencer::{FillDue, Sequencer};
@@ -35,12 +36,14 @@ const REPLY_CHECK: Duration = limits::APPEND_INTERVAL;
 const REPLY_DOUBT: Duration = Duration::from_secs(3);
 /// One room's feed.
 pub(crate) struct Feed {
-    room: RoomRef,
-    store: Arc<dyn Store>,
-    layer: Arc<dyn ChannelLayer>,
-    inbox: mpsc::Receiver<Command>,
-    shown: Arc<Shown>,
-    gate: Arc<Gate>,
+    pub(super) room: RoomRef,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) layer: Arc<dyn ChannelLayer>,
+    pub(super) inbox: mpsc::Receiver<Command>,
+    pub(super) shown: Arc<Shown>,
+    pub(super) gate: Arc<Gate>,
+    /// Where it tells who reads.
+    pub(super) seats: Arc<Seats>,
 }
 
 /// What the database answered.
@@ -77,24 +80,6 @@ struct Running {
 }
 
 impl Feed {
-    pub(crate) fn new(
-        room: RoomRef,
-        store: Arc<dyn Store>,
-        layer: Arc<dyn ChannelLayer>,
-        inbox: mpsc::Receiver<Command>,
-        shown: Arc<Shown>,
-        gate: Arc<Gate>,
-    ) -> Self {
-        Self {
-            room,
-            store,
-            layer,
-            inbox,
-            shown,
-            gate,
-        }
-    }
-
     /// Runs until nobody reads any more.
     pub(crate) async fn run(self) {
         let channel = self.layer.new_channel(limits::CHANNEL_CAPACITY);
@@ -130,13 +115,14 @@ impl Feed {
         let mut replies = Replies::default();
         replies.restore(known);
         self.shown.set(start);
+        let subscribers = Subscribers::new(Arc::clone(&self.seats));
         let running = Running {
             feed: self,
             channel,
             sequencer: Sequencer::new(start),
             ring: Ring::new(start.version),
             replies,
-            subscribers: Subscribers::new(),
+            subscribers,
             reading: None,
             next_reply_check: Instant::now() + REPLY_CHECK,
             replies_missing: false,
@@ -169,15 +155,15 @@ impl Running {
                 self.sequencer.mark_dirty();
             }
             match event {
-                Some(Event::Command(command)) => self.handle(command),
+                Some(Event::Command(command)) => self.handle(command).await,
                 Some(Event::Layer(event)) => {
                     self.layer_event(event).await;
                     if let Ok(command) = self.feed.inbox.try_recv() {
-                        self.handle(command);
+                        self.handle(command).await;
                     }
                 }
                 Some(Event::Read(read)) => self.read_done(read).await,
-                Some(Event::Due) => self.woken(),
+                Some(Event::Due) => self.woken().await,
                 None => return,
             }
         }
@@ -200,7 +186,7 @@ impl Running {
         wake
     }
 
-    fn woken(&mut self) {
+    async fn woken(&mut self) {
         let now = Instant::now();
         if self
             .subscribers
@@ -210,7 +196,7 @@ impl Running {
             // Whoever came at the last moment is served; whoever comes behind the close is refused, never told yes and
             // then forgotten.
             match self.feed.inbox.try_recv() {
-                Ok(command) => self.handle(command),
+                Ok(command) => self.handle(command).await,
                 Err(_) => self.over = true,
             }
             return;
@@ -378,11 +364,12 @@ impl Running {
         self.ring.push(range);
     }
 
-    fn handle(&mut self, command: Command) {
+    async fn handle(&mut self, command: Command) {
         match command {
             Command::Attach(attach, answer) => self.attach(attach, answer),
             Command::Detach(connection) => self.subscribers.remove(connection),
             Command::Head(head) => self.sequencer.head_seen(head, Instant::now().into_std()),
+            Command::Tell(telling) => self.subscribers.tell(&telling).await,
         }
     }
 

@@ -3,11 +3,12 @@
 //! channel layer. It knows no sockets (a [`Reader`] takes whole frames) and writes nothing to the database.
 //!
 //! [`Feeds`] finds or starts the actor of a room; [`actor`] is the actor; [`sequencer`], [`ring`] and [`replies`] are
-//! its pure parts; [`heads`] checks every room's head each second.
+//! its pure parts; [`heads`] checks every room's head each second; [`presence`] is who is here and who writes.
 
 pub mod actor;
 pub mod gate;
 pub mod heads;
+pub mod presence;
 pub mod replies;
 pub mod ring;
 pub mod sequencer;
@@ -18,12 +19,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gate::Gate;
+use presence::{Presence, Seats, Telling};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::channel_layer::ChannelLayer;
 use crate::db::Store;
+use crate::db::rows::UserRow;
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{ConnectionId, Cursor, RoomId, RoomRef, UserId, Version};
 use crate::limits;
@@ -38,6 +41,11 @@ pub trait Reader: Send + Sync + 'static {
 
     /// Ends the reader: its client comes back, or not, as the code says.
     fn close(&self, code: CloseCode);
+
+    /// Whom it shows to the room. Readers that show nobody are not told who is there and who writes.
+    fn who(&self) -> Option<&UserRow> {
+        None
+    }
 }
 
 /// Builds the first frame of an attachment (`room.joined`) from the replies that run and the feed's version.
@@ -84,6 +92,8 @@ pub(crate) enum Command {
     Detach(ConnectionId),
     /// The head check saw this.
     Head(Cursor),
+    /// Who is there, or who writes.
+    Tell(Telling),
 }
 
 /// The feeds of this process.
@@ -97,6 +107,7 @@ struct Shared {
     layer: Arc<dyn ChannelLayer>,
     rooms: Mutex<HashMap<RoomId, Handle>>,
     gate: Arc<Gate>,
+    presence: Arc<Presence>,
     tracker: TaskTracker,
     stop: CancellationToken,
 }
@@ -136,6 +147,7 @@ impl Feeds {
             layer,
             rooms: Mutex::new(HashMap::new()),
             gate: Arc::default(),
+            presence: Arc::default(),
             tracker: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
@@ -182,6 +194,12 @@ impl Feeds {
         Arc::clone(&self.shared.gate)
     }
 
+    /// Who is in which room; see [`presence::run`].
+    #[must_use]
+    pub fn presence(&self) -> Arc<Presence> {
+        Arc::clone(&self.shared.presence)
+    }
+
     /// How many rooms are followed.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -214,6 +232,15 @@ impl Feeds {
         }
     }
 
+    /// Gives a frame to a room's readers; false when its feed has too much to do just now.
+    pub fn tell(&self, telling: Telling) -> bool {
+        let handle = self.lock().get(&telling.room).cloned();
+        handle.is_none_or(|handle| {
+            let told = handle.commands.try_send(Command::Tell(telling));
+            !matches!(told, Err(mpsc::error::TrySendError::Full(_)))
+        })
+    }
+
     fn handle(&self, room: &RoomRef) -> Result<Handle, Refusal> {
         let mut rooms = self.lock();
         if let Some(handle) = rooms.get(&room.id)
@@ -233,14 +260,15 @@ impl Feeds {
             }),
         };
         rooms.insert(room.id, handle.clone());
-        let feed = actor::Feed::new(
-            room.clone(),
-            Arc::clone(&self.shared.store),
-            Arc::clone(&self.shared.layer),
+        let feed = actor::Feed {
+            room: room.clone(),
+            store: Arc::clone(&self.shared.store),
+            layer: Arc::clone(&self.shared.layer),
             inbox,
-            Arc::clone(&handle.shown),
-            Arc::clone(&self.shared.gate),
-        );
+            shown: Arc::clone(&handle.shown),
+            gate: Arc::clone(&self.shared.gate),
+            seats: Arc::new(Seats::new(self.presence(), room.clone())),
+        };
         let (feeds, room, stop) = (self.clone(), room.id, self.shared.stop.clone());
         self.shared.tracker.spawn(async move {
             tokio::select! {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::presence::{Audience, Seats, Telling};
 use super::{Attach, Reader};
 use crate::ids::{ConnectionId, UserId, Version};
 use crate::protocol::CloseCode;
@@ -25,20 +26,36 @@ struct Subscriber {
     proof: Version,
     cursor: Version,
     whole_until: Version,
+    seats: Arc<Seats>,
+    /// It is shown in the room, and told who else is.
+    seated: bool,
+    /// It was told so since it came.
+    told: bool,
+}
+
+impl Drop for Subscriber {
+    /// On whatever way it goes, it is no longer shown.
+    fn drop(&mut self) {
+        if self.seated {
+            self.seats.left(self.user);
+        }
+    }
 }
 
 /// All of a room.
 pub(super) struct Subscribers {
     all: Vec<Subscriber>,
     idle_since: Option<Instant>,
+    seats: Arc<Seats>,
 }
 
 impl Subscribers {
     /// Nobody yet.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(seats: Arc<Seats>) -> Self {
         Self {
             all: Vec::new(),
             idle_since: Some(Instant::now()),
+            seats,
         }
     }
 
@@ -57,8 +74,15 @@ impl Subscribers {
             whole_until,
             ..
         } = attach;
+        let who = reader.who();
+        if let Some(who) = who {
+            self.seats.taken(who);
+        }
         self.all.push(Subscriber {
             connection,
+            seated: who.is_some(),
+            told: false,
+            seats: Arc::clone(&self.seats),
             reader,
             user,
             proof,
@@ -125,6 +149,12 @@ impl Subscribers {
         }
     }
 
+    /// Sends to those who are shown in the room who is there, or who writes.
+    pub(super) async fn tell(&mut self, telling: &Telling) {
+        self.in_turns(|subscriber| subscriber.take_telling(telling))
+            .await;
+    }
+
     /// Takes those whose proof is below a removal off the room, with a last word: one user's, or everyone's.
     pub(super) fn cut(&mut self, version: Version, user: Option<UserId>, last: &Frame) {
         self.retain(|subscriber| {
@@ -153,6 +183,19 @@ impl Subscribers {
 }
 
 impl Subscriber {
+    /// Takes what is told of people, if it is for this one; false when it is gone.
+    fn take_telling(&mut self, telling: &Telling) -> bool {
+        let told = match telling.audience {
+            Audience::Untold => self.told,
+            Audience::Everyone | Audience::Passing => false,
+        };
+        if told || !self.seated {
+            return self.cursor != GONE;
+        }
+        self.told |= telling.audience != Audience::Passing;
+        self.take_unversioned(&telling.frame)
+    }
+
     /// Takes a frame outside the order of versions; false when it is gone.
     fn take_unversioned(&mut self, frame: &Frame) -> bool {
         if self.cursor == GONE {
@@ -193,7 +236,7 @@ mod tests {
 
     use super::*;
     use crate::db::rows::{LogKind, LogRow, StoredChange};
-    use crate::ids::{Cursor, Epoch};
+    use crate::ids::{Cursor, Epoch, RoomId, RoomRef};
     use crate::protocol::partial::PartialBody;
 
     #[derive(Default)]
@@ -241,6 +284,14 @@ mod tests {
         ChangeRange::encode("r", Epoch(1), from, to, &changes)
     }
 
+    fn seats() -> Arc<Seats> {
+        let room = RoomRef {
+            id: RoomId::new(),
+            slug: "r".into(),
+        };
+        Arc::new(Seats::new(Arc::default(), room))
+    }
+
     fn reader(subscribers: &mut Subscribers, whole_until: Version) -> Arc<Recorder> {
         let reader: Arc<Recorder> = Arc::default();
         let cursor = Cursor {
@@ -263,7 +314,7 @@ mod tests {
     /// A page that was cut at 3 had been read at 5: what changed at 4 and 5 may build on what it left out.
     #[tokio::test]
     async fn what_changed_alone_is_told_only_to_those_who_hold_the_rest() {
-        let mut subscribers = Subscribers::new();
+        let mut subscribers = Subscribers::new(seats());
         let (all, some) = (reader(&mut subscribers, 3), reader(&mut subscribers, 5));
         let partial = |version| PartialBody {
             seq: 1,
@@ -286,7 +337,7 @@ mod tests {
 
     #[tokio::test]
     async fn readers_that_go_in_a_large_room_make_nobody_miss_anything() {
-        let mut subscribers = Subscribers::new();
+        let mut subscribers = Subscribers::new(seats());
         let readers: Vec<Arc<Recorder>> = (0..DELIVERIES_PER_TURN * 3)
             .map(|_| Arc::default())
             .collect();

@@ -41,6 +41,8 @@ pub struct Member {
     user: UserRow,
     /// As what.
     role: Role,
+    /// Whether somebody of it is in the room at present, as far as is known.
+    online: bool,
 }
 
 /// Members, by name.
@@ -63,9 +65,11 @@ pub async fn list_members(
 ) -> Result<Json<MemberList>, Problem> {
     let rows = app.chat.members(&who, &slug, page.after).await?;
     let more = i64::try_from(rows.len()).is_ok_and(|count| count >= limits::MEMBERS_LISTED);
+    let online = app.chat.online(&who, &slug, &rows).await?;
     let members = rows
         .into_iter()
         .map(|row| Member {
+            online: online.contains(&row.user.id),
             user: row.user,
             role: row.role,
         })

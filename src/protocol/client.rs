@@ -41,6 +41,10 @@ pub enum ClientFrame {
     Retry(ReplyName),
     /// `reply.continue`.
     Continue(ContinueReply),
+    /// `read.mark`.
+    ReadMark(MarkRead),
+    /// `typing`: one writes something there.
+    Typing(RoomName),
     /// `ping`.
     Ping,
 }
@@ -131,6 +135,15 @@ pub struct History {
     /// How many at most; left out for [`limits::PAGE_MESSAGES`].
     #[serde(default)]
     pub limit: Option<i64>,
+}
+
+/// `read.mark`.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct MarkRead {
+    /// The slug.
+    pub room: String,
+    /// Everything up to this message was read.
+    pub seq: Seq,
 }
 
 /// A frame that names a reply.
@@ -230,6 +243,8 @@ fn parse_kind(kind: &str, text: &str) -> Result<ClientFrame, Refusal> {
         "reply.stop" => ClientFrame::Stop(fields(text)?),
         "reply.retry" => ClientFrame::Retry(fields(text)?),
         "reply.continue" => ClientFrame::Continue(fields(text)?),
+        "read.mark" => ClientFrame::ReadMark(fields(text)?),
+        "typing" => ClientFrame::Typing(fields(text)?),
         "ping" => ClientFrame::Ping,
         _ => return Err(ErrorCode::UnknownType.into()),
     })
@@ -281,6 +296,7 @@ fn checked(frame: ClientFrame) -> Result<ClientFrame, Refusal> {
         ClientFrame::History(history) if history.before.is_some_and(|before| before < 1) => {
             bad("`before` is a seq, from 1.")
         }
+        ClientFrame::ReadMark(mark) if mark.seq < 1 => bad("`seq` is from 1."),
         ClientFrame::Send(send) => check_body(&send.body).map(|()| frame),
         ClientFrame::Edit(edit) => check_body(&edit.body).map(|()| frame),
         ClientFrame::AddReaction(name) | ClientFrame::RemoveReaction(name) => {

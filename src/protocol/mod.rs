@@ -7,13 +7,17 @@
 //! - [`partial`]: of a marked message, what changed.
 //! - [`frame`]: a server frame as the bytes of one WebSocket text frame, encoded once for every reader.
 //! - [`publication`]: a range of a room's changes, or a piece of a reply, as instances pass it on.
+//! - [`control`], [`presence`] and [`user_news`]: what instances tell each other beside that.
 
 pub mod client;
 pub mod control;
 pub mod frame;
 pub mod partial;
+pub mod presence;
 pub mod publication;
+mod room_body;
 pub mod server;
+pub mod user_news;
 
 /// The version of the wire that `welcome` names.
 pub const PROTOCOL: u32 = 1;

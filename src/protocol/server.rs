@@ -7,15 +7,14 @@ use serde::{Serialize, Serializer};
 use super::partial::{PartialBody, PinBody};
 use crate::db::marks::Reaction;
 use crate::db::rows::{
-    LogKind, MessageKind, MessageRow, MessageState, ReplyMeta, ReplyState, RoomView, RunningReply,
-    UserRow, Visibility,
+    LogKind, MessageKind, MessageRow, MessageState, ReplyMeta, ReplyState, RunningReply, UserRow,
 };
 use crate::error::{ErrorCode, Refusal};
-use crate::ids::{
-    Attempt, ChunkNumber, ClientId, ConnectionId, Epoch, RoomId, Seq, UserId, Version,
-};
+use crate::ids::{Attempt, ChunkNumber, ClientId, ConnectionId, Epoch, Seq, UserId, Version};
 use crate::limits;
 use crate::permissions::Role;
+
+pub use super::room_body::RoomBody;
 
 /// Any frame the server sends.
 #[derive(Serialize, Debug)]
@@ -114,6 +113,54 @@ pub enum ServerFrame<'a> {
         count: ChunkNumber,
         /// Their text.
         text: &'a str,
+    },
+    /// Who is in a room, told when it changes. It has no version.
+    #[serde(rename = "presence")]
+    Presence {
+        /// The slug.
+        room: &'a str,
+        /// How many users.
+        count: usize,
+        /// The first [`limits::PRESENCE_NAMED`] of them by id.
+        users: &'a [UserRow],
+    },
+    /// Somebody writes. It has no version and runs out by itself.
+    #[serde(rename = "typing")]
+    Typing {
+        /// The slug.
+        room: &'a str,
+        /// Who.
+        user: &'a UserRow,
+    },
+    /// A member of a small room has read on. It has no version.
+    #[serde(rename = "read")]
+    Read {
+        /// The slug.
+        room: &'a str,
+        /// Who, by id.
+        user: UserId,
+        /// Up to there.
+        seq: Seq,
+    },
+    /// One has read on, here or on another socket.
+    #[serde(rename = "user.read")]
+    UserRead {
+        /// The slug.
+        room: &'a str,
+        /// Up to there.
+        seq: Seq,
+        /// Messages above it.
+        unread: i64,
+        /// Those of them that mention one, counted up to [`limits::MENTIONS_COUNTED`].
+        mentions: i64,
+    },
+    /// One is in a room from now on, or no longer.
+    #[serde(rename = "user.rooms")]
+    UserRooms {
+        /// Slugs.
+        gained: &'a [&'a str],
+        /// Slugs.
+        lost: &'a [&'a str],
     },
     /// The answer to `message.history`.
     #[serde(rename = "message.page")]
@@ -248,57 +295,6 @@ pub struct Joined<'a> {
     pub reset: Option<&'static str>,
 }
 
-/// A room in `room.joined` and in HTTP answers.
-#[derive(Serialize, Debug, utoipa::ToSchema)]
-pub struct RoomBody<'a> {
-    /// Its id.
-    pub id: RoomId,
-    /// Its address.
-    pub slug: &'a str,
-    /// Its name.
-    pub name: &'a str,
-    /// Who may enter.
-    pub visibility: Visibility,
-    /// What it is about; may be empty.
-    pub topic: &'a str,
-    /// It takes nothing new.
-    pub archived: bool,
-    /// For how many people this direct room is; 0 for any other room.
-    pub people: i32,
-    /// What the asking user is in it; null for a public room one has not joined.
-    pub role: Option<Role>,
-    /// In `room.joined` the cursor; in HTTP answers the room's present version.
-    pub version: Version,
-    /// The latest message's seq.
-    pub last_seq: Seq,
-    /// The oldest kept message's seq.
-    pub first_seq: Seq,
-    /// When it was made.
-    #[serde(serialize_with = "millis")]
-    pub created_at: DateTime<Utc>,
-}
-
-impl<'a> RoomBody<'a> {
-    /// A room as `view` saw it.
-    #[must_use]
-    pub fn new(view: &'a RoomView) -> Self {
-        Self {
-            id: view.room.id,
-            slug: &view.room.slug,
-            name: &view.room.name,
-            visibility: view.room.visibility,
-            topic: &view.room.topic,
-            archived: view.room.archived,
-            people: view.room.people,
-            role: view.role,
-            version: view.head.version,
-            last_seq: view.head.last_seq,
-            first_seq: view.head.first_seq,
-            created_at: view.room.created_at,
-        }
-    }
-}
-
 /// `message.accepted`.
 #[derive(Serialize, Debug, utoipa::ToSchema)]
 pub struct Accepted<'a> {
@@ -350,6 +346,9 @@ pub struct MessageBody<'a> {
     /// The message it answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<Seq>,
+    /// The members it mentions, by id.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub mentions: &'a [UserId],
     /// Of a reply only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply: Option<&'a ReplyMeta>,
@@ -391,6 +390,7 @@ impl<'a> From<&'a MessageRow> for MessageBody<'a> {
                 .filter(|html| html.len() <= limits::HTML_BYTES),
             state: row.state,
             reply_to: row.reply_to,
+            mentions: &row.meta.mentions,
             reply: row.meta.reply.as_ref(),
             reactions: &row.marks.reactions,
             pinned: row.marks.pinned.map(PinBody::from),

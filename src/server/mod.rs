@@ -20,8 +20,9 @@ use crate::chat::assistant::Assistant;
 use crate::config::Config;
 use crate::consumer::Consumers;
 use crate::consumer::connections::Connections;
+use crate::consumer::user_frames;
 use crate::db::Store;
-use crate::feed::{Feeds, gate, heads};
+use crate::feed::{Feeds, gate, heads, presence};
 use crate::http::health;
 use crate::jobs;
 use crate::limits;
@@ -155,6 +156,8 @@ impl Server {
             tracing::warn!(%late, "the shutdown was cut");
         }
         actors.cancel();
+        // The sockets are gone: nobody marks any more.
+        parts.chat.reading.flush().await;
         parts.feeds.close().await;
         parts.writer.close().await;
         parts.layer.close().await;
@@ -210,6 +213,19 @@ fn start_actors(
         Arc::clone(&parts.layer),
         connections,
         Arc::clone(&parts.assistant),
+        actors.clone(),
+    ));
+    tokio::spawn(Arc::clone(&parts.chat.reading).run(actors.clone()));
+    tokio::spawn(user_frames::run(
+        Arc::clone(&parts.layer),
+        Arc::clone(&consumers.connections),
+        parts.feeds.clone(),
+        actors.clone(),
+    ));
+    tokio::spawn(presence::run(
+        parts.feeds.clone(),
+        Arc::clone(&parts.layer),
+        shutdown.signal(),
         actors.clone(),
     ));
     tokio::spawn(jobs::orphans::run(

@@ -31,6 +31,7 @@ export class Connection extends Emitter {
   #counter = 0;
   #timers = { retry: null, silence: null, welcome: null, drain: null };
   #welcomedAt = null;
+  #features = new Set();
   #heartbeatMs = 15_000;
   #returnAt = null;
 
@@ -113,6 +114,16 @@ export class Connection extends Emitter {
     });
   }
 
+  /** Sends a frame that has no answer; without a connection it is dropped. @param {object} frame */
+  tell(frame) {
+    if (this.#status === 'open') this.#socket.send(JSON.stringify(frame));
+  }
+
+  /** Whether the server named this feature. @param {string} feature @returns {boolean} */
+  can(feature) {
+    return this.#features.has(feature);
+  }
+
   #connect() {
     this.#clearTimers();
     this.#drop(1000);
@@ -149,6 +160,7 @@ export class Connection extends Emitter {
     this.#environment.clearTimeout(this.#timers.welcome);
     this.#welcomedAt = this.#environment.now();
     this.#heartbeatMs = frame.heartbeat_ms ?? this.#heartbeatMs;
+    this.#features = new Set(frame.features);
     this.#watchSilence();
     this.#setStatus('open');
     this.emit('welcome', frame);

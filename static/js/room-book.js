@@ -17,6 +17,8 @@ export class RoomBook extends Emitter {
   #salon;
   #memory;
   #rooms = new Map();
+  /** The join that each room's counts came with. */
+  #counted = new Map();
   /** The slug of the room that is shown, or null. */
   current = null;
   /** Whether the list has come. */
@@ -28,6 +30,8 @@ export class RoomBook extends Emitter {
     this.#salon = salon;
     this.#memory = memory;
     salon.on('room', ({ slug, state }) => this.#roomChanged(slug, state));
+    salon.on('user', (frame) => this.#userFrame(frame));
+    salon.on('message', ({ slug, message }) => this.#messageCame(slug, message));
     salon.on('welcome', () => this.loaded && this.load());
     setInterval(() => !document.hidden && salon.status === 'open' && this.load(), RELOAD_MS);
   }
@@ -96,20 +100,57 @@ export class RoomBook extends Emitter {
 
   /** Everything up to `seq` was seen. @param {string} slug @param {number} seq */
   read(slug, seq) {
+    const room = this.#rooms.get(slug);
+    if (room !== undefined && seq >= room.last_seq && room.mentions > 0) this.#rooms.set(slug, { ...room, mentions: 0 });
+    // The server is told even of what this browser has read before: it may not know.
+    if (seq > (room?.last_read_seq ?? 0)) this.#salon.openRoom(slug)?.markRead(seq);
     if (seq <= (this.#memory.readSeq(slug) ?? 0)) return;
     this.#memory.setReadSeq(slug, seq);
     this.emit('change');
   }
 
+  /** The last message read in a room, on any device; null where that is not known. @param {string} slug */
+  readSeq(slug) {
+    const [here, anywhere] = [this.#memory.readSeq(slug), this.#rooms.get(slug)?.last_read_seq ?? null];
+    return here === null ? anywhere : Math.max(here, anywhere ?? 0);
+  }
+
   /** @param {object} room @returns {number} */
   unread(room) {
-    const read = this.#memory.readSeq(room.slug);
+    const read = this.readSeq(room.slug);
     return read === null || room.role === null ? 0 : Math.max(0, room.last_seq - read);
+  }
+
+  /** Unread messages that mention one. @param {object} room @returns {number} */
+  mentions(room) {
+    return this.unread(room) === 0 ? 0 : Math.min(room.mentions ?? 0, this.unread(room));
+  }
+
+  /** @returns {number} over all rooms */
+  mentionsTotal() {
+    return this.mine().reduce((sum, room) => sum + this.mentions(room), 0);
   }
 
   /** @returns {number} over all rooms */
   unreadTotal() {
     return this.mine().reduce((sum, room) => sum + this.unread(room), 0);
+  }
+
+  #userFrame(frame) {
+    if (frame.type === 'user.rooms') {
+      if (this.loaded) this.load();
+      return;
+    }
+    const room = this.#rooms.get(frame.room);
+    if (frame.type !== 'user.read' || room === undefined) return;
+    this.#memory.setReadSeq(frame.room, frame.seq);
+    this.put({ ...room, last_read_seq: Math.max(frame.seq, room.last_read_seq ?? 0), mentions: frame.mentions });
+  }
+
+  #messageCame(slug, message) {
+    const room = this.#rooms.get(slug);
+    if (room === undefined || !message.mentions?.includes(this.#salon.user?.id)) return;
+    if (message.seq > (this.readSeq(slug) ?? 0)) this.put({ ...room, mentions: (room.mentions ?? 0) + 1 });
   }
 
   #roomChanged(slug, state) {
@@ -120,14 +161,20 @@ export class RoomBook extends Emitter {
     if (state.phase !== 'joined') return;
     const lastSeq = Math.max(state.room.last_seq, state.messages.at(-1)?.seq ?? 0);
     const held = this.#rooms.get(slug);
-    if (held?.last_seq === lastSeq && held.name === state.room.name && held.role === state.room.role) return;
+    // A join tells how far one has read; what came since is newer than that.
+    const joined = this.#counted.get(slug) !== state.joinRef;
+    this.#counted.set(slug, state.joinRef);
+    const counts = joined || held === undefined ? state.room : held;
+    if (!joined && held?.last_seq === lastSeq && held.name === state.room.name && held.role === state.room.role) return;
     const read = this.#memory.readSeq(slug);
-    // A room that is new to this browser, or whose history was replaced, has nothing unread.
-    if (read === null || read > lastSeq) this.#memory.resetReadSeq(slug, lastSeq);
+    // A room that is new to this browser has unread what the server says; one whose history was replaced has nothing.
+    if (read === null) this.#memory.resetReadSeq(slug, counts.last_read_seq ?? lastSeq);
+    else if (read > lastSeq) this.#memory.resetReadSeq(slug, lastSeq);
     if (slug !== this.current && state.messages.length > WATCHED_KEEP * 2) {
       queueMicrotask(() => this.#salon.openRoom(slug)?.trim(WATCHED_KEEP));
     }
-    this.put({ ...state.room, last_seq: lastSeq });
+    const { last_read_seq: readTo = null, mentions = 0 } = counts;
+    this.put({ ...state.room, last_seq: lastSeq, last_read_seq: readTo, mentions });
   }
 }
 

@@ -3,16 +3,19 @@
  * resends what was written. Made by `Salon.room`; views listen to `change` and read `state`.
  *
  * Events: `change` (the new `RoomState`), `message` (a message newer than any before, live only),
- * `reply_refused` ({code}: a prompt was taken, but no reply will be written).
+ * `reply_refused` ({code}: a prompt was taken, but no reply will be written), `people` (who is there and who writes).
  */
 import { Emitter } from './emitter.js';
 import { isRetryable } from './errors.js';
+import { NOBODY, TYPING_EVERY_MS, nextEnd, prunePeople, takePeople } from './people.js';
 import { createRoom, reduce } from './store.js';
 
 /** Messages in one page of history. */
 export const PAGE_MESSAGES = 50;
 /** Messages one page holds at most; further back there is the export. */
 export const HELD_MAX = 4_000;
+/** What is seen is marked as read after so long. */
+const READ_MS = 500;
 const JOIN_RETRY_MS = 1_000;
 const JOIN_RETRY_CAP_MS = 15_000;
 
@@ -20,8 +23,12 @@ export class Room extends Emitter {
   #connection;
   #pending;
   #state;
-  #timers = { flush: null, join: null };
+  #timers = { flush: null, join: null, people: null, read: null };
   #joinFailures = 0;
+  #people = NOBODY;
+  #typedAt = -Infinity;
+  /** The last message marked as read, and the last one told to the server. */
+  #read = { seen: 0, told: 0 };
 
   /**
    * @param {string} slug
@@ -44,6 +51,33 @@ export class Room extends Emitter {
     return this.#state.slug;
   }
 
+  /** @returns {import('./people.js').People} who is there and who writes, as far as is known */
+  get people() {
+    return this.#people;
+  }
+
+  /** Everything up to `seq` was seen: told to the server soon, many at once as one. @param {number} seq */
+  markRead(seq) {
+    if (seq <= this.#read.seen || !this.#connection.can('reading')) return;
+    this.#read.seen = seq;
+    this.#timers.read ??= setTimeout(() => this.#tellRead(), READ_MS);
+  }
+
+  #tellRead() {
+    this.#timers.read = null;
+    if (this.#state.phase !== 'joined' || this.#read.seen <= this.#read.told) return;
+    this.#read.told = this.#read.seen;
+    this.#connection.tell({ type: 'read.mark', room: this.slug, seq: this.#read.seen });
+  }
+
+  /** One writes something here: the others see it for a few seconds. */
+  typing() {
+    const now = Date.now();
+    if (this.#state.phase !== 'joined' || now - this.#typedAt < TYPING_EVERY_MS || !this.#connection.can('typing')) return;
+    this.#typedAt = now;
+    this.#connection.tell({ type: 'typing', room: this.slug });
+  }
+
   /** Joins, or joins again from the cursor: after a reconnect, after a gap, after a long sleep. */
   join() {
     clearTimeout(this.#timers.join);
@@ -64,11 +98,16 @@ export class Room extends Emitter {
     const live = this.#state.phase === 'joined';
     if (frame.type === 'message.accepted') this.#pending.accepted(frame.client_id);
     this.#apply(frame);
+    this.#setPeople(takePeople(this.#people, frame, this.#state.me, Date.now()));
     for (const message of messagesOf(frame)) {
       if (message.client_id && message.author?.id === this.#state.me) this.#pending.accepted(message.client_id);
     }
     if (frame.type === 'room.joined' && this.#state.phase === 'joined') {
       this.#joinFailures = 0;
+      if (frame.reset) this.#read.seen = 0;
+      // What was told before may be lost: the server says how far it knows.
+      this.#read.told = frame.room.last_read_seq ?? this.#read.told;
+      this.#tellRead();
       this.#flush();
     }
     if (live && frame.type === 'message' && frame.message.seq > newest) this.emit('message', frame.message);
@@ -81,6 +120,7 @@ export class Room extends Emitter {
   /** The socket is gone; `join` follows on the next one. */
   disconnected() {
     this.#apply({ type: 'local.disconnected' });
+    this.#setPeople(NOBODY);
   }
 
   /**
@@ -93,6 +133,7 @@ export class Room extends Emitter {
     const clientId = randomId();
     const { at } = this.#pending.add({ room: this.slug, clientId, body, replyTo });
     this.#apply({ type: 'local.send', clientId, body, replyTo, at });
+    this.#typedAt = -Infinity;
     this.#flush();
     return clientId;
   }
@@ -184,6 +225,9 @@ export class Room extends Emitter {
   close() {
     clearTimeout(this.#timers.flush);
     clearTimeout(this.#timers.join);
+    clearTimeout(this.#timers.people);
+    clearTimeout(this.#timers.read);
+    this.#tellRead();
     this.#connection.request({ type: 'room.leave', room: this.slug }).catch(() => {});
   }
 
@@ -193,6 +237,17 @@ export class Room extends Emitter {
     this.#state = state;
     if (changed) this.emit('change', state);
     if (rejoin) this.join();
+  }
+
+  #setPeople(people) {
+    if (people === this.#people) return;
+    this.#people = people;
+    clearTimeout(this.#timers.people);
+    const end = nextEnd(people);
+    if (end !== null) {
+      this.#timers.people = setTimeout(() => this.#setPeople(prunePeople(this.#people, Date.now())), Math.max(0, end - Date.now()) + 1);
+    }
+    this.emit('people', people);
   }
 
   #joinLater(ref, refusal) {

@@ -31,7 +31,8 @@ export { isRunning } from './replies.js';
 
 /**
  * Events: `status` (of the connection), `welcome` (user, limits), `signed_out` (the session has ended), `room`
- * (`{slug, state}`: any change in any open room), `message` (`{slug, message}`: a new one, live).
+ * (`{slug, state}`: any change in any open room), `message` (`{slug, message}`: a new one, live), `user` (a `user.…`
+ * frame: what one read, or which rooms one got and lost, on whatever device).
  */
 export class Salon extends Emitter {
   #socketUrl;
@@ -83,7 +84,7 @@ export class Salon extends Emitter {
     this.#connection = connection;
     connection.on('status', (status) => this.#statusChanged(status));
     connection.on('welcome', (frame) => this.#welcomed(frame));
-    connection.on('frame', (frame) => this.#rooms.get(frame.room?.slug ?? frame.room)?.receive(frame));
+    connection.on('frame', (frame) => this.#received(frame));
     connection.on('failed', ({ failures }) => failures % 3 === 2 && this.#checkSession());
     connection.on('ended', ({ code }) => this.emit('signed_out', { ended: code === SIGNED_OUT }));
     connection.start();
@@ -143,6 +144,11 @@ export class Salon extends Emitter {
   /** Asks for a sign of life, when the network may have changed. */
   probe() {
     this.#connection?.probe();
+  }
+
+  #received(frame) {
+    if (frame.type.startsWith('user.')) this.emit('user', frame);
+    else this.#rooms.get(frame.room?.slug ?? frame.room)?.receive(frame);
   }
 
   #statusChanged(status) {

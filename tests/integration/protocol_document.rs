@@ -5,20 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::Utc;
-use salon::db::marks::Reaction;
-use salon::db::rows::{
-    LogKind, MessageKind, MessageState, ReplyMeta, ReplyState, Usage, UserKind, UserRow, Visibility,
-};
+use salon::db::rows::{LogKind, ReplyMeta, ReplyState, Usage, UserKind, UserRow, Visibility};
 use salon::error::ErrorCode;
 use salon::ids::{ClientId, ConnectionId, Epoch, RoomId, UserId};
 use salon::permissions::Role;
-use salon::protocol::partial::PinBody;
-use salon::protocol::server::{
-    Accepted, Joined, Limits, MessageBody, ReplyBody, RoomBody, ServerFrame,
-};
+use salon::protocol::server::{Accepted, Joined, Limits, ReplyBody, RoomBody, ServerFrame};
 use salon::protocol::{CloseCode, client};
 use salon::{http, limits};
 use serde_json::{Value, json};
+
+use crate::protocol_frames::{frames_of_people, message};
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
@@ -182,7 +178,8 @@ fn real_frames() -> BTreeMap<String, (Value, Value)> {
     let metas = [meta(true), meta(false)];
     let mut frames = BTreeMap::new();
     for (index, full) in [true, false].into_iter().enumerate() {
-        for frame in frames_of(&user, &metas[index], full) {
+        let sent = frames_of(&user, &metas[index], full);
+        for frame in sent.into_iter().chain(frames_of_people(&user)) {
             let json = serde_json::to_value(&frame).unwrap();
             let kind = json["type"].as_str().unwrap().to_owned();
             if full {
@@ -193,37 +190,6 @@ fn real_frames() -> BTreeMap<String, (Value, Value)> {
         }
     }
     frames
-}
-
-fn message<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> MessageBody<'a> {
-    MessageBody {
-        seq: 1,
-        version: 1,
-        client_id: full.then(ClientId::new),
-        kind: MessageKind::User,
-        author: user,
-        body: "",
-        html: full.then_some(""),
-        state: MessageState::Complete,
-        reply_to: full.then_some(1),
-        reply: full.then_some(meta),
-        reactions: if full {
-            Vec::leak(vec![Reaction {
-                emoji: "👍".into(),
-                count: 1,
-                users: vec![user.id],
-            }])
-        } else {
-            &[]
-        },
-        pinned: full.then(|| PinBody {
-            at: Utc::now(),
-            by: user.id,
-        }),
-        created_at: Utc::now(),
-        edited_at: full.then(Utc::now),
-        deleted_at: full.then(Utc::now),
-    }
 }
 
 #[expect(clippy::too_many_lines, reason = "one value of each type of frame")]
@@ -242,6 +208,9 @@ fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<Serv
         version: 1,
         last_seq: 1,
         first_seq: 1,
+        last_read_seq: Some(1),
+        unread: 0,
+        mentions: 0,
         created_at: Utc::now(),
     };
     let reply = ReplyBody {
@@ -417,6 +386,17 @@ fn the_limits_are_those_of_the_program() {
         ("ROOMS_PER_JOIN", count(limits::ROOMS_PER_JOIN)),
         ("ROOMS_PER_SOCKET", count(limits::ROOMS_PER_SOCKET)),
         ("IN_FLIGHT_PER_SOCKET", count(limits::IN_FLIGHT_PER_SOCKET)),
+        ("TYPING_INTERVAL", ms(limits::TYPING_INTERVAL)),
+        ("TYPING_PER_SECOND", i64::from(limits::TYPING_PER_SECOND)),
+        ("PRESENCE_INTERVAL", ms(limits::PRESENCE_INTERVAL)),
+        ("PRESENCE_NAMED", count(limits::PRESENCE_NAMED)),
+        ("PRESENCE_USERS", count(limits::PRESENCE_USERS)),
+        ("PRESENCE_LIFETIME", ms(limits::PRESENCE_LIFETIME)),
+        ("MENTIONS_PER_MESSAGE", count(limits::MENTIONS_PER_MESSAGE)),
+        ("MENTIONS_COUNTED", limits::MENTIONS_COUNTED),
+        ("READ_INTERVAL", ms(limits::READ_INTERVAL)),
+        ("READ_MARKS", count(limits::READ_MARKS)),
+        ("RECEIPT_MEMBERS", limits::RECEIPT_MEMBERS),
         ("WRITER_WAIT", ms(limits::WRITER_WAIT)),
         ("OUTCOME_TIMEOUT", ms(limits::OUTCOME_TIMEOUT)),
         ("REPLIES_PER_ROOM", limits::REPLIES_PER_ROOM),

@@ -44,6 +44,29 @@ export class ModelRoom {
     return this.put({ ...this.messages.get(seq), body });
   }
 
+  delete(seq) {
+    const { author, kind, state, created_at } = this.messages.get(seq);
+    return this.put({ seq, author, kind, state, created_at, body: '', deleted_at: created_at });
+  }
+
+  /** Somebody reacts, or takes it back; the frame tells only that. */
+  react(seq, emoji, user) {
+    const message = this.messages.get(seq);
+    const kinds = structuredClone(message.reactions ?? []);
+    let kind = kinds.find((one) => one.emoji === emoji);
+    if (kind === undefined) kinds.push((kind = { emoji, count: 0, users: [] }));
+    const goes = kind.users.includes(user);
+    kind.users = goes ? kind.users.filter((one) => one !== user) : [...kind.users, user];
+    kind.count = kind.users.length;
+    const reactions = kinds.filter(({ count }) => count > 0);
+    const { reactions: before, ...rest } = message;
+    const whole = this.put(reactions.length === 0 ? rest : { ...rest, reactions });
+    const reaction = { emoji, count: kind.count, [goes ? 'removed' : 'added']: user };
+    const frame = { ...whole, partial: true, message: { seq, version: this.version, reaction } };
+    this.frames[this.frames.length - 1] = frame;
+    return frame;
+  }
+
   change(data) {
     const prev = this.version;
     this.version += 1;

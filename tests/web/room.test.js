@@ -21,7 +21,7 @@ class ModelServer {
 
   welcome() {
     this.#read = 0;
-    this.world.socket.said({ type: 'welcome', protocol: 1, user: ME, heartbeat_ms: 15_000, limits: { body_bytes: 16_384 } });
+    this.world.socket.said({ type: 'welcome', protocol: 1, user: ME, features: ['typing', 'reading'], heartbeat_ms: 15_000, limits: { body_bytes: 16_384 } });
   }
 
   /** The frames that came since the last call, on the present socket. */
@@ -49,6 +49,8 @@ class ModelServer {
     if (echo !== null) this.world.socket.said(echo);
   }
 }
+
+const marks = (frames) => frames.filter(({ type }) => type === 'read.mark').map(({ seq }) => seq);
 
 async function inLobby(storage = memoryStorage()) {
   const world = new World();
@@ -246,6 +248,40 @@ test('history is asked for once at a time, from the first message held', async (
   world.socket.said(server.model.page(ref, before, limit));
   assert.equal(await asked, true);
   assert.deepEqual([room.state.messages.length, room.state.complete], [80, true]);
+});
+
+test('what was seen is marked once, and again when the server does not know it', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { world, server, room } = await inLobby();
+  server.heard();
+  room.markRead(1);
+  room.markRead(3);
+  t.mock.timers.tick(600);
+  assert.deepEqual(marks(server.heard()), [3]);
+  room.markRead(2);
+  t.mock.timers.tick(600);
+  assert.deepEqual(marks(server.heard()), []);
+  world.socket.closed(1006);
+  world.runUntil(() => world.sockets.length === 2);
+  server.welcome();
+  const [join] = server.heard();
+  const joined = server.model.joined(join.ref, join);
+  world.socket.said({ ...joined, room: { ...joined.room, last_read_seq: 1 } });
+  assert.deepEqual(marks(server.heard()), [3]);
+});
+
+test('typing is said at most once in three seconds, and anew after a message', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+  const { server, room } = await inLobby();
+  const said = () => server.heard().filter(({ type }) => type === 'typing').length;
+  for (let second = 0; second < 9; second += 1) {
+    room.typing();
+    t.mock.timers.tick(1_000);
+  }
+  assert.equal(said(), 3);
+  room.send('hello');
+  room.typing();
+  assert.equal(said(), 1);
 });
 
 test('an ended session is told', async () => {

@@ -333,14 +333,19 @@ function checkRandomRun(seed) {
   const roll = (count) => Math.floor(random() * count);
   for (let step = 0; step < 60; step += 1) {
     const running = [...model.replies.keys()];
-    const settled = [...model.messages.values()].filter(({ state }) => state === 'stopped');
-    const kind = roll(9);
+    const settled = [...model.messages.values()].filter(({ state, deleted_at: deletedAt }) => state === 'stopped' && !deletedAt);
+    const there = [...model.messages.values()].filter(({ state, deleted_at: deletedAt }) => state !== 'queued' && !deletedAt);
+    const some = there[roll(there.length)]?.seq;
+    const kind = roll(some === undefined ? 9 : 14);
     if (kind <= 2) wire.push(model.post(random() < 0.5 ? ME : OTHER, `m${step}`));
     else if (kind === 3) { model.prompt(ME, `ask ${step}`); wire.push(...model.frames.slice(-2)); }
     else if (kind <= 5 && running.length > 0) wire.push(model.delta(running[roll(running.length)], `w${step} `));
     else if (kind === 6 && running.length > 0) wire.push(model.settle(running[0], random() < 0.5 ? 'stopped' : 'complete'));
     else if (kind === 7 && settled.length > 0) wire.push(model.retry(settled[0].seq));
     else if (kind === 8 && model.lastSeq > 0) wire.push(model.change({ name: `name ${step}` }));
+    else if (kind === 9) wire.push(model.edit(some, `edit ${step}`));
+    else if (kind === 10 && random() < 0.3) wire.push(model.delete(some));
+    else if (kind > 10) wire.push(model.react(some, roll(2) === 0 ? '👍' : '🎉', roll(2) === 0 ? 'me' : 'other'));
     while (wire.length > 0 && random() < 0.6) {
       const place = random() < 0.2 ? roll(wire.length) : 0;
       const frame = wire[place];
@@ -355,6 +360,7 @@ function checkRandomRun(seed) {
   client.join();
   assert.deepEqual(client.bodies(), bodiesOf(model), `seed ${seed}`);
   assert.equal(client.state.cursor, model.version, `seed ${seed}`);
+  assert.deepEqual(client.state.messages, [...model.messages.values()], `seed ${seed}: word for word`);
   for (const [seq, reply] of model.replies) assert.equal(client.state.replies.get(seq).text, reply.body, `seed ${seed}`);
   assert.equal(client.state.replies.size, model.replies.size, `seed ${seed}`);
 }

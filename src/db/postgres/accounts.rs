@@ -35,7 +35,8 @@ statement!(
          WHERE NOT EXISTS (SELECT FROM users WHERE name_key = $3 AND kind <> 'guest') \
          ON CONFLICT (name_key) WHERE kind <> 'guest' DO NOTHING RETURNING id \
      ), first_room AS ( \
-         INSERT INTO memberships (room_id, user_id, role) SELECT r.id, made.id, 'member' FROM made, rooms r \
+         INSERT INTO memberships (room_id, user_id, role, last_read_seq) \
+         SELECT r.id, made.id, 'member', h.last_seq FROM made, rooms r JOIN room_heads h ON h.room_id = r.id \
          WHERE r.slug = $10 AND r.visibility = 'public' AND r.deleted_at IS NULL \
      ) \
      INSERT INTO sessions (id, user_id, token_hash, expires_at) \

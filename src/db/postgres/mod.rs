@@ -2,7 +2,7 @@
 //! later in transaction mode: no session state, no LISTEN, no session locks. Built by `app`, called through [`Store`].
 //!
 //! One file per noun: [`accounts`], [`sessions`], [`rooms`], [`history`], [`apply`] (all that takes a version),
-//! [`replies`], [`jobs`]. Below them [`pool`] (connections and transactions), [`mod@statement`] (SQL as types), [`records`]
+//! [`replies`], [`reading`], [`jobs`]. Below them [`pool`] (connections and transactions), [`mod@statement`] (SQL as types), [`records`]
 //! (rows as they come), [`errors`] and [`tls`]. [`migrate`] and [`durability`] stand beside.
 
 mod accounts;
@@ -14,6 +14,7 @@ mod jobs;
 mod migrate;
 mod people_rooms;
 mod pool;
+mod reading;
 mod records;
 mod replies;
 mod room_lists;
@@ -34,8 +35,8 @@ pub use pool::PostgresSettings;
 use super::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use super::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReplyChunk,
-    RoomView, RunningReply, UserRow,
+    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
+    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
 use super::{SignedIn, Store, StoreResult, Swept, uncancelled};
 use crate::error::Refusal;
@@ -223,6 +224,11 @@ impl Store for PostgresStore {
         run!(self, |pools| rooms::members(
             pools, user, &slug, after, limit
         ))
+    }
+
+    async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>> {
+        let marks = marks.to_vec();
+        run!(self, |pools| reading::mark(pools, &marks))
     }
 
     async fn heads(&self, rooms: &[RoomId]) -> StoreResult<Vec<Head>> {

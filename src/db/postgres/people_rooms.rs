@@ -41,8 +41,9 @@ statement!(
 statement!(
     /// One of the set comes back.
     ComeBack { room: Uuid, user: Uuid },
-    "INSERT INTO memberships (room_id, user_id, role) SELECT id, $2, 'member' FROM rooms \
-     WHERE id = $1 AND deleted_at IS NULL ON CONFLICT DO NOTHING"
+    "INSERT INTO memberships (room_id, user_id, role, last_read_seq) SELECT r.id, $2, 'member', h.last_seq \
+     FROM rooms r JOIN room_heads h ON h.room_id = r.id \
+     WHERE r.id = $1 AND r.deleted_at IS NULL ON CONFLICT DO NOTHING"
 );
 
 fn refused<T>(code: ErrorCode) -> StoreResult<T> {

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::db::marks::MessageMarks;
 use crate::db::rows::{
-    Head, LogKind, LogRow, MessageKind, MessageMeta, MessageRow, MessageState, RoomRow, RoomView,
-    StoredChange, UserKind, UserRow, Visibility,
+    Head, LogKind, LogRow, MessageKind, MessageMeta, MessageRow, MessageState, ReadState, RoomRow,
+    RoomView, StoredChange, UserKind, UserRow, Visibility,
 };
 use crate::db::{StoreError, StoreResult};
 use crate::ids::{ClientId, Epoch, RoomId, UserId};
@@ -163,11 +163,32 @@ impl From<&HeadRecord> for Head {
     }
 }
 
+/// How many messages of room `r` above a seq mention a user, counted up to [`crate::limits::MENTIONS_COUNTED`].
+macro_rules! mention_count {
+    ($user:literal, $above:literal) => {
+        concat!(
+            "(SELECT count(*) FROM (SELECT FROM mentions n WHERE n.user_id = ",
+            $user,
+            " AND n.room_id = r.id AND n.seq > ",
+            $above,
+            " LIMIT 100) counted)"
+        )
+    };
+}
+pub(super) use mention_count;
+const _: () = assert!(
+    crate::limits::MENTIONS_COUNTED == 100,
+    "as the statement says"
+);
+
 /// The columns of a [`ViewRecord`], from `rooms r`, `room_heads h` and, outer, `memberships own`.
 macro_rules! view_columns {
     () => {
         concat!(
-            "r.topic, r.archived, r.direct_people, r.slug, r.name AS room_name, r.visibility, r.created_at AS room_created_at, own.role, ",
+            "r.topic, r.archived, r.direct_people, r.slug, r.name AS room_name, r.visibility, \
+             r.created_at AS room_created_at, own.role, own.last_read_seq, ",
+            $crate::db::postgres::records::mention_count!("own.user_id", "own.last_read_seq"),
+            " AS mention_count, ",
             $crate::db::postgres::records::head_columns!()
         )
     };
@@ -193,6 +214,10 @@ pub(super) struct ViewRecord {
     room_created_at: DateTime<Utc>,
     #[diesel(sql_type = sql::Nullable<sql::Text>)]
     role: Option<String>,
+    #[diesel(sql_type = sql::Nullable<sql::BigInt>)]
+    last_read_seq: Option<i64>,
+    #[diesel(sql_type = sql::BigInt)]
+    mention_count: i64,
     #[diesel(embed)]
     head: HeadRecord,
 }
@@ -216,6 +241,10 @@ impl ViewRecord {
                 .role
                 .map(|role| word(&role, Role::from_name))
                 .transpose()?,
+            read: self.last_read_seq.map(|seq| ReadState {
+                seq,
+                mentions: self.mention_count,
+            }),
         })
     }
 }

@@ -84,8 +84,8 @@ statement!(
 statement!(
     /// A member of a room that is still public.
     JoinRoom { user: Uuid, room: Uuid },
-    "INSERT INTO memberships (room_id, user_id, role) SELECT r.id, $1, 'member' FROM rooms r \
-     WHERE r.id = $2 AND r.visibility = 'public' AND r.deleted_at IS NULL ON CONFLICT DO NOTHING"
+    "INSERT INTO memberships (room_id, user_id, role, last_read_seq) SELECT r.id, $1, 'member', h.last_seq \
+     FROM rooms r JOIN room_heads h ON h.room_id = r.id WHERE r.id = $2 AND r.visibility = 'public' AND r.deleted_at IS NULL ON CONFLICT DO NOTHING"
 );
 statement!(
     /// Many memberships at once; what one may not see has no row.

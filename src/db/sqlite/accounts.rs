@@ -5,13 +5,13 @@ use diesel::prelude::*;
 
 use super::columns::{Micros, StoredId, name_key, named, now, storable};
 use super::failure::{Failure, Work};
-use super::schema::{memberships, rooms, users};
+use super::schema::{rooms, users};
 use super::sessions;
 use crate::db::changes::{NewAccount, NewSession};
 use crate::db::rows::{Credentials, UserKind, UserRow};
 use crate::db::{ASSISTANT, LOBBY, SignedIn};
 use crate::error::ErrorCode;
-use crate::ids::UserId;
+use crate::ids::{RoomId, UserId};
 use crate::permissions::Role;
 
 /// The columns of a [`UserRow`], as loaded.
@@ -50,14 +50,7 @@ pub(super) fn create(
         .first::<StoredId>(conn)
         .optional()?;
     if let Some(lobby) = lobby {
-        diesel::insert_into(memberships::table)
-            .values((
-                memberships::room_id.eq(lobby),
-                memberships::user_id.eq(StoredId(account.user.id.0)),
-                memberships::role.eq(Role::Member.as_str()),
-                memberships::joined_at.eq(now()),
-            ))
-            .execute(conn)?;
+        super::rooms::insert_member(conn, RoomId(lobby.0), account.user.id, Role::Member)?;
     }
     sessions::create(conn, session)
 }

@@ -4,14 +4,14 @@
 use async_trait::async_trait;
 
 use super::{
-    SqliteStore, accounts, apply, history, jobs, members, messages, replies, room_lists, rooms,
-    runners, sessions,
+    SqliteStore, accounts, apply, history, jobs, members, messages, reading, replies, room_lists,
+    rooms, runners, sessions,
 };
 use crate::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use crate::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReplyChunk,
-    RoomView, RunningReply, UserRow,
+    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
+    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
 use crate::db::{SignedIn, Store, StoreResult, Swept};
 use crate::error::{ErrorCode, Refusal};
@@ -179,6 +179,11 @@ impl Store for SqliteStore {
         let slug = slug.to_owned();
         self.read(move |conn| members::list(conn, user, &slug, after, limit))
             .await
+    }
+
+    async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>> {
+        let marks = marks.to_vec();
+        self.write(move |conn| reading::mark(conn, &marks)).await
     }
 
     async fn heads(&self, rooms: &[RoomId]) -> StoreResult<Vec<Head>> {

@@ -9,7 +9,7 @@ use super::columns::{StoredId, named};
 use super::failure::{Failure, Work};
 use super::rooms;
 use super::schema::{memberships, users};
-use crate::db::rows::{MemberRow, Proof};
+use crate::db::rows::{MemberRow, Proof, ReadState};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::UserId;
 use crate::permissions::Role;
@@ -40,7 +40,13 @@ pub(super) fn join(conn: &mut SqliteConnection, user: UserId, slug: &str) -> Wor
             Role::Member
         }
     };
-    view.role = Some(role);
+    if view.role.is_none() {
+        view.role = Some(role);
+        view.read = Some(ReadState {
+            seq: view.head.last_seq,
+            mentions: 0,
+        });
+    }
     Ok(Proof { user, role, view })
 }
 

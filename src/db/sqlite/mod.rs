@@ -17,6 +17,7 @@ mod jobs;
 mod lock;
 mod members;
 mod messages;
+mod reading;
 mod replies;
 mod room_lists;
 mod rooms;

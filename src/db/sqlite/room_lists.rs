@@ -9,6 +9,7 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 use super::accounts;
 use super::columns::{Micros, StoredId, named, now, storable, time};
 use super::failure::Work;
+use super::reading;
 use super::rooms::{self as room_rows, RoomColumns, ViewColumns, direct_key, views};
 use super::schema::{memberships, messages, room_heads, rooms, users};
 use crate::db::changes::NewRoom;
@@ -45,7 +46,8 @@ type OwnColumns = (
 /// The user's rooms, the latest message first, then the public ones it has not joined.
 pub(super) fn own(conn: &mut SqliteConnection, user: UserId, limit: i64) -> Work<Vec<ListedRoom>> {
     let limit = limit.max(0);
-    let mut listed = joined(conn, user, limit)?;
+    let mentions = reading::mention_counts(conn, user, None)?;
+    let mut listed = joined(conn, user, limit, &mentions)?;
     let rest = limit - i64::try_from(listed.len()).unwrap_or(limit);
     let open = views(StoredId(user.0))
         .filter(memberships::role.is_null())
@@ -55,7 +57,7 @@ pub(super) fn own(conn: &mut SqliteConnection, user: UserId, limit: i64) -> Work
         .load::<ViewColumns>(conn)?;
     for columns in open {
         listed.push(ListedRoom {
-            view: room_rows::view_row(columns)?,
+            view: room_rows::view_row(columns, &mentions)?,
             last: None,
             muted: false,
         });
@@ -63,7 +65,12 @@ pub(super) fn own(conn: &mut SqliteConnection, user: UserId, limit: i64) -> Work
     Ok(listed)
 }
 
-fn joined(conn: &mut SqliteConnection, user: UserId, limit: i64) -> Work<Vec<ListedRoom>> {
+fn joined(
+    conn: &mut SqliteConnection,
+    user: UserId,
+    limit: i64,
+    mentions: &HashMap<RoomId, i64>,
+) -> Work<Vec<ListedRoom>> {
     let places = memberships::table
         .inner_join(rooms::table)
         .inner_join(room_heads::table.on(room_heads::room_id.eq(memberships::room_id)))
@@ -99,7 +106,7 @@ fn joined(conn: &mut SqliteConnection, user: UserId, limit: i64) -> Work<Vec<Lis
         .filter(rooms::id.eq_any(ids))
         .load::<ViewColumns>(conn)?
     {
-        seen.insert(columns.0.0, room_rows::view_row(columns)?);
+        seen.insert(columns.0.0, room_rows::view_row(columns, mentions)?);
     }
     let mut listed = Vec::with_capacity(places.len());
     for (room, muted, message, author) in places {

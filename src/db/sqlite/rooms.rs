@@ -1,22 +1,25 @@
 //! Rooms and their heads on SQLite: making, finding and listing them. Called by `contract.rs` inside a transaction.
 //! Changes to a room that exists are in `apply/`.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 
 use super::accounts;
 use super::columns::{Micros, StoredId, named, now, storable, time};
 use super::failure::Work;
+use super::reading;
 use super::schema::{memberships, room_heads, rooms};
 use crate::db::changes::NewRoom;
-use crate::db::rows::{Head, RoomRow, RoomView, Visibility};
+use crate::db::rows::{Head, ReadState, RoomRow, RoomView, Visibility};
 use crate::error::ErrorCode;
-use crate::ids::{Epoch, RoomId, UserId};
+use crate::ids::{Epoch, RoomId, Seq, UserId};
 use crate::limits::ROOMS_PER_OWNER;
 use crate::permissions::Role;
 
 pub(super) type RoomColumns = (StoredId, String, String, String, Micros, String, bool, i32);
 type HeadColumns = (StoredId, i64, i64, i64, i64, i64);
-pub(super) type ViewColumns = (RoomColumns, HeadColumns, Option<String>);
+pub(super) type ViewColumns = (RoomColumns, HeadColumns, Option<String>, Option<Seq>);
 
 /// Whether the file can be read.
 pub(super) fn ping(conn: &mut SqliteConnection) -> Work<()> {
@@ -122,15 +125,17 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// One more member.
+/// One more member, who has read what is there.
 pub(super) fn insert_member(
     conn: &mut SqliteConnection,
     room: RoomId,
     user: UserId,
     role: Role,
 ) -> Work<()> {
+    let last_seq = head(conn, room)?.last_seq;
     diesel::insert_into(memberships::table)
         .values((
+            memberships::last_read_seq.eq(last_seq),
             memberships::room_id.eq(StoredId(room.0)),
             memberships::user_id.eq(StoredId(user.0)),
             memberships::role.eq(role.as_str()),
@@ -147,7 +152,11 @@ pub(super) fn visible(conn: &mut SqliteConnection, user: UserId, slug: &str) -> 
         .first::<ViewColumns>(conn)
         .optional()?
         .ok_or(ErrorCode::RoomNotFound)?;
-    let view = view_row(view)?;
+    let mentions = match view.2 {
+        Some(_) => reading::mention_counts(conn, user, Some(RoomId(view.0.0.0)))?,
+        None => HashMap::new(),
+    };
+    let view = view_row(view, &mentions)?;
     if view.role.is_none() && view.room.visibility != Visibility::Public {
         return Err(ErrorCode::RoomNotFound.into());
     }
@@ -223,6 +232,7 @@ pub(super) fn views(user: StoredId) -> _ {
                 room_heads::floor,
             ),
             memberships::role.nullable(),
+            memberships::last_read_seq.nullable(),
         ))
 }
 
@@ -264,11 +274,19 @@ pub(super) fn room_row(columns: RoomColumns) -> Work<RoomRow> {
     })
 }
 
-/// A view by its columns.
-pub(super) fn view_row((room, head, role): ViewColumns) -> Work<RoomView> {
+/// A view by its columns, with the mentions that wait in each room.
+pub(super) fn view_row(
+    (room, head, role, read): ViewColumns,
+    mentions: &HashMap<RoomId, i64>,
+) -> Work<RoomView> {
+    let read = read.map(|seq| ReadState {
+        seq,
+        mentions: mentions.get(&RoomId(room.0.0)).copied().unwrap_or(0),
+    });
     Ok(RoomView {
         room: room_row(room)?,
         head: head_row(head),
         role: role.map(|role| named(Role::from_name, &role)).transpose()?,
+        read,
     })
 }

@@ -172,6 +172,14 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    mentions (user_id, room_id, seq) {
+        user_id -> Binary,
+        room_id -> Binary,
+        seq -> BigInt,
+    }
+}
+
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(tickets -> sessions (session_id));
 diesel::joinable!(memberships -> rooms (room_id));
@@ -194,4 +202,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     replies,
     reply_chunks,
     batches,
+    mentions,
 );

@@ -116,9 +116,11 @@ class SalonApp extends HTMLElement {
   }
 
   #titleChanged() {
-    const unread = this.#book.unreadTotal();
+    const [unread, mentions] = [this.#book.unreadTotal(), this.#book.mentionsTotal()];
+    const count = (number) => (number > 99 ? '99+' : number);
+    const news = [mentions > 0 && `@${count(mentions)}`, unread > 0 && count(unread)].filter(Boolean).join(' · ');
     const name = this.#book.name(this.#book.current);
-    document.title = `${unread > 0 ? `(${unread > 99 ? '99+' : unread}) ` : ''}${name === null ? '' : `${name} · `}Salon`;
+    document.title = `${news === '' ? '' : `(${news}) `}${name === null ? '' : `${name} · `}Salon`;
   }
 
   #visibilityChanged() {

@@ -31,7 +31,7 @@ class SalonComposer extends HTMLElement {
     this.input = h('textarea', {
       id: 'composer-input', rows: 1, 'aria-label': 'Message', placeholder: matchMedia('(max-width: 720px)').matches ? 'Message, or ask @assistant' : 'Write a message, or @assistant to ask',
       autocomplete: 'off', enterkeyhint: this.#touch.matches ? 'enter' : 'send',
-      oninput: () => this.#edited(), onkeydown: (event) => this.#key(event),
+      oninput: () => this.#typed(), onkeydown: (event) => this.#key(event),
     });
     this.button = h('button.send', { id: 'composer-send', type: 'button', onclick: () => this.#pressed() });
     this.counter = h('span.counter', { 'aria-live': 'polite', hidden: true });
@@ -86,6 +86,11 @@ class SalonComposer extends HTMLElement {
     this.input.value = text;
     this.#edited();
     this.input.focus();
+  }
+
+  #typed() {
+    this.#edited();
+    if (this.input.value.trim() !== '') this.#room.typing();
   }
 
   #edited() {

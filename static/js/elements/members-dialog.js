@@ -1,5 +1,5 @@
 /**
- * The dialog that lists a room's members; owners and moderators add and remove them there.
+ * The dialog that lists a room's members, those who are there first; owners and moderators add and remove them there.
  */
 import { h } from '../dom.js';
 import { avatar } from '../avatar.js';
@@ -9,10 +9,11 @@ const ROLES = { owner: 'Owner', moderator: 'Moderator', member: 'Member', reader
 
 /**
  * @param {{salon: import('../salon.js').Salon}} context
- * @param {object} room
+ * @param {import('../room.js').Room} open
  * @param {HTMLElement} opener which dispatches `salon-left` when one leaves the room oneself
  */
-export function openMembersDialog({ salon }, room, opener) {
+export function openMembersDialog({ salon }, open, opener) {
+  const { room } = open.state;
   const manages = room.role === 'owner' || room.role === 'moderator';
   const list = h('ul.members', { 'aria-busy': 'true' }, h('li.empty', { text: 'Reading the list…' }));
   const problem = h('p.problem', { role: 'alert' });
@@ -22,6 +23,7 @@ export function openMembersDialog({ salon }, room, opener) {
   const reload = async () => {
     try {
       const members = await salon.api.members(room.slug);
+      members.sort((one, other) => Number(other.online) - Number(one.online));
       list.replaceChildren(...members.map((member) => row(member)));
     } catch (refusal) {
       problem.textContent = refusal.message;
@@ -41,8 +43,9 @@ export function openMembersDialog({ salon }, room, opener) {
     dialog.close();
     opener.dispatchEvent(new CustomEvent('salon-left', { bubbles: true, detail: { slug: room.slug } }));
   };
-  const row = ({ user, role: held }) => h('li', {}, avatar(user),
-    h('span.member-name', {}, h('strong', { text: user.name }), h('small', { text: user.kind === 'assistant' ? 'Assistant' : ROLES[held] })),
+  const row = ({ user, role: held, online }) => h('li', {}, avatar(user),
+    h('span.member-name', {}, h('strong', { text: user.name }),
+      h('small', {}, user.kind === 'assistant' ? 'Assistant' : ROLES[held], online && h('span.online', {}, h('i.dot', { 'aria-hidden': 'true' }), 'Here now'))),
     (manages || user.id === salon.user.id) && h('button.text-button', {
       type: 'button', text: user.id === salon.user.id ? 'Leave' : 'Remove', onclick: () => remove(user),
     }));

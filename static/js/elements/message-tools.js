@@ -48,7 +48,14 @@ export function toolButtons(message, may, act) {
  * @returns {HTMLElement}
  */
 export function reactionChoice(choose) {
-  const close = () => choice.remove();
+  let open = true;
+  const close = () => {
+    // Taking it away takes the focus from it, which would take it away.
+    if (open) {
+      open = false;
+      choice.remove();
+    }
+  };
   const choice = h('div.reaction-choice', {
     role: 'group', 'aria-label': 'Reactions',
     onkeydown: (event) => event.key === 'Escape' && close(),

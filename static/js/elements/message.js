@@ -40,6 +40,7 @@ class SalonMessage extends HTMLElement {
     const { message, entry } = item;
     const own = item.type === 'outgoing' || item.mine;
     const classes = ['message', own ? 'own' : message.kind === 'assistant' ? 'assistant' : 'other', item.grouped && 'grouped',
+      message?.mentions?.includes(room.state.me) && 'mentions-me',
       ...['opened', 'led-to'].filter((name) => this.classList.contains(name))];
     this.className = classes.filter(Boolean).join(' ');
     this.dataset.state = item.type === 'outgoing' ? entry.state : this.#stateOf(item);
@@ -70,7 +71,7 @@ class SalonMessage extends HTMLElement {
     this.tools = h('div.tools');
     // A finger does not hover: a tap on the words shows what can be done.
     this.body.addEventListener('click', ({ target }) => {
-      if (matchMedia('(hover: none)').matches && target.closest('a, button') === null) this.classList.toggle('opened');
+      if (matchMedia('(hover: none) and (pointer: coarse)').matches && target.closest('a, button') === null) this.classList.toggle('opened');
     });
     this.append(this.picture, h('div.content', {}, this.head, this.quote, this.body, this.marks, h('div.under', {}, this.foot, this.tools)));
   }
@@ -129,10 +130,10 @@ class SalonMessage extends HTMLElement {
     const chips = reactionChips(message, { me: state.me, names, reacts: may.reacts }, (emoji, on) => this.#react(emoji, on));
     this.marks.replaceChildren(...[
       ...chips,
-      message.pinned && h('span.note', {}, icon('pin'), 'Pinned'),
+      message.pinned && h('span.mark-note', {}, icon('pin'), 'Pinned'),
       message.edited_at && (may.readsEdits
-        ? h('button.note', { type: 'button', text: '(edited)', title: 'What it said before', onclick: () => openEditsDialog(this.#context.salon.api, state.slug, message) })
-        : h('span.note', { text: '(edited)', title: fullTime(Date.parse(message.edited_at)) })),
+        ? h('button.mark-note', { type: 'button', text: '(edited)', title: 'What it said before', onclick: () => openEditsDialog(this.#context.salon.api, state.slug, message) })
+        : h('span.mark-note', { text: '(edited)', title: fullTime(Date.parse(message.edited_at)) })),
     ].filter(Boolean));
   }
 

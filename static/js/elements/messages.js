@@ -47,13 +47,15 @@ class SalonMessages extends HTMLElement {
     this.append(this.scroller, this.jump);
     this.addEventListener('salon-jump', ({ detail }) => this.jumpTo(detail.seq));
     this.#keeper = new ScrollKeeper(this.scroller, this.column, () => this.#scrolled());
-    this.visible = () => !document.hidden && this.#keeper.following && this.#markRead();
+    this.visible = () => this.#keeper.following && this.#markRead();
     document.addEventListener('visibilitychange', this.visible);
+    window.addEventListener('focus', this.visible);
   }
 
   disconnectedCallback() {
     this.#keeper?.disconnect();
     document.removeEventListener('visibilitychange', this.visible);
+    window.removeEventListener('focus', this.visible);
   }
 
   /** @param {import('../store.js').RoomState} state */
@@ -115,7 +117,7 @@ class SalonMessages extends HTMLElement {
 
   #open(state) {
     this.#opened = true;
-    const read = this.#context.memory.readSeq(state.slug);
+    const read = this.#context.book.readSeq(state.slug);
     this.#lastSeq = state.messages.at(-1)?.seq ?? 0;
     if (read === null || read >= this.#lastSeq) return;
     this.#readSeq = read;
@@ -168,10 +170,12 @@ class SalonMessages extends HTMLElement {
   #atEnd(state) {
     this.#newCount = 0;
     if (state.messages.length > SHOWN_MAX) this.#room.trim(TRIM_TO);
-    if (!document.hidden) this.#markRead();
+    this.#markRead();
   }
 
+  /** What is in sight of somebody who looks was read. */
   #markRead() {
+    if (document.hidden || !document.hasFocus()) return;
     const last = this.#room.state.messages.at(-1);
     if (last !== undefined && this.isConnected) this.#context.book.read(this.#room.slug, last.seq);
   }

@@ -67,12 +67,14 @@ class SalonRoomList extends HTMLElement {
   #link(room) {
     const { book } = this.#context;
     const unread = book.unread(room);
+    const mentions = book.mentions(room);
     const current = room.slug === book.current;
     const shape = room.visibility === 'private' ? 'lock' : room.visibility === 'direct' ? 'chat' : 'hash';
     return h('a.room-link', {
       href: `#/rooms/${encodeURIComponent(room.slug)}`, 'data-slug': room.slug, 'data-unread': unread > 0,
       'aria-current': current ? 'page' : null,
     }, icon(shape), h('span.room-name', { text: room.name }),
+    mentions > 0 && h('span.badge.mentioned', { 'aria-label': `${mentions} mention you`, text: `@${mentions > 99 ? '99+' : mentions}` }),
     unread > 0 && h('span.badge', { 'aria-label': `${unread} unread`, text: unread > 99 ? '99+' : unread }),
     room.role === null && h('span.join', { text: 'Join' }));
   }

@@ -6,6 +6,7 @@ import { h, icon, iconButton } from '../dom.js';
 import { openMembersDialog } from './members-dialog.js';
 import { openPinsDialog } from './message-dialogs.js';
 import { openSettingsDialog } from './room-dialog.js';
+import { hereLine, typingLine } from '../people.js';
 import { replyRefusal } from '../salon.js';
 import { showNote } from './banner.js';
 import './composer.js';
@@ -44,6 +45,7 @@ class SalonRoom extends HTMLElement {
     this.#build();
     this.#ends.push(
       this.#room.on('change', () => this.#later()),
+      this.#room.on('people', () => this.#later()),
       this.#room.on('reply_refused', ({ code }) => showNote(replyRefusal(code))),
     );
     this.#update();
@@ -54,12 +56,16 @@ class SalonRoom extends HTMLElement {
     this.composer = document.createElement('salon-composer');
     this.heading = h('h1.room-title');
     this.sub = h('p.room-sub');
+    this.place = h('span.room-place');
+    this.here = h('button.here', { type: 'button', hidden: true, onclick: () => this.#openMembers() }, h('i.dot', { 'aria-hidden': 'true' }), h('span'));
+    this.sub.append(this.place, this.here);
+    this.typing = h('p.typing-line', { role: 'status' });
     this.buttons = h('div.room-buttons');
     this.replaceChildren(
       h('header.room-head', {},
         iconButton('back', 'Back to the rooms', () => this.dispatchEvent(new CustomEvent('salon-list', { bubbles: true })), 'icon-button.back'),
         h('div.room-titles', {}, this.heading, this.sub), this.buttons),
-      this.messages, this.composer);
+      this.messages, this.typing, this.composer);
     this.messages.show(this.#context, this.#room);
     this.composer.show(this.#context, this.#room, this.messages);
   }
@@ -82,6 +88,7 @@ class SalonRoom extends HTMLElement {
       return;
     }
     this.#updateHead(state);
+    this.#updatePeople();
     this.messages.update(state);
     this.composer.update(state);
   }
@@ -93,12 +100,28 @@ class SalonRoom extends HTMLElement {
     if (this.dataset.head === JSON.stringify([name, role, visibility])) return;
     this.dataset.head = JSON.stringify([name, role, visibility]);
     this.heading.textContent = name;
-    this.sub.replaceChildren(icon(visibility === 'private' ? 'lock' : 'hash'), state.slug);
+    this.place.replaceChildren(icon(visibility === 'private' ? 'lock' : 'hash'), state.slug);
     this.buttons.replaceChildren(
       iconButton('pin', 'Pinned messages', () => openPinsDialog(this.#context.salon.api, this.#room.state.room, (seq) => this.messages.jumpTo(seq))),
-      iconButton('people', 'Members', () => openMembersDialog(this.#context, this.#room.state.room, this)),
+      iconButton('people', 'Members', () => this.#openMembers()),
       ...(role === 'owner' ? [iconButton('settings', 'Room settings', () => openSettingsDialog(this.#context, this.#room.state.room))] : []));
     this.buttons.hidden = state.room === null;
+  }
+
+  #updatePeople() {
+    const { people } = this.#room;
+    const [here, typing] = [hereLine(people), typingLine(people)];
+    this.here.hidden = here === '';
+    if (this.here.lastChild.textContent !== here) {
+      this.here.lastChild.textContent = here;
+      this.here.title = people.users.slice(0, 20).map(({ name }) => name).join(', ');
+    }
+    // The line keeps its height, so nothing jumps; and it is said again only when it changed.
+    if (this.typing.textContent !== typing) this.typing.textContent = typing;
+  }
+
+  #openMembers() {
+    if (this.#room.state.room !== null) openMembersDialog(this.#context, this.#room, this);
   }
 
   #showNothing(title, sentence) {

@@ -62,13 +62,13 @@ async fn messages_are_answered_marked_edited_and_deleted() {
     assert!(text_of(&page, ".about").await.contains("Editing"));
     page.send(", please").await;
     page.see("Tee, please", "complete").await;
-    assert_eq!(text_of(&page, ".message.own .note").await, "(edited)");
-    page.click(".message.own button.note").await;
+    assert_eq!(text_of(&page, ".message.own .mark-note").await, "(edited)");
+    page.click(".message.own button.mark-note").await;
     assert!(text_of(&page, ".dialog .former").await.contains("Tee"));
     page.click(".dialog header button").await;
 
     page.click(".message.other [data-tool=pin]").await;
-    page.find(".message.other .note").await;
+    page.find(".message.other .mark-note").await;
     photograph(&page, "desktop", "changes", ".message.own .quote").await;
     page.click(".room-buttons [aria-label='Pinned messages']")
         .await;
@@ -85,6 +85,6 @@ async fn messages_are_answered_marked_edited_and_deleted() {
     page.click(".message.own [data-tool=delete]").await;
     page.driver.accept_alert().await.unwrap();
     page.see("This message was deleted.", "deleted").await;
-    assert!(!page.sees(".message.own .note").await);
+    assert!(!page.sees(".message.own .mark-note").await);
     page.quit().await;
 }

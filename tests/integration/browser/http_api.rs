@@ -41,6 +41,18 @@ impl HttpApi {
         assert!(accepted["seq"].is_u64(), "{accepted}");
     }
 
+    /// Makes a public room.
+    pub(super) async fn make_room(&self, slug: &str) {
+        self.post("rooms", &json!({ "slug": slug, "name": slug }))
+            .await;
+    }
+
+    /// Says something in another room than the lobby.
+    pub(super) async fn send_to(&self, room: &str, body: &str) {
+        let message = json!({ "body": body });
+        self.post(&format!("rooms/{room}/messages"), &message).await;
+    }
+
     /// All that is stored of the lobby, in order; at most one page of it.
     pub(super) async fn messages(&self) -> Vec<Stored> {
         let url = format!("{}/api/rooms/lobby/messages", self.base);

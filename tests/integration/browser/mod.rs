@@ -10,4 +10,5 @@ mod look;
 mod narrow;
 mod newcomer;
 mod page;
+mod people;
 mod windows;

@@ -6,6 +6,7 @@ mod balancer;
 mod conversation;
 mod embedded;
 mod instances;
+mod presence;
 pub(crate) mod redis;
 
 use std::sync::Arc;

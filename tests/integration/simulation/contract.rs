@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use salon::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use salon::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReplyChunk,
-    RoomView, RunningReply, UserRow,
+    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
+    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
 use salon::db::{SignedIn, Store, StoreResult, Swept};
 use salon::error::Refusal;
@@ -158,6 +158,10 @@ impl Store for SimStore {
         limit: i64,
     ) -> StoreResult<Vec<MemberRow>> {
         read!(self.members(user, slug, after, limit))
+    }
+
+    async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>> {
+        commit!(self.mark_read(marks))
     }
 
     async fn heads(&self, rooms: &[RoomId]) -> StoreResult<Vec<Head>> {

@@ -193,6 +193,7 @@ pub(crate) fn message(author: &UserRow, body: &str) -> NewPost {
         body: body.into(),
         html: None,
         reply_to: None,
+        mentions: Vec::new(),
         prompt: None,
         over_rate: false,
     }

@@ -19,6 +19,7 @@ mod postgres_faults;
 mod postgres_setup;
 mod posts;
 mod prompts;
+mod reading;
 mod replies;
 mod room_life;
 mod rooms;
@@ -127,6 +128,16 @@ macro_rules! for_store {
                     settings_are_edited_by_owners
                     a_direct_room_takes_no_third
                     a_deleted_room_is_gone_but_tells_so;
+                reading:
+                    a_new_member_has_read_what_was_there
+                    marks_move_forward_and_never_past_the_end
+                    marks_of_strangers_and_of_gone_rooms_move_nothing
+                    many_marks_are_written_together
+                    racing_marks_end_at_the_highest
+                    mentions_are_found_among_the_members
+                    the_longest_name_is_meant
+                    mentions_are_counted_above_what_was_read
+                    a_deleted_message_mentions_nobody;
                 replies:
                     a_reply_settles_once
                     every_way_to_end_is_stored

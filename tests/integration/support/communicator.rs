@@ -33,6 +33,8 @@ pub(crate) struct Communicator<S> {
     stream: WebSocketStream<S>,
     /// Frames read while waiting for others, in order.
     kept: VecDeque<Value>,
+    /// `presence` and `typing`: they come when they like, so only [`Communicator::expect_passing`] looks at them.
+    passing: VecDeque<(Instant, Value)>,
     references: u64,
     /// The server's close code, once it came.
     pub(crate) close_code: Option<u16>,
@@ -85,6 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Communicator<S> {
         Self {
             stream,
             kept: VecDeque::new(),
+            passing: VecDeque::new(),
             references: 0,
             close_code: None,
         }
@@ -164,6 +167,44 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Communicator<S> {
         );
     }
 
+    /// The next `presence` or `typing` that fits, and when it came; those before it are dropped, others are kept.
+    pub(crate) async fn expect_passing(
+        &mut self,
+        kind: &str,
+        within: Duration,
+        fits: impl Fn(&Value) -> bool,
+    ) -> (Instant, Value) {
+        let deadline = Instant::now() + within;
+        let mut dropped = Vec::new();
+        loop {
+            while let Some((at, frame)) = self.passing.pop_front() {
+                if frame["type"] == kind && fits(&frame) {
+                    return (at, frame);
+                }
+                dropped.push(frame);
+            }
+            assert!(
+                Instant::now() < deadline,
+                "no such {kind} within {within:?}; closed with {:?}; others: {dropped:#?}",
+                self.close_code
+            );
+            self.read_passing(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Every `presence` and `typing` that comes within so long, or has come.
+    pub(crate) async fn all_passing(&mut self, within: Duration) -> Vec<(Instant, Value)> {
+        self.read_passing(within).await;
+        self.passing.drain(..).collect()
+    }
+
+    async fn read_passing(&mut self, within: Duration) {
+        let deadline = Instant::now() + within;
+        while let Some(frame) = self.next_frame(deadline - Instant::now()).await {
+            self.kept.push_back(frame);
+        }
+    }
+
     /// The answer under a `ref`; others are kept.
     pub(crate) async fn answer(&mut self, reference: &str) -> Value {
         let is_it = |frame: &Value| frame["ref"] == reference;
@@ -214,7 +255,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Communicator<S> {
         loop {
             let message = tokio::time::timeout_at(deadline, self.stream.next()).await;
             match message.ok()?? {
-                Ok(Message::Text(text)) => return Some(serde_json::from_str(&text).unwrap()),
+                Ok(Message::Text(text)) => {
+                    let frame: Value = serde_json::from_str(&text).unwrap();
+                    if frame["type"] != "presence" && frame["type"] != "typing" {
+                        return Some(frame);
+                    }
+                    self.passing.push_back((Instant::now(), frame));
+                }
                 Ok(Message::Close(Some(CloseFrame { code, .. }))) => {
                     self.close_code = Some(code.into());
                     // Answers the close.

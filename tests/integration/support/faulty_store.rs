@@ -11,8 +11,8 @@ use salon::db::changes::{
 };
 use salon::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReplyChunk,
-    RoomView, RunningReply, UserRow,
+    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
+    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
 use salon::db::{SignedIn, Store, StoreError, StoreResult, Swept};
 use salon::error::Refusal;
@@ -283,6 +283,9 @@ impl Store for FaultyStore {
         limit: i64,
     ) -> StoreResult<Vec<MemberRow>> {
         self.inner.members(user, slug, after, limit).await
+    }
+    async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>> {
+        self.inner.mark_read(marks).await
     }
     async fn heads(&self, rooms: &[RoomId]) -> StoreResult<Vec<Head>> {
         self.inner.heads(rooms).await

@@ -15,14 +15,14 @@ use salon::channel_layer::ChannelLayer;
 use salon::channel_layer::in_memory::InMemoryLayer;
 use salon::chat::Chat;
 use salon::chat::assistant::{Assistant, AssistantParts};
-use salon::consumer::Consumers;
 use salon::consumer::transport::{Transport, pipe};
+use salon::consumer::{Consumers, user_frames};
 use salon::db::Store;
 use salon::db::changes::{Change, NewAccount, NewSession, Outcome};
 use salon::db::rows::{Identity, RoomView, UserKind, UserRow, Visibility};
 use salon::db::sqlite::SqliteStore;
 use salon::error::Refusal;
-use salon::feed::{Feeds, heads};
+use salon::feed::{Feeds, heads, presence};
 use salon::ids::{InstanceId, RoomRef, SessionId, UserId};
 use salon::jobs;
 use salon::llm::scripted::ScriptedProvider;
@@ -75,6 +75,8 @@ pub(crate) struct Build {
     pub(crate) lanes: usize,
     /// Whether it runs replies.
     pub(crate) runs: bool,
+    /// Whether it tells who is here, who writes, and users of their own affairs.
+    pub(crate) presence: bool,
 }
 
 impl Build {
@@ -94,6 +96,7 @@ impl Build {
             ],
             lanes: 1,
             runs: true,
+            presence: false,
         }
     }
 }
@@ -107,6 +110,8 @@ pub(crate) struct Instance {
     pub(crate) feeds: Feeds,
     pub(crate) assistant: Arc<Assistant>,
     pub(crate) stop: CancellationToken,
+    /// Begins to leave: says goodbye to the others.
+    pub(crate) leaving: CancellationToken,
     tasks: Vec<AbortOnDropHandle<()>>,
     /// The runners have a runtime of their own, so that they can die as a process dies.
     runners: Option<tokio::runtime::Runtime>,
@@ -122,6 +127,7 @@ impl Instance {
             flags,
             lanes,
             runs,
+            presence: tells,
         } = build;
         let prompts = Arc::default();
         let writer = Arc::new(Writer::start(
@@ -148,7 +154,11 @@ impl Instance {
             prompts,
         });
         let stop = CancellationToken::new();
-        let tasks = start_tasks(&store, &writer, &feeds, &consumers, &stop);
+        let mut tasks = start_tasks(&store, &writer, &feeds, &consumers, &stop);
+        let leaving = CancellationToken::new();
+        if tells {
+            tasks.extend(start_telling(&layer, &chat, &consumers, &leaving, &stop));
+        }
         let runners = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -172,6 +182,7 @@ impl Instance {
             feeds,
             assistant,
             stop,
+            leaving,
             runners: Some(runners),
             tasks,
         }
@@ -342,6 +353,34 @@ pub(crate) fn words(
     });
     let end = futures_util::stream::once(async move { end().await }).filter_map(std::future::ready);
     words.chain(end).boxed()
+}
+
+/// What tells who is here, who writes, and users of their own affairs.
+fn start_telling(
+    layer: &Arc<dyn ChannelLayer>,
+    chat: &Arc<Chat>,
+    consumers: &Consumers,
+    leaving: &CancellationToken,
+    stop: &CancellationToken,
+) -> Vec<AbortOnDropHandle<()>> {
+    let (layer, feeds) = (|| Arc::clone(layer), || chat.feeds.clone());
+    let connections = Arc::clone(&consumers.connections);
+    let tasks = [
+        tokio::spawn(presence::run(
+            feeds(),
+            layer(),
+            leaving.clone(),
+            stop.clone(),
+        )),
+        tokio::spawn(user_frames::run(
+            layer(),
+            connections,
+            feeds(),
+            stop.clone(),
+        )),
+        tokio::spawn(Arc::clone(&chat.reading).run(stop.clone())),
+    ];
+    tasks.into_iter().map(AbortOnDropHandle::new).collect()
 }
 
 /// What runs beside the requests: the head check, the watch over sessions, the care for orphans.

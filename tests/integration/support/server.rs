@@ -16,7 +16,7 @@ pub(crate) struct TestServer {
     pub(crate) port: u16,
     pub(crate) shutdown: Shutdown,
     running: tokio::task::JoinHandle<()>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl TestServer {
@@ -32,7 +32,7 @@ impl TestServer {
             port,
             running: tokio::spawn(server.run(shutdown.clone())),
             shutdown,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -90,9 +90,15 @@ impl TestServer {
 
     /// Waits until it has stopped by itself.
     pub(crate) async fn stopped(self, within: Duration) {
+        self.stopped_with_data(within).await;
+    }
+
+    /// The same; its folder, in which `data` is.
+    pub(crate) async fn stopped_with_data(self, within: Duration) -> tempfile::TempDir {
         tokio::time::timeout(within, self.running)
             .await
             .expect("it did not stop in time")
             .unwrap();
+        self.folder
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Known {
     pub(super) repeats: HashMap<(RoomId, UserId, ClientId), Posted>,
     /// Messages that may be answered.
     pub(super) targets: HashSet<(Uuid, Seq)>,
+    /// Members of a room by their names.
+    pub(super) named: HashMap<(Uuid, String), Vec<Uuid>>,
 }
 
 /// A batch while it is judged.
@@ -41,6 +43,7 @@ impl Judge {
     pub(super) fn new(answers: Answers) -> StoreResult<Self> {
         let mut known = Known {
             targets: answers.targets,
+            named: answers.named,
             ..Known::default()
         };
         for (id, name, kind) in answers.users {

@@ -15,8 +15,8 @@ use crate::permissions::{Action, Role};
 
 statement!(
     /// A member with this role, new or not.
-    PutMember { room: Uuid, user: Uuid, role: String },
-    "INSERT INTO memberships (room_id, user_id, role) VALUES ($1, $2, $3) \
+    PutMember { room: Uuid, user: Uuid, role: String, read: i64 },
+    "INSERT INTO memberships (room_id, user_id, role, last_read_seq) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (room_id, user_id) DO UPDATE SET role = excluded.role"
 );
 statement!(
@@ -69,6 +69,7 @@ pub(super) async fn set(
             room: work.head.room.0,
             user: user.0,
             role: role.as_str().into(),
+            read: work.head.last_seq,
         })
         .await?;
     work.set_role(user, Some(role));

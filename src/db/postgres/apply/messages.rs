@@ -50,7 +50,7 @@ statement!(
 );
 statement!(
     /// A tombstone, and nothing left of what it said.
-    Bury { room: Uuid, seq: i64, version: i64, at: DateTime<Utc> },
+    Bury { room: Uuid, seq: i64, version: i64, at: DateTime<Utc>, mentioned: Vec<Uuid> },
     "WITH edits AS ( \
          DELETE FROM message_edits WHERE room_id = $1 AND seq = $2 \
      ), reactions AS ( \
@@ -59,8 +59,11 @@ statement!(
          DELETE FROM message_pins WHERE room_id = $1 AND seq = $2 \
      ), chunks AS ( \
          DELETE FROM reply_chunks WHERE room_id = $1 AND seq = $2 \
+     ), mentioned AS ( \
+         DELETE FROM mentions WHERE room_id = $1 AND seq = $2 AND user_id = ANY ($5) \
      ) \
-     UPDATE messages SET version = $3, body = '', html = NULL, marks = NULL, edited_at = NULL, deleted_at = $4 \
+     UPDATE messages SET version = $3, body = '', html = NULL, marks = NULL, meta = meta - 'mentions', \
+         edited_at = NULL, deleted_at = $4 \
      WHERE room_id = $1 AND seq = $2"
 );
 statement!(
@@ -209,11 +212,13 @@ pub(super) async fn delete(
             seq,
             version,
             at: work.now,
+            mentioned: found.row.meta.mentions.iter().map(|user| user.0).collect(),
         })
         .await?;
     let row = MessageRow {
         body: String::new(),
         html: None,
+        meta: found.row.meta.without_mentions(),
         marks: MessageMarks::default(),
         edited_at: None,
         deleted_at: Some(work.now),

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::judge::Known;
 use super::room::RoomWork;
-use crate::db::changes::{NewPost, Posted};
+use crate::db::changes::{NewPost, Posted, resolve_mentions};
 use crate::db::marks::MessageMarks;
 use crate::db::postgres::statement::statement;
 use crate::db::rows::{
@@ -41,14 +41,18 @@ statement!(
         head_versions: Vec<i64>,
         head_seqs: Vec<i64>,
         head_times: Vec<DateTime<Utc>>,
+        mention_users: Vec<Uuid>,
+        mention_rooms: Vec<Uuid>,
+        mention_seqs: Vec<i64>,
+        metas: Vec<serde_json::Value>,
     },
     "WITH posted AS ( \
          INSERT INTO messages (room_id, seq, version, created_version, author_id, client_id, kind, state, body, html, \
-                               reply_to, created_at) \
+                               reply_to, created_at, meta) \
          SELECT n.room_id, n.seq, n.version, n.version, n.author_id, n.client_id, 'user', 'complete', n.body, n.html, \
-                n.reply_to, n.created_at \
-         FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) \
-             AS n (room_id, seq, version, author_id, client_id, body, html, reply_to, created_at) \
+                n.reply_to, n.created_at, n.meta \
+         FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $24) \
+             AS n (room_id, seq, version, author_id, client_id, body, html, reply_to, created_at, meta) \
      ), answers AS ( \
          INSERT INTO messages (room_id, seq, version, created_version, author_id, kind, state, body, reply_to, meta, \
                                created_at) \
@@ -59,6 +63,8 @@ statement!(
      ), asked AS ( \
          INSERT INTO replies (room_id, seq, prompt_seq, asker_id, assistant_id, queued_at) \
          SELECT n.* FROM unnest($10, $11, $13, $14, $15, $16) AS n \
+     ), mentioned AS ( \
+         INSERT INTO mentions (user_id, room_id, seq) SELECT n.* FROM unnest($21, $22, $23) AS n \
      ) \
      UPDATE room_heads h SET version = n.version, last_seq = n.last_seq, last_at = n.last_at \
      FROM unnest($17, $18, $19, $20) AS n (room_id, version, last_seq, last_at) WHERE h.room_id = n.room_id"
@@ -82,6 +88,8 @@ struct NewRow {
     body: String,
     html: Option<String>,
     reply_to: Option<i64>,
+    mentions: Vec<UserId>,
+    meta: serde_json::Value,
     time: DateTime<Utc>,
 }
 
@@ -126,6 +134,12 @@ impl NewRows {
         let heads = self.heads.len();
         let mut write = WriteBatch::empty();
         for row in self.posts {
+            for user in &row.mentions {
+                write.mention_users.push(user.0);
+                write.mention_rooms.push(row.room);
+                write.mention_seqs.push(row.seq);
+            }
+            write.metas.push(row.meta);
             write.rooms.push(row.room);
             write.seqs.push(row.seq);
             write.versions.push(row.version);
@@ -178,6 +192,10 @@ impl WriteBatch {
             head_versions: Vec::new(),
             head_seqs: Vec::new(),
             head_times: Vec::new(),
+            mention_users: Vec::new(),
+            mention_rooms: Vec::new(),
+            mention_seqs: Vec::new(),
+            metas: Vec::new(),
         }
     }
 }
@@ -211,6 +229,10 @@ pub(super) fn post(
     let assistant = wanted_assistant(work, known, post, &author);
     let message = new_message(work, author);
     let (seq, version, created_at) = (message.seq, message.version, message.created_at);
+    let meta = MessageMeta {
+        mentions: mentioned(work, known, post),
+        ..MessageMeta::default()
+    };
     rows.posts.push(NewRow {
         room: work.head.room.0,
         seq,
@@ -220,6 +242,9 @@ pub(super) fn post(
         body: post.body.clone(),
         html: post.html.clone(),
         reply_to: post.reply_to,
+        mentions: meta.mentions.clone(),
+        // It holds no map with other keys than strings, so it always is a value.
+        meta: serde_json::to_value(&meta).unwrap_or_default(),
         time: created_at,
     });
     work.changes
@@ -228,6 +253,7 @@ pub(super) fn post(
             body: post.body.clone(),
             html: post.html.clone(),
             reply_to: post.reply_to,
+            meta,
             ..message
         })));
     let (reply_seq, reply_refused) = match assistant {
@@ -253,6 +279,17 @@ pub(super) fn post(
     };
     known.repeats.insert(key, repeat);
     Ok(posted)
+}
+
+/// The members whom it mentions, each once.
+fn mentioned(work: &RoomWork, known: &Known, post: &NewPost) -> Vec<UserId> {
+    let room = work.head.room.0;
+    resolve_mentions(post, |name| {
+        let named = known.named.get(&(room, name.to_owned()));
+        named.map_or_else(Vec::new, |users| {
+            users.iter().copied().map(UserId).collect()
+        })
+    })
 }
 
 /// Stored and not deleted; what this very batch did to it comes first.
@@ -319,6 +356,7 @@ fn queue_reply(
                     prompt_seq,
                     ..ReplyMeta::default()
                 }),
+                ..MessageMeta::default()
             },
             ..message
         })));

@@ -88,6 +88,19 @@ statement!(
      ) m ON m.room_id = w.room_id AND m.seq = w.seq WHERE m.deleted_at IS NULL"
 );
 statement!(
+    /// Members of the rooms by name, as names are compared; a name may be that of several guests.
+    ReadNamed { rooms: Vec<Uuid>, names: Vec<String> } -> (Uuid, String, Uuid),
+    "SELECT w.room_id, w.name, m.user_id FROM unnest($1, $2) AS w (room_id, name) \
+     JOIN LATERAL ( \
+         SELECT s.user_id FROM users u JOIN memberships s ON s.room_id = w.room_id AND s.user_id = u.id \
+         WHERE u.name_key = w.name ORDER BY u.id LIMIT 21 \
+     ) m ON true"
+);
+const _: () = assert!(
+    crate::limits::MENTIONS_PER_MESSAGE == 20,
+    "with the author one more, as the statement says"
+);
+statement!(
     /// What this batch was answered, if it was committed.
     FindBatch { id: Uuid } -> (serde_json::Value,),
     "SELECT results FROM batches WHERE id = $1"
@@ -110,6 +123,7 @@ pub(super) struct Questions {
     roles: ReadRoles,
     repeats: ReadRepeats,
     targets: Option<ReadTargets>,
+    named: Option<ReadNamed>,
     rerun_of: Option<FindBatch>,
 }
 
@@ -123,6 +137,8 @@ pub(super) struct Answers {
     /// The repeats, each under (room, author, client id).
     pub(super) repeats: Vec<((Uuid, Uuid, Uuid), RepeatColumns)>,
     pub(super) targets: HashSet<(Uuid, i64)>,
+    /// Members under (room, name).
+    pub(super) named: HashMap<(Uuid, String), Vec<Uuid>>,
     /// The results kept for a rerun.
     pub(super) kept: Option<serde_json::Value>,
 }
@@ -148,6 +164,7 @@ impl Questions {
             rooms: Vec::new(),
             seqs: Vec::new(),
         };
+        let mut names: HashSet<(Uuid, &str)> = HashSet::new();
         for wanted in &batch.rooms {
             let room = wanted.room.0;
             let users = asked.entry(room).or_default();
@@ -158,6 +175,8 @@ impl Questions {
                 repeats.authors.push(post.author.0);
                 repeats.clients.push(post.client_id.0);
                 assistants.extend(post.prompt.map(|prompt| prompt.assistant.0));
+                let readings = post.mentions.iter().flatten();
+                names.extend(readings.map(|name| (room, name.as_str())));
                 if let Some(seq) = post.reply_to {
                     targets.rooms.push(room);
                     targets.seqs.push(seq);
@@ -174,7 +193,12 @@ impl Questions {
             roles.rooms.extend(std::iter::repeat_n(*room, users.len()));
             roles.users.extend(users);
         }
+        let named = ReadNamed {
+            rooms: names.iter().map(|(room, _)| *room).collect(),
+            names: names.iter().map(|(_, name)| (*name).to_owned()).collect(),
+        };
         Self {
+            named: (!names.is_empty()).then_some(named),
             rooms: asked.into_keys().collect(),
             users: ReadUsers {
                 users: users.into_iter().collect(),
@@ -202,6 +226,7 @@ impl Questions {
             };
             let rooms = self.rooms.clone();
             let targets = self.targets.clone().map(|targets| targets.run(open));
+            let named = self.named.clone().map(|named| named.run(open));
             let rerun_of = self.rerun_of.clone().map(|batch| batch.run(open));
             // Polled in this order, so sent in this order.
             let all = async {
@@ -213,10 +238,11 @@ impl Questions {
                     self.roles.clone().run(open),
                     self.repeats.clone().run(open),
                     OptionFuture::from(targets),
+                    OptionFuture::from(named),
                     OptionFuture::from(rerun_of),
                 )
             };
-            let (begun, heads, rooms, users, roles, repeats, targets, rerun_of) =
+            let (begun, heads, rooms, users, roles, repeats, targets, named, rerun_of) =
                 connection.within(all).await?;
             begun?;
             let answers = || -> QueryResult<Answers> {
@@ -231,6 +257,7 @@ impl Questions {
                         .unwrap_or_default()
                         .into_iter()
                         .collect(),
+                    named: by_name(named.transpose()?.unwrap_or_default()),
                     kept: rerun_of
                         .transpose()?
                         .and_then(|rows| rows.into_iter().next())
@@ -259,6 +286,14 @@ impl Questions {
             })
             .collect()
     }
+}
+
+fn by_name(rows: Vec<(Uuid, String, Uuid)>) -> HashMap<(Uuid, String), Vec<Uuid>> {
+    let mut named: HashMap<_, Vec<_>> = HashMap::new();
+    for (room, name, user) in rows {
+        named.entry((room, name)).or_default().push(user);
+    }
+    named
 }
 
 /// The users whose rights or rows a change needs.

@@ -298,6 +298,7 @@ async fn rewrite(
         html: new.html,
         meta: MessageMeta {
             reply: Some(new.meta),
+            ..MessageMeta::default()
         },
         ..reply.message
     };

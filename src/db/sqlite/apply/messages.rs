@@ -10,7 +10,8 @@ use crate::db::sqlite::columns::{StoredId, storable, time};
 use crate::db::sqlite::failure::Work;
 use crate::db::sqlite::messages;
 use crate::db::sqlite::schema::{
-    message_edits, message_pins, message_reactions, messages as columns, replies, reply_chunks,
+    mentions, message_edits, message_pins, message_reactions, messages as columns, replies,
+    reply_chunks,
 };
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{RoomId, Seq, UserId, Version};
@@ -105,12 +106,22 @@ pub(super) fn delete(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<V
     )
     .execute(work.conn)?;
     diesel::delete(message_pins::table.find((work.id, seq))).execute(work.conn)?;
+    let mentioned = row.meta.mentions.iter().map(|user| StoredId(user.0));
+    diesel::delete(
+        mentions::table
+            .filter(mentions::user_id.eq_any(mentioned))
+            .filter(mentions::room_id.eq(work.id))
+            .filter(mentions::seq.eq(seq)),
+    )
+    .execute(work.conn)?;
+    let meta = row.meta.clone().without_mentions();
     diesel::update(columns::table.find((work.id, seq)))
         .set((
             columns::version.eq(version),
             columns::body.eq(""),
             columns::html.eq(None::<&str>),
             columns::marks.eq(None::<&str>),
+            columns::meta.eq(serde_json::to_string(&meta)?),
             columns::edited_at.eq(None::<i64>),
             columns::deleted_at.eq(Some(work.now)),
         ))
@@ -119,6 +130,7 @@ pub(super) fn delete(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<V
         version,
         body: String::new(),
         html: None,
+        meta,
         marks: MessageMarks::default(),
         edited_at: None,
         deleted_at: Some(time(work.now)?),

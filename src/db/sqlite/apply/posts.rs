@@ -1,10 +1,12 @@
 //! Posting on SQLite: the repeat, the rights, the rate, the message, and the reply it may ask for. Called by `apply`
 //! for each post of a batch, in order.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 
 use super::room::RoomWork;
-use crate::db::changes::{NewPost, Posted};
+use crate::db::changes::{NewPost, Posted, resolve_mentions};
 use crate::db::marks::MessageMarks;
 use crate::db::rows::{
     MessageKind, MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState, UserKind, UserRow,
@@ -12,7 +14,7 @@ use crate::db::rows::{
 };
 use crate::db::sqlite::columns::{Micros, StoredId, storable, time};
 use crate::db::sqlite::failure::Work;
-use crate::db::sqlite::schema::{messages, replies};
+use crate::db::sqlite::schema::{memberships, mentions, messages, replies, users};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Seq, UserId, Version};
 use crate::limits::{REPLIES_PER_ROOM, RETRY_HINT_MS};
@@ -36,7 +38,12 @@ pub(super) fn post(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Posted> {
     storable(post.html.as_deref().unwrap_or_default())?;
     let author = work.known_user(post.author)?;
     let assistant = wanted_assistant(work, post, &author)?;
-    let message = new_message(work, author, MessageMeta::default())?;
+    let meta = MessageMeta {
+        mentions: mentioned(work, post)?,
+        ..MessageMeta::default()
+    };
+    note_mentions(work, &meta.mentions)?;
+    let message = new_message(work, author, meta)?;
     let (seq, version, created_at) = (message.seq, message.version, message.created_at);
     work.insert_message(MessageRow {
         client_id: Some(post.client_id),
@@ -58,6 +65,43 @@ pub(super) fn post(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Posted> {
         reply_seq,
         reply_refused,
     })
+}
+
+/// The members whom it mentions, each once.
+fn mentioned(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Vec<UserId>> {
+    let names: Vec<&String> = post.mentions.iter().flatten().collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = users::table
+        .inner_join(memberships::table)
+        .filter(memberships::room_id.eq(work.id))
+        .filter(users::name_key.eq_any(names))
+        .order(users::id)
+        .select((users::name_key, users::id))
+        .load::<(String, StoredId)>(work.conn)?;
+    let mut named: HashMap<String, Vec<UserId>> = HashMap::new();
+    for (name, user) in found {
+        named.entry(name).or_default().push(UserId(user.0));
+    }
+    Ok(resolve_mentions(post, |name| {
+        named.get(name).cloned().unwrap_or_default()
+    }))
+}
+
+/// Counts the message that is written next among the mentions of these.
+fn note_mentions(work: &mut RoomWork<'_>, mentioned: &[UserId]) -> Work<()> {
+    let seq = work.head.last_seq + 1;
+    for user in mentioned {
+        diesel::insert_into(mentions::table)
+            .values((
+                mentions::user_id.eq(StoredId(user.0)),
+                mentions::room_id.eq(work.id),
+                mentions::seq.eq(seq),
+            ))
+            .execute(work.conn)?;
+    }
+    Ok(())
 }
 
 /// The answer to a message that is stored already, whoever its author has become since.
@@ -151,6 +195,7 @@ fn queue_reply(
             prompt_seq,
             ..ReplyMeta::default()
         }),
+        ..MessageMeta::default()
     };
     let message = new_message(work, assistant, meta)?;
     let seq = message.seq;

@@ -258,6 +258,7 @@ fn rewrite(work: &mut RoomWork<'_>, seq: Seq, new: Rewrite) -> Work<Version> {
         html: new.html,
         meta: MessageMeta {
             reply: Some(new.meta),
+            ..MessageMeta::default()
         },
         ..present
     };

@@ -35,7 +35,7 @@ impl Tables {
         self.users.insert(id, user);
         let mut rooms = self.rooms.values_mut();
         if let Some(lobby) = rooms.find(|room| room.row.slug == LOBBY && !room.deleted) {
-            lobby.members.insert(id, Role::Member);
+            lobby.seat(id, Role::Member);
         }
         self.create_session(session, now)
     }

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use salon::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use salon::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReplyChunk,
-    RoomView, RunningReply, UserRow,
+    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
+    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
 use salon::db::{SignedIn, Store, StoreResult, Swept};
 use salon::error::{ErrorCode, Refusal};
@@ -138,6 +138,10 @@ impl Store for ModelStore {
         limit: i64,
     ) -> StoreResult<Vec<MemberRow>> {
         self.unit(|tables, _| tables.list_members(user, slug, after, limit))
+    }
+
+    async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>> {
+        Ok(self.unit(|tables, _| tables.mark_read(marks)))
     }
 
     async fn heads(&self, rooms: &[RoomId]) -> StoreResult<Vec<Head>> {

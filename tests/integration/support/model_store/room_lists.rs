@@ -92,7 +92,9 @@ impl Tables {
         let set = Some(people.clone());
         let mut living = self.rooms.values_mut().filter(|room| !room.deleted);
         if let Some(known) = living.find(|room| room.direct == set) {
-            known.members.entry(user).or_insert(Role::Member);
+            if !known.members.contains_key(&user) {
+                known.seat(user, Role::Member);
+            }
             return Ok(known.view(user));
         }
         for one in &people {
@@ -110,8 +112,9 @@ impl Tables {
         let Some(made) = self.rooms.get_mut(&fresh.id) else {
             return no(ErrorCode::RoomNotFound);
         };
-        made.members
-            .extend(people.iter().map(|one| (*one, Role::Member)));
+        for one in &people {
+            made.seat(*one, Role::Member);
+        }
         Ok(made.view(user))
     }
 }

@@ -1,11 +1,15 @@
 //! Rooms of the model and who may see them: made, found, listed, joined. Versioned changes are in `apply`.
 
+use std::collections::BTreeMap;
+
 use salon::db::StoreResult;
 use salon::db::changes::NewRoom;
-use salon::db::rows::{MemberRow, Proof, RoomRow, RoomView, Visibility};
+use salon::db::rows::{
+    MemberRow, Proof, ReadMark, ReadMoved, ReadState, RoomRow, RoomView, Visibility,
+};
 use salon::error::{ErrorCode, Refusal};
 use salon::ids::UserId;
-use salon::limits::ROOMS_PER_OWNER;
+use salon::limits::{MENTIONS_COUNTED, RECEIPT_MEMBERS, ROOMS_PER_OWNER};
 use salon::permissions::Role;
 
 use super::tables::{Room, Tables};
@@ -86,7 +90,7 @@ impl Tables {
         let Some(made) = self.rooms.get_mut(&room.id) else {
             return no(ErrorCode::RoomNotFound);
         };
-        made.members.insert(owner, Role::Owner);
+        made.seat(owner, Role::Owner);
         Ok(made.view(owner))
     }
 
@@ -123,7 +127,8 @@ impl Tables {
             return no(ErrorCode::UserNotFound);
         }
         if let Some(room) = self.rooms.get_mut(&id) {
-            room.members.entry(user).or_insert(Role::Member);
+            let role = room.members.get(&user).copied();
+            room.seat(user, role.unwrap_or(Role::Member));
         }
         Ok(self.prove(user, slug)?)
     }
@@ -158,13 +163,52 @@ impl Tables {
     }
 }
 
+impl Tables {
+    /// Moves what users have read; answers for what moved.
+    pub(super) fn mark_read(&mut self, marks: &[ReadMark]) -> Vec<ReadMoved> {
+        let mut moved = BTreeMap::new();
+        for mark in marks {
+            let room = self.rooms.get_mut(&mark.room).filter(|room| !room.deleted);
+            let Some(room) = room.filter(|room| room.members.contains_key(&mark.user)) else {
+                continue;
+            };
+            let seq = mark.seq.min(room.head.last_seq);
+            if room.read.get(&mark.user).copied().unwrap_or(0) >= seq {
+                continue;
+            }
+            room.read.insert(mark.user, seq);
+            let (view, read) = (room.view(mark.user), room.read_state(mark.user));
+            let one = ReadMoved {
+                user: mark.user,
+                room: mark.room,
+                slug: view.room.slug.clone(),
+                read,
+                unread: view.unread(),
+                members: (room.members.len() as i64).min(RECEIPT_MEMBERS + 1),
+            };
+            moved.insert((mark.user, mark.room), one);
+        }
+        moved.into_values().collect()
+    }
+}
+
 impl Room {
+    /// How far a member has read.
+    fn read_state(&self, user: UserId) -> ReadState {
+        let seq = self.read.get(&user).copied().unwrap_or(0);
+        let above = self.messages.range(seq + 1..);
+        let naming = above.filter(|(_, message)| message.row.meta.mentions.contains(&user));
+        let mentions = (naming.count() as i64).min(MENTIONS_COUNTED);
+        ReadState { seq, mentions }
+    }
+
     /// The room as the user sees it.
     pub(super) fn view(&self, user: UserId) -> RoomView {
         RoomView {
             room: self.row.clone(),
             head: self.head,
             role: self.members.get(&user).copied(),
+            read: self.members.get(&user).map(|_| self.read_state(user)),
         }
     }
 }

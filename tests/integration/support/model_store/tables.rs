@@ -62,6 +62,8 @@ pub(crate) struct Room {
     pub(crate) members: BTreeMap<UserId, Role>,
     /// Those who want to be left alone by it.
     pub(crate) muted: BTreeSet<UserId>,
+    /// How far each member has read.
+    pub(crate) read: BTreeMap<UserId, Seq>,
     pub(crate) messages: BTreeMap<Seq, Message>,
     /// Every version that was not superseded.
     pub(crate) changes: BTreeMap<Version, Change>,
@@ -169,10 +171,18 @@ impl Room {
             row,
             members: BTreeMap::new(),
             muted: BTreeSet::new(),
+            read: BTreeMap::new(),
             messages: BTreeMap::new(),
             changes: BTreeMap::new(),
             replies: BTreeMap::new(),
             written: Vec::new(),
+        }
+    }
+
+    /// Makes somebody a member, who has read what is there, or gives a member another role.
+    pub(super) fn seat(&mut self, user: UserId, role: Role) {
+        if self.members.insert(user, role).is_none() {
+            self.read.insert(user, self.head.last_seq);
         }
     }
 

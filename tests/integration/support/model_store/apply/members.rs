@@ -34,7 +34,7 @@ impl Work<'_> {
         if present == Some(Role::Owner) {
             self.require_another_owner()?;
         }
-        self.room.members.insert(user, role);
+        self.room.seat(user, role);
         Ok(self
             .room
             .log(LogKind::Role, Some(row), Some(role), json!({})))

@@ -77,6 +77,7 @@ impl Work<'_> {
         let row = MessageRow {
             body: String::new(),
             html: None,
+            meta: message.row.meta.clone().without_mentions(),
             marks: MessageMarks::default(),
             edited_at: None,
             deleted_at: Some(now),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use salon::db::changes::{NewPost, Posted};
+use salon::db::changes::{NewPost, Posted, resolve_mentions};
 use salon::db::marks::MessageMarks;
 use salon::db::rows::{
     MessageKind, MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState, UserKind, UserRow,
@@ -35,7 +35,18 @@ impl Work<'_> {
         }
         let author = self.user(post.author).ok_or(ErrorCode::UserNotFound)?;
         let (author, assistant) = (author.clone(), self.wanted_assistant(post, author));
-        let message = self.new_message(author, MessageMeta::default());
+        let mentions = resolve_mentions(post, |name| {
+            let members = self.room.members.keys().filter(|member| {
+                let row = self.user(**member);
+                row.is_some_and(|row| row.name.to_lowercase() == name)
+            });
+            members.copied().collect()
+        });
+        let meta = MessageMeta {
+            mentions,
+            ..MessageMeta::default()
+        };
+        let message = self.new_message(author, meta);
         let (seq, created_at) = (message.seq, message.created_at);
         let version = self.room.put(MessageRow {
             client_id: Some(post.client_id),
@@ -112,6 +123,7 @@ impl Work<'_> {
                 prompt_seq,
                 ..ReplyMeta::default()
             }),
+            ..MessageMeta::default()
         };
         let message = self.new_message(assistant, meta);
         let seq = message.seq;

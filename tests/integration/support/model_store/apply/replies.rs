@@ -128,7 +128,10 @@ impl Work<'_> {
             state,
             body,
             html,
-            meta: MessageMeta { reply: Some(meta) },
+            meta: MessageMeta {
+                reply: Some(meta),
+                ..MessageMeta::default()
+            },
             ..self.room.messages[&seq].row.clone()
         };
         self.room.put(row)

@@ -1,0 +1,3 @@
+UPDATE memberships SET last_read_seq = 0;
+DROP INDEX users_name_key;
+DROP TABLE mentions;
