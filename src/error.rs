@@ -69,6 +69,7 @@ error_codes! {
     NameTaken = "name_taken", 409, "This name is taken.";
     SlugTaken = "slug_taken", 409, "A room with this address exists or existed.";
     LastOwner = "last_owner", 409, "A room keeps at least one owner.";
+    RoomArchived = "room_archived", 409, "This room is archived: it takes nothing new.";
     ReplyRunning = "reply_running", 409, "This reply is still being written.";
     ReplySettled = "reply_settled", 409, "This reply is already finished.";
     VersionConflict = "version_conflict", 409, "This message was edited meanwhile: look at it again.";

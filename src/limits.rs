@@ -29,6 +29,8 @@ pub const HEADER_COUNT: usize = 64;
 pub const REF_CHARS: usize = 64;
 /// A user's or a room's display name, in characters.
 pub const NAME_CHARS: usize = 64;
+/// What a room is about, in characters.
+pub const TOPIC_CHARS: usize = 256;
 /// A room's address, in characters of `[a-z0-9-]`.
 pub const SLUG_CHARS: usize = 64;
 /// A password, in characters: at least.
@@ -383,6 +385,14 @@ pub const HASH_QUEUE: usize = 64;
 pub const ROOMS_PER_OWNER: i64 = 1_000;
 /// Rooms listed at once.
 pub const ROOMS_LISTED: i64 = 500;
+/// Of the last message, so many characters stand in the list of rooms: what fits a line or two.
+pub const PREVIEW_CHARS: i64 = 120;
+/// Public rooms found at once: each counts its members.
+pub const PUBLIC_ROOMS_LISTED: i64 = 50;
+/// What public rooms are searched for, in characters.
+pub const ROOM_QUERY_CHARS: usize = 100;
+/// People of one direct room: above it a room with a name is the better place.
+pub const DIRECT_PEOPLE: usize = 10;
 /// Members listed at once.
 pub const MEMBERS_LISTED: i64 = 200;
 /// How long a batch's id is kept for its rerun.

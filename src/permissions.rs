@@ -66,7 +66,7 @@ pub enum Action {
     ManageMembers,
     /// Make an owner, or take that role from one.
     ManageOwners,
-    /// Change the room's name or visibility.
+    /// Change the room's name, topic or visibility, archive it or open it again.
     EditRoom,
     /// Delete the room.
     DeleteRoom,

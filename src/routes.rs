@@ -14,7 +14,7 @@ use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
 use crate::http::{
     assets, auth, chat, health, members, message_changes, messages, metrics, openapi, reply_events,
-    rooms, socket,
+    room_lists, rooms, socket,
 };
 use crate::limits;
 
@@ -54,8 +54,11 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/sessions/current", delete(auth::delete_session))
         .route("/api/me", get(auth::me))
         .route("/api/tickets", post(auth::create_ticket))
-        .route("/api/rooms", get(rooms::list_rooms).post(rooms::create_room))
+        .route("/api/rooms", get(room_lists::list_rooms).post(rooms::create_room))
         .route("/api/rooms/{slug}", get(rooms::show_room).patch(rooms::edit_room).delete(rooms::delete_room))
+        .route("/api/rooms/public", get(room_lists::find_public_rooms))
+        .route("/api/direct", post(rooms::direct_room))
+        .route("/api/rooms/{slug}/mute", put(room_lists::mute_room))
         .route("/api/rooms/{slug}/join", post(rooms::join_room))
         .route("/api/rooms/{slug}/members", get(members::list_members).post(members::set_member))
         .route("/api/rooms/{slug}/members/{user}", delete(members::remove_member))

@@ -27,11 +27,20 @@ pub fn is_slug(slug: &str) -> bool {
         && !slug.ends_with('-')
 }
 
+/// No room's address: `/api/rooms/public` is the list of public rooms.
+const RESERVED_SLUG: &str = "public";
+
 /// A new room's address.
 ///
 /// # Errors
 /// `bad_request` that names the rule.
 pub fn check_slug(slug: &str) -> Result<(), Refusal> {
+    if slug == RESERVED_SLUG {
+        return Err(Refusal::with_message(
+            ErrorCode::BadRequest,
+            "This address is kept for the server.",
+        ));
+    }
     if is_slug(slug) {
         return Ok(());
     }
@@ -58,6 +67,22 @@ pub fn display_name(name: &str) -> Result<String, Refusal> {
     }
 }
 
+/// What a room is about, in the form it is stored; nothing is said by an empty one.
+///
+/// # Errors
+/// `bad_request` for a long or deceptive text.
+pub fn topic(text: &str) -> Result<String, Refusal> {
+    let bad = |sentence: &'static str| Err(Refusal::with_message(ErrorCode::BadRequest, sentence));
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.chars().any(is_deceptive) {
+        return bad("A topic holds no control characters and no invisible ones.");
+    }
+    if text.chars().count() > limits::TOPIC_CHARS {
+        return bad("A topic has at most 256 characters.");
+    }
+    Ok(text)
+}
+
 /// Characters that are not seen, or that change how others are: control, bidirectional, zero-width, tags.
 fn is_deceptive(c: char) -> bool {
     c.is_control()
@@ -71,6 +96,20 @@ fn is_deceptive(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_topic_is_one_bounded_line() {
+        assert_eq!(topic(" ").unwrap(), "");
+        assert_eq!(
+            topic(" the\nsea \t and ships ").unwrap(),
+            "the sea and ships"
+        );
+        let longest = "ä".repeat(limits::TOPIC_CHARS);
+        assert_eq!(topic(&longest).unwrap(), longest);
+        for bad in [format!("{longest}x"), "a\0b".into(), "a\u{202e}b".into()] {
+            assert_eq!(topic(&bad).unwrap_err().code, ErrorCode::BadRequest);
+        }
+    }
 
     #[test]
     fn a_name_is_stored_the_way_it_is_shown() {

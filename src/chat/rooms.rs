@@ -5,8 +5,10 @@ use std::collections::HashSet;
 
 use super::{Chat, room_ref};
 use crate::db::StoreError;
-use crate::db::changes::{Change, NewRoom, Outcome};
-use crate::db::rows::{Identity, MemberRow, RoomView, Visibility};
+use crate::db::changes::{Change, NewRoom, Outcome, RoomEdit};
+use crate::db::rows::{
+    Identity, ListedRoom, MemberRow, PublicRoom, RoomView, UserKind, UserRow, Visibility,
+};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{RoomId, RoomRef, UserId, Version};
 use crate::limits;
@@ -64,11 +66,92 @@ impl Chat {
             .map_err(StoreError::into_refusal)
     }
 
+    /// The direct room of `who` and those of these names, made when there is none; with the assistant alone it is that
+    /// one's.
+    ///
+    /// # Errors
+    /// `user_not_found`; `bad_request` for nobody else, for too many, and for the assistant among others.
+    pub async fn direct_room_with(
+        &self,
+        who: &Identity,
+        names: &[String],
+    ) -> Result<RoomView, Refusal> {
+        let bad = |sentence| Err(Refusal::with_message(ErrorCode::BadRequest, sentence));
+        if names.len() >= limits::DIRECT_PEOPLE {
+            return bad("A direct room is of at most 10 people: name at most 9 others.");
+        }
+        let mut people = vec![who.user.clone()];
+        for name in names {
+            let user = self.store.user_by_name(name).await;
+            let user = user.map_err(StoreError::into_refusal)?;
+            if people.iter().all(|known| known.id != user.id) {
+                people.push(user);
+            }
+        }
+        let is_assistant = |user: &UserRow| user.kind == UserKind::Assistant;
+        match people.as_slice() {
+            [_] => return bad("Name somebody else in `users`."),
+            [_, other] if is_assistant(other) => return self.direct_room(who).await,
+            _ if people.iter().any(is_assistant) => {
+                return bad("The assistant is called by its name, not added.");
+            }
+            _ => {}
+        }
+        let id = RoomId::new();
+        let fresh = NewRoom {
+            id,
+            slug: format!("direct-{}", id.0.simple()),
+            name: joined_names(&people),
+            visibility: Visibility::Direct,
+        };
+        let people: Vec<UserId> = people.iter().map(|user| user.id).collect();
+        let found = self.store.people_room(who.user.id, &people, fresh).await;
+        let view = found.map_err(StoreError::into_refusal)?;
+        // Until something is said in it, it may be new to any of them; who comes back is told in any case.
+        let told = match view.head.version {
+            0 => people,
+            _ => vec![who.user.id],
+        };
+        for user in told {
+            let slug = view.room.slug.clone();
+            self.reading.tell_room(user, News::Gained { slug });
+        }
+        Ok(view)
+    }
+
+    /// Public rooms after the slug `after`, those only that hold `text`.
+    ///
+    /// # Errors
+    /// That it cannot be read now.
+    pub async fn public_rooms(
+        &self,
+        who: &Identity,
+        text: &str,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<PublicRoom>, Refusal> {
+        self.store
+            .public_rooms(who.user.id, text, after, limit)
+            .await
+            .map_err(StoreError::into_refusal)
+    }
+
+    /// Whether `who` wants to be left alone by a room.
+    ///
+    /// # Errors
+    /// As finding the room.
+    pub async fn set_muted(&self, who: &Identity, slug: &str, muted: bool) -> Result<(), Refusal> {
+        self.store
+            .set_muted(who.user.id, slug, muted)
+            .await
+            .map_err(StoreError::into_refusal)
+    }
+
     /// The rooms `who` is in, then public ones it is not.
     ///
     /// # Errors
     /// That it cannot be read now.
-    pub async fn rooms(&self, who: &Identity) -> Result<Vec<RoomView>, Refusal> {
+    pub async fn rooms(&self, who: &Identity) -> Result<Vec<ListedRoom>, Refusal> {
         self.store
             .rooms(who.user.id, limits::ROOMS_LISTED)
             .await
@@ -94,7 +177,7 @@ impl Chat {
         self.enter(who.user.id, slug).await.map(|proof| proof.view)
     }
 
-    /// Changes a room's name or visibility.
+    /// Changes a room's settings.
     ///
     /// # Errors
     /// `forbidden`, `bad_request`, as finding the room.
@@ -102,10 +185,9 @@ impl Chat {
         &self,
         who: &Identity,
         slug: &str,
-        name: Option<String>,
-        visibility: Option<Visibility>,
+        edit: RoomEdit,
     ) -> Result<RoomView, Refusal> {
-        if visibility == Some(Visibility::Direct) {
+        if edit.visibility == Some(Visibility::Direct) {
             return Err(Refusal::with_message(
                 ErrorCode::BadRequest,
                 "`visibility` is `public` or `private`.",
@@ -116,8 +198,7 @@ impl Chat {
             room,
             Change::EditRoom {
                 actor: who.user.id,
-                name,
-                visibility,
+                edit,
             },
         )
         .await?;
@@ -241,5 +322,36 @@ impl Chat {
             Outcome::Changed { version } => Ok(version),
             Outcome::Posted(posted) => Ok(posted.version),
         }
+    }
+}
+
+/// The name of a direct room of people: theirs, cut to what a name may be.
+fn joined_names(people: &[UserRow]) -> String {
+    let mut names: Vec<&str> = people.iter().map(|user| user.name.as_str()).collect();
+    names.sort_by_key(|name| name.to_lowercase());
+    let all = names.join(", ");
+    if all.chars().count() <= limits::NAME_CHARS {
+        return all;
+    }
+    let mut cut: String = all.chars().take(limits::NAME_CHARS - 1).collect();
+    cut.push('…');
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_direct_room_is_named_after_those_in_it() {
+        let user = |name: &str| UserRow {
+            id: UserId::new(),
+            name: name.into(),
+            kind: UserKind::User,
+        };
+        assert_eq!(joined_names(&[user("bob"), user("Ada")]), "Ada, bob");
+        let long = joined_names(&[user(&"x".repeat(64)), user("bob")]);
+        assert_eq!(long.chars().count(), limits::NAME_CHARS);
+        assert!(long.starts_with("bob, xxx") && long.ends_with('…'));
     }
 }

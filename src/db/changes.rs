@@ -77,14 +77,12 @@ pub enum Change {
         /// Whom.
         user: UserId,
     },
-    /// Name or visibility. Versioned (`settings`).
+    /// Settings change. Versioned (`settings`).
     EditRoom {
         /// Who does it.
         actor: UserId,
-        /// The new name, if it changes.
-        name: Option<String>,
-        /// The new visibility, if it changes; never to or from `direct`.
-        visibility: Option<Visibility>,
+        /// What changes.
+        edit: RoomEdit,
     },
     /// The room goes. Versioned (`deleted`), the last version it has.
     DeleteRoom {
@@ -115,6 +113,42 @@ pub enum Change {
         /// The attempt seen to have run out.
         attempt: Attempt,
     },
+}
+
+impl Change {
+    /// Who does what an archived room refuses of its members: all that adds to it. A post is not told here: it is
+    /// judged after its repeat.
+    #[must_use]
+    pub fn adds_to_room(&self) -> Option<UserId> {
+        match self {
+            Self::EditMessage(text) => Some(text.actor),
+            Self::Mark { actor, .. }
+            | Self::Unmark { actor, .. }
+            | Self::RetryReply { actor, .. } => Some(*actor),
+            Self::Post(_)
+            | Self::DeleteMessage { .. }
+            | Self::SetMember { .. }
+            | Self::RemoveMember { .. }
+            | Self::EditRoom { .. }
+            | Self::DeleteRoom { .. }
+            | Self::StopReply { .. }
+            | Self::SettleReply(_)
+            | Self::InterruptReply { .. } => None,
+        }
+    }
+}
+
+/// What changes of a room's settings; what is left out stays.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RoomEdit {
+    /// The new display name.
+    pub name: Option<String>,
+    /// Who may find and enter it from now on; never to or from `direct`.
+    pub visibility: Option<Visibility>,
+    /// What it is about from now on.
+    pub topic: Option<String>,
+    /// Whether it takes anything new.
+    pub archived: Option<bool>,
 }
 
 /// A message to be posted.

@@ -9,6 +9,7 @@
 pub mod changes;
 pub mod marks;
 pub mod postgres;
+mod room_rows;
 pub mod rows;
 pub mod sqlite;
 
@@ -19,8 +20,8 @@ use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserI
 use changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, MemberRow, MessageRow, Proof, ReadMark, ReadMoved, ReplyChunk,
-    RoomView, RunningReply, UserRow,
+    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
+    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
 
 /// The slug of the public room that every new database has.
@@ -191,8 +192,37 @@ pub trait Store: Send + Sync + 'static {
         fresh: NewRoom,
     ) -> StoreResult<RoomView>;
 
-    /// The rooms the user is a member of, then public ones it is not, each ordered by slug; at most `limit`.
-    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<RoomView>>;
+    /// The direct room of exactly these people, `user` among them, made from `fresh` when there is none yet; one wins
+    /// a race. All are members, nobody owns it. One who left comes back by it (without a version, as by joining).
+    ///
+    /// # Errors
+    /// `user_not_found`; `bad_request` with an assistant among them.
+    async fn people_room(
+        &self,
+        user: UserId,
+        people: &[UserId],
+        fresh: NewRoom,
+    ) -> StoreResult<RoomView>;
+
+    /// The rooms the user is a member of, the latest message first (a room without one is as old as itself), then
+    /// public ones it is not in, by slug; at most `limit`.
+    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<ListedRoom>>;
+
+    /// Public rooms by slug after the given one, with their members counted; at most `limit`. With a `text` those only
+    /// whose slug, name or topic contains it; `A` is as `a` then, other letters are compared as they are.
+    async fn public_rooms(
+        &self,
+        user: UserId,
+        text: &str,
+        after: Option<&str>,
+        limit: i64,
+    ) -> StoreResult<Vec<PublicRoom>>;
+
+    /// Whether a member wants to be left alone by a room. No version: it is nobody else's.
+    ///
+    /// # Errors
+    /// `not_a_member`, `room_not_found`.
+    async fn set_muted(&self, user: UserId, slug: &str, muted: bool) -> StoreResult<()>;
 
     /// One room as the user sees it: a member's, or a public one (then `role` is `None`).
     ///
@@ -284,10 +314,12 @@ pub trait Store: Send + Sync + 'static {
     /// With several rooms the locks are taken with SKIP LOCKED and a room not got is [`rows`]' `Locked`; with one
     /// room the lock is waited for up to [`crate::limits::LOCK_WAIT_MS`], then `Unavailable`.
     /// For each post, in this order: a repeat of `(room, author, client_id)`, also within the batch, answers with the
-    /// first seq and its own reply; then membership and role; then `over_rate`; then `reply_to`. A post that prompts
+    /// first seq and its own reply; then membership and role; then whether the room takes anything (`room_archived`);
+    /// then `over_rate`; then `reply_to`. A post that prompts
     /// inserts its reply (`queued`, the next seq and version) unless the room has
     /// [`crate::limits::REPLIES_PER_ROOM`] unsettled ones (`reply_refused`). The members it mentions are found among
     /// those of the room, never its author; each is noted for counting.
+    /// After membership an archived room refuses ([`changes::Change::adds_to_room`]) with `room_archived`.
     /// An edit, a deletion and a mark are judged in this order: membership; that the message is there and not deleted
     /// (`message_not_found`; a deletion of what is deleted changes nothing); the right to it; that no reply is in the
     /// way (`reply_running`); that it changes anything (otherwise no version is taken); `if_version`; the bounds

@@ -8,6 +8,8 @@ use crate::error::ErrorCode;
 use crate::ids::{Attempt, ChunkNumber, ClientId, Epoch, RoomId, Seq, SessionId, UserId, Version};
 use crate::permissions::Role;
 
+pub use super::room_rows::{LastMessage, ListedRoom, PublicRoom, RoomRow, RoomSettings};
+
 /// Enums that are stored and sent under the same lower-case name.
 macro_rules! named_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
@@ -98,7 +100,7 @@ named_enum!(
         Removed = "removed",
         /// `user` has `role` from now on.
         Role = "role",
-        /// Name or visibility changed; `data` holds what they are now.
+        /// A setting changed; `data` holds what all of them are now (see [`RoomSettings`]).
         Settings = "settings",
         /// The room is gone.
         Deleted = "deleted",
@@ -151,21 +153,6 @@ pub struct Head {
     pub first_seq: Seq,
     /// The highest version that retention removed; 0 until it did.
     pub floor: Version,
-}
-
-/// A room as a member (or, if public, anyone) sees it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RoomRow {
-    /// Its id.
-    pub id: RoomId,
-    /// Its address: `[a-z0-9-]`, never changed, never reused.
-    pub slug: String,
-    /// Its display name.
-    pub name: String,
-    /// Who may find and enter it.
-    pub visibility: Visibility,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
 }
 
 /// A room, its counters, and what the asking user is in it; `None` for a public room one has not joined.

@@ -165,11 +165,11 @@ async fn find(
         Some(slug) if names::is_slug(&slug) => app.chat.prove(who.user.id, &slug).await?.view,
         Some(_) => return Err(ErrorCode::RoomNotFound.into()),
     };
-    let body = match view.room.visibility {
-        Visibility::Direct => prompt.message,
-        Visibility::Public | Visibility::Private => {
-            called(prompt.message, &app.chat.assistant().await?.name)
-        }
+    let alone = view.room.visibility == Visibility::Direct && view.room.people == 0;
+    let body = if alone {
+        prompt.message
+    } else {
+        called(prompt.message, &app.chat.assistant().await?.name)
     };
     Ok((view, body, client_id))
 }

@@ -18,5 +18,6 @@ pub mod openapi;
 pub mod origin;
 pub mod reply_events;
 pub mod reply_stream;
+pub mod room_lists;
 pub mod rooms;
 pub mod socket;

@@ -5,7 +5,9 @@ use axum::Json;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToResponse};
 
-use super::{auth, chat, error, members, message_changes, messages, reply_events, rooms};
+use super::{
+    auth, chat, error, members, message_changes, messages, reply_events, room_lists, rooms,
+};
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.
 #[derive(ToResponse)]
@@ -53,11 +55,14 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         messages::show_message,
         messages::stop_reply,
         reply_events::follow,
+        room_lists::find_public_rooms,
+        room_lists::list_rooms,
+        room_lists::mute_room,
         rooms::create_room,
         rooms::delete_room,
+        rooms::direct_room,
         rooms::edit_room,
         rooms::join_room,
-        rooms::list_rooms,
         rooms::show_room,
     )
 )]

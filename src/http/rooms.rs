@@ -1,4 +1,5 @@
-//! `/api/rooms` and `/api/rooms/{slug}`: what rooms there are, and making, changing, joining and deleting one.
+//! `/api/rooms`, `/api/rooms/{slug}` and `/api/direct`: making, changing, joining and deleting a room. What rooms there
+//! are is in `room_lists.rs`.
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use super::error::Problem;
 use super::extract::{Caller, JsonBody, RoomPath};
 use crate::app::App;
 use crate::auth::names;
+use crate::db::changes;
 use crate::db::rows::{RoomView, Visibility};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::Version;
@@ -36,13 +38,17 @@ pub struct RoomEdit {
     name: Option<String>,
     /// `public` or `private`.
     visibility: Option<Visibility>,
+    /// What it is about, at most 256 characters; may be empty.
+    topic: Option<String>,
+    /// Whether it takes anything new.
+    archived: Option<bool>,
 }
 
-/// Rooms.
-#[derive(Serialize, ToSchema)]
-pub struct RoomList<'a> {
-    /// Those one is a member of, then public ones one is not; each by address.
-    rooms: Vec<RoomBody<'a>>,
+/// With whom.
+#[derive(Deserialize, ToSchema)]
+pub struct DirectWith {
+    /// The names of the others, at most 9; compared without case.
+    users: Vec<String>,
 }
 
 /// The version a change took.
@@ -50,18 +56,6 @@ pub struct RoomList<'a> {
 pub struct Changed {
     /// In the room's count.
     pub version: Version,
-}
-
-/// The rooms one is in, and the public ones.
-#[utoipa::path(get, path = "/api/rooms", tag = "rooms",
-    responses((status = 200, description = "Rooms", body = RoomList<'_>), (status = "default", response = super::openapi::AnyProblem)))]
-pub async fn list_rooms(
-    State(app): State<Arc<App>>,
-    Caller(who): Caller,
-) -> Result<Response, Problem> {
-    let views = app.chat.rooms(&who).await?;
-    let rooms = views.iter().map(RoomBody::new).collect();
-    Ok(Json(RoomList { rooms }).into_response())
 }
 
 /// Makes a room; one is its owner.
@@ -83,6 +77,22 @@ pub async fn create_room(
     let location: [(HeaderName, String); 1] =
         [(header::LOCATION, format!("/api/rooms/{}", made.room.slug))];
     Ok((StatusCode::CREATED, location, room_json(&made)).into_response())
+}
+
+/// One's direct room with these people, made when there is none.
+#[utoipa::path(post, path = "/api/direct", tag = "rooms", request_body = DirectWith,
+    responses((status = 200, description = "The room", body = RoomBody<'_>), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn direct_room(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    JsonBody(with): JsonBody<DirectWith>,
+) -> Result<Response, Problem> {
+    // What cannot be a name is nobody's.
+    let named = with.users.iter().map(|name| names::display_name(name));
+    let named: Vec<String> = named
+        .collect::<Result<_, _>>()
+        .map_err(|_rule| ErrorCode::UserNotFound)?;
+    Ok(room_json(&app.chat.direct_room_with(&who, &named).await?))
 }
 
 /// One room.
@@ -107,7 +117,7 @@ pub async fn join_room(
     Ok(room_json(&app.chat.join(&who, &slug).await?))
 }
 
-/// Changes a room's name or visibility.
+/// Changes a room's name, topic or visibility, archives it or opens it again.
 #[utoipa::path(patch, path = "/api/rooms/{slug}", tag = "rooms", request_body = RoomEdit, params(("slug" = String, Path)),
     responses((status = 200, description = "The room as it is now", body = RoomBody<'_>), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn edit_room(
@@ -116,19 +126,21 @@ pub async fn edit_room(
     RoomPath(slug): RoomPath,
     JsonBody(edit): JsonBody<RoomEdit>,
 ) -> Result<Response, Problem> {
-    let name = edit.name.as_deref().map(names::display_name).transpose()?;
     check_visibility(edit.visibility)?;
-    if name.is_none() && edit.visibility.is_none() {
+    let edit = changes::RoomEdit {
+        name: edit.name.as_deref().map(names::display_name).transpose()?,
+        visibility: edit.visibility,
+        topic: edit.topic.as_deref().map(names::topic).transpose()?,
+        archived: edit.archived,
+    };
+    if edit == changes::RoomEdit::default() {
         return Err(Refusal::with_message(
             ErrorCode::BadRequest,
-            "Say what is to change: `name`, `visibility` or both.",
+            "Say what is to change: `name`, `topic`, `visibility` or `archived`.",
         )
         .into());
     }
-    let view = app
-        .chat
-        .edit_room(&who, &slug, name, edit.visibility)
-        .await?;
+    let view = app.chat.edit_room(&who, &slug, edit).await?;
     Ok(room_json(&view))
 }
 

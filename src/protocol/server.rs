@@ -7,15 +7,14 @@ use serde::{Serialize, Serializer};
 use super::partial::{PartialBody, PinBody};
 use crate::db::marks::Reaction;
 use crate::db::rows::{
-    LogKind, MessageKind, MessageRow, MessageState, ReplyMeta, ReplyState, RoomView, RunningReply,
-    UserRow, Visibility,
+    LogKind, MessageKind, MessageRow, MessageState, ReplyMeta, ReplyState, RunningReply, UserRow,
 };
 use crate::error::{ErrorCode, Refusal};
-use crate::ids::{
-    Attempt, ChunkNumber, ClientId, ConnectionId, Epoch, RoomId, Seq, UserId, Version,
-};
+use crate::ids::{Attempt, ChunkNumber, ClientId, ConnectionId, Epoch, Seq, UserId, Version};
 use crate::limits;
 use crate::permissions::Role;
+
+pub use super::room_body::RoomBody;
 
 /// Any frame the server sends.
 #[derive(Serialize, Debug)]
@@ -294,57 +293,6 @@ pub struct Joined<'a> {
     pub replies: Vec<ReplyBody<'a>>,
     /// Why what is held of the room must be dropped (`epoch`, `ahead`, `retention`), or null.
     pub reset: Option<&'static str>,
-}
-
-/// A room in `room.joined` and in HTTP answers.
-#[derive(Serialize, Debug, utoipa::ToSchema)]
-pub struct RoomBody<'a> {
-    /// Its id.
-    pub id: RoomId,
-    /// Its address.
-    pub slug: &'a str,
-    /// Its name.
-    pub name: &'a str,
-    /// Who may enter.
-    pub visibility: Visibility,
-    /// What the asking user is in it; null for a public room one has not joined.
-    pub role: Option<Role>,
-    /// In `room.joined` the cursor; in HTTP answers the room's present version.
-    pub version: Version,
-    /// The latest message's seq.
-    pub last_seq: Seq,
-    /// The oldest kept message's seq.
-    pub first_seq: Seq,
-    /// Up to where the asking user has read; null for a room one is not in.
-    pub last_read_seq: Option<Seq>,
-    /// Messages above it.
-    pub unread: i64,
-    /// Those of them that mention the asking user, counted up to 100.
-    pub mentions: i64,
-    /// When it was made.
-    #[serde(serialize_with = "millis")]
-    pub created_at: DateTime<Utc>,
-}
-
-impl<'a> RoomBody<'a> {
-    /// A room as `view` saw it.
-    #[must_use]
-    pub fn new(view: &'a RoomView) -> Self {
-        Self {
-            id: view.room.id,
-            slug: &view.room.slug,
-            name: &view.room.name,
-            visibility: view.room.visibility,
-            role: view.role,
-            version: view.head.version,
-            last_seq: view.head.last_seq,
-            first_seq: view.head.first_seq,
-            last_read_seq: view.read.map(|read| read.seq),
-            unread: view.unread(),
-            mentions: view.read.map_or(0, |read| read.mentions),
-            created_at: view.room.created_at,
-        }
-    }
 }
 
 /// `message.accepted`.

@@ -33,7 +33,16 @@ export class Api {
   async rooms() { return (await this.#call('GET', '/rooms')).rooms; }
   /** @param {{slug: string, name: string, visibility: 'public' | 'private'}} room */
   createRoom(room) { return this.#call('POST', '/rooms', room); }
-  /** @param {string} slug @param {{name?: string, visibility?: string}} change */
+  /** Public rooms by address. @param {{q?: string, after?: string}} page @returns {Promise<{rooms: object[], more: boolean}>} */
+  publicRooms({ q, after }) {
+    const query = new URLSearchParams(Object.entries({ q, after }).filter(([, value]) => value !== undefined && value !== ''));
+    return this.#call('GET', `/rooms/public?${query}`);
+  }
+  /** One's direct room with people of these names. @param {string[]} users */
+  direct(users) { return this.#call('POST', '/direct', { users }); }
+  /** @param {string} slug @param {boolean} muted */
+  mute(slug, muted) { return this.#call('PUT', `/rooms/${encodeURIComponent(slug)}/mute`, { muted }); }
+  /** @param {string} slug @param {{name?: string, topic?: string, visibility?: string, archived?: boolean}} change */
   changeRoom(slug, change) { return this.#call('PATCH', `/rooms/${encodeURIComponent(slug)}`, change); }
   /** @param {string} slug */
   deleteRoom(slug) { return this.#call('DELETE', `/rooms/${encodeURIComponent(slug)}`); }

@@ -5,6 +5,7 @@
  * Events: `change`.
  */
 import { Emitter } from './emitter.js';
+import { byActivity, lastOf } from './room-line.js';
 
 /** Rooms that are kept joined to count what is new in them; the others count when the list is read again. */
 const WATCHED_MAX = 20;
@@ -45,16 +46,19 @@ export class RoomBook extends Emitter {
       return;
     }
     const open = [...this.#rooms.values()].filter(({ slug }) => this.#salon.openRoom(slug)?.state.phase === 'joined');
-    this.#rooms = new Map([...rooms, ...open].map((room) => [room.slug, room]));
+    const listed = new Map(rooms.map((room) => [room.slug, room]));
+    // What an open room knows is newer, but for what only the list tells.
+    for (const room of open) listed.set(room.slug, { ...room, muted: listed.get(room.slug)?.muted ?? room.muted });
+    this.#rooms = listed;
     for (const slug of this.#salon.roomsWithUnsent()) if (this.#rooms.has(slug)) this.#salon.room(slug);
     for (const room of this.mine().slice(0, WATCHED_MAX)) this.#salon.room(room.slug);
     this.loaded = true;
     this.emit('change');
   }
 
-  /** @returns {object[]} the rooms one is a member of, by name */
+  /** @returns {object[]} the rooms one is a member of, the latest message first */
   mine() {
-    return byName([...this.#rooms.values()].filter(({ role }) => role !== null));
+    return byActivity([...this.#rooms.values()].filter(({ role }) => role !== null));
   }
 
   /** @returns {object[]} public rooms one has not joined, by name */
@@ -91,6 +95,18 @@ export class RoomBook extends Emitter {
   put(room) {
     this.#rooms.set(room.slug, room);
     this.emit('change');
+  }
+
+  /** Whether one wants to be left alone by a room. @param {string} slug */
+  muted(slug) {
+    return this.#rooms.get(slug)?.muted ?? false;
+  }
+
+  /** Mutes a room, or no more, on every device. @param {string} slug @param {boolean} muted @throws {Refusal} */
+  async mute(slug, muted) {
+    await this.#salon.api.mute(slug, muted);
+    const room = this.#rooms.get(slug);
+    if (room !== undefined) this.put({ ...room, muted });
   }
 
   /** @param {string | null} slug @returns {string | null} */
@@ -131,9 +147,9 @@ export class RoomBook extends Emitter {
     return this.mine().reduce((sum, room) => sum + this.mentions(room), 0);
   }
 
-  /** @returns {number} over all rooms */
+  /** @returns {number} over all rooms that are not muted */
   unreadTotal() {
-    return this.mine().reduce((sum, room) => sum + this.unread(room), 0);
+    return this.mine().reduce((sum, room) => sum + (room.muted ? 0 : this.unread(room)), 0);
   }
 
   #userFrame(frame) {
@@ -165,7 +181,9 @@ export class RoomBook extends Emitter {
     const joined = this.#counted.get(slug) !== state.joinRef;
     this.#counted.set(slug, state.joinRef);
     const counts = joined || held === undefined ? state.room : held;
-    if (!joined && held?.last_seq === lastSeq && held.name === state.room.name && held.role === state.room.role) return;
+    const newest = state.messages.at(-1);
+    const last = newest?.seq === lastSeq ? lastOf(newest) : held?.last ?? null;
+    if (!joined && isSame(held, state.room, lastSeq, last)) return;
     const read = this.#memory.readSeq(slug);
     // A room that is new to this browser has unread what the server says; one whose history was replaced has nothing.
     if (read === null) this.#memory.resetReadSeq(slug, counts.last_read_seq ?? lastSeq);
@@ -174,8 +192,14 @@ export class RoomBook extends Emitter {
       queueMicrotask(() => this.#salon.openRoom(slug)?.trim(WATCHED_KEEP));
     }
     const { last_read_seq: readTo = null, mentions = 0 } = counts;
-    this.put({ ...state.room, last_seq: lastSeq, last_read_seq: readTo, mentions });
+    this.put({ ...state.room, last_seq: lastSeq, last_read_seq: readTo, mentions, last, muted: held?.muted ?? false });
   }
+}
+
+/** Whether a line of the list would say the same. */
+function isSame(held, room, lastSeq, last) {
+  return held?.last_seq === lastSeq && held.last?.text === last?.text && held.last?.deleted === last?.deleted
+    && ['name', 'role', 'topic', 'archived', 'visibility'].every((key) => held[key] === room[key]);
 }
 
 const byName = (rooms) => rooms.sort((one, other) => one.name.localeCompare(other.name));

@@ -3,7 +3,7 @@
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use salon::db::changes::{Change, NewText};
+use salon::db::changes::{Change, NewText, RoomEdit};
 use salon::db::marks::Mark;
 use salon::db::rows::{Identity, RoomView, Visibility};
 use salon::ids::Seq;
@@ -37,8 +37,11 @@ fn any_change(dice: &mut StdRng, people: &[Identity], last: Seq, step: usize) ->
         },
         5 if step.is_multiple_of(2) => Change::EditRoom {
             actor,
-            name: Some(format!("name {step}")),
-            visibility: None,
+            edit: RoomEdit {
+                name: Some(format!("name {step}")),
+                topic: Some(format!("topic {}", step / 4)),
+                ..RoomEdit::default()
+            },
         },
         6 => Change::Unmark { actor, seq, mark },
         _ => Change::Mark { actor, seq, mark },

@@ -5,22 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::Utc;
-use salon::db::marks::Reaction;
-use salon::db::rows::{
-    LogKind, MessageKind, MessageState, ReplyMeta, ReplyState, Usage, UserKind, UserRow, Visibility,
-};
+use salon::db::rows::{LogKind, ReplyMeta, ReplyState, Usage, UserKind, UserRow, Visibility};
 use salon::error::ErrorCode;
 use salon::ids::{ClientId, ConnectionId, Epoch, RoomId, UserId};
 use salon::permissions::Role;
-use salon::protocol::partial::PinBody;
-use salon::protocol::server::{
-    Accepted, Joined, Limits, MessageBody, ReplyBody, RoomBody, ServerFrame,
-};
+use salon::protocol::server::{Accepted, Joined, Limits, ReplyBody, RoomBody, ServerFrame};
 use salon::protocol::{CloseCode, client};
 use salon::{http, limits};
 use serde_json::{Value, json};
 
-use crate::protocol_frames::frames_of_people;
+use crate::protocol_frames::{frames_of_people, message};
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
@@ -198,42 +192,6 @@ fn real_frames() -> BTreeMap<String, (Value, Value)> {
     frames
 }
 
-fn message<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> MessageBody<'a> {
-    MessageBody {
-        seq: 1,
-        version: 1,
-        client_id: full.then(ClientId::new),
-        kind: MessageKind::User,
-        author: user,
-        body: "",
-        html: full.then_some(""),
-        state: MessageState::Complete,
-        reply_to: full.then_some(1),
-        mentions: if full {
-            std::slice::from_ref(&user.id)
-        } else {
-            &[]
-        },
-        reply: full.then_some(meta),
-        reactions: if full {
-            Vec::leak(vec![Reaction {
-                emoji: "👍".into(),
-                count: 1,
-                users: vec![user.id],
-            }])
-        } else {
-            &[]
-        },
-        pinned: full.then(|| PinBody {
-            at: Utc::now(),
-            by: user.id,
-        }),
-        created_at: Utc::now(),
-        edited_at: full.then(Utc::now),
-        deleted_at: full.then(Utc::now),
-    }
-}
-
 #[expect(clippy::too_many_lines, reason = "one value of each type of frame")]
 fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<ServerFrame<'a>> {
     let reference = full.then_some("1");
@@ -243,6 +201,9 @@ fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<Serv
         slug: "lobby",
         name: "Lobby",
         visibility: Visibility::Public,
+        topic: "",
+        archived: false,
+        people: 0,
         role: Some(Role::Member),
         version: 1,
         last_seq: 1,
@@ -453,6 +414,7 @@ fn the_limits_are_those_of_the_program() {
         ("HEADER_BYTES", count(limits::HEADER_BYTES)),
         ("REQUEST_TIMEOUT", ms(limits::REQUEST_TIMEOUT)),
         ("NAME_CHARS", count(limits::NAME_CHARS)),
+        ("TOPIC_CHARS", count(limits::TOPIC_CHARS)),
         ("SLUG_CHARS", count(limits::SLUG_CHARS)),
         ("PASSWORD_MIN_CHARS", count(limits::PASSWORD_MIN_CHARS)),
         ("PASSWORD_MAX_BYTES", count(limits::PASSWORD_MAX_BYTES)),
@@ -461,6 +423,10 @@ fn the_limits_are_those_of_the_program() {
         ("GUEST_SESSION_S", limits::GUEST_SESSION_S),
         ("ROOMS_PER_OWNER", limits::ROOMS_PER_OWNER),
         ("ROOMS_LISTED", limits::ROOMS_LISTED),
+        ("PREVIEW_CHARS", limits::PREVIEW_CHARS),
+        ("PUBLIC_ROOMS_LISTED", limits::PUBLIC_ROOMS_LISTED),
+        ("ROOM_QUERY_CHARS", count(limits::ROOM_QUERY_CHARS)),
+        ("DIRECT_PEOPLE", count(limits::DIRECT_PEOPLE)),
         ("MEMBERS_LISTED", limits::MEMBERS_LISTED),
     ]);
     let rows = table("limit");

@@ -1,7 +1,11 @@
-//! A frame of each type that tells of people, for `protocol_document`: who is there, who writes, who has read what.
+//! What `protocol_document` compares with the examples: a message, and a frame of each type that tells of people.
 
-use salon::db::rows::UserRow;
-use salon::protocol::server::ServerFrame;
+use chrono::Utc;
+use salon::db::marks::Reaction;
+use salon::db::rows::{MessageKind, MessageState, ReplyMeta, UserRow};
+use salon::ids::ClientId;
+use salon::protocol::partial::PinBody;
+use salon::protocol::server::{MessageBody, ServerFrame};
 
 /// They always have all of their fields.
 pub(crate) fn frames_of_people(user: &UserRow) -> Vec<ServerFrame<'_>> {
@@ -31,4 +35,41 @@ pub(crate) fn frames_of_people(user: &UserRow) -> Vec<ServerFrame<'_>> {
             lost: &["den"],
         },
     ]
+}
+
+/// A message with all of its fields, or with those only that are always there.
+pub(crate) fn message<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> MessageBody<'a> {
+    MessageBody {
+        seq: 1,
+        version: 1,
+        client_id: full.then(ClientId::new),
+        kind: MessageKind::User,
+        author: user,
+        body: "",
+        html: full.then_some(""),
+        state: MessageState::Complete,
+        reply_to: full.then_some(1),
+        mentions: if full {
+            std::slice::from_ref(&user.id)
+        } else {
+            &[]
+        },
+        reply: full.then_some(meta),
+        reactions: if full {
+            Vec::leak(vec![Reaction {
+                emoji: "👍".into(),
+                count: 1,
+                users: vec![user.id],
+            }])
+        } else {
+            &[]
+        },
+        pinned: full.then(|| PinBody {
+            at: Utc::now(),
+            by: user.id,
+        }),
+        created_at: Utc::now(),
+        edited_at: full.then(Utc::now),
+        deleted_at: full.then(Utc::now),
+    }
 }

@@ -12,10 +12,12 @@ mod errors;
 mod history;
 mod jobs;
 mod migrate;
+mod people_rooms;
 mod pool;
 mod reading;
 mod records;
 mod replies;
+mod room_lists;
 mod rooms;
 mod sessions;
 mod statement;
@@ -33,8 +35,8 @@ pub use pool::PostgresSettings;
 use super::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use super::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, MemberRow, MessageRow, Proof, ReadMark, ReadMoved, ReplyChunk,
-    RoomView, RunningReply, UserRow,
+    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
+    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
 use super::{SignedIn, Store, StoreResult, Swept, uncancelled};
 use crate::error::Refusal;
@@ -162,8 +164,38 @@ impl Store for PostgresStore {
         run!(self, |pools| rooms::direct(pools, user, assistant, fresh))
     }
 
-    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<RoomView>> {
-        run!(self, |pools| rooms::list(pools, user, limit))
+    async fn people_room(
+        &self,
+        user: UserId,
+        people: &[UserId],
+        fresh: NewRoom,
+    ) -> StoreResult<RoomView> {
+        let people = people.to_vec();
+        run!(self, |pools| people_rooms::find_or_make(
+            pools, user, people, fresh
+        ))
+    }
+
+    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<ListedRoom>> {
+        run!(self, |pools| room_lists::own(pools, user, limit))
+    }
+
+    async fn public_rooms(
+        &self,
+        user: UserId,
+        text: &str,
+        after: Option<&str>,
+        limit: i64,
+    ) -> StoreResult<Vec<PublicRoom>> {
+        let (text, after) = (text.to_owned(), after.map(str::to_owned));
+        run!(self, |pools| room_lists::public(
+            pools, user, text, after, limit
+        ))
+    }
+
+    async fn set_muted(&self, user: UserId, slug: &str, muted: bool) -> StoreResult<()> {
+        let slug = slug.to_owned();
+        run!(self, |pools| room_lists::mute(pools, user, slug, muted))
     }
 
     async fn room(&self, user: UserId, slug: &str) -> StoreResult<RoomView> {

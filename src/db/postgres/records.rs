@@ -185,7 +185,8 @@ const _: () = assert!(
 macro_rules! view_columns {
     () => {
         concat!(
-            "r.slug, r.name AS room_name, r.visibility, r.created_at AS room_created_at, own.role, own.last_read_seq, ",
+            "r.topic, r.archived, r.direct_people, r.slug, r.name AS room_name, r.visibility, \
+             r.created_at AS room_created_at, own.role, own.last_read_seq, ",
             $crate::db::postgres::records::mention_count!("own.user_id", "own.last_read_seq"),
             " AS mention_count, ",
             $crate::db::postgres::records::head_columns!()
@@ -197,6 +198,12 @@ pub(super) use view_columns;
 /// A room as one user sees it.
 #[derive(QueryableByName, Debug)]
 pub(super) struct ViewRecord {
+    #[diesel(sql_type = sql::Text)]
+    topic: String,
+    #[diesel(sql_type = sql::Bool)]
+    archived: bool,
+    #[diesel(sql_type = sql::Integer)]
+    direct_people: i32,
     #[diesel(sql_type = sql::Text)]
     slug: String,
     #[diesel(sql_type = sql::Text)]
@@ -225,6 +232,9 @@ impl ViewRecord {
                 name: self.room_name,
                 visibility: word(&self.visibility, Visibility::from_name)?,
                 created_at: self.room_created_at,
+                topic: self.topic,
+                archived: self.archived,
+                people: self.direct_people,
             },
             head: Head::from(&self.head),
             role: self

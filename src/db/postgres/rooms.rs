@@ -68,16 +68,6 @@ statement!(
     )
 );
 statement!(
-    /// A user's rooms, then the public ones it is not in.
-    ListRooms { user: Uuid, limit: i64 } -> struct ViewRecord,
-    concat!(
-        "SELECT ", view_columns!(), " FROM rooms r JOIN room_heads h ON h.room_id = r.id \
-         LEFT JOIN memberships own ON own.room_id = r.id AND own.user_id = $1 \
-         WHERE r.deleted_at IS NULL AND (own.role IS NOT NULL OR r.visibility = 'public') \
-         ORDER BY own.role IS NULL, r.slug COLLATE \"C\" LIMIT $2"
-    )
-);
-statement!(
     /// One room, if the user may see it.
     FindRoom { user: Uuid, slug: String } -> struct ViewRecord,
     concat!(
@@ -224,16 +214,6 @@ fn one(records: Vec<ViewRecord>) -> StoreResult<RoomView> {
     }
 }
 
-pub(super) async fn list(pools: &Pools, user: UserId, limit: i64) -> StoreResult<Vec<RoomView>> {
-    let found = pools
-        .read(ListRooms {
-            user: user.0,
-            limit,
-        })
-        .await?;
-    found.into_iter().map(ViewRecord::into_view).collect()
-}
-
 pub(super) async fn find(pools: &Pools, user: UserId, slug: &str) -> StoreResult<RoomView> {
     let slug = slug.to_owned();
     one(pools.read(FindRoom { user: user.0, slug }).await?)
@@ -245,6 +225,12 @@ pub(super) async fn slug(pools: &Pools, room: RoomId) -> StoreResult<String> {
         Some((slug,)) => Ok(slug),
         None => Err(Refusal::from(ErrorCode::RoomNotFound).into()),
     }
+}
+
+/// Refuses whoever is no member.
+pub(super) async fn require_member(pools: &Pools, user: UserId, slug: &str) -> StoreResult<()> {
+    let view = find(pools, user, slug).await?;
+    proof(user, view).map(drop).map_err(StoreError::Refused)
 }
 
 pub(super) async fn join(pools: &Pools, user: UserId, slug: &str) -> StoreResult<Proof> {

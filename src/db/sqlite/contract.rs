@@ -4,14 +4,14 @@
 use async_trait::async_trait;
 
 use super::{
-    SqliteStore, accounts, apply, history, jobs, members, messages, reading, replies, rooms,
-    runners, sessions,
+    SqliteStore, accounts, apply, history, jobs, members, messages, reading, replies, room_lists,
+    rooms, runners, sessions,
 };
 use crate::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use crate::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, MemberRow, MessageRow, Proof, ReadMark, ReadMoved, ReplyChunk,
-    RoomView, RunningReply, UserRow,
+    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
+    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
 use crate::db::{SignedIn, Store, StoreResult, Swept};
 use crate::error::{ErrorCode, Refusal};
@@ -101,8 +101,38 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<RoomView>> {
-        self.read(move |conn| rooms::list(conn, user, limit)).await
+    async fn people_room(
+        &self,
+        user: UserId,
+        people: &[UserId],
+        fresh: NewRoom,
+    ) -> StoreResult<RoomView> {
+        let people = people.to_vec();
+        self.write(move |conn| room_lists::people_room(conn, user, &people, &fresh))
+            .await
+    }
+
+    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<ListedRoom>> {
+        self.read(move |conn| room_lists::own(conn, user, limit))
+            .await
+    }
+
+    async fn public_rooms(
+        &self,
+        user: UserId,
+        text: &str,
+        after: Option<&str>,
+        limit: i64,
+    ) -> StoreResult<Vec<PublicRoom>> {
+        let (text, after) = (text.to_owned(), after.map(str::to_owned));
+        self.read(move |conn| room_lists::public(conn, user, &text, after.as_deref(), limit))
+            .await
+    }
+
+    async fn set_muted(&self, user: UserId, slug: &str, muted: bool) -> StoreResult<()> {
+        let slug = slug.to_owned();
+        self.write(move |conn| room_lists::mute(conn, user, &slug, muted))
+            .await
     }
 
     async fn room(&self, user: UserId, slug: &str) -> StoreResult<RoomView> {

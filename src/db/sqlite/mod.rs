@@ -19,6 +19,7 @@ mod members;
 mod messages;
 mod reading;
 mod replies;
+mod room_lists;
 mod rooms;
 mod runners;
 mod schema;

@@ -17,9 +17,9 @@ use crate::ids::{Epoch, RoomId, Seq, UserId};
 use crate::limits::ROOMS_PER_OWNER;
 use crate::permissions::Role;
 
-type RoomColumns = (StoredId, String, String, String, Micros);
+pub(super) type RoomColumns = (StoredId, String, String, String, Micros, String, bool, i32);
 type HeadColumns = (StoredId, i64, i64, i64, i64, i64);
-type ViewColumns = (RoomColumns, HeadColumns, Option<String>, Option<Seq>);
+pub(super) type ViewColumns = (RoomColumns, HeadColumns, Option<String>, Option<Seq>);
 
 /// Whether the file can be read.
 pub(super) fn ping(conn: &mut SqliteConnection) -> Work<()> {
@@ -67,7 +67,7 @@ pub(super) fn direct(
     assistant: UserId,
     fresh: &NewRoom,
 ) -> Work<RoomView> {
-    let key = direct_key(user, assistant);
+    let key = direct_key(&[user, assistant]);
     let known = rooms::table
         .filter(rooms::direct_key.eq(&key))
         .filter(rooms::deleted_at.is_null())
@@ -86,7 +86,7 @@ pub(super) fn direct(
         visibility: Visibility::Direct,
         ..fresh.clone()
     };
-    insert(conn, &room, Some(&key), now())?;
+    insert(conn, &room, Some((&key, 0)), now())?;
     insert_member(conn, room.id, user, Role::Owner)?;
     visible(conn, user, &room.slug)
 }
@@ -95,7 +95,7 @@ pub(super) fn direct(
 pub(super) fn insert(
     conn: &mut SqliteConnection,
     room: &NewRoom,
-    direct_key: Option<&[u8]>,
+    direct: Option<(&[u8], i32)>,
     at: Micros,
 ) -> Work<()> {
     let taken: i64 = rooms::table
@@ -111,7 +111,8 @@ pub(super) fn insert(
             rooms::slug.eq(storable(&room.slug)?),
             rooms::name.eq(storable(&room.name)?),
             rooms::visibility.eq(room.visibility.as_str()),
-            rooms::direct_key.eq(direct_key),
+            rooms::direct_key.eq(direct.map(|(key, _)| key)),
+            rooms::direct_people.eq(direct.map_or(0, |(_, people)| people)),
             rooms::created_at.eq(at),
         ))
         .execute(conn)?;
@@ -142,31 +143,6 @@ pub(super) fn insert_member(
         ))
         .execute(conn)?;
     Ok(())
-}
-
-/// The user's rooms, then the public ones it has not joined.
-pub(super) fn list(conn: &mut SqliteConnection, user: UserId, limit: i64) -> Work<Vec<RoomView>> {
-    let limit = limit.max(0);
-    // From the user's few memberships, not through all rooms.
-    let own = diesel::alias!(memberships as own_memberships);
-    let own = own
-        .filter(own.field(memberships::user_id).eq(StoredId(user.0)))
-        .select(own.field(memberships::room_id));
-    let joined = views(StoredId(user.0))
-        .filter(rooms::id.eq_any(own))
-        .order(rooms::slug)
-        .limit(limit)
-        .load::<ViewColumns>(conn)?;
-    let rest = limit - i64::try_from(joined.len()).unwrap_or(limit);
-    let open = views(StoredId(user.0))
-        .filter(memberships::role.is_null())
-        .filter(rooms::visibility.eq(Visibility::Public.as_str()))
-        .order(rooms::slug)
-        .limit(rest)
-        .load::<ViewColumns>(conn)?;
-    let mentions = reading::mention_counts(conn, user, None)?;
-    let views = joined.into_iter().chain(open);
-    views.map(|view| view_row(view, &mentions)).collect()
 }
 
 /// One room as the user sees it; a private one it is not in does not exist.
@@ -218,19 +194,16 @@ pub(super) fn head(conn: &mut SqliteConnection, room: RoomId) -> Work<Head> {
     Ok(found.map(head_row).ok_or(ErrorCode::RoomNotFound)?)
 }
 
-/// The pair of a direct room, whichever way round it is named.
-fn direct_key(one: UserId, other: UserId) -> Vec<u8> {
-    let (low, high) = if one < other {
-        (one, other)
-    } else {
-        (other, one)
-    };
-    [*low.0.as_bytes(), *high.0.as_bytes()].concat()
+/// Those of a direct room, in whatever order they are named.
+pub(super) fn direct_key(people: &[UserId]) -> Vec<u8> {
+    let mut people = people.to_vec();
+    people.sort_unstable();
+    people.iter().flat_map(|user| *user.0.as_bytes()).collect()
 }
 
 /// Every living room with its head and the user's role in it, in one statement.
 #[diesel::dsl::auto_type]
-fn views(user: StoredId) -> _ {
+pub(super) fn views(user: StoredId) -> _ {
     rooms::table
         .inner_join(room_heads::table)
         .left_join(
@@ -246,6 +219,9 @@ fn views(user: StoredId) -> _ {
                 rooms::name,
                 rooms::visibility,
                 rooms::created_at,
+                rooms::topic,
+                rooms::archived,
+                rooms::direct_people,
             ),
             (
                 room_heads::room_id,
@@ -283,23 +259,32 @@ fn head_row((room, epoch, version, last_seq, first_seq, floor): HeadColumns) -> 
     }
 }
 
-fn view_row(
+/// A room by its columns.
+pub(super) fn room_row(columns: RoomColumns) -> Work<RoomRow> {
+    let (id, slug, name, visibility, created_at, topic, archived, people) = columns;
+    Ok(RoomRow {
+        id: RoomId(id.0),
+        slug,
+        name,
+        visibility: named(Visibility::from_name, &visibility)?,
+        created_at: time(created_at)?,
+        topic,
+        archived,
+        people,
+    })
+}
+
+/// A view by its columns, with the mentions that wait in each room.
+pub(super) fn view_row(
     (room, head, role, read): ViewColumns,
     mentions: &HashMap<RoomId, i64>,
 ) -> Work<RoomView> {
-    let (id, slug, name, visibility, created_at) = room;
     let read = read.map(|seq| ReadState {
         seq,
-        mentions: mentions.get(&RoomId(id.0)).copied().unwrap_or(0),
+        mentions: mentions.get(&RoomId(room.0.0)).copied().unwrap_or(0),
     });
     Ok(RoomView {
-        room: RoomRow {
-            id: RoomId(id.0),
-            slug,
-            name,
-            visibility: named(Visibility::from_name, &visibility)?,
-            created_at: time(created_at)?,
-        },
+        room: room_row(room)?,
         head: head_row(head),
         role: role.map(|role| named(Role::from_name, &role)).transpose()?,
         read,

@@ -42,6 +42,9 @@ diesel::table! {
         direct_key -> Nullable<Binary>,
         created_at -> BigInt,
         deleted_at -> Nullable<BigInt>,
+        topic -> Text,
+        archived -> Bool,
+        direct_people -> Integer,
     }
 }
 
@@ -52,6 +55,7 @@ diesel::table! {
         role -> Text,
         last_read_seq -> BigInt,
         joined_at -> BigInt,
+        muted -> Bool,
     }
 }
 

@@ -35,10 +35,12 @@ class SalonComposer extends HTMLElement {
     });
     this.button = h('button.send', { id: 'composer-send', type: 'button', onclick: () => this.#pressed() });
     this.counter = h('span.counter', { 'aria-live': 'polite', hidden: true });
-    const box = h('div.box', {}, this.input, this.counter, this.button);
+    this.box = h('div.box', {}, this.input, this.counter, this.button);
+    this.hint = this.#touch.matches ? '' : 'Enter sends · Shift + Enter for a new line';
+    this.keys = h('p.keys', { text: this.hint });
     this.about = h('div.about', { hidden: true });
-    this.append(this.about, box, h('p.keys', { text: this.#touch.matches ? '' : 'Enter sends · Shift + Enter for a new line' }));
-    this.#menu = new MentionMenu(this.input, box, () => this.#members());
+    this.append(this.about, this.box, this.keys);
+    this.#menu = new MentionMenu(this.input, this.box, () => this.#members());
     messages.addEventListener('salon-suggest', (event) => this.#put(event.detail.text));
     messages.addEventListener('salon-reply', ({ detail }) => this.#aim('reply', detail.message));
     messages.addEventListener('salon-edit', ({ detail }) => this.#aim('edit', detail.message));
@@ -50,8 +52,10 @@ class SalonComposer extends HTMLElement {
   /** @param {import('../store.js').RoomState} state */
   update(state) {
     this.#running = myRunningReply(state);
-    const reads = state.room?.role === 'reader';
-    this.hidden = reads;
+    const archived = state.room?.archived ?? false;
+    this.hidden = state.room?.role === 'reader';
+    this.box.hidden = archived;
+    this.keys.textContent = archived ? 'This room is archived: it takes nothing new.' : this.hint;
     this.#showMode();
   }
 

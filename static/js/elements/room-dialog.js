@@ -33,7 +33,7 @@ export function openRoomDialog({ salon, book }, opener) {
   const create = async (event) => submitting(event, problem, async () => {
     const visibility = new FormData(event.target).get('visibility');
     const room = await salon.api.createRoom({ slug: slug.value, name: name.value.trim(), visibility });
-    book.put(room);
+    book.put({ last: null, muted: false, ...room });
     dialog.close();
     opener.dispatchEvent(new CustomEvent('salon-open', { bubbles: true, detail: { slug: room.slug } }));
   });
@@ -51,10 +51,14 @@ export function openRoomDialog({ salon, book }, opener) {
  */
 export function openSettingsDialog({ salon }, room) {
   const name = h('input', { id: 'room-name', required: true, maxlength: 64, value: room.name, autocomplete: 'off' });
+  const topic = h('textarea', { id: 'room-topic', rows: 2, maxlength: 256, placeholder: 'What it is about' });
+  topic.value = room.topic ?? '';
+  const archived = h('input', { type: 'checkbox', id: 'room-archived', checked: room.archived });
   const problem = h('p.problem', { role: 'alert' });
   const save = (event) => submitting(event, problem, async () => {
     const visibility = new FormData(event.target).get('visibility') ?? undefined;
-    await salon.api.changeRoom(room.slug, { name: name.value.trim(), visibility });
+    const change = { name: name.value.trim(), topic: topic.value, visibility, archived: archived.checked };
+    await salon.api.changeRoom(room.slug, change);
     dialog.close();
   });
   const confirmation = h('input', { id: 'room-delete-slug', autocomplete: 'off', spellcheck: 'false', required: true, pattern: room.slug, title: room.slug });
@@ -66,7 +70,11 @@ export function openSettingsDialog({ salon }, room) {
   const dialog = openDialog('Room settings',
     h('form', { onsubmit: save },
       h('label', { for: 'room-name', text: 'Name' }), name,
-      room.visibility === 'direct' ? null : choices(room.visibility), problem,
+      h('label', { for: 'room-topic', text: 'Topic' }), topic,
+      room.visibility === 'direct' ? null : choices(room.visibility),
+      h('label.choice', { for: 'room-archived' }, archived,
+        h('span', {}, h('strong', { text: 'Archived' }), h('small', { text: 'It takes nothing new. It can be read, and opened again.' }))),
+      problem,
       h('footer', {}, h('button.primary', { type: 'submit', text: 'Save' }))),
     h('details.danger', {}, h('summary', { text: 'Delete this room' }),
       h('form', { onsubmit: remove },

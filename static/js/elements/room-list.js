@@ -3,6 +3,8 @@
  */
 import { h, icon, iconButton } from '../dom.js';
 import { avatar } from '../avatar.js';
+import { previewOf, titleOf } from '../room-line.js';
+import { openBrowseDialog, openDirectDialog } from './find-dialogs.js';
 import { openRoomDialog } from './room-dialog.js';
 
 /** With fewer rooms than this there is nothing to search. */
@@ -24,7 +26,10 @@ class SalonRoomList extends HTMLElement {
     this.append(
       h('header.list-head', {},
         h('p.brand', {}, h('img', { src: '/icon.svg', alt: '', width: 28, height: 28 }), h('span', { text: 'Salon' })),
-        iconButton('plus', 'New room', () => openRoomDialog(context, this), 'icon-button')),
+        h('span.list-tools', {},
+          iconButton('search', 'Public rooms', () => openBrowseDialog(context, this)),
+          iconButton('chat', 'Direct message', () => openDirectDialog(context, this)),
+          iconButton('plus', 'New room', () => openRoomDialog(context, this), 'icon-button'))),
       this.search, this.rooms, this.#me());
     context.book.on('change', () => this.#render());
     this.#render();
@@ -65,15 +70,19 @@ class SalonRoomList extends HTMLElement {
   }
 
   #link(room) {
-    const { book } = this.#context;
+    const { book, salon } = this.#context;
     const unread = book.unread(room);
     const mentions = book.mentions(room);
     const current = room.slug === book.current;
+    const preview = room.role === null ? '' : previewOf(room, salon.user.name);
     const shape = room.visibility === 'private' ? 'lock' : room.visibility === 'direct' ? 'chat' : 'hash';
     return h('a.room-link', {
-      href: `#/rooms/${encodeURIComponent(room.slug)}`, 'data-slug': room.slug, 'data-unread': unread > 0,
+      href: `#/rooms/${encodeURIComponent(room.slug)}`, 'data-slug': room.slug, 'data-unread': unread > 0 && !room.muted, 'data-muted': room.muted,
       'aria-current': current ? 'page' : null,
-    }, icon(shape), h('span.room-name', { text: room.name }),
+    }, icon(shape),
+    h('span.room-text', {}, h('span.room-name', { text: titleOf(room, salon.user.name) }), preview !== '' && h('small.room-preview', { text: preview })),
+    room.archived && h('span.state', { text: 'Archived' }),
+    room.muted && h('span.state', { 'aria-label': 'Muted', title: 'Muted' }, icon('muted')),
     mentions > 0 && h('span.badge.mentioned', { 'aria-label': `${mentions} mention you`, text: `@${mentions > 99 ? '99+' : mentions}` }),
     unread > 0 && h('span.badge', { 'aria-label': `${unread} unread`, text: unread > 99 ? '99+' : unread }),
     room.role === null && h('span.join', { text: 'Join' }));

@@ -7,6 +7,7 @@ import { openMembersDialog } from './members-dialog.js';
 import { openPinsDialog } from './message-dialogs.js';
 import { openSettingsDialog } from './room-dialog.js';
 import { hereLine, seenLine, typingLine } from '../people.js';
+import { titleOf } from '../room-line.js';
 import { replyRefusal } from '../salon.js';
 import { showNote } from './banner.js';
 import './composer.js';
@@ -46,6 +47,7 @@ class SalonRoom extends HTMLElement {
     this.#ends.push(
       this.#room.on('change', () => this.#later()),
       this.#room.on('people', () => this.#later()),
+      this.#context.book.on('change', () => this.#later()),
       this.#room.on('reply_refused', ({ code }) => showNote(replyRefusal(code))),
     );
     this.#update();
@@ -58,7 +60,8 @@ class SalonRoom extends HTMLElement {
     this.sub = h('p.room-sub');
     this.place = h('span.room-place');
     this.here = h('button.here', { type: 'button', hidden: true, onclick: () => this.#openMembers() }, h('i.dot', { 'aria-hidden': 'true' }), h('span'));
-    this.sub.append(this.place, this.here);
+    this.topic = h('span.room-topic');
+    this.sub.append(this.place, this.here, this.topic);
     this.typing = h('p.typing-line', { role: 'status' });
     this.seen = h('p.seen-line');
     this.buttons = h('div.room-buttons');
@@ -95,14 +98,23 @@ class SalonRoom extends HTMLElement {
   }
 
   #updateHead(state) {
-    const name = state.room?.name ?? this.#context.book.name(state.slug);
+    const { book, salon } = this.#context;
+    const name = state.room === null ? book.name(state.slug) : titleOf(state.room, salon.user.name);
+    const { topic = '', archived = false } = state.room ?? {};
+    const muted = book.muted(state.slug);
     const role = state.room?.role ?? null;
     const visibility = state.room?.visibility ?? 'public';
-    if (this.dataset.head === JSON.stringify([name, role, visibility])) return;
-    this.dataset.head = JSON.stringify([name, role, visibility]);
+    const head = JSON.stringify([name, role, visibility, topic, archived, muted]);
+    if (this.dataset.head === head) return;
+    this.dataset.head = head;
     this.heading.textContent = name;
-    this.place.replaceChildren(icon(visibility === 'private' ? 'lock' : 'hash'), state.slug);
+    const direct = visibility === 'direct';
+    this.place.replaceChildren(icon(direct ? 'chat' : visibility === 'private' ? 'lock' : 'hash'), direct ? 'Direct' : state.slug);
+    if (archived) this.place.append(h('span.state', { text: 'Archived' }));
+    this.topic.textContent = topic;
+    this.topic.title = topic;
     this.buttons.replaceChildren(
+      iconButton(muted ? 'muted' : 'bell', muted ? 'Unmute this room' : 'Mute this room', () => this.#mute(!muted)),
       iconButton('pin', 'Pinned messages', () => openPinsDialog(this.#context.salon.api, this.#room.state.room, (seq) => this.messages.jumpTo(seq))),
       iconButton('people', 'Members', () => this.#openMembers()),
       ...(role === 'owner' ? [iconButton('settings', 'Room settings', () => openSettingsDialog(this.#context, this.#room.state.room))] : []));
@@ -121,6 +133,14 @@ class SalonRoom extends HTMLElement {
     if (this.seen.textContent !== seen) this.seen.textContent = seen;
     // The line keeps its height, so nothing jumps; and it is said again only when it changed.
     if (this.typing.textContent !== typing) this.typing.textContent = typing;
+  }
+
+  async #mute(muted) {
+    try {
+      await this.#context.book.mute(this.#room.slug, muted);
+    } catch (refusal) {
+      showNote(refusal.message);
+    }
   }
 
   #openMembers() {

@@ -11,4 +11,5 @@ mod narrow;
 mod newcomer;
 mod page;
 mod people;
+mod rooms;
 mod windows;

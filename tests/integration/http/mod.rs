@@ -6,4 +6,5 @@ mod message_changes;
 mod origins;
 mod page;
 mod probes;
+mod room_life;
 mod rooms;

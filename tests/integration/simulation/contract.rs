@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use salon::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use salon::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, MemberRow, MessageRow, Proof, ReadMark, ReadMoved, ReplyChunk,
-    RoomView, RunningReply, UserRow,
+    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
+    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
 use salon::db::{SignedIn, Store, StoreResult, Swept};
 use salon::error::Refusal;
@@ -102,8 +102,31 @@ impl Store for SimStore {
         commit!(self.direct_room(user, assistant, fresh))
     }
 
-    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<RoomView>> {
+    async fn people_room(
+        &self,
+        user: UserId,
+        people: &[UserId],
+        fresh: NewRoom,
+    ) -> StoreResult<RoomView> {
+        commit!(self.people_room(user, people, fresh))
+    }
+
+    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<ListedRoom>> {
         read!(self.rooms(user, limit))
+    }
+
+    async fn public_rooms(
+        &self,
+        user: UserId,
+        text: &str,
+        after: Option<&str>,
+        limit: i64,
+    ) -> StoreResult<Vec<PublicRoom>> {
+        read!(self.public_rooms(user, text, after, limit))
+    }
+
+    async fn set_muted(&self, user: UserId, slug: &str, muted: bool) -> StoreResult<()> {
+        commit!(self.set_muted(user, slug, muted))
     }
 
     async fn room(&self, user: UserId, slug: &str) -> StoreResult<RoomView> {

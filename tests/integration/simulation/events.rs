@@ -1,7 +1,7 @@
 //! What happens in one step of a simulation: somebody acts, or something breaks, as the dice say.
 
 use salon::channel_layer::GroupName;
-use salon::db::changes::Change;
+use salon::db::changes::{Change, RoomEdit};
 use salon::db::rows::Visibility;
 use salon::ids::{Seq, UserId};
 use salon::permissions::Role;
@@ -181,8 +181,11 @@ impl World {
         let change = match self.dice.range(0..3) {
             0 => Change::EditRoom {
                 actor,
-                name: Some(format!("name {}", self.said)),
-                visibility: Some(Visibility::Public),
+                edit: RoomEdit {
+                    name: Some(format!("name {}", self.said)),
+                    visibility: Some(Visibility::Public),
+                    ..RoomEdit::default()
+                },
             },
             1 => Change::SetMember {
                 actor,

@@ -1,6 +1,6 @@
 //! Versioned changes of membership and settings, and who may make them.
 
-use salon::db::changes::{Change, Outcome};
+use salon::db::changes::{Change, Outcome, RoomEdit};
 use salon::db::rows::{LogKind, LogRow, StoredChange, UserRow, Visibility};
 use salon::error::{ErrorCode, Refusal};
 use salon::ids::{RoomId, UserId};
@@ -86,8 +86,10 @@ pub(super) async fn roles_bound_what_a_member_may_manage(store: &TestStore) {
     let start = store.heads(&[room]).await.unwrap()[0];
     let rename = Change::EditRoom {
         actor: moderator.id,
-        name: Some("x".into()),
-        visibility: None,
+        edit: RoomEdit {
+            name: Some("x".into()),
+            ..RoomEdit::default()
+        },
     };
     for (change, expected) in [
         (rename, ErrorCode::Forbidden),
@@ -220,8 +222,11 @@ pub(super) async fn what_changes_nothing_takes_no_version(store: &TestStore) {
     let view = store.room(owner.id, "den").await.unwrap();
     let edit = |name: Option<&str>, visibility| Change::EditRoom {
         actor: owner.id,
-        name: name.map(str::to_owned),
-        visibility,
+        edit: RoomEdit {
+            name: name.map(str::to_owned),
+            visibility,
+            ..RoomEdit::default()
+        },
     };
     let done = store
         .write(
@@ -246,8 +251,11 @@ pub(super) async fn settings_are_edited_by_owners(store: &TestStore) {
     let eve = store.person("eve").await;
     let edit = |name: Option<&str>, visibility| Change::EditRoom {
         actor: owner.id,
-        name: name.map(str::to_owned),
-        visibility,
+        edit: RoomEdit {
+            name: name.map(str::to_owned),
+            visibility,
+            ..RoomEdit::default()
+        },
     };
     let done = store
         .write(
@@ -262,7 +270,7 @@ pub(super) async fn settings_are_edited_by_owners(store: &TestStore) {
     assert_eq!((last.version, last.kind), (2, LogKind::Settings));
     assert_eq!(
         last.data,
-        serde_json::json!({"name": "Lair", "visibility": "private"})
+        serde_json::json!({"name": "Lair", "visibility": "private", "topic": "", "archived": false})
     );
     let view = store.room(owner.id, "den").await.unwrap();
     assert_eq!(
@@ -342,7 +350,7 @@ pub(super) async fn a_deleted_room_is_gone_but_tells_so(store: &TestStore) {
         .remove(0);
     assert_eq!(proof.unwrap_err().code, gone);
     let rooms = store.rooms(owner.id, 9).await.unwrap();
-    assert!(rooms.iter().all(|view| view.room.id != room));
+    assert!(rooms.iter().all(|listed| listed.view.room.id != room));
     // A feed that was cut off still learns why.
     let changes = store.changes_after(room, 1, 9).await.unwrap();
     assert_eq!(changes.changes, done.changes[1..]);

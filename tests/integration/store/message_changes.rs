@@ -1,6 +1,6 @@
 //! Messages that are edited and deleted.
 
-use salon::db::changes::{Batch, Change, NewPost, NewText};
+use salon::db::changes::{Batch, Change, NewPost, NewText, RoomEdit};
 use salon::db::marks::Mark;
 use salon::db::rows::{MessageRow, MessageState, StoredChange, UserRow, Visibility};
 use salon::error::ErrorCode;
@@ -323,8 +323,10 @@ pub(super) async fn a_snapshot_and_its_tail_are_a_fresh_snapshot(store: &TestSto
     let heart = || Mark::Reaction("❤️".into());
     let rename = |name: &str| Change::EditRoom {
         actor: owner.id,
-        name: Some(name.into()),
-        visibility: None,
+        edit: RoomEdit {
+            name: Some(name.into()),
+            ..RoomEdit::default()
+        },
     };
     let steps = vec![
         vec![Change::Post(message(&owner, "1"))],

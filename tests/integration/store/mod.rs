@@ -21,6 +21,7 @@ mod posts;
 mod prompts;
 mod reading;
 mod replies;
+mod room_life;
 mod rooms;
 mod runners;
 mod sqlite;
@@ -63,11 +64,19 @@ macro_rules! for_store {
                     joining_a_public_room_takes_no_version
                     racing_joins_make_one_member
                     a_direct_room_is_made_once
-                    rooms_are_listed_own_first_by_address
+                    own_rooms_are_listed_before_public_ones
                     members_are_listed_by_name_in_pages
                     proofs_come_in_the_order_asked
                     heads_leave_out_what_never_was
                     an_owner_has_a_bounded_number_of_rooms;
+                room_life:
+                    topic_and_archive_are_versioned_settings
+                    an_archived_room_takes_nothing_new
+                    own_rooms_are_listed_by_their_last_message
+                    public_rooms_are_found_in_pages
+                    muting_is_ones_own
+                    each_set_of_people_has_one_direct_room
+                    two_stay_and_others_may_leave_and_come_back;
                 posts:
                     numbers_have_no_hole_whoever_writes
                     a_batch_is_numbered_in_its_order

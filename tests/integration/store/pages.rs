@@ -1,6 +1,6 @@
 //! Changes above a cursor: what feeds and readers that come back are filled from.
 
-use salon::db::changes::{Change, NewPost};
+use salon::db::changes::{Change, NewPost, RoomEdit};
 use salon::db::rows::{MessageState, StoredChange};
 use salon::error::ErrorCode;
 use salon::ids::{InstanceId, RoomId, Version};
@@ -30,8 +30,10 @@ pub(super) async fn changes_are_what_was_applied(store: &TestStore) {
                 Change::Post(mention(&ada, &assistant, "@assistant two")),
                 Change::EditRoom {
                     actor: owner.id,
-                    name: Some("x".into()),
-                    visibility: None,
+                    edit: RoomEdit {
+                        name: Some("x".into()),
+                        ..RoomEdit::default()
+                    },
                 },
                 Change::RemoveMember {
                     actor: owner.id,
@@ -68,8 +70,10 @@ pub(super) async fn changes_come_in_pages(store: &TestStore) {
         let name = Some(format!("name {turn}"));
         let mut changes = vec![Change::EditRoom {
             actor: owner.id,
-            name,
-            visibility: None,
+            edit: RoomEdit {
+                name,
+                ..RoomEdit::default()
+            },
         }];
         changes.extend((0..turn).map(|_| Change::Post(message(&owner, "x"))));
         store.write(room, changes).await;
@@ -134,8 +138,10 @@ pub(super) async fn a_page_of_changes_is_bounded_by_its_text(store: &TestStore) 
     }
     let edit = Change::EditRoom {
         actor: owner.id,
-        name: Some("last".into()),
-        visibility: None,
+        edit: RoomEdit {
+            name: Some("last".into()),
+            ..RoomEdit::default()
+        },
     };
     store.write(room, vec![edit]).await;
     let page = store.changes_after(room, 0, 100).await.unwrap();

@@ -1,7 +1,7 @@
 //! Posting: numbers, repeats, refusals, reruns.
 
 use futures_util::future::join_all;
-use salon::db::changes::{Batch, Change, NewPost, Posted};
+use salon::db::changes::{Batch, Change, NewPost, Posted, RoomEdit};
 use salon::db::rows::{StoredChange, Visibility};
 use salon::error::ErrorCode;
 use salon::ids::{RoomId, UserId};
@@ -40,8 +40,10 @@ pub(super) async fn numbers_have_no_hole_whoever_writes(store: &TestStore) {
                 let name = format!("name {number} {turn}");
                 changes.push(Change::EditRoom {
                     actor: owner.id,
-                    name: Some(name),
-                    visibility: None,
+                    edit: RoomEdit {
+                        name: Some(name),
+                        ..RoomEdit::default()
+                    },
                 });
             }
             let done = store.write(room, changes).await;

@@ -285,7 +285,8 @@ pub(super) async fn mentions_are_counted_above_what_was_read(store: &TestStore) 
         )
     );
     let listed = store.rooms(ada.id, 9).await.unwrap();
-    let den = listed.iter().find(|view| view.room.id == room).unwrap();
+    let mut views = listed.iter().map(|listed| &listed.view);
+    let den = views.find(|view| view.room.id == room).unwrap();
     assert_eq!((den.read, den.unread()), (state(3, 1), 1));
     let proofs = store.prove(&[(ada.id, "den".into())]).await.unwrap();
     assert_eq!(proofs[0].as_ref().unwrap().view.read, state(3, 1));

@@ -11,8 +11,8 @@ use salon::db::changes::{
 };
 use salon::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, MemberRow, MessageRow, Proof, ReadMark, ReadMoved, ReplyChunk,
-    RoomView, RunningReply, UserRow,
+    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
+    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
 use salon::db::{SignedIn, Store, StoreError, StoreResult, Swept};
 use salon::error::Refusal;
@@ -240,8 +240,31 @@ impl Store for FaultyStore {
     ) -> StoreResult<RoomView> {
         self.inner.direct_room(user, assistant, fresh).await
     }
-    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<RoomView>> {
+    async fn people_room(
+        &self,
+        user: UserId,
+        people: &[UserId],
+        fresh: NewRoom,
+    ) -> StoreResult<RoomView> {
+        self.inner.people_room(user, people, fresh).await
+    }
+
+    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<ListedRoom>> {
         self.inner.rooms(user, limit).await
+    }
+
+    async fn public_rooms(
+        &self,
+        user: UserId,
+        text: &str,
+        after: Option<&str>,
+        limit: i64,
+    ) -> StoreResult<Vec<PublicRoom>> {
+        self.inner.public_rooms(user, text, after, limit).await
+    }
+
+    async fn set_muted(&self, user: UserId, slug: &str, muted: bool) -> StoreResult<()> {
+        self.inner.set_muted(user, slug, muted).await
     }
     async fn room(&self, user: UserId, slug: &str) -> StoreResult<RoomView> {
         self.inner.room(user, slug).await

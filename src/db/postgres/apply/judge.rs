@@ -129,6 +129,9 @@ impl Judge {
             let posted = posts::post(work, &mut self.known, &mut self.rows, post)?;
             return Ok(Outcome::Posted(posted));
         }
+        if let Some(actor) = change.adds_to_room() {
+            work.require_open(actor)?;
+        }
         if let Some(early) = self.rows.take_early() {
             connection.run(early).await?;
         }
@@ -162,11 +165,9 @@ impl Judge {
                 let row = self.known.users.get(user).cloned();
                 members::remove(connection, work, *actor, row, *user).await
             }
-            Change::EditRoom {
-                actor,
-                name,
-                visibility,
-            } => settings::edit(connection, work, *actor, name.as_deref(), *visibility).await,
+            Change::EditRoom { actor, edit } => {
+                settings::edit(connection, work, *actor, edit).await
+            }
             Change::DeleteRoom { actor } => settings::delete(connection, work, *actor).await,
             Change::StopReply { actor, seq } => replies::stop(connection, work, *actor, *seq).await,
             Change::RetryReply { actor, seq } => {

@@ -54,8 +54,8 @@ pub(super) async fn set(
     let Some(row) = row else {
         return refused(ErrorCode::UserNotFound);
     };
-    if present.is_none() && work.visibility == Visibility::Direct {
-        // A conversation of two has no third.
+    if present.is_none() && work.settings.visibility == Visibility::Direct {
+        // A conversation of these has nobody else.
         return refused(ErrorCode::Forbidden);
     }
     if present == Some(role) {
@@ -94,6 +94,10 @@ pub(super) async fn remove(
     work.require(actor, action)?;
     if present.is_none() {
         return Ok(work.head.version);
+    }
+    if work.people == 2 {
+        // A conversation of two is of both.
+        return refused(ErrorCode::Forbidden);
     }
     if present == Some(Role::Owner) {
         require_another_owner(connection, work).await?;

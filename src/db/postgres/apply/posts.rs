@@ -212,6 +212,7 @@ pub(super) fn post(
         return Ok(posted.clone());
     }
     work.require(post.author, Action::Post)?;
+    work.require_open(post.author)?;
     if post.over_rate {
         return Err(Refusal::from(ErrorCode::RateLimited).retry_after_ms(RETRY_HINT_MS));
     }
@@ -308,7 +309,8 @@ fn wanted_assistant(
     author: &UserRow,
 ) -> Option<Result<UserRow, ErrorCode>> {
     let prompt = post.prompt?;
-    let asked = prompt.mentioned || work.visibility == Visibility::Direct;
+    let asked =
+        prompt.mentioned || (work.settings.visibility == Visibility::Direct && work.people == 0);
     // An assistant that called itself would never stop.
     if !asked || author.kind == UserKind::Assistant {
         return None;

@@ -17,8 +17,18 @@ use crate::ids::RoomId;
 
 /// Counters under their lock: room, epoch, version, last seq, first seq, floor, last time.
 pub(super) type HeadColumns = (Uuid, i64, i64, i64, i64, i64, DateTime<Utc>);
-/// A room: id, name, visibility, deleted, unsettled replies, the clock.
-pub(super) type RoomColumns = (Uuid, String, String, bool, i64, DateTime<Utc>);
+/// A room: id, name, visibility, deleted, unsettled replies, the clock, topic, archived, people.
+pub(super) type RoomColumns = (
+    Uuid,
+    String,
+    String,
+    bool,
+    i64,
+    DateTime<Utc>,
+    String,
+    bool,
+    i32,
+);
 /// A repeat: its place in the question, seq, created version, created at, the reply's seq.
 pub(super) type RepeatColumns = (i64, i64, i64, DateTime<Utc>, Option<i64>);
 
@@ -36,10 +46,11 @@ statement!(
 );
 statement!(
     /// The rooms, and the clock after the locks.
-    ReadRooms { rooms: Vec<Uuid> } -> (Uuid, String, String, bool, i64, DateTime<Utc>),
+    ReadRooms { rooms: Vec<Uuid> }
+        -> (Uuid, String, String, bool, i64, DateTime<Utc>, String, bool, i32),
     "SELECT r.id, r.name, r.visibility, r.deleted_at IS NOT NULL, \
          (SELECT count(*) FROM replies WHERE replies.room_id = r.id AND replies.state <> 'settled'), \
-         clock_timestamp() \
+         clock_timestamp(), r.topic, r.archived, r.direct_people \
      FROM rooms r WHERE r.id = ANY($1)"
 );
 statement!(

@@ -10,7 +10,7 @@ use crate::db::StoreResult;
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::records::word;
 use crate::db::postgres::statement::statement;
-use crate::db::rows::{Head, LogKind, LogRow, StoredChange, UserRow, Visibility};
+use crate::db::rows::{Head, LogKind, LogRow, RoomSettings, StoredChange, UserRow, Visibility};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Epoch, RoomId, UserId, Version};
 use crate::permissions::{Action, Role, allows};
@@ -37,10 +37,10 @@ pub(super) struct RoomWork {
     pub(super) head: Head,
     /// The version before the batch.
     pub(super) from: Version,
-    /// Its display name.
-    pub(super) name: String,
-    /// Who may find and enter it.
-    pub(super) visibility: Visibility,
+    /// What its owners set.
+    pub(super) settings: RoomSettings,
+    /// For how many people this direct room is; 0 for any other.
+    pub(super) people: i32,
     /// Gone, maybe by a change of this very batch.
     pub(super) deleted: bool,
     /// Replies that wait or run.
@@ -55,7 +55,7 @@ pub(super) struct RoomWork {
 impl RoomWork {
     pub(super) fn new(head: &HeadColumns, room: RoomColumns) -> StoreResult<Self> {
         let (id, epoch, version, last_seq, first_seq, floor, last_at) = *head;
-        let (_, name, visibility, deleted, unsettled, clock) = room;
+        let (_, name, visibility, deleted, unsettled, clock, topic, archived, people) = room;
         Ok(Self {
             head: Head {
                 room: RoomId(id),
@@ -66,8 +66,13 @@ impl RoomWork {
                 floor,
             },
             from: version,
-            name,
-            visibility: word(&visibility, Visibility::from_name)?,
+            settings: RoomSettings {
+                name,
+                visibility: word(&visibility, Visibility::from_name)?,
+                topic,
+                archived,
+            },
+            people,
             deleted,
             unsettled,
             now: clock.max(last_at),
@@ -91,7 +96,7 @@ impl RoomWork {
 
     /// The actor's role, or the refusal for one who is not a member.
     pub(super) fn member_role(&self, actor: UserId) -> Result<Role, Refusal> {
-        match (self.role(actor), self.visibility) {
+        match (self.role(actor), self.settings.visibility) {
             (Some(role), _) => Ok(role),
             (None, Visibility::Public) => Err(ErrorCode::NotAMember.into()),
             (None, _) => Err(ErrorCode::RoomNotFound.into()),
@@ -105,6 +110,15 @@ impl RoomWork {
         } else {
             Err(ErrorCode::Forbidden.into())
         }
+    }
+
+    /// Refuses whoever is no member, and everybody when the room takes nothing new.
+    pub(super) fn require_open(&self, actor: UserId) -> Result<(), Refusal> {
+        self.member_role(actor)?;
+        if self.settings.archived {
+            return Err(ErrorCode::RoomArchived.into());
+        }
+        Ok(())
     }
 
     /// Takes the next version.

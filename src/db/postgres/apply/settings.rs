@@ -1,22 +1,22 @@
-//! Changes of a room itself on Postgres: its name, its visibility, its end. Called by the judge.
+//! Changes of a room itself on Postgres: its settings, its end. Called by the judge.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::room::RoomWork;
+use crate::db::StoreResult;
+use crate::db::changes::RoomEdit;
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::statement::statement;
-use crate::db::rows::{LogKind, Visibility};
-use crate::db::{StoreError, StoreResult};
-use crate::error::{ErrorCode, Refusal};
+use crate::db::rows::LogKind;
 use crate::ids::{UserId, Version};
 use crate::permissions::Action;
 
 statement!(
-    /// Name and visibility.
-    UpdateRoom { room: Uuid, name: String, visibility: String },
-    "UPDATE rooms SET name = $2, visibility = $3 WHERE id = $1"
+    /// All settings.
+    UpdateRoom { room: Uuid, name: String, visibility: String, topic: String, archived: bool },
+    "UPDATE rooms SET name = $2, visibility = $3, topic = $4, archived = $5 WHERE id = $1"
 );
 statement!(
     /// The room is gone; its replies end without a word, since the deletion is the last version there is, and their
@@ -31,37 +31,29 @@ statement!(
      UPDATE rooms SET deleted_at = $2 WHERE id = $1"
 );
 
-/// Changes name or visibility.
+/// Changes settings.
 pub(super) async fn edit(
     connection: &mut Conn,
     work: &mut RoomWork,
     actor: UserId,
-    name: Option<&str>,
-    visibility: Option<Visibility>,
+    edit: &RoomEdit,
 ) -> StoreResult<Version> {
     work.require(actor, Action::EditRoom)?;
-    let name = name.unwrap_or(&work.name).to_owned();
-    let visibility = visibility.unwrap_or(work.visibility);
-    let direct = |visibility| visibility == Visibility::Direct;
-    if direct(visibility) != direct(work.visibility) {
-        return Err(StoreError::Refused(Refusal::with_message(
-            ErrorCode::BadRequest,
-            "A room never becomes or stops being a direct one.",
-        )));
-    }
-    if name == work.name && visibility == work.visibility {
+    let after = work.settings.edited(edit)?;
+    if after == work.settings {
         return Ok(work.head.version);
     }
     connection
         .run(UpdateRoom {
             room: work.head.room.0,
-            name: name.clone(),
-            visibility: visibility.as_str().into(),
+            name: after.name.clone(),
+            visibility: after.visibility.as_str().into(),
+            topic: after.topic.clone(),
+            archived: after.archived,
         })
         .await?;
-    let data = json!({ "name": name, "visibility": visibility.as_str() });
-    work.name = name;
-    work.visibility = visibility;
+    let data = after.data();
+    work.settings = after;
     work.log(connection, LogKind::Settings, None, None, data)
         .await
 }

@@ -32,8 +32,8 @@ pub(super) fn set(
         },
     )?;
     let row = work.user(user)?.ok_or(ErrorCode::UserNotFound)?;
-    if present.is_none() && work.visibility == Visibility::Direct {
-        // A conversation of two has no third.
+    if present.is_none() && work.settings.visibility == Visibility::Direct {
+        // A conversation of these has nobody else.
         return Err(ErrorCode::Forbidden.into());
     }
     if present == Some(role) {
@@ -64,6 +64,10 @@ pub(super) fn remove(work: &mut RoomWork<'_>, actor: UserId, user: UserId) -> Wo
     work.require(actor, action)?;
     if present.is_none() {
         return Ok(work.head.version);
+    }
+    if work.people == 2 {
+        // A conversation of two is of both.
+        return Err(ErrorCode::Forbidden.into());
     }
     if present == Some(Role::Owner) {
         require_another_owner(work)?;

@@ -78,6 +78,9 @@ fn apply_change(work: &mut RoomWork<'_>, change: &Change) -> Work<Outcome> {
     if work.deleted {
         return Err(ErrorCode::RoomNotFound.into());
     }
+    if let Some(actor) = change.adds_to_room() {
+        work.require_open(actor)?;
+    }
     let version = match change {
         Change::Post(post) => return posts::post(work, post).map(Outcome::Posted),
         Change::EditMessage(text) => messages::edit(work, text)?,
@@ -86,11 +89,7 @@ fn apply_change(work: &mut RoomWork<'_>, change: &Change) -> Work<Outcome> {
         Change::Unmark { actor, seq, mark } => messages::unmark(work, *actor, *seq, mark)?,
         Change::SetMember { actor, user, role } => members::set(work, *actor, *user, *role)?,
         Change::RemoveMember { actor, user } => members::remove(work, *actor, *user)?,
-        Change::EditRoom {
-            actor,
-            name,
-            visibility,
-        } => settings::edit(work, *actor, name.as_deref(), *visibility)?,
+        Change::EditRoom { actor, edit } => settings::edit(work, *actor, edit)?,
         Change::DeleteRoom { actor } => settings::delete(work, *actor)?,
         Change::StopReply { actor, seq } => replies::stop(work, *actor, *seq)?,
         Change::RetryReply { actor, seq } => replies::retry(work, *actor, *seq)?,

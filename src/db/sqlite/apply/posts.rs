@@ -26,6 +26,7 @@ pub(super) fn post(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Posted> {
         return Ok(posted);
     }
     work.require(post.author, Action::Post)?;
+    work.require_open(post.author)?;
     if post.over_rate {
         let refusal = Refusal::from(ErrorCode::RateLimited).retry_after_ms(RETRY_HINT_MS);
         return Err(refusal.into());
@@ -156,7 +157,8 @@ fn wanted_assistant(
     let Some(prompt) = post.prompt else {
         return Ok(None);
     };
-    let asked = prompt.mentioned || work.visibility == Visibility::Direct;
+    let asked =
+        prompt.mentioned || (work.settings.visibility == Visibility::Direct && work.people == 0);
     // An assistant that called itself would never stop.
     if !asked || author.kind == UserKind::Assistant {
         return Ok(None);

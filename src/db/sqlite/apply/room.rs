@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use crate::db::rows::{
-    Head, LogKind, LogRow, MessageMeta, MessageRow, StoredChange, UserRow, Visibility,
+    Head, LogKind, LogRow, MessageMeta, MessageRow, RoomSettings, StoredChange, UserRow, Visibility,
 };
 use crate::db::sqlite::columns::{Micros, StoredId, named, now};
 use crate::db::sqlite::failure::{Failure, Work};
@@ -28,10 +28,10 @@ pub(super) struct RoomWork<'a> {
     pub(super) id: StoredId,
     /// Its counters as they will be.
     pub(super) head: Head,
-    /// Its display name.
-    pub(super) name: String,
-    /// Who may find and enter it.
-    pub(super) visibility: Visibility,
+    /// What its owners set.
+    pub(super) settings: RoomSettings,
+    /// For how many people this direct room is; 0 for any other.
+    pub(super) people: i32,
     /// Gone, maybe by a change of this very batch.
     pub(super) deleted: bool,
     /// The database's clock after the lock, never before the room's last.
@@ -55,12 +55,15 @@ impl<'a> RoomWork<'a> {
             .select((
                 rooms::name,
                 rooms::visibility,
+                rooms::topic,
+                rooms::archived,
+                rooms::direct_people,
                 rooms::deleted_at,
                 room_heads::last_at,
             ))
-            .first::<(String, String, Option<Micros>, Micros)>(conn)
+            .first::<(String, String, String, bool, i32, Option<Micros>, Micros)>(conn)
             .optional()?;
-        let Some((name, visibility, deleted_at, last_at)) = found else {
+        let Some((name, visibility, topic, archived, people, deleted_at, last_at)) = found else {
             return Ok(None);
         };
         let head = room_rows::head(conn, room)?;
@@ -68,8 +71,13 @@ impl<'a> RoomWork<'a> {
             conn,
             id,
             head,
-            name,
-            visibility: named(Visibility::from_name, &visibility)?,
+            settings: RoomSettings {
+                name,
+                visibility: named(Visibility::from_name, &visibility)?,
+                topic,
+                archived,
+            },
+            people,
             deleted: deleted_at.is_some(),
             now: now().max(last_at),
             authors,
@@ -131,7 +139,7 @@ impl<'a> RoomWork<'a> {
 
     /// The actor's role, or the refusal for one who is not a member.
     pub(super) fn member_role(&mut self, actor: UserId) -> Work<Role> {
-        match (self.role(actor)?, self.visibility) {
+        match (self.role(actor)?, self.settings.visibility) {
             (Some(role), _) => Ok(role),
             (None, Visibility::Public) => Err(ErrorCode::NotAMember.into()),
             (None, _) => Err(ErrorCode::RoomNotFound.into()),
@@ -145,6 +153,15 @@ impl<'a> RoomWork<'a> {
         } else {
             Err(ErrorCode::Forbidden.into())
         }
+    }
+
+    /// Refuses whoever is no member, and everybody when the room takes nothing new.
+    pub(super) fn require_open(&mut self, actor: UserId) -> Work<()> {
+        self.member_role(actor)?;
+        if self.settings.archived {
+            return Err(ErrorCode::RoomArchived.into());
+        }
+        Ok(())
     }
 
     /// Takes the next version.

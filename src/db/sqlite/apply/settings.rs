@@ -1,47 +1,34 @@
-//! Changes of a room itself on SQLite: its name, its visibility, its end. Called by `apply`.
+//! Changes of a room itself on SQLite: its settings, its end. Called by `apply`.
 
 use diesel::prelude::*;
 use serde_json::json;
 
 use super::room::RoomWork;
-use crate::db::rows::{LogKind, ReplyState, Visibility};
+use crate::db::changes::RoomEdit;
+use crate::db::rows::{LogKind, ReplyState};
 use crate::db::sqlite::columns::{Micros, StoredId, storable};
 use crate::db::sqlite::failure::Work;
 use crate::db::sqlite::schema::{replies, reply_chunks, rooms};
-use crate::error::{ErrorCode, Refusal};
 use crate::ids::{UserId, Version};
 use crate::permissions::Action;
 
-/// Changes name or visibility.
-pub(super) fn edit(
-    work: &mut RoomWork<'_>,
-    actor: UserId,
-    name: Option<&str>,
-    visibility: Option<Visibility>,
-) -> Work<Version> {
+/// Changes settings.
+pub(super) fn edit(work: &mut RoomWork<'_>, actor: UserId, edit: &RoomEdit) -> Work<Version> {
     work.require(actor, Action::EditRoom)?;
-    let name = storable(name.unwrap_or(&work.name))?.to_owned();
-    let visibility = visibility.unwrap_or(work.visibility);
-    let direct = |visibility| visibility == Visibility::Direct;
-    if direct(visibility) != direct(work.visibility) {
-        return Err(Refusal::with_message(
-            ErrorCode::BadRequest,
-            "A room never becomes or stops being a direct one.",
-        )
-        .into());
-    }
-    if name == work.name && visibility == work.visibility {
+    let after = work.settings.edited(edit)?;
+    if after == work.settings {
         return Ok(work.head.version);
     }
     diesel::update(rooms::table.find(work.id))
         .set((
-            rooms::name.eq(&name),
-            rooms::visibility.eq(visibility.as_str()),
+            rooms::name.eq(storable(&after.name)?),
+            rooms::visibility.eq(after.visibility.as_str()),
+            rooms::topic.eq(storable(&after.topic)?),
+            rooms::archived.eq(after.archived),
         ))
         .execute(work.conn)?;
-    let data = json!({ "name": name, "visibility": visibility.as_str() });
-    work.name = name;
-    work.visibility = visibility;
+    let data = after.data();
+    work.settings = after;
     work.log(LogKind::Settings, None, None, data)
 }
 

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use salon::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use salon::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, MemberRow, MessageRow, Proof, ReadMark, ReadMoved, ReplyChunk,
-    RoomView, RunningReply, UserRow,
+    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
+    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
 use salon::db::{SignedIn, Store, StoreResult, Swept};
 use salon::error::{ErrorCode, Refusal};
@@ -86,8 +86,31 @@ impl Store for ModelStore {
         self.unit(|tables, now| tables.direct_room(user, assistant, &fresh, now))
     }
 
-    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<RoomView>> {
+    async fn people_room(
+        &self,
+        user: UserId,
+        people: &[UserId],
+        fresh: NewRoom,
+    ) -> StoreResult<RoomView> {
+        self.unit(|tables, now| tables.people_room(user, people, &fresh, now))
+    }
+
+    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<ListedRoom>> {
         Ok(self.unit(|tables, _| tables.list_rooms(user, limit)))
+    }
+
+    async fn public_rooms(
+        &self,
+        user: UserId,
+        text: &str,
+        after: Option<&str>,
+        limit: i64,
+    ) -> StoreResult<Vec<PublicRoom>> {
+        Ok(self.unit(|tables, _| tables.public_rooms(user, text, after, limit)))
+    }
+
+    async fn set_muted(&self, user: UserId, slug: &str, muted: bool) -> StoreResult<()> {
+        self.unit(|tables, _| tables.set_muted(user, slug, muted))
     }
 
     async fn room(&self, user: UserId, slug: &str) -> StoreResult<RoomView> {

@@ -31,7 +31,8 @@ impl Tables {
         if owned.count() as i64 >= ROOMS_PER_OWNER {
             return no(ErrorCode::TooMany);
         }
-        self.insert_room(room, None, owner, now)
+        self.insert_room(room, None, 0, now)?;
+        self.own(room, owner)
     }
 
     /// The direct room of two, made when there is none.
@@ -42,9 +43,9 @@ impl Tables {
         fresh: &NewRoom,
         now: Moment,
     ) -> StoreResult<RoomView> {
-        let pair = Some((user.min(assistant), user.max(assistant)));
+        let pair = Some(vec![user.min(assistant), user.max(assistant)]);
         let mut living = self.rooms.values().filter(|room| !room.deleted);
-        if let Some(known) = living.find(|room| room.pair == pair) {
+        if let Some(known) = living.find(|room| room.direct == pair) {
             return Ok(known.view(user));
         }
         if self.user(user).is_none() || self.user(assistant).is_none() {
@@ -54,16 +55,18 @@ impl Tables {
             visibility: Visibility::Direct,
             ..fresh.clone()
         };
-        self.insert_room(&fresh, pair, user, now)
+        self.insert_room(&fresh, pair, 0, now)?;
+        self.own(&fresh, user)
     }
 
-    fn insert_room(
+    /// A room without members.
+    pub(super) fn insert_room(
         &mut self,
         room: &NewRoom,
-        pair: Option<(UserId, UserId)>,
-        owner: UserId,
+        direct: Option<Vec<UserId>>,
+        people: i32,
         now: Moment,
-    ) -> StoreResult<RoomView> {
+    ) -> StoreResult<()> {
         storable(&room.slug)?;
         storable(&room.name)?;
         if self.by_slug(&room.slug).is_some() {
@@ -75,12 +78,20 @@ impl Tables {
             name: room.name.clone(),
             visibility: room.visibility,
             created_at: now,
+            topic: String::new(),
+            archived: false,
+            people,
         };
-        let mut made = Room::new(row, pair);
+        self.rooms.insert(room.id, Room::new(row, direct));
+        Ok(())
+    }
+
+    fn own(&mut self, room: &NewRoom, owner: UserId) -> StoreResult<RoomView> {
+        let Some(made) = self.rooms.get_mut(&room.id) else {
+            return no(ErrorCode::RoomNotFound);
+        };
         made.seat(owner, Role::Owner);
-        let view = made.view(owner);
-        self.rooms.insert(room.id, made);
-        Ok(view)
+        Ok(made.view(owner))
     }
 
     /// One room as the user sees it; a private one it is not in does not exist.
@@ -120,16 +131,6 @@ impl Tables {
             room.seat(user, role.unwrap_or(Role::Member));
         }
         Ok(self.prove(user, slug)?)
-    }
-
-    /// The user's rooms, then the public ones it has not joined, each by address.
-    pub(super) fn list_rooms(&self, user: UserId, limit: i64) -> Vec<RoomView> {
-        let living = self.rooms.values().filter(|room| !room.deleted);
-        let mut views: Vec<RoomView> = living.map(|room| room.view(user)).collect();
-        views.retain(|view| view.role.is_some() || view.room.visibility == Visibility::Public);
-        views.sort_by_key(|view| (view.role.is_none(), view.room.slug.clone()));
-        views.truncate(usize::try_from(limit).unwrap_or(0));
-        views
     }
 
     /// The members by name.

@@ -1,6 +1,6 @@
 //! What the model holds, as maps. Each noun's file next door adds what can be done with it; nothing here judges.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use salon::db::changes::RoomDone;
 use salon::db::rows::{
@@ -53,13 +53,15 @@ pub(crate) struct Ticket {
 #[derive(Debug)]
 pub(crate) struct Room {
     pub(crate) row: RoomRow,
-    /// The two of a direct room, the lower first.
-    pub(crate) pair: Option<(UserId, UserId)>,
+    /// Those of a direct room, ascending: a user and the assistant, or people.
+    pub(crate) direct: Option<Vec<UserId>>,
     pub(crate) deleted: bool,
     pub(crate) head: Head,
     /// The time of the latest change: `created_at` never goes back.
     pub(crate) last_at: Moment,
     pub(crate) members: BTreeMap<UserId, Role>,
+    /// Those who want to be left alone by it.
+    pub(crate) muted: BTreeSet<UserId>,
     /// How far each member has read.
     pub(crate) read: BTreeMap<UserId, Seq>,
     pub(crate) messages: BTreeMap<Seq, Message>,
@@ -124,6 +126,9 @@ impl Tables {
             name: "Lobby".into(),
             visibility: Visibility::Public,
             created_at: now,
+            topic: String::new(),
+            archived: false,
+            people: 0,
         };
         tables.rooms.insert(row.id, Room::new(row, None));
         let row = UserRow {
@@ -149,7 +154,7 @@ impl Tables {
 
 impl Room {
     /// A room without members and without history.
-    pub(super) fn new(row: RoomRow, pair: Option<(UserId, UserId)>) -> Self {
+    pub(super) fn new(row: RoomRow, direct: Option<Vec<UserId>>) -> Self {
         let head = Head {
             room: row.id,
             epoch: Epoch::random(),
@@ -159,12 +164,13 @@ impl Room {
             floor: 0,
         };
         Self {
-            pair,
+            direct,
             deleted: false,
             head,
             last_at: row.created_at,
             row,
             members: BTreeMap::new(),
+            muted: BTreeSet::new(),
             read: BTreeMap::new(),
             messages: BTreeMap::new(),
             changes: BTreeMap::new(),

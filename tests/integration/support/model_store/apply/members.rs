@@ -25,7 +25,7 @@ impl Work<'_> {
         self.require(actor, action)?;
         let row = self.user(user).ok_or(ErrorCode::UserNotFound)?.clone();
         if present.is_none() && self.room.row.visibility == Visibility::Direct {
-            // A conversation of two has no third.
+            // A conversation of these has nobody else.
             return Err(ErrorCode::Forbidden.into());
         }
         if present == Some(role) {
@@ -52,10 +52,15 @@ impl Work<'_> {
         if present.is_none() {
             return Ok(self.room.head.version);
         }
+        if self.room.row.people == 2 {
+            // A conversation of two is of both.
+            return Err(ErrorCode::Forbidden.into());
+        }
         if present == Some(Role::Owner) {
             self.require_another_owner()?;
         }
         self.room.members.remove(&user);
+        self.room.muted.remove(&user);
         let row = self.user(user).cloned();
         Ok(self.room.log(LogKind::Removed, row, None, json!({})))
     }

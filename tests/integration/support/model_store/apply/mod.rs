@@ -9,8 +9,10 @@ mod replies;
 use std::collections::BTreeMap;
 
 use salon::db::StoreResult;
-use salon::db::changes::{Applied, Batch, Change, Outcome, RoomApplied, RoomChanges, RoomDone};
-use salon::db::rows::{Head, LogKind, UserRow, Visibility};
+use salon::db::changes::{
+    Applied, Batch, Change, Outcome, RoomApplied, RoomChanges, RoomDone, RoomEdit,
+};
+use salon::db::rows::{Head, LogKind, RoomSettings, UserRow, Visibility};
 use salon::error::{ErrorCode, Refusal};
 use salon::ids::{Epoch, UserId, Version};
 use salon::permissions::{Action, Role, allows};
@@ -93,6 +95,9 @@ impl Work<'_> {
         if self.room.deleted {
             return Err(ErrorCode::RoomNotFound.into());
         }
+        if let Some(actor) = change.adds_to_room() {
+            self.require_open(actor)?;
+        }
         let version = match change {
             Change::Post(post) => return self.post(post).map(Outcome::Posted),
             Change::EditMessage(text) => self.edit_message(text)?,
@@ -101,11 +106,7 @@ impl Work<'_> {
             Change::Unmark { actor, seq, mark } => self.unmark(*actor, *seq, mark)?,
             Change::SetMember { actor, user, role } => self.set_member(*actor, *user, *role)?,
             Change::RemoveMember { actor, user } => self.remove_member(*actor, *user)?,
-            Change::EditRoom {
-                actor,
-                name,
-                visibility,
-            } => self.edit_room(*actor, name.as_deref(), *visibility)?,
+            Change::EditRoom { actor, edit } => self.edit_room(*actor, edit)?,
             Change::DeleteRoom { actor } => self.delete_room(*actor)?,
             Change::StopReply { actor, seq } => self.stop_reply(*actor, *seq)?,
             Change::RetryReply { actor, seq } => self.retry_reply(*actor, *seq)?,
@@ -137,26 +138,34 @@ impl Work<'_> {
         }
     }
 
-    /// Changes name or visibility.
-    fn edit_room(
-        &mut self,
-        actor: UserId,
-        name: Option<&str>,
-        visibility: Option<Visibility>,
-    ) -> Judged<Version> {
+    /// Refuses whoever is no member, and everybody when the room takes nothing new.
+    fn require_open(&self, actor: UserId) -> Judged<()> {
+        self.member_role(actor)?;
+        if self.room.row.archived {
+            return Err(ErrorCode::RoomArchived.into());
+        }
+        Ok(())
+    }
+
+    /// Changes settings.
+    fn edit_room(&mut self, actor: UserId, edit: &RoomEdit) -> Judged<Version> {
         self.require(actor, Action::EditRoom)?;
         let row = &mut self.room.row;
-        let name = name.unwrap_or(&row.name).to_owned();
-        let visibility = visibility.unwrap_or(row.visibility);
-        if (visibility == Visibility::Direct) != (row.visibility == Visibility::Direct) {
-            return Err(ErrorCode::BadRequest.into());
-        }
-        if name == row.name && visibility == row.visibility {
+        let before = RoomSettings {
+            name: row.name.clone(),
+            visibility: row.visibility,
+            topic: row.topic.clone(),
+            archived: row.archived,
+        };
+        let after = before.edited(edit)?;
+        if after == before {
             return Ok(self.room.head.version);
         }
-        let data = json!({ "name": name, "visibility": visibility.as_str() });
-        row.name = name;
-        row.visibility = visibility;
+        let data = after.data();
+        row.name = after.name;
+        row.visibility = after.visibility;
+        row.topic = after.topic;
+        row.archived = after.archived;
         Ok(self.room.log(LogKind::Settings, None, None, data))
     }
 
@@ -184,7 +193,10 @@ fn check_storable(change: &Change) -> StoreResult<()> {
             storable(&text.body)?;
             storable(text.html.as_deref().unwrap_or_default())
         }
-        Change::EditRoom { name, .. } => storable(name.as_deref().unwrap_or_default()),
+        Change::EditRoom { edit, .. } => {
+            storable(edit.name.as_deref().unwrap_or_default())?;
+            storable(edit.topic.as_deref().unwrap_or_default())
+        }
         _ => Ok(()),
     }
 }

@@ -23,6 +23,7 @@ impl Work<'_> {
             return Ok(posted);
         }
         self.require(post.author, Action::Post)?;
+        self.require_open(post.author)?;
         if post.over_rate {
             return Err(Refusal::from(ErrorCode::RateLimited).retry_after_ms(RETRY_HINT_MS));
         }
@@ -95,7 +96,8 @@ impl Work<'_> {
         author: &UserRow,
     ) -> Option<Result<UserRow, ErrorCode>> {
         let prompt = post.prompt?;
-        let asked = prompt.mentioned || self.room.row.visibility == Visibility::Direct;
+        let asked = prompt.mentioned
+            || (self.room.row.visibility == Visibility::Direct && self.room.row.people == 0);
         // An assistant that called itself would never stop.
         if !asked || author.kind == UserKind::Assistant {
             return None;

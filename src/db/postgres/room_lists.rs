@@ -1,0 +1,176 @@
+//! Lists of rooms: a user's own with what was said last, public ones to be found, and which of them are muted. Called
+//! by [`super::PostgresStore`].
+
+use chrono::{DateTime, Utc};
+use diesel::QueryableByName;
+use diesel::sql_types as sql;
+use uuid::Uuid;
+
+use super::pool::Pools;
+use super::records::{ViewRecord, view_columns, word};
+use super::rooms;
+use super::statement::statement;
+use crate::db::StoreResult;
+use crate::db::rows::{LastMessage, ListedRoom, PublicRoom, RoomRow, Visibility};
+use crate::ids::{RoomId, UserId};
+use crate::limits;
+use crate::permissions::Role;
+
+statement!(
+    /// A user's rooms, the latest message first, then the public ones it is not in. The last message is found as
+    /// `questions.rs` finds messages: by the only index that gives the order asked for.
+    ListRooms { user: Uuid, limit: i64, characters: i64 } -> struct ListedRecord,
+    concat!(
+        "SELECT own.muted, last.seq AS message_seq, last.author AS message_author, last.text AS message_text, \
+             last.created_at AS message_at, last.deleted AS message_deleted, ", view_columns!(), " \
+         FROM rooms r JOIN room_heads h ON h.room_id = r.id \
+         LEFT JOIN memberships own ON own.room_id = r.id AND own.user_id = $1 \
+         LEFT JOIN LATERAL ( \
+             SELECT m.seq, u.name AS author, left(m.body, $3::integer) AS text, m.created_at, \
+                 m.deleted_at IS NOT NULL AS deleted \
+             FROM ( \
+                 SELECT room_id, seq, author_id, body, created_at, deleted_at FROM messages \
+                 WHERE (room_id, seq) >= (r.id, h.last_seq) ORDER BY room_id, seq LIMIT 1 \
+             ) m JOIN users u ON u.id = m.author_id \
+             WHERE own.role IS NOT NULL AND m.room_id = r.id AND m.seq = h.last_seq \
+         ) last ON true \
+         WHERE r.deleted_at IS NULL AND (own.role IS NOT NULL OR r.visibility = 'public') \
+         ORDER BY own.role IS NULL, \
+             CASE WHEN own.role IS NOT NULL THEN coalesce(last.created_at, r.created_at) END DESC, \
+             r.slug COLLATE \"C\" LIMIT $2"
+    )
+);
+statement!(
+    /// Public rooms by slug. `lower` of the collation C knows the letters a to z only, as every other store does.
+    FindPublic { user: Uuid, text: String, after: String, limit: i64 }
+        -> (Uuid, String, String, DateTime<Utc>, String, bool, Option<String>, i64),
+    "SELECT p.id, p.slug, p.name, p.created_at, p.topic, p.archived, own.role, \
+         (SELECT count(*) FROM memberships m WHERE m.room_id = p.id) \
+     FROM ( \
+         SELECT id, slug, name, created_at, topic, archived FROM rooms \
+         WHERE visibility = 'public' AND deleted_at IS NULL AND slug COLLATE \"C\" > $3 \
+           AND (strpos(slug, $2) > 0 OR strpos(lower(name COLLATE \"C\"), $2) > 0 \
+             OR strpos(lower(topic COLLATE \"C\"), $2) > 0) \
+         ORDER BY slug COLLATE \"C\" LIMIT $4 \
+     ) p LEFT JOIN memberships own ON own.room_id = p.id AND own.user_id = $1 \
+     ORDER BY p.slug COLLATE \"C\""
+);
+statement!(
+    /// A member's wish.
+    Mute { user: Uuid, slug: String, muted: bool },
+    "UPDATE memberships m SET muted = $3 FROM rooms r \
+     WHERE r.id = m.room_id AND r.slug = $2 AND r.deleted_at IS NULL AND m.user_id = $1"
+);
+
+/// A row of [`ListRooms`].
+#[derive(QueryableByName, Debug)]
+pub(super) struct ListedRecord {
+    #[diesel(sql_type = sql::Nullable<sql::Bool>)]
+    muted: Option<bool>,
+    #[diesel(sql_type = sql::Nullable<sql::BigInt>)]
+    message_seq: Option<i64>,
+    #[diesel(sql_type = sql::Nullable<sql::Text>)]
+    message_author: Option<String>,
+    #[diesel(sql_type = sql::Nullable<sql::Text>)]
+    message_text: Option<String>,
+    #[diesel(sql_type = sql::Nullable<sql::Timestamptz>)]
+    message_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = sql::Nullable<sql::Bool>)]
+    message_deleted: Option<bool>,
+    #[diesel(embed)]
+    view: ViewRecord,
+}
+
+impl ListedRecord {
+    fn into_listed(self) -> StoreResult<ListedRoom> {
+        let last = match (
+            self.message_seq,
+            self.message_author,
+            self.message_text,
+            self.message_at,
+        ) {
+            (Some(seq), Some(author), Some(text), Some(created_at)) => Some(LastMessage {
+                seq,
+                author,
+                text,
+                created_at,
+                deleted: self.message_deleted.unwrap_or(false),
+            }),
+            _ => None,
+        };
+        Ok(ListedRoom {
+            view: self.view.into_view()?,
+            last,
+            muted: self.muted.unwrap_or(false),
+        })
+    }
+}
+
+pub(super) async fn own(pools: &Pools, user: UserId, limit: i64) -> StoreResult<Vec<ListedRoom>> {
+    let found = pools
+        .read(ListRooms {
+            user: user.0,
+            limit,
+            characters: limits::PREVIEW_CHARS,
+        })
+        .await?;
+    found.into_iter().map(ListedRecord::into_listed).collect()
+}
+
+pub(super) async fn public(
+    pools: &Pools,
+    user: UserId,
+    text: String,
+    after: Option<String>,
+    limit: i64,
+) -> StoreResult<Vec<PublicRoom>> {
+    let found = pools
+        .read(FindPublic {
+            user: user.0,
+            text: text.to_ascii_lowercase(),
+            after: after.unwrap_or_default(),
+            limit,
+        })
+        .await?;
+    let rows = found.into_iter();
+    rows.map(
+        |(id, slug, name, created_at, topic, archived, role, members)| {
+            Ok(PublicRoom {
+                room: RoomRow {
+                    id: RoomId(id),
+                    slug,
+                    name,
+                    visibility: Visibility::Public,
+                    created_at,
+                    topic,
+                    archived,
+                    people: 0,
+                },
+                role: role.map(|role| word(&role, Role::from_name)).transpose()?,
+                members,
+            })
+        },
+    )
+    .collect()
+}
+
+pub(super) async fn mute(
+    pools: &Pools,
+    user: UserId,
+    slug: String,
+    muted: bool,
+) -> StoreResult<()> {
+    let mut connection = pools.shared().await?;
+    let changed = connection
+        .begin_with(Mute {
+            user: user.0,
+            slug: slug.clone(),
+            muted,
+        })
+        .await?;
+    connection.commit().await?;
+    if changed > 0 {
+        return Ok(());
+    }
+    rooms::require_member(pools, user, &slug).await
+}

@@ -1,0 +1,44 @@
+/**
+ * A room as one line of the list: its name, what was said last, and since when. Pure; the book and the elements call it.
+ */
+
+/** As the server cuts it. */
+const PREVIEW_CHARS = 120;
+
+/**
+ * The beginning of a message, as the list of rooms has it.
+ * @param {object | undefined} message
+ * @returns {{seq: number, author: string, text: string, created_at: string, deleted: boolean} | null}
+ */
+export function lastOf(message) {
+  if (message === undefined) return null;
+  const deleted = Boolean(message.deleted_at);
+  return {
+    seq: message.seq, author: message.author.name, created_at: message.created_at, deleted,
+    text: deleted ? '' : [...message.body ?? ''].slice(0, PREVIEW_CHARS).join(''),
+  };
+}
+
+/**
+ * What was said last, or what the room is about before anything was.
+ * @param {object} room @param {string} me one's own name @returns {string}
+ */
+export function previewOf(room, me) {
+  const last = room.last ?? null;
+  if (last === null) return room.topic ?? '';
+  const what = last.deleted ? 'Message deleted' : last.text.replace(/\s+/g, ' ').trim() || '…';
+  return last.author === me ? `You: ${what}` : room.people === 2 ? what : `${last.author}: ${what}`;
+}
+
+/** A direct room of people goes by the others' names. @param {object} room @param {string} me @returns {string} */
+export function titleOf(room, me) {
+  if (!(room.people > 0)) return room.name;
+  const others = room.name.split(', ').filter((name) => name !== me);
+  return others.length > 0 ? others.join(', ') : room.name;
+}
+
+/** The room with the latest message first; one without a message is as old as itself. @param {object[]} rooms */
+export function byActivity(rooms) {
+  const since = ({ last, created_at: made }) => Date.parse(last?.created_at ?? made ?? 0) || 0;
+  return rooms.sort((one, other) => since(other) - since(one) || one.name.localeCompare(other.name));
+}

@@ -1,0 +1,246 @@
+//! Topics, archiving, lists, muting and direct rooms over HTTP, by people with different rights.
+
+use serde_json::{Value, json};
+
+use crate::support::app::{Answer, TestApp};
+
+/// Asks with a token; a null body is none.
+async fn ask(app: &TestApp, token: &str, ask: &str, body: Value) -> Answer {
+    let (method, path) = ask.split_once(' ').unwrap();
+    let request = app.request(method.parse().unwrap(), path).bearer(token);
+    match body {
+        Value::Null => request.send().await,
+        body => request.json(&body).send().await,
+    }
+}
+
+/// What is answered; it must be a success.
+async fn ok(app: &TestApp, token: &str, what: &str, body: Value) -> Value {
+    let answer = ask(app, token, what, body).await;
+    assert!(answer.status.is_success(), "{what}: {answer:?}");
+    answer.json()
+}
+
+/// The status and the code of a refusal.
+async fn no(app: &TestApp, token: &str, what: &str, body: Value) -> (u16, String) {
+    let answer = ask(app, token, what, body).await;
+    assert!(!answer.status.is_success(), "{what}: {answer:?}");
+    (answer.status.as_u16(), answer.code().to_owned())
+}
+
+fn refusal(status: u16, code: &str) -> (u16, String) {
+    (status, code.to_owned())
+}
+
+/// An account's token.
+async fn person(app: &TestApp, name: &str) -> String {
+    let wanted = json!({"name": name, "password": "correct horse"});
+    let request = app.request("POST".parse().unwrap(), "/api/users");
+    let made = request.json(&wanted).send().await.json();
+    made["token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_room_gets_a_topic_and_is_archived() {
+    let app = TestApp::start(&[]).await;
+    let (ada, bob) = (person(&app, "ada").await, person(&app, "bob").await);
+    let room = json!({"slug": "den", "name": "Den"});
+    let made = ok(&app, &ada, "POST /api/rooms", room).await;
+    assert_eq!(
+        (&made["topic"], &made["archived"], &made["people"]),
+        (&json!(""), &json!(false), &json!(0))
+    );
+    ok(&app, &bob, "POST /api/rooms/den/join", Value::Null).await;
+    let patch = "PATCH /api/rooms/den";
+    let topic = json!({"topic": "  The\n sea "});
+    assert_eq!(
+        no(&app, &bob, patch, topic.clone()).await,
+        refusal(403, "forbidden")
+    );
+    assert_eq!(ok(&app, &ada, patch, topic).await["topic"], "The sea");
+    for bad in [
+        json!({}),
+        json!({"topic": "x".repeat(257)}),
+        json!({"archived": 1}),
+    ] {
+        assert_eq!(
+            no(&app, &ada, patch, bad).await,
+            refusal(400, "bad_request")
+        );
+    }
+    let post = "POST /api/rooms/den/messages";
+    ok(&app, &bob, post, json!({"body": "hello"})).await;
+    let closed = ok(&app, &ada, patch, json!({"archived": true})).await;
+    assert_eq!(
+        (&closed["archived"], &closed["topic"]),
+        (&json!(true), &json!("The sea"))
+    );
+    let archived = refusal(409, "room_archived");
+    assert_eq!(
+        no(&app, &bob, post, json!({"body": "more"})).await,
+        archived
+    );
+    let mine = "/api/rooms/den/messages/1";
+    let edit = json!({"body": "changed"});
+    assert_eq!(
+        no(&app, &bob, &format!("PATCH {mine}"), edit).await,
+        archived
+    );
+    assert_eq!(
+        no(&app, &ada, &format!("PUT {mine}/pin"), Value::Null).await,
+        archived
+    );
+    ok(&app, &bob, &format!("DELETE {mine}"), Value::Null).await;
+    ok(&app, &ada, patch, json!({"archived": false})).await;
+    ok(&app, &bob, post, json!({"body": "more"})).await;
+}
+
+#[tokio::test]
+async fn rooms_are_listed_searched_and_muted() {
+    let app = TestApp::start(&[]).await;
+    let (ada, bob) = (person(&app, "ada").await, person(&app, "bob").await);
+    for slug in ["one", "two"] {
+        ok(&app, &ada, "POST /api/rooms", json!({"slug": slug})).await;
+    }
+    ok(
+        &app,
+        &ada,
+        "POST /api/rooms/one/messages",
+        json!({"body": "hello"}),
+    )
+    .await;
+    let mute = "PUT /api/rooms/one/mute";
+    assert_eq!(
+        ok(&app, &ada, mute, json!({"muted": true})).await,
+        json!({"muted": true})
+    );
+    assert_eq!(
+        no(&app, &bob, mute, json!({"muted": true})).await,
+        refusal(403, "not_a_member")
+    );
+    let list = ok(&app, &ada, "GET /api/rooms", Value::Null).await;
+    let first = &list["rooms"][0];
+    assert_eq!(
+        (&first["slug"], &first["muted"]),
+        (&json!("one"), &json!(true))
+    );
+    let last = &first["last"];
+    assert_eq!(
+        (
+            &last["seq"],
+            &last["author"],
+            &last["text"],
+            &last["deleted"]
+        ),
+        (&json!(1), &json!("ada"), &json!("hello"), &json!(false))
+    );
+    assert_eq!(list["rooms"][1]["last"], Value::Null);
+
+    let found = ok(
+        &app,
+        &bob,
+        "GET /api/rooms/public?q=%20TW%20&limit=1",
+        Value::Null,
+    )
+    .await;
+    assert_eq!(
+        found,
+        json!({"rooms": [{"slug": "two", "name": "two", "topic": "", "archived": false, "members": 1, "role": null}], "more": true})
+    );
+    let next = ok(
+        &app,
+        &bob,
+        "GET /api/rooms/public?q=tw&after=two",
+        Value::Null,
+    )
+    .await;
+    assert_eq!(next, json!({"rooms": [], "more": false}));
+    let long = format!("q={}", "x".repeat(101));
+    for bad in ["limit=0", "limit=51", "after=%20", "q=%00", long.as_str()] {
+        let what = format!("GET /api/rooms/public?{bad}");
+        assert_eq!(
+            no(&app, &bob, &what, Value::Null).await,
+            refusal(400, "bad_request")
+        );
+    }
+    let taken = json!({"slug": "public"});
+    assert_eq!(
+        no(&app, &ada, "POST /api/rooms", taken).await,
+        refusal(400, "bad_request")
+    );
+}
+
+#[tokio::test]
+async fn people_meet_in_direct_rooms() {
+    let app = TestApp::start(&[]).await;
+    let (ada, bob) = (person(&app, "Ada").await, person(&app, "bob").await);
+    let eve = person(&app, "eve").await;
+    let direct = "POST /api/direct";
+    let pair = ok(&app, &ada, direct, json!({"users": ["Bob", "ada"]})).await;
+    assert_eq!(
+        (
+            &pair["name"],
+            &pair["visibility"],
+            &pair["people"],
+            &pair["role"]
+        ),
+        (
+            &json!("Ada, bob"),
+            &json!("direct"),
+            &json!(2),
+            &json!("member")
+        )
+    );
+    let same = ok(&app, &bob, direct, json!({"users": ["ada"]})).await;
+    assert_eq!(same["slug"], pair["slug"]);
+    let group = ok(&app, &ada, direct, json!({"users": ["bob", "eve"]})).await;
+    assert_eq!(group["people"], 3);
+    let slug = pair["slug"].as_str().unwrap();
+    assert_eq!(
+        no(&app, &eve, &format!("GET /api/rooms/{slug}"), Value::Null).await,
+        refusal(404, "room_not_found")
+    );
+    let posted = ok(
+        &app,
+        &bob,
+        &format!("POST /api/rooms/{slug}/messages"),
+        json!({"body": "hi"}),
+    )
+    .await;
+    assert_eq!(
+        posted["reply_seq"],
+        Value::Null,
+        "nobody called the assistant"
+    );
+    let me = ok(&app, &bob, "GET /api/me", Value::Null).await;
+    let id = me["id"].as_str().or(me["user"]["id"].as_str()).unwrap();
+    assert_eq!(
+        no(
+            &app,
+            &bob,
+            &format!("DELETE /api/rooms/{slug}/members/{id}"),
+            Value::Null
+        )
+        .await,
+        refusal(403, "forbidden")
+    );
+    let alone = ok(&app, &ada, direct, json!({"users": ["assistant"]})).await;
+    assert_eq!(
+        (&alone["people"], &alone["role"]),
+        (&json!(0), &json!("owner"))
+    );
+    let many: Vec<String> = (0..10).map(|number| format!("user{number}")).collect();
+    for (users, expected) in [
+        (json!([]), refusal(400, "bad_request")),
+        (json!(["ada"]), refusal(400, "bad_request")),
+        (json!(["bob", "assistant"]), refusal(400, "bad_request")),
+        (json!(many), refusal(400, "bad_request")),
+        (json!(["nobody"]), refusal(404, "user_not_found")),
+        (json!([""]), refusal(404, "user_not_found")),
+    ] {
+        assert_eq!(
+            no(&app, &ada, direct, json!({"users": users})).await,
+            expected
+        );
+    }
+}
