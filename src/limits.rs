@@ -87,7 +87,10 @@ pub const EVENT_STREAMS: usize = 10_000;
 pub const EVENT_STREAM_FRAMES: usize = 256;
 /// Bytes waiting for one event stream.
 pub const EVENT_STREAM_BYTES: usize = 1024 * 1024;
-/// An event stream, or a call of `/api/chat`, ends after so long: the longest reply and a margin for its queue. Below what
+/// Bytes in flight between the consumer of a room's event stream and the connection: a pipe in memory, kept small since what it once
+/// held stays resident; what waits above it waits in the outbox, which has its bound.
+pub const EVENT_PIPE_BYTES: usize = 16 * 1024;
+/// The event stream of a reply, or a call of `/api/chat`, ends after so long: the longest reply and a margin for its queue. Below what
 /// `deploy/haproxy.cfg` allows, so that the answer is ours.
 pub const EVENT_STREAM_TIME: Duration = Duration::from_secs(645);
 /// A quiet event stream gets a comment so often, so that nothing between takes it for dead.

@@ -13,7 +13,8 @@ use crate::consumer::Consumers;
 use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
 use crate::http::{
-    assets, auth, chat, health, members, messages, metrics, openapi, reply_events, rooms, socket,
+    assets, auth, chat, health, members, messages, metrics, openapi, reply_events, room_events,
+    rooms, socket,
 };
 use crate::limits;
 
@@ -71,5 +72,6 @@ fn streams() -> Router<Arc<App>> {
     Router::new()
         .route("/ws", get(socket::upgrade))
         .route("/api/chat", post(chat::ask))
+        .route("/api/rooms/{slug}/events", get(room_events::follow))
         .route("/api/rooms/{slug}/replies/{seq}/events", get(reply_events::follow))
 }

@@ -12,7 +12,9 @@ use crate::db::changes::{Change, Outcome};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{ClientId, RoomRef};
 use crate::limits;
-use crate::protocol::client::{ClientFrame, ContinueReply, History, ReplyName, SendMessage};
+use crate::protocol::client::{
+    ClientFrame, ContinueReply, History, JoinRoom, ReplyName, SendMessage,
+};
 use crate::protocol::server::{Accepted, MessageBody, ServerFrame};
 use crate::writer::{Answer, Job, SendOrder};
 
@@ -26,11 +28,7 @@ impl Consumer {
             ClientFrame::Send(send) => self.send(send, reference).await,
             ClientFrame::Join(rooms) => {
                 for wanted in rooms {
-                    let slug = wanted.room.clone();
-                    let (shared, reference_of) = (Arc::clone(&self.shared), reference.clone());
-                    self.spawn(reference.as_deref(), &slug, |connection| async move {
-                        join::join(&shared, &connection, &wanted, reference_of.as_deref()).await
-                    });
+                    self.join(wanted, reference.clone());
                 }
             }
             ClientFrame::Leave(name) => self.leave(&name.room, reference.as_deref()).await,
@@ -48,6 +46,15 @@ impl Consumer {
             ClientFrame::Retry(name) => self.steer(name, Steer::Retry, reference).await,
             ClientFrame::Continue(name) => self.continue_reply(name, reference.as_deref()),
         }
+    }
+
+    /// Joins one room, on a task of its own.
+    pub(super) fn join(&mut self, wanted: JoinRoom, reference: Option<String>) {
+        let slug = wanted.room.clone();
+        let (shared, reference_of) = (Arc::clone(&self.shared), reference.clone());
+        self.spawn(reference.as_deref(), &slug, |connection| async move {
+            join::join(&shared, &connection, &wanted, reference_of.as_deref()).await
+        });
     }
 
     /// A frame above the hard limit. A refused send also holds back what follows it (P10).

@@ -17,5 +17,6 @@ pub mod openapi;
 pub mod origin;
 pub mod reply_events;
 pub mod reply_stream;
+pub mod room_events;
 pub mod rooms;
 pub mod socket;

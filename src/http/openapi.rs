@@ -5,7 +5,7 @@ use axum::Json;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToResponse};
 
-use super::{auth, chat, error, members, messages, reply_events, rooms};
+use super::{auth, chat, error, members, messages, reply_events, room_events, rooms};
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.
 #[derive(ToResponse)]
@@ -45,6 +45,7 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         messages::show_message,
         messages::stop_reply,
         reply_events::follow,
+        room_events::follow,
         rooms::create_room,
         rooms::delete_room,
         rooms::edit_room,

@@ -44,6 +44,9 @@ pub struct JoinRoom {
     /// The history that `after` counts in; required with it.
     #[serde(default)]
     pub epoch: Option<Epoch>,
+    /// Whether only a member may join. No client says so: event streams do, since reading must not make a member.
+    #[serde(skip)]
+    pub members_only: bool,
 }
 
 /// The form of `room.join` that carries several rooms.

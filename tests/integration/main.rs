@@ -33,6 +33,7 @@ mod protocol_document;
 mod providers;
 mod removals;
 mod replies;
+mod room_events;
 mod runners;
 mod sessions;
 mod simulation;
