@@ -13,7 +13,7 @@ use crate::error::{ErrorCode, Refusal};
 use crate::ids::{ClientId, RoomRef};
 use crate::limits;
 use crate::protocol::client::{
-    ClientFrame, ContinueReply, History, JoinRoom, ReplyName, SendMessage,
+    ClientFrame, ContinueReply, History, JoinRoom, ReplyName, SendMessage, page_at,
 };
 use crate::protocol::server::{Accepted, MessageBody, ServerFrame};
 use crate::writer::{Answer, Job, SendOrder};
@@ -363,8 +363,9 @@ async fn read_history(
     reference: Option<&str>,
 ) -> Result<(), Refusal> {
     let limit = history.limit.unwrap_or(limits::PAGE_MESSAGES);
+    let at = page_at(history.before, history.after, history.around)?;
     let page = chat
-        .history(&connection.identity, &history.room, history.before, limit)
+        .history(&connection.identity, &history.room, at, limit)
         .await?;
     let messages = page.messages.iter().map(MessageBody::from).collect();
     connection.send(&ServerFrame::Page {
@@ -372,6 +373,8 @@ async fn read_history(
         room: &history.room,
         messages,
         more: page.more,
+        older: page.older,
+        newer: page.newer,
     });
     Ok(())
 }

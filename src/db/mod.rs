@@ -7,6 +7,7 @@
 //! but SQL is awaited while a connection is held.
 
 pub mod changes;
+pub mod history;
 pub mod postgres;
 pub mod rows;
 pub mod sqlite;
@@ -252,6 +253,18 @@ pub trait Store: Send + Sync + 'static {
         user: UserId,
         slug: &str,
         after: Seq,
+        limit: i64,
+    ) -> StoreResult<HistoryPage>;
+
+    /// `seq` with what stands around it: see [`history::Sides`].
+    ///
+    /// # Errors
+    /// `message_not_found`, or as every read.
+    async fn history_around(
+        &self,
+        user: UserId,
+        slug: &str,
+        seq: Seq,
         limit: i64,
     ) -> StoreResult<HistoryPage>;
 

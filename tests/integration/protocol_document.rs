@@ -296,6 +296,8 @@ fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<Serv
             room: "lobby",
             messages: vec![message(user, meta, full)],
             more: false,
+            older: false,
+            newer: false,
         },
         ServerFrame::Ok {
             reference,

@@ -238,6 +238,19 @@ impl Store for PostgresStore {
         ))
     }
 
+    async fn history_around(
+        &self,
+        user: UserId,
+        slug: &str,
+        seq: Seq,
+        limit: i64,
+    ) -> StoreResult<HistoryPage> {
+        let slug = slug.to_owned();
+        run!(self, |pools| history::around(
+            pools, user, &slug, seq, limit
+        ))
+    }
+
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
         let slug = slug.to_owned();
         run!(self, |pools| history::message(pools, user, &slug, seq))

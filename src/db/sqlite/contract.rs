@@ -195,6 +195,18 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn history_around(
+        &self,
+        user: UserId,
+        slug: &str,
+        seq: Seq,
+        limit: i64,
+    ) -> StoreResult<HistoryPage> {
+        let slug = slug.to_owned();
+        self.read(move |conn| history::around(conn, user, &slug, seq, limit))
+            .await
+    }
+
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
         let slug = slug.to_owned();
         self.read(move |conn| history::message(conn, user, &slug, seq))

@@ -173,6 +173,16 @@ impl Store for SimStore {
         read!(self.history_after(user, slug, after, limit))
     }
 
+    async fn history_around(
+        &self,
+        user: UserId,
+        slug: &str,
+        seq: Seq,
+        limit: i64,
+    ) -> StoreResult<HistoryPage> {
+        read!(self.history_around(user, slug, seq, limit))
+    }
+
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
         read!(self.message(user, slug, seq))
     }

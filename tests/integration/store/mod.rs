@@ -119,6 +119,8 @@ macro_rules! for_store {
                     running_replies_tell_their_text;
                 history:
                     pages_go_down_and_up
+                    a_page_lies_around_a_message
+                    a_page_around_a_message_is_bounded_on_both_sides
                     history_is_for_members
                     a_message_is_read_by_its_place
                     the_latest_page_is_the_room_at_its_head

@@ -293,6 +293,15 @@ impl Store for FaultyStore {
     ) -> StoreResult<HistoryPage> {
         self.inner.history_after(user, slug, after, limit).await
     }
+    async fn history_around(
+        &self,
+        user: UserId,
+        slug: &str,
+        seq: Seq,
+        limit: i64,
+    ) -> StoreResult<HistoryPage> {
+        self.inner.history_around(user, slug, seq, limit).await
+    }
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
         self.inner.message(user, slug, seq).await
     }

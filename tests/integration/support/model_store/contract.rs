@@ -156,6 +156,16 @@ impl Store for ModelStore {
         self.unit(|tables, _| tables.history_after(user, slug, after, limit))
     }
 
+    async fn history_around(
+        &self,
+        user: UserId,
+        slug: &str,
+        seq: Seq,
+        limit: i64,
+    ) -> StoreResult<HistoryPage> {
+        self.unit(|tables, _| tables.history_around(user, slug, seq, limit))
+    }
+
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
         self.unit(|tables, _| tables.message(user, slug, seq))
     }
