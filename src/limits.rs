@@ -315,6 +315,36 @@ pub const MEMBERS_LISTED: i64 = 200;
 /// How long a batch's id is kept for its rerun.
 pub const BATCH_ID_S: i64 = 3_600;
 
+// --- search
+
+/// A search, in characters: longer ones are pasted texts.
+pub const SEARCH_CHARS: usize = 256;
+/// Words and phrases in one search: each is a look-up in the index.
+pub const SEARCH_TERMS: usize = 16;
+/// Messages found at once.
+pub const SEARCH_HITS: i64 = 50;
+/// The same where none is asked for.
+pub const SEARCH_HITS_DEFAULT: i64 = 20;
+/// Searches at once in one process: they leave the database's connections to those who read and write.
+pub const SEARCHES: usize = 4;
+/// A search waits so long for its turn, then it is refused `busy`.
+pub const SEARCH_WAIT: Duration = Duration::from_secs(3);
+/// Messages of before the index that are indexed in one transaction.
+pub const INDEX_MESSAGES: i64 = 500;
+/// Between two of them, so that others get their turn.
+pub const INDEX_PAUSE: Duration = Duration::from_millis(100);
+
+// --- export
+
+/// Exports at once in one process; above it they are refused `busy`.
+pub const EXPORTS: usize = 4;
+/// Messages in one page of an export; `PAGE_BYTES` of text bound it too, so its memory is flat.
+pub const EXPORT_PAGE: i64 = 500;
+/// A page that cannot be read is tried so often again, each time after a longer wait; then the export ends and says so.
+pub const EXPORT_TRIES: u32 = 5;
+/// A reader of an export that takes nothing for so long is cut off.
+pub const EXPORT_STALL: Duration = Duration::from_secs(30);
+
 // --- log
 
 /// Lines waiting for standard error; above it they are dropped and counted.

@@ -13,8 +13,8 @@ use crate::consumer::Consumers;
 use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
 use crate::http::{
-    assets, auth, chat, health, members, messages, metrics, openapi, reply_events, room_events,
-    rooms, socket,
+    assets, auth, chat, export, health, members, messages, metrics, openapi, reply_events,
+    room_events, rooms, search, socket,
 };
 use crate::limits;
 
@@ -61,6 +61,7 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/rooms/{slug}/members/{user}", delete(members::remove_member))
         .route("/api/rooms/{slug}/messages", get(messages::list_messages).post(messages::create_message))
         .route("/api/rooms/{slug}/messages/{seq}", get(messages::show_message))
+        .route("/api/search", get(search::search_messages))
         .route("/api/rooms/{slug}/replies/{seq}/stop", post(messages::stop_reply))
         .route("/api/rooms/{slug}/replies/{seq}/retry", post(messages::retry_reply))
 }
@@ -73,5 +74,6 @@ fn streams() -> Router<Arc<App>> {
         .route("/ws", get(socket::upgrade))
         .route("/api/chat", post(chat::ask))
         .route("/api/rooms/{slug}/events", get(room_events::follow))
+        .route("/api/rooms/{slug}/export", get(export::export_room))
         .route("/api/rooms/{slug}/replies/{seq}/events", get(reply_events::follow))
 }

@@ -1,16 +1,18 @@
 //! The rules of rooms and messages, over the writer, the feeds and the store: what the consumer and the HTTP handlers
 //! call. It knows no sockets and no HTTP.
 //!
-//! [`rooms`] and [`messages`] are the nouns; [`assistant`] runs replies; [`proofs`] and [`single_flight`] make many
+//! [`rooms`], [`messages`] and [`search`] are the nouns; [`assistant`] runs replies; [`proofs`] and [`single_flight`] make many
 //! readers cost little; [`markdown`], [`mentions`] and [`prompt`] are pure.
 
 pub mod assistant;
+pub mod export;
 pub mod markdown;
 pub mod mentions;
 pub mod messages;
 pub mod prompt;
 pub mod proofs;
 pub mod rooms;
+pub mod search;
 pub mod single_flight;
 
 use std::sync::Arc;
@@ -47,6 +49,8 @@ pub struct Chat {
     /// The rooms' streams.
     pub feeds: Feeds,
     pub(crate) layer: Arc<dyn ChannelLayer>,
+    /// Searches at once.
+    searches: Semaphore,
     proofs: Proofs,
     latest: SingleFlight<RoomId, Arc<SharedPage>>,
     catching_up: SingleFlight<(RoomId, Version), Arc<CatchUp>>,
@@ -80,6 +84,7 @@ impl Chat {
         layer: Arc<dyn ChannelLayer>,
     ) -> Self {
         Self {
+            searches: Semaphore::new(limits::SEARCHES),
             proofs: Proofs::start(Arc::clone(&store)),
             store,
             writer,

@@ -10,6 +10,7 @@ pub mod changes;
 pub mod history;
 pub mod postgres;
 pub mod rows;
+pub mod search;
 pub mod sqlite;
 
 use async_trait::async_trait;
@@ -273,6 +274,14 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// `message_not_found`, or as every read.
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow>;
+
+    /// What of the rooms the user is a member of fits a search, newest first. Tombstones, and replies that are not
+    /// settled, are never found.
+    async fn search(&self, user: UserId, search: search::Search)
+    -> StoreResult<search::SearchPage>;
+
+    /// Indexes up to `count` messages written before there was an index; false when there was nothing to do.
+    async fn index_older(&self, count: i64) -> StoreResult<bool>;
 
     // --- writes
 

@@ -5,7 +5,9 @@ use axum::Json;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToResponse};
 
-use super::{auth, chat, error, members, messages, reply_events, room_events, rooms};
+use super::{
+    auth, chat, error, export, members, messages, reply_events, room_events, rooms, search,
+};
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.
 #[derive(ToResponse)]
@@ -36,6 +38,7 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         auth::delete_session,
         auth::me,
         chat::ask,
+        export::export_room,
         members::list_members,
         members::remove_member,
         members::set_member,
@@ -52,6 +55,7 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         rooms::join_room,
         rooms::list_rooms,
         rooms::show_room,
+        search::search_messages,
     )
 )]
 struct Document;

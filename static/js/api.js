@@ -46,6 +46,17 @@ export class Api {
     return this.#call('DELETE', `/rooms/${encodeURIComponent(slug)}/members/${encodeURIComponent(user)}`);
   }
 
+  /**
+   * @param {{q: string, room?: string, author?: string, before?: string, after?: string, cursor?: string}} search
+   * @returns {Promise<{results: object[], next: string | null}>}
+   */
+  search(search) {
+    const given = Object.entries(search).filter(([, value]) => value !== undefined && value !== '');
+    return this.#call('GET', `/search?${new URLSearchParams(given)}`);
+  }
+  /** Where a room's export is. @param {string} slug @param {'ndjson' | 'markdown'} format */
+  exportUrl(slug, format) { return `${this.#base}/rooms/${encodeURIComponent(slug)}/export?format=${format}`; }
+
   async #call(method, path, body) {
     let response;
     let text;

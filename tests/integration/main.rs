@@ -18,6 +18,7 @@ mod cluster;
 mod command_line;
 mod deploy;
 mod drain;
+mod export;
 mod faults;
 mod heartbeat;
 mod http;

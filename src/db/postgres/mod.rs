@@ -1,7 +1,7 @@
 //! The Postgres store: diesel-async over pooled connections, for one instance or many. Works behind `PgBouncer` 1.21 or
 //! later in transaction mode: no session state, no LISTEN, no session locks. Built by `app`, called through [`Store`].
 //!
-//! One file per noun: [`accounts`], [`sessions`], [`rooms`], [`history`], [`apply`] (all that takes a version),
+//! One file per noun: [`accounts`], [`sessions`], [`rooms`], [`history`], [`search`], [`apply`] (all that takes a version),
 //! [`replies`], [`jobs`]. Below them [`pool`] (connections and transactions), [`mod@statement`] (SQL as types), [`records`]
 //! (rows as they come), [`errors`] and [`tls`]. [`migrate`] and [`durability`] stand beside.
 
@@ -16,6 +16,7 @@ mod pool;
 mod records;
 mod replies;
 mod rooms;
+mod search;
 mod sessions;
 mod statement;
 mod tls;
@@ -34,6 +35,7 @@ use super::rows::{
     Changes, ClaimedReply, Credentials, ExpiredReply, Head, HistoryPage, Identity, LatestPage,
     LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply, UserRow,
 };
+use super::search::{Search, SearchPage};
 use super::{SignedIn, Store, StoreResult, Swept, uncancelled};
 use crate::error::Refusal;
 use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
@@ -254,6 +256,14 @@ impl Store for PostgresStore {
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
         let slug = slug.to_owned();
         run!(self, |pools| history::message(pools, user, &slug, seq))
+    }
+
+    async fn search(&self, user: UserId, search: Search) -> StoreResult<SearchPage> {
+        run!(self, |pools| search::search(pools, user, search))
+    }
+
+    async fn index_older(&self, count: i64) -> StoreResult<bool> {
+        run!(self, |pools| search::index_older(pools, count))
     }
 
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {

@@ -5,13 +5,14 @@ use async_trait::async_trait;
 
 use super::{
     SqliteStore, accounts, apply, history, jobs, members, messages, replies, rooms, runners,
-    sessions,
+    search, sessions,
 };
 use crate::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use crate::db::rows::{
     Changes, ClaimedReply, Credentials, ExpiredReply, Head, HistoryPage, Identity, LatestPage,
     LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply, UserRow,
 };
+use crate::db::search::{Search, SearchPage};
 use crate::db::{SignedIn, Store, StoreResult, Swept};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
@@ -211,6 +212,17 @@ impl Store for SqliteStore {
         let slug = slug.to_owned();
         self.read(move |conn| history::message(conn, user, &slug, seq))
             .await
+    }
+
+    async fn search(&self, user: UserId, search: Search) -> StoreResult<SearchPage> {
+        self.read(move |conn| search::search(conn, user, &search))
+            .await
+    }
+
+    async fn index_older(&self, count: i64) -> StoreResult<bool> {
+        // All was indexed when the file was opened.
+        let _ = count;
+        Ok(false)
     }
 
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {

@@ -21,6 +21,7 @@ mod replies;
 mod rooms;
 mod runners;
 mod schema;
+mod search;
 mod seeds;
 mod sessions;
 

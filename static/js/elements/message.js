@@ -52,6 +52,7 @@ class SalonMessage extends HTMLElement {
 
   #build() {
     this.setAttribute('role', 'article');
+    this.tabIndex = -1;
     this.picture = h('div.picture');
     this.head = h('div.head');
     this.body = h('div.body.markdown', { dir: 'auto' });
@@ -119,7 +120,13 @@ class SalonMessage extends HTMLElement {
     if (state !== 'queued') this.#waitingSince = null;
     this.foot.replaceChildren(...(FEET[state]?.call(this, item) ?? []).filter(Boolean));
     const settled = message !== undefined && ['complete', 'stopped', 'failed', 'interrupted'].includes(state) && message.body !== '';
-    this.tools.replaceChildren(...(settled ? [copyButton(() => this.#item.message.body, 'Copy message')] : []));
+    this.tools.replaceChildren(...(settled ? [copyButton(() => this.#item.message.body, 'Copy message'), this.#linkButton()] : []));
+  }
+
+  #linkButton() {
+    const { slug } = this.#room;
+    const link = () => new URL(`#/rooms/${encodeURIComponent(slug)}/${this.#item.message.seq}`, location.href).href;
+    return copyButton(link, 'Copy a link to this message', { shape: 'link', text: 'Link' });
   }
 
   /** Stop and Retry: whose prompt it was, and those who keep order. */

@@ -4,6 +4,7 @@
  */
 import { h, icon, iconButton } from '../dom.js';
 import { openMembersDialog } from './members-dialog.js';
+import { openSearchDialog } from './search-dialog.js';
 import { openSettingsDialog } from './room-dialog.js';
 import { replyRefusal } from '../salon.js';
 import { showNote } from './banner.js';
@@ -30,9 +31,12 @@ class SalonRoom extends HTMLElement {
     this.#showNothing('Choose a room', 'Open one from the list, or make a new one.');
   }
 
-  /** Shows a room, or none. @param {string | null} slug */
-  open(slug) {
-    if (slug !== null && this.#room?.slug === slug) return;
+  /** Shows a room, or none, and of it a message. @param {string | null} slug @param {number | null} [seq] */
+  open(slug, seq = null) {
+    if (slug !== null && this.#room?.slug === slug) {
+      if (seq !== null) this.messages.goTo(seq);
+      return;
+    }
     for (const end of this.#ends) end();
     this.#ends = [];
     this.#room = slug === null ? null : this.#context.salon.room(slug);
@@ -45,6 +49,7 @@ class SalonRoom extends HTMLElement {
       this.#room.on('change', () => this.#later()),
       this.#room.on('reply_refused', ({ code }) => showNote(replyRefusal(code))),
     );
+    if (seq !== null) this.messages.goTo(seq);
     this.#update();
   }
 
@@ -94,6 +99,7 @@ class SalonRoom extends HTMLElement {
     this.heading.textContent = name;
     this.sub.replaceChildren(icon(visibility === 'private' ? 'lock' : 'hash'), state.slug);
     this.buttons.replaceChildren(
+      iconButton('search', 'Search messages', () => openSearchDialog(this.#context, this.#room.state.room)),
       iconButton('people', 'Members', () => openMembersDialog(this.#context, this.#room.state.room, this)),
       ...(role === 'owner' ? [iconButton('settings', 'Room settings', () => openSettingsDialog(this.#context, this.#room.state.room))] : []));
     this.buttons.hidden = state.room === null;

@@ -6,3 +6,4 @@ mod origins;
 mod page;
 mod probes;
 mod rooms;
+mod search;

@@ -6,6 +6,7 @@ use salon::db::rows::{
     Changes, ClaimedReply, Credentials, ExpiredReply, Head, HistoryPage, Identity, LatestPage,
     LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply, UserRow,
 };
+use salon::db::search::{Search, SearchPage};
 use salon::db::{SignedIn, Store, StoreResult, Swept};
 use salon::error::Refusal;
 use salon::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
@@ -185,6 +186,14 @@ impl Store for SimStore {
 
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
         read!(self.message(user, slug, seq))
+    }
+
+    async fn search(&self, user: UserId, search: Search) -> StoreResult<SearchPage> {
+        read!(self.search(user, search))
+    }
+
+    async fn index_older(&self, count: i64) -> StoreResult<bool> {
+        commit!(self.index_older(count))
     }
 
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {

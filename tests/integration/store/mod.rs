@@ -20,6 +20,7 @@ mod prompts;
 mod replies;
 mod rooms;
 mod runners;
+mod search;
 mod sqlite;
 
 /// One test function for each test of the table, on a fresh store.
@@ -134,6 +135,12 @@ macro_rules! for_store {
                     a_page_of_changes_is_bounded_by_its_text
                     changes_of_a_room_that_never_was_are_refused
                     readers_see_whole_batches;
+                search:
+                    words_phrases_and_exclusions_find
+                    only_rooms_one_is_in_are_searched
+                    a_search_is_filtered
+                    what_is_found_comes_in_pages
+                    the_index_follows_what_is_written;
                 odd_input:
                     a_nul_is_refused_and_its_neighbours_live
                     odd_names_are_only_not_found

@@ -13,6 +13,7 @@ use salon::db::rows::{
     Changes, ClaimedReply, Credentials, ExpiredReply, Head, HistoryPage, Identity, LatestPage,
     LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply, UserRow,
 };
+use salon::db::search::{Search, SearchPage};
 use salon::db::{SignedIn, Store, StoreError, StoreResult, Swept};
 use salon::error::Refusal;
 use salon::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
@@ -305,6 +306,14 @@ impl Store for FaultyStore {
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
         self.inner.message(user, slug, seq).await
     }
+    async fn search(&self, user: UserId, search: Search) -> StoreResult<SearchPage> {
+        self.inner.search(user, search).await
+    }
+
+    async fn index_older(&self, count: i64) -> StoreResult<bool> {
+        self.inner.index_older(count).await
+    }
+
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {
         self.faulty_apply(batch).await
     }

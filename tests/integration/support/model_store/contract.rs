@@ -6,6 +6,7 @@ use salon::db::rows::{
     Changes, ClaimedReply, Credentials, ExpiredReply, Head, HistoryPage, Identity, LatestPage,
     LeaseState, MemberRow, MessageRow, Proof, ReplyChunk, RoomView, RunningReply, UserRow,
 };
+use salon::db::search::{Search, SearchPage};
 use salon::db::{SignedIn, Store, StoreResult, Swept};
 use salon::error::{ErrorCode, Refusal};
 use salon::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
@@ -168,6 +169,15 @@ impl Store for ModelStore {
 
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
         self.unit(|tables, _| tables.message(user, slug, seq))
+    }
+
+    async fn search(&self, user: UserId, search: Search) -> StoreResult<SearchPage> {
+        Ok(self.unit(|tables, _| tables.search(user, &search)))
+    }
+
+    async fn index_older(&self, count: i64) -> StoreResult<bool> {
+        let _ = count;
+        Ok(false)
     }
 
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {

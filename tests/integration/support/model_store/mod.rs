@@ -11,6 +11,7 @@ mod contract;
 mod history;
 mod rooms;
 mod runners;
+mod search;
 mod tables;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
