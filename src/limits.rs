@@ -345,6 +345,15 @@ pub const EXPORT_TRIES: u32 = 5;
 /// A reader of an export that takes nothing for so long is cut off.
 pub const EXPORT_STALL: Duration = Duration::from_secs(30);
 
+// --- retention
+
+/// The longest time a room may be told to keep its messages, in days; without one it keeps them for ever.
+pub const RETENTION_DAYS: i32 = 36_500;
+/// Messages removed in one transaction, so that a room's lock is short.
+pub const RETENTION_MESSAGES: i64 = 1_000;
+/// Between two of them.
+pub const RETENTION_PAUSE: Duration = Duration::from_millis(500);
+
 // --- log
 
 /// Lines waiting for standard error; above it they are dropped and counted.

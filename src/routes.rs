@@ -14,7 +14,7 @@ use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
 use crate::http::{
     assets, auth, chat, export, health, members, messages, metrics, openapi, reply_events,
-    room_events, rooms, search, socket,
+    retention, room_events, rooms, search, socket,
 };
 use crate::limits;
 
@@ -59,6 +59,7 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/rooms/{slug}/join", post(rooms::join_room))
         .route("/api/rooms/{slug}/members", get(members::list_members).post(members::set_member))
         .route("/api/rooms/{slug}/members/{user}", delete(members::remove_member))
+        .route("/api/rooms/{slug}/retention", get(retention::show_retention).put(retention::set_retention))
         .route("/api/rooms/{slug}/messages", get(messages::list_messages).post(messages::create_message))
         .route("/api/rooms/{slug}/messages/{seq}", get(messages::show_message))
         .route("/api/search", get(search::search_messages))

@@ -28,7 +28,7 @@ impl Consumer {
             ClientFrame::Send(send) => self.send(send, reference).await,
             ClientFrame::Join(rooms) => {
                 for wanted in rooms {
-                    self.join(wanted, reference.clone());
+                    self.join(wanted, reference.as_deref());
                 }
             }
             ClientFrame::Leave(name) => self.leave(&name.room, reference.as_deref()).await,
@@ -49,10 +49,10 @@ impl Consumer {
     }
 
     /// Joins one room, on a task of its own.
-    pub(super) fn join(&mut self, wanted: JoinRoom, reference: Option<String>) {
+    pub(super) fn join(&mut self, wanted: JoinRoom, reference: Option<&str>) {
         let slug = wanted.room.clone();
-        let (shared, reference_of) = (Arc::clone(&self.shared), reference.clone());
-        self.spawn(reference.as_deref(), &slug, |connection| async move {
+        let (shared, reference_of) = (Arc::clone(&self.shared), reference.map(str::to_owned));
+        self.spawn(reference, &slug, |connection| async move {
             join::join(&shared, &connection, &wanted, reference_of.as_deref()).await
         });
     }

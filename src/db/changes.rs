@@ -58,6 +58,19 @@ pub enum Change {
         /// The new visibility, if it changes; never to or from `direct`.
         visibility: Option<Visibility>,
     },
+    /// How many days messages are kept; none: for ever. Versioned (`settings`).
+    SetRetention {
+        /// Who does it.
+        actor: UserId,
+        /// From now on.
+        days: Option<i32>,
+    },
+    /// Removes the oldest messages past the room's days: at most so many, none behind one that is younger or a reply that is
+    /// not settled. Versioned (`settings`, with the new `first_seq`) where any went.
+    Retain {
+        /// How many at most.
+        limit: i64,
+    },
     /// The room goes. Versioned (`deleted`), the last version it has.
     DeleteRoom {
         /// Who does it.

@@ -374,6 +374,12 @@ pub trait Store: Send + Sync + 'static {
 
     // --- jobs
 
+    /// How many days a room keeps its messages; none: for ever.
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>>;
+
+    /// Rooms whose oldest message is past their days and may go, with their slugs; at most `limit`.
+    async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>>;
+
     /// Removes what has run out.
     async fn sweep(&self) -> StoreResult<Swept>;
 }

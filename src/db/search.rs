@@ -311,7 +311,8 @@ mod tests {
     fn places_are_marked_once_and_whole() {
         let places = query("the \"the kettle\"").places("The kettle and the…");
         assert_eq!(places, [0..10, 15..18]);
-        assert_eq!(query("ÄÖ").places("x äö"), [2..6]);
+        let places = query("ÄÖ").places("x äö");
+        assert_eq!((places.len(), places.first()), (1, Some(&(2..6))));
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod openapi;
 pub mod origin;
 pub mod reply_events;
 pub mod reply_stream;
+pub mod retention;
 pub mod room_events;
 pub mod rooms;
 pub mod search;

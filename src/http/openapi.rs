@@ -6,7 +6,8 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
-    auth, chat, error, export, members, messages, reply_events, room_events, rooms, search,
+    auth, chat, error, export, members, messages, reply_events, retention, room_events, rooms,
+    search,
 };
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.
@@ -48,6 +49,8 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         messages::show_message,
         messages::stop_reply,
         reply_events::follow,
+        retention::set_retention,
+        retention::show_retention,
         room_events::follow,
         rooms::create_room,
         rooms::delete_room,

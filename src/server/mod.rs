@@ -218,6 +218,11 @@ fn start_actors(
         shutdown.signal(),
     ));
     tokio::spawn(jobs::sweep::run(store(), shutdown.signal()));
+    tokio::spawn(jobs::retention::run(
+        store(),
+        Arc::clone(&parts.writer),
+        shutdown.signal(),
+    ));
     tokio::spawn(jobs::index::run(store(), shutdown.signal()));
 }
 

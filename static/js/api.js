@@ -54,6 +54,10 @@ export class Api {
     const given = Object.entries(search).filter(([, value]) => value !== undefined && value !== '');
     return this.#call('GET', `/search?${new URLSearchParams(given)}`);
   }
+  /** @param {string} slug @returns {Promise<number | null>} how many days messages are kept; null: for ever */
+  async retention(slug) { return (await this.#call('GET', `/rooms/${encodeURIComponent(slug)}/retention`)).days; }
+  /** @param {string} slug @param {number | null} days */
+  setRetention(slug, days) { return this.#call('PUT', `/rooms/${encodeURIComponent(slug)}/retention`, { days }); }
   /** Where a room's export is. @param {string} slug @param {'ndjson' | 'markdown'} format */
   exportUrl(slug, format) { return `${this.#base}/rooms/${encodeURIComponent(slug)}/export?format=${format}`; }
 

@@ -206,7 +206,7 @@ function page(state, frame) {
 function changed(state, frame) {
   switch (frame.change) {
     case 'settings':
-      return { ...state, room: { ...state.room, ...frame.data } };
+      return withoutRemoved({ ...state, room: { ...state.room, ...frame.data } });
     case 'role':
       return frame.user?.id === state.me ? { ...state, room: { ...state.room, role: frame.role } } : { ...state };
     case 'deleted':
@@ -214,6 +214,13 @@ function changed(state, frame) {
     default:
       return { ...state };
   }
+}
+
+/** The room's retention removed what is below its `first_seq`. */
+function withoutRemoved(state) {
+  const first = state.room.first_seq;
+  if (first === undefined || state.from > first) return state;
+  return { ...state, messages: state.messages.filter(({ seq }) => seq >= first), from: first, complete: true };
 }
 
 /** An ack shows that the message is kept; the message itself comes as a frame of its own, before or after. */

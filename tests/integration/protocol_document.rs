@@ -415,6 +415,7 @@ fn the_limits_are_those_of_the_program() {
         ("SEARCH_WAIT", ms(limits::SEARCH_WAIT)),
         ("EXPORTS", count(limits::EXPORTS)),
         ("EXPORT_STALL", ms(limits::EXPORT_STALL)),
+        ("RETENTION_DAYS", i64::from(limits::RETENTION_DAYS)),
         ("REQUEST_BYTES", count(limits::REQUEST_BYTES)),
         ("HEADER_BYTES", count(limits::HEADER_BYTES)),
         ("REQUEST_TIMEOUT", ms(limits::REQUEST_TIMEOUT)),

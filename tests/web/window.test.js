@@ -72,3 +72,11 @@ test('what does not come leaves what there is', () => {
   const late = apply(state, page('n', range(53, 60), true, true));
   assert.equal(late, state, 'an answer nobody waits for');
 });
+
+test('what retention removed is dropped, and history begins there', () => {
+  const frame = { type: 'room.changed', room: 'lobby', version: 101, prev: 100, change: 'settings', data: { first_seq: 95 } };
+  const state = apply(present(), frame);
+  assert.deepEqual([seqs(state)[0], state.from, state.complete, state.room.first_seq], [95, 95, true, 95]);
+  const days = apply(state, { ...frame, version: 102, prev: 101, data: { retention_days: 30 } });
+  assert.deepEqual([days.room.retention_days, days.messages.length], [30, 6]);
+});

@@ -342,6 +342,15 @@ impl Store for PostgresStore {
         ))
     }
 
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
+        let slug = slug.to_owned();
+        run!(self, |pools| jobs::retention(pools, user, &slug))
+    }
+
+    async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>> {
+        run!(self, |pools| jobs::past_retention(pools, limit))
+    }
+
     async fn sweep(&self) -> StoreResult<Swept> {
         run!(self, |pools| jobs::sweep(pools))
     }

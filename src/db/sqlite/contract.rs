@@ -297,6 +297,17 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
+        let slug = slug.to_owned();
+        self.read(move |conn| jobs::retention(conn, user, &slug))
+            .await
+    }
+
+    async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>> {
+        self.read(move |conn| jobs::past_retention(conn, limit))
+            .await
+    }
+
     async fn sweep(&self) -> StoreResult<Swept> {
         self.write(jobs::sweep).await
     }

@@ -65,7 +65,7 @@ async fn the_page_is_photographed() {
 }
 
 /// Two pictures, `<size>-<what>-light` and `-dark`, which are not the same.
-async fn photograph(page: &Page, size: &str, what: &str, css: &str) {
+pub(super) async fn photograph(page: &Page, size: &str, what: &str, css: &str) {
     page.find(css).await;
     page.prefer("light").await;
     page.be_still().await;

@@ -3,6 +3,7 @@
 //! `target/screenshots`.
 
 mod chromium;
+mod history;
 mod http_api;
 mod kill;
 mod look;

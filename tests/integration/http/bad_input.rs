@@ -30,6 +30,8 @@ const GUARDED: &[(&str, &str, bool)] = &[
     ("POST", "/api/rooms/lobby/replies/1/retry", false),
     ("GET", "/api/rooms/lobby/replies/1/events", false),
     ("GET", "/api/rooms/lobby/events", false),
+    ("GET", "/api/rooms/lobby/retention", false),
+    ("PUT", "/api/rooms/lobby/retention", true),
     ("GET", "/api/rooms/lobby/export", false),
     ("GET", "/api/search?q=tea", false),
     ("POST", "/api/chat", true),

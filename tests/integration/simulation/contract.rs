@@ -265,6 +265,14 @@ impl Store for SimStore {
         read!(self.context(room, prompt_seq, limit))
     }
 
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
+        read!(self.retention(user, slug))
+    }
+
+    async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>> {
+        read!(self.rooms_past_retention(limit))
+    }
+
     async fn sweep(&self) -> StoreResult<Swept> {
         commit!(self.sweep())
     }

@@ -18,6 +18,7 @@ mod postgres_setup;
 mod posts;
 mod prompts;
 mod replies;
+mod retention;
 mod rooms;
 mod runners;
 mod search;
@@ -141,6 +142,10 @@ macro_rules! for_store {
                     a_search_is_filtered
                     what_is_found_comes_in_pages
                     the_index_follows_what_is_written;
+                retention:
+                    owners_say_how_long_a_room_keeps
+                    only_a_prefix_goes_and_history_tells_where_it_begins
+                    a_reply_that_runs_is_not_removed_nor_what_follows_it;
                 odd_input:
                     a_nul_is_refused_and_its_neighbours_live
                     odd_names_are_only_not_found

@@ -9,7 +9,8 @@ use salon::permissions::Role;
 
 use super::fixtures::{TestStore, changed, message, new_room, settlement};
 
-fn search(query: &str) -> Search {
+/// For these words, in every room.
+pub(super) fn search(query: &str) -> Search {
     Search {
         query: SearchQuery::parse(query).unwrap(),
         room: None,

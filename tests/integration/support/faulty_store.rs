@@ -378,6 +378,14 @@ impl Store for FaultyStore {
     ) -> StoreResult<Vec<MessageRow>> {
         self.inner.context(room, prompt_seq, limit).await
     }
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
+        self.inner.retention(user, slug).await
+    }
+
+    async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>> {
+        self.inner.rooms_past_retention(limit).await
+    }
+
     async fn sweep(&self) -> StoreResult<Swept> {
         self.inner.sweep().await
     }

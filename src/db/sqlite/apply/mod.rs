@@ -8,6 +8,7 @@ mod members;
 mod posts;
 mod replies;
 mod rerun;
+mod retention;
 mod room;
 mod settings;
 
@@ -86,6 +87,8 @@ fn apply_change(work: &mut RoomWork<'_>, change: &Change) -> Work<Outcome> {
             name,
             visibility,
         } => settings::edit(work, *actor, name.as_deref(), *visibility)?,
+        Change::SetRetention { actor, days } => retention::set(work, *actor, *days)?,
+        Change::Retain { limit } => retention::retain(work, *limit)?,
         Change::DeleteRoom { actor } => settings::delete(work, *actor)?,
         Change::StopReply { actor, seq } => replies::stop(work, *actor, *seq)?,
         Change::RetryReply { actor, seq } => replies::retry(work, *actor, *seq)?,

@@ -255,6 +255,14 @@ impl Store for ModelStore {
         Ok(self.unit(|tables, _| tables.context(room, prompt_seq, limit)))
     }
 
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
+        self.unit(|tables, _| Ok(tables.of_member(user, slug)?.0.retention_days))
+    }
+
+    async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>> {
+        Ok(self.unit(|tables, now| tables.past_retention(limit, now)))
+    }
+
     async fn sweep(&self) -> StoreResult<Swept> {
         Ok(self.unit(|tables, now| tables.sweep(now)))
     }

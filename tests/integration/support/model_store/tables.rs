@@ -56,6 +56,8 @@ pub(crate) struct Room {
     /// The two of a direct room, the lower first.
     pub(crate) pair: Option<(UserId, UserId)>,
     pub(crate) deleted: bool,
+    /// How many days messages are kept.
+    pub(crate) retention_days: Option<i32>,
     pub(crate) head: Head,
     /// The time of the latest change: `created_at` never goes back.
     pub(crate) last_at: Moment,
@@ -153,6 +155,7 @@ impl Room {
         Self {
             pair,
             deleted: false,
+            retention_days: None,
             head,
             last_at: row.created_at,
             row,

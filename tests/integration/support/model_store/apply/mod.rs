@@ -4,6 +4,7 @@
 mod members;
 mod posts;
 mod replies;
+mod retention;
 
 use std::collections::BTreeMap;
 
@@ -101,6 +102,8 @@ impl Work<'_> {
                 name,
                 visibility,
             } => self.edit_room(*actor, name.as_deref(), *visibility)?,
+            Change::SetRetention { actor, days } => self.set_retention(*actor, *days)?,
+            Change::Retain { limit } => self.retain(*limit),
             Change::DeleteRoom { actor } => self.delete_room(*actor)?,
             Change::StopReply { actor, seq } => self.stop_reply(*actor, *seq)?,
             Change::RetryReply { actor, seq } => self.retry_reply(*actor, *seq)?,
