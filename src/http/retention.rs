@@ -17,7 +17,8 @@ use crate::limits;
 /// How long messages are kept.
 #[derive(Deserialize, Serialize, ToSchema)]
 pub struct Retention {
-    /// So many days, 1 to 36,500; null: for ever.
+    /// So many days, 1 to 36,500; null: for ever. Never left out: that must not mean for ever.
+    #[serde(deserialize_with = "Option::deserialize")]
     days: Option<i32>,
 }
 

@@ -34,6 +34,7 @@ mod protocol_document;
 mod providers;
 mod removals;
 mod replies;
+mod retention;
 mod room_events;
 mod runners;
 mod sessions;

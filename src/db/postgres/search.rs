@@ -27,23 +27,29 @@ macro_rules! range {
          AND ($7 IS NULL OR (w.created_at, w.room_id, w.seq) < ($7, $8, $9))"
     };
 }
-/// What stands in the rooms of a user, of `w`.
+/// A page of those of some messages that stand in the rooms of a user. Only the page's messages are read.
 macro_rules! found_in {
-    ($words:expr) => {
+    ($kept:literal, $words:expr) => {
         concat!(
-            "WITH w AS MATERIALIZED (",
+            "WITH w AS ",
+            $kept,
+            " (",
             $words,
-            ") \
-             SELECT r.id AS room_id, r.slug AS room_slug, r.name AS room_name, ",
+            "), page AS ( \
+                 SELECT w.*, r.slug, r.name FROM w \
+                 JOIN memberships own ON own.room_id = w.room_id AND own.user_id = $1 \
+                 JOIN rooms r ON r.id = w.room_id AND r.deleted_at IS NULL \
+                 WHERE $4 IS NULL OR EXISTS ( \
+                     SELECT FROM messages m JOIN users u ON u.id = m.author_id \
+                     WHERE m.room_id = w.room_id AND m.seq = w.seq AND u.name_key = $4) \
+                 ORDER BY w.created_at DESC, w.room_id DESC, w.seq DESC LIMIT $10 \
+             ) SELECT page.room_id, page.slug AS room_slug, page.name AS room_name, ",
             message_columns!(),
-            " FROM w \
-             JOIN memberships own ON own.room_id = w.room_id AND own.user_id = $1 \
-             JOIN rooms r ON r.id = w.room_id AND r.deleted_at IS NULL \
-             JOIN messages m ON m.room_id = w.room_id AND m.seq = w.seq \
+            " FROM page \
+             JOIN messages m ON m.room_id = page.room_id AND m.seq = page.seq \
                  AND m.deleted_at IS NULL AND m.state <> 'queued' \
              JOIN users u ON u.id = m.author_id \
-             WHERE $4 IS NULL OR u.name_key = $4 \
-             ORDER BY w.created_at DESC, w.room_id DESC, w.seq DESC LIMIT $10"
+             ORDER BY page.created_at DESC, page.room_id DESC, page.seq DESC"
         )
     };
 }
@@ -73,6 +79,8 @@ search_statement!(
     /// What fits among the newest messages.
     FindNewest { newest: i64 }
     found_in!(
+        // One after the other, until the page is full.
+        "NOT MATERIALIZED",
         concat!(
             "SELECT room_id, seq, created_at FROM ( \
                  SELECT w.* FROM message_words w WHERE ", range!(), " \
@@ -85,6 +93,8 @@ search_statement!(
     /// All that fits.
     FindAll {}
     found_in!(
+        // By the index of words, whatever the planner thinks of the other way.
+        "MATERIALIZED",
         concat!(
             "SELECT w.room_id, w.seq, w.created_at FROM message_words w \
              WHERE w.words @@ websearch_to_tsquery('simple', $2) AND ", range!()

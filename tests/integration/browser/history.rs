@@ -14,8 +14,8 @@ const MESSAGES: usize = 260;
 /// Whether a message is in the part of the column that is in sight.
 async fn in_sight(page: &Page, seq: usize) -> bool {
     let script = "const line = document.querySelector(`.message[data-seq='${arguments[0]}']`);
-        const column = document.querySelector('.scroller').getBoundingClientRect();
         if (line === null) return false;
+        const column = document.querySelector('.scroller').getBoundingClientRect();
         const { top, bottom } = line.getBoundingClientRect();
         return bottom > column.top && top < column.bottom;";
     page.run(script, &[json!(seq)]).await
