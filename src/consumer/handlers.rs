@@ -15,7 +15,7 @@ use crate::error::{ErrorCode, Refusal};
 use crate::ids::{ClientId, RoomRef};
 use crate::limits;
 use crate::protocol::client::{
-    ClientFrame, ContinueReply, History, MarkRead, ReplyName, SendMessage,
+    ClientFrame, ContinueReply, History, JoinRoom, MarkRead, ReplyName, SendMessage, page_at,
 };
 use crate::protocol::server::{Accepted, MessageBody, ServerFrame};
 use crate::writer::{Answer, Job, SendOrder};
@@ -30,11 +30,7 @@ impl Consumer {
             ClientFrame::Send(send) => self.send(send, reference).await,
             ClientFrame::Join(rooms) => {
                 for wanted in rooms {
-                    let slug = wanted.room.clone();
-                    let (shared, reference_of) = (Arc::clone(&self.shared), reference.clone());
-                    self.spawn(reference.as_deref(), &slug, |connection| async move {
-                        join::join(&shared, &connection, &wanted, reference_of.as_deref()).await
-                    });
+                    self.join(wanted, reference.as_deref());
                 }
             }
             ClientFrame::Leave(name) => self.leave(&name.room, reference.as_deref()).await,
@@ -83,6 +79,15 @@ impl Consumer {
             ClientFrame::ReadMark(mark) => self.mark_read(&mark, reference.as_deref()).await,
             ClientFrame::Typing(name) => self.typing(&name.room, reference.as_deref()),
         }
+    }
+
+    /// Joins one room, on a task of its own.
+    pub(super) fn join(&mut self, wanted: JoinRoom, reference: Option<&str>) {
+        let slug = wanted.room.clone();
+        let (shared, reference_of) = (Arc::clone(&self.shared), reference.map(str::to_owned));
+        self.spawn(reference, &slug, |connection| async move {
+            join::join(&shared, &connection, &wanted, reference_of.as_deref()).await
+        });
     }
 
     /// A frame that is not looked at, with a refusal that may pass. A refused send also holds back what follows it (P10).
@@ -422,8 +427,9 @@ async fn read_history(
     reference: Option<&str>,
 ) -> Result<(), Refusal> {
     let limit = history.limit.unwrap_or(limits::PAGE_MESSAGES);
+    let at = page_at(history.before, history.after, history.around)?;
     let page = chat
-        .history(&connection.identity, &history.room, history.before, limit)
+        .history(&connection.identity, &history.room, at, limit)
         .await?;
     let messages = page.messages.iter().map(MessageBody::from).collect();
     connection.send(&ServerFrame::Page {
@@ -431,6 +437,8 @@ async fn read_history(
         room: &history.room,
         messages,
         more: page.more,
+        older: page.older,
+        newer: page.newer,
     });
     Ok(())
 }

@@ -11,6 +11,7 @@ pub mod handlers;
 pub mod join;
 mod message_changes;
 pub mod outbox;
+pub mod room_stream;
 pub mod transport;
 pub mod user_frames;
 
@@ -31,6 +32,7 @@ use crate::config::Config;
 use crate::db::rows::Identity;
 use crate::error::{ErrorCode, Refusal};
 use crate::limits;
+use crate::protocol::client::JoinRoom;
 use crate::protocol::frame::Frame;
 use crate::protocol::server::{Limits, ServerFrame};
 use crate::protocol::{CloseCode, PROTOCOL, client};
@@ -94,6 +96,17 @@ impl Consumers {
         transport: Transport,
         read_ahead: Vec<u8>,
     ) {
+        self.serve_with(identity, transport, read_ahead, None).await;
+    }
+
+    /// The same, with a room to join before anything is read.
+    async fn serve_with(
+        self: Arc<Self>,
+        identity: Identity,
+        transport: Transport,
+        read_ahead: Vec<u8>,
+        first: Option<JoinRoom>,
+    ) {
         let connection = Connection::new(identity, transport);
         let registered = match self.connections.register(&connection) {
             Ok(registered) => registered,
@@ -105,7 +118,7 @@ impl Consumers {
         };
         let socket = codec(Arc::clone(&connection), read_ahead).await;
         let now = Instant::now().into_std();
-        let consumer = Consumer {
+        let mut consumer = Consumer {
             sends: TokenBucket::new(self.sends, now),
             frames: TokenBucket::new(self.frames, now),
             bad_frames: TokenBucket::new(BAD_FRAMES, now),
@@ -118,6 +131,9 @@ impl Consumers {
             last_heard: Instant::now(),
             next_ping: Instant::now() + limits::PING_INTERVAL,
         };
+        if let Some(wanted) = first {
+            consumer.join(wanted, None);
+        }
         let (shared, connection) = (
             Arc::clone(&consumer.shared),
             Arc::clone(&consumer.connection),

@@ -5,6 +5,7 @@
 import { h, icon, iconButton } from '../dom.js';
 import { openMembersDialog } from './members-dialog.js';
 import { openPinsDialog } from './message-dialogs.js';
+import { openSearchDialog } from './search-dialog.js';
 import { openSettingsDialog } from './room-dialog.js';
 import { hereLine, seenLine, typingLine } from '../people.js';
 import { titleOf } from '../room-line.js';
@@ -33,9 +34,12 @@ class SalonRoom extends HTMLElement {
     this.#showNothing('Choose a room', 'Open one from the list, or make a new one.');
   }
 
-  /** Shows a room, or none. @param {string | null} slug */
-  open(slug) {
-    if (slug !== null && this.#room?.slug === slug) return;
+  /** Shows a room, or none, and of it a message. @param {string | null} slug @param {number | null} [seq] */
+  open(slug, seq = null) {
+    if (slug !== null && this.#room?.slug === slug) {
+      if (seq !== null) this.messages.goTo(seq);
+      return;
+    }
     for (const end of this.#ends) end();
     this.#ends = [];
     this.#room = slug === null ? null : this.#context.salon.room(slug);
@@ -50,6 +54,7 @@ class SalonRoom extends HTMLElement {
       this.#context.book.on('change', () => this.#later()),
       this.#room.on('reply_refused', ({ code }) => showNote(replyRefusal(code))),
     );
+    if (seq !== null) this.messages.goTo(seq);
     this.#update();
   }
 
@@ -114,6 +119,7 @@ class SalonRoom extends HTMLElement {
     this.topic.textContent = topic;
     this.topic.title = topic;
     this.buttons.replaceChildren(
+      iconButton('search', 'Search messages', () => openSearchDialog(this.#context, this.#room.state.room)),
       iconButton(muted ? 'muted' : 'bell', muted ? 'Unmute this room' : 'Mute this room', () => this.#mute(!muted)),
       iconButton('pin', 'Pinned messages', () => openPinsDialog(this.#context.salon.api, this.#room.state.room, (seq) => this.messages.jumpTo(seq))),
       iconButton('people', 'Members', () => this.#openMembers()),
