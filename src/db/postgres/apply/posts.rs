@@ -16,7 +16,6 @@ use crate::db::rows::{
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Seq, UserId};
 use crate::limits::{REPLIES_PER_ROOM, RETRY_HINT_MS};
-use crate::permissions::Action;
 
 statement!(
     /// Messages, replies and counters of a batch. Counts the heads. The meta of a reply is known from its prompt.
@@ -211,8 +210,7 @@ pub(super) fn post(
     if let Some(posted) = known.repeats.get(&key) {
         return Ok(posted.clone());
     }
-    work.require(post.author, Action::Post)?;
-    work.require_open(post.author)?;
+    work.require_post(post.author)?;
     if post.over_rate {
         return Err(Refusal::from(ErrorCode::RateLimited).retry_after_ms(RETRY_HINT_MS));
     }
