@@ -212,6 +212,9 @@ pub const CATCH_UP_NEAR: i64 = 1_000;
 pub const CATCH_UPS: usize = 4;
 /// A tick late by so much means that the process was frozen: it reads sessions and heads before it goes on.
 pub const FROZEN: Duration = Duration::from_secs(2);
+/// What comes from a client while a process that stood still cannot look at sessions and heads waits so long; then it is
+/// refused: everybody is answered within 5 s.
+pub const STALE_WAIT: Duration = Duration::from_secs(4);
 /// How often a process notes that it is alive.
 pub const BEAT: Duration = Duration::from_millis(250);
 /// Live sessions are checked so often, Redis or not (P7: ≤ 5 s).

@@ -85,14 +85,13 @@ impl Consumer {
         }
     }
 
-    /// A frame above the hard limit. A refused send also holds back what follows it (P10).
-    pub(super) fn refuse_too_fast(
+    /// A frame that is not looked at, with a refusal that may pass. A refused send also holds back what follows it (P10).
+    pub(super) fn refuse_frame(
         &self,
         frame: &ClientFrame,
         reference: Option<&str>,
-        wait: Duration,
+        refusal: &Refusal,
     ) {
-        let refusal = too_fast(wait);
         let (room, client_id) = match frame {
             ClientFrame::Send(send) => (Some(send.room.as_str()), Some(send.client_id)),
             _ => (None, None),
@@ -103,7 +102,7 @@ impl Consumer {
                 None => self.connection.refused_early(slug, client_id),
             }
         }
-        self.connection.refuse(reference, room, client_id, &refusal);
+        self.connection.refuse(reference, room, client_id, refusal);
     }
 
     async fn send(&mut self, send: SendMessage, reference: Option<String>) {

@@ -8,6 +8,7 @@
     reason = "a test may panic"
 )]
 
+mod answers_in_time;
 mod auth;
 mod bad_frames;
 mod balancer;

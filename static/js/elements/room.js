@@ -6,7 +6,7 @@ import { h, icon, iconButton } from '../dom.js';
 import { openMembersDialog } from './members-dialog.js';
 import { openPinsDialog } from './message-dialogs.js';
 import { openSettingsDialog } from './room-dialog.js';
-import { hereLine, typingLine } from '../people.js';
+import { hereLine, seenLine, typingLine } from '../people.js';
 import { titleOf } from '../room-line.js';
 import { replyRefusal } from '../salon.js';
 import { showNote } from './banner.js';
@@ -63,12 +63,13 @@ class SalonRoom extends HTMLElement {
     this.topic = h('span.room-topic');
     this.sub.append(this.place, this.here, this.topic);
     this.typing = h('p.typing-line', { role: 'status' });
+    this.seen = h('p.seen-line');
     this.buttons = h('div.room-buttons');
     this.replaceChildren(
       h('header.room-head', {},
         iconButton('back', 'Back to the rooms', () => this.dispatchEvent(new CustomEvent('salon-list', { bubbles: true })), 'icon-button.back'),
         h('div.room-titles', {}, this.heading, this.sub), this.buttons),
-      this.messages, this.typing, this.composer);
+      this.messages, h('div.people-line', {}, this.typing, this.seen), this.composer);
     this.messages.show(this.#context, this.#room);
     this.composer.show(this.#context, this.#room, this.messages);
   }
@@ -128,6 +129,8 @@ class SalonRoom extends HTMLElement {
       this.here.lastChild.textContent = here;
       this.here.title = people.users.slice(0, 20).map(({ name }) => name).join(', ');
     }
+    const seen = seenLine(people, this.#room.state);
+    if (this.seen.textContent !== seen) this.seen.textContent = seen;
     // The line keeps its height, so nothing jumps; and it is said again only when it changed.
     if (this.typing.textContent !== typing) this.typing.textContent = typing;
   }

@@ -121,12 +121,6 @@ impl RoomWork {
         Ok(())
     }
 
-    /// Refuses whoever may not post here now.
-    pub(super) fn require_post(&self, actor: UserId) -> Result<(), Refusal> {
-        self.require(actor, Action::Post)?;
-        self.require_open(actor)
-    }
-
     /// Takes the next version.
     pub(super) fn next_version(&mut self) -> Version {
         self.head.version += 1;
