@@ -74,6 +74,7 @@ macro_rules! for_store {
                 room_life:
                     topic_and_archive_are_versioned_settings
                     an_archived_room_takes_nothing_new
+                    an_archived_room_is_read_and_tidied
                     own_rooms_are_listed_by_their_last_message
                     public_rooms_are_found_in_pages
                     muting_is_ones_own
