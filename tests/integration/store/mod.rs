@@ -189,7 +189,8 @@ macro_rules! for_store {
                 retention:
                     owners_say_how_long_a_room_keeps
                     only_a_prefix_goes_and_history_tells_where_it_begins
-                    a_reply_that_runs_is_not_removed_nor_what_follows_it;
+                    a_reply_that_runs_is_not_removed_nor_what_follows_it
+                    what_was_kept_beside_a_message_goes_with_it;
                 odd_input:
                     a_nul_is_refused_and_its_neighbours_live
                     odd_names_are_only_not_found

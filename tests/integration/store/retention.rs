@@ -1,6 +1,7 @@
 //! Retention: only a prefix goes, what is left says where it begins, and nothing points at what is gone.
 
-use salon::db::changes::Change;
+use salon::db::changes::{Change, NewText};
+use salon::db::marks::Mark;
 use salon::db::rows::{LogKind, MessageState, StoredChange};
 use salon::error::ErrorCode;
 use salon::ids::{InstanceId, RoomId};
@@ -181,4 +182,46 @@ pub(super) async fn a_reply_that_runs_is_not_removed_nor_what_follows_it(store: 
     let page = store.latest_page(room, 9).await.unwrap();
     assert_eq!((page.messages.len(), page.head.last_seq), (0, 4));
     assert_eq!(store.post(room, message(&owner, "on")).await.seq, 5);
+}
+
+pub(super) async fn what_was_kept_beside_a_message_goes_with_it(store: &TestStore) {
+    let (owner, room) = store.owner_and_room().await;
+    let ada = store.member(room, &owner, "ada", Role::Member).await;
+    let mut post = message(&owner, "old, @ada");
+    post.mentions = vec![vec!["ada".to_owned()]];
+    let old = store.post(room, post).await.seq;
+    let (actor, seq) = (owner.id, old);
+    let edit = NewText {
+        actor,
+        seq,
+        body: "older".to_owned(),
+        html: None,
+        if_version: None,
+    };
+    let mark = |mark| Change::Mark { actor, seq, mark };
+    let changes = vec![
+        Change::EditMessage(edit),
+        mark(Mark::Pin),
+        mark(Mark::Reaction("👍".to_owned())),
+        Change::SetRetention {
+            actor,
+            days: Some(1),
+        },
+    ];
+    store.write(room, changes).await;
+    let mentions = async || {
+        let view = store.room(ada.id, "den").await.unwrap();
+        view.read.unwrap().mentions
+    };
+    assert_eq!(mentions().await, 1);
+    assert_eq!(store.pins(ada.id, "den").await.unwrap().len(), 1);
+    store.back_end.age_messages(2 * DAY).await;
+    assert!(store.retain(room, 10).await.is_some());
+    assert_eq!(mentions().await, 0);
+    assert_eq!(store.pins(ada.id, "den").await.unwrap(), []);
+    let edits = store.edits(owner.id, "den", old).await;
+    assert_eq!(refused(edits), ErrorCode::MessageNotFound);
+    // Room for another that is pinned, and none of the old marks on it.
+    let fresh = store.post(room, message(&owner, "new")).await.seq;
+    assert_eq!(fresh, old + 1);
 }

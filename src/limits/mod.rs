@@ -3,7 +3,11 @@
 //!
 //! These are fixed. What an operator may change is a setting in `config.rs`.
 
+mod room_life;
+
 use std::time::Duration;
+
+pub use room_life::*;
 
 // --- frames and bodies
 
@@ -259,61 +263,6 @@ pub const REFUSED_INTERVAL: Duration = Duration::from_secs(1);
 /// A closing layer writes out what was sent, for at most so long.
 pub const LAYER_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-// --- typing and presence
-
-/// One socket's `typing` is passed on once in so long; more often it is dropped. A client shows it a little longer.
-pub const TYPING_INTERVAL: Duration = Duration::from_secs(3);
-/// Of one room so many `typing` are told to its readers in a second; more are dropped, since nobody reads so many names.
-pub const TYPING_PER_SECOND: u32 = 3;
-/// And so many at once.
-pub const TYPING_BURST: u32 = 6;
-/// Rooms whose `typing` are counted; past twice as many the oldest start anew.
-pub const TYPING_ROOMS: usize = 10_000;
-/// `typing` of all rooms between two ticks; above it they are dropped.
-pub const TYPING_PER_TICK: usize = 1_000;
-/// How often what changed is looked at, and `typing` passed on.
-pub const PRESENCE_TICK: Duration = Duration::from_millis(250);
-/// A room's readers are told who is there at most once in so long; the last state is always told.
-pub const PRESENCE_INTERVAL: Duration = Duration::from_secs(2);
-/// Other instances hear of rooms that changed at most once in so long.
-pub const PRESENCE_CHANGES: Duration = Duration::from_secs(1);
-/// Other instances hear of all rooms with somebody in them so often.
-pub const PRESENCE_WHOLE: Duration = Duration::from_secs(15);
-/// What another instance told holds for so long: it was to come twice more meanwhile.
-pub const PRESENCE_LIFETIME: Duration = Duration::from_secs(42);
-/// What an instance told holds for so long after its goodbye, while its sockets come back elsewhere.
-pub const PRESENCE_GRACE: Duration = Duration::from_secs(5);
-/// Members named in a `presence` frame: the first by id. `count` counts all.
-pub const PRESENCE_NAMED: usize = 50;
-/// Users of one room that an instance tells the others of one by one; above it the rest is only counted, so that one who is
-/// on several instances may be counted twice.
-pub const PRESENCE_USERS: usize = 1_000;
-/// Rooms in one publication of presence; above it there are several.
-pub const PRESENCE_ROOMS: usize = 1_000;
-/// Bytes in one publication of presence; above it there are several.
-pub const PRESENCE_BYTES: usize = 256 * 1024;
-/// Users of other instances, in all rooms, that are remembered one by one; above it they are only counted.
-pub const PRESENCE_HELD: usize = 1_000_000;
-/// Rooms of other instances that are remembered; above it they are passed over.
-pub const PRESENCE_HELD_ROOMS: usize = 500_000;
-
-// --- reading
-
-/// Places of one message that may mention a member, and members it mentions; more are only text.
-pub const MENTIONS_PER_MESSAGE: usize = 20;
-/// Names that one place may mean: `@ada`, `@ada lovelace`, …
-pub const MENTION_READINGS: usize = 8;
-/// Unread mentions are counted up to here, in each room.
-pub const MENTIONS_COUNTED: i64 = 100;
-/// What was marked as read is written so often, all of it together.
-pub const READ_INTERVAL: Duration = Duration::from_millis(1_000);
-/// Marks that wait to be written, one for each user and room; above it `busy`.
-pub const READ_MARKS: usize = 100_000;
-/// Marks in one statement.
-pub const READ_MARKS_PER_STATEMENT: usize = 1_000;
-/// In rooms of at most so many members each hears how far the others have read.
-pub const RECEIPT_MEMBERS: i64 = 50;
-
 // --- replies
 
 /// A runner's lease on a reply, in the database's time.
@@ -400,45 +349,6 @@ pub const DIRECT_PEOPLE: usize = 10;
 pub const MEMBERS_LISTED: i64 = 200;
 /// How long a batch's id is kept for its rerun.
 pub const BATCH_ID_S: i64 = 3_600;
-
-// --- search
-
-/// A search, in characters: longer ones are pasted texts.
-pub const SEARCH_CHARS: usize = 256;
-/// Words and phrases in one search: each is a look-up in the index.
-pub const SEARCH_TERMS: usize = 16;
-/// Messages found at once.
-pub const SEARCH_HITS: i64 = 50;
-/// The same where none is asked for.
-pub const SEARCH_HITS_DEFAULT: i64 = 20;
-/// Searches at once in one process: they leave the database's connections to those who read and write.
-pub const SEARCHES: usize = 4;
-/// A search waits so long for its turn, then it is refused `busy`.
-pub const SEARCH_WAIT: Duration = Duration::from_secs(3);
-/// Messages of before the index that are indexed in one transaction.
-pub const INDEX_MESSAGES: i64 = 500;
-/// Between two of them, so that others get their turn.
-pub const INDEX_PAUSE: Duration = Duration::from_millis(100);
-
-// --- export
-
-/// Exports at once in one process; above it they are refused `busy`.
-pub const EXPORTS: usize = 4;
-/// Messages in one page of an export; `PAGE_BYTES` of text bound it too, so its memory is flat.
-pub const EXPORT_PAGE: i64 = 500;
-/// A page that cannot be read is tried so often again, each time after a longer wait; then the export ends and says so.
-pub const EXPORT_TRIES: u32 = 5;
-/// A reader of an export that takes nothing for so long is cut off.
-pub const EXPORT_STALL: Duration = Duration::from_secs(30);
-
-// --- retention
-
-/// The longest time a room may be told to keep its messages, in days; without one it keeps them for ever.
-pub const RETENTION_DAYS: i32 = 36_500;
-/// Messages removed in one transaction, so that a room's lock is short.
-pub const RETENTION_MESSAGES: i64 = 1_000;
-/// Between two of them.
-pub const RETENTION_PAUSE: Duration = Duration::from_millis(500);
 
 // --- log
 
