@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use tokio::sync::Semaphore;
+
 use crate::auth::Auth;
 use crate::channel_layer::ChannelLayer;
 use crate::chat::Chat;
@@ -37,6 +39,10 @@ pub struct App {
     pub requests: KeyedLimiter<UserId>,
     /// Messages posted over HTTP by user, at the rate one socket has for its sends.
     pub sends: KeyedLimiter<UserId>,
+    /// Searches by user.
+    pub searches: KeyedLimiter<UserId>,
+    /// Exports at once.
+    pub exports: Arc<Semaphore>,
     /// Whether the log was told that what the database confirms may be lost.
     pub told_not_durable: AtomicBool,
 }
@@ -55,6 +61,7 @@ impl App {
         let sign_ins = Rate::per_minute(config.rate_sign_ins);
         let requests = Rate::per_second(config.rate_frames, config.rate_frames);
         let sends = Rate::per_second(config.rate_sends, config.rate_sends_burst);
+        let searches = Rate::per_minute(config.rate_searches);
         Arc::new(Self {
             auth: Arc::new(Auth::new(Arc::clone(&store))),
             config,
@@ -66,6 +73,8 @@ impl App {
             sign_ins: KeyedLimiter::new(sign_ins, limits::RATE_KEYS),
             requests: KeyedLimiter::new(requests, limits::RATE_KEYS),
             sends: KeyedLimiter::new(sends, limits::RATE_KEYS),
+            searches: KeyedLimiter::new(searches, limits::RATE_KEYS),
+            exports: Arc::new(Semaphore::new(limits::EXPORTS)),
             told_not_durable: AtomicBool::new(false),
         })
     }

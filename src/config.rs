@@ -185,6 +185,10 @@ pub struct Config {
     #[arg(long, env = "SALON_RATE_FRAMES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_SECOND")]
     pub rate_frames: u32,
 
+    /// Searches one user may make per minute, on this instance
+    #[arg(long, env = "SALON_RATE_SEARCHES", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_MINUTE")]
+    pub rate_searches: u32,
+
     /// Sign-ins, sign-ups and guests one address may try per minute, on this instance
     #[arg(long, env = "SALON_RATE_SIGN_INS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_MINUTE")]
     pub rate_sign_ins: u32,

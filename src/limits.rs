@@ -102,7 +102,10 @@ pub const EVENT_STREAMS: usize = 10_000;
 pub const EVENT_STREAM_FRAMES: usize = 256;
 /// Bytes waiting for one event stream.
 pub const EVENT_STREAM_BYTES: usize = 1024 * 1024;
-/// An event stream, or a call of `/api/chat`, ends after so long: the longest reply and a margin for its queue. Below what
+/// Bytes in flight between the consumer of a room's event stream and the connection: a pipe in memory, kept small since what it once
+/// held stays resident; what waits above it waits in the outbox, which has its bound.
+pub const EVENT_PIPE_BYTES: usize = 16 * 1024;
+/// The event stream of a reply, or a call of `/api/chat`, ends after so long: the longest reply and a margin for its queue. Below what
 /// `deploy/haproxy.cfg` allows, so that the answer is ours.
 pub const EVENT_STREAM_TIME: Duration = Duration::from_secs(645);
 /// A quiet event stream gets a comment so often, so that nothing between takes it for dead.
@@ -212,6 +215,9 @@ pub const CATCH_UP_NEAR: i64 = 1_000;
 pub const CATCH_UPS: usize = 4;
 /// A tick late by so much means that the process was frozen: it reads sessions and heads before it goes on.
 pub const FROZEN: Duration = Duration::from_secs(2);
+/// What comes from a client while a process that stood still cannot look at sessions and heads waits so long; then it is
+/// refused: everybody is answered within 5 s.
+pub const STALE_WAIT: Duration = Duration::from_secs(4);
 /// How often a process notes that it is alive.
 pub const BEAT: Duration = Duration::from_millis(250);
 /// Live sessions are checked so often, Redis or not (P7: ≤ 5 s).
@@ -394,6 +400,45 @@ pub const DIRECT_PEOPLE: usize = 10;
 pub const MEMBERS_LISTED: i64 = 200;
 /// How long a batch's id is kept for its rerun.
 pub const BATCH_ID_S: i64 = 3_600;
+
+// --- search
+
+/// A search, in characters: longer ones are pasted texts.
+pub const SEARCH_CHARS: usize = 256;
+/// Words and phrases in one search: each is a look-up in the index.
+pub const SEARCH_TERMS: usize = 16;
+/// Messages found at once.
+pub const SEARCH_HITS: i64 = 50;
+/// The same where none is asked for.
+pub const SEARCH_HITS_DEFAULT: i64 = 20;
+/// Searches at once in one process: they leave the database's connections to those who read and write.
+pub const SEARCHES: usize = 4;
+/// A search waits so long for its turn, then it is refused `busy`.
+pub const SEARCH_WAIT: Duration = Duration::from_secs(3);
+/// Messages of before the index that are indexed in one transaction.
+pub const INDEX_MESSAGES: i64 = 500;
+/// Between two of them, so that others get their turn.
+pub const INDEX_PAUSE: Duration = Duration::from_millis(100);
+
+// --- export
+
+/// Exports at once in one process; above it they are refused `busy`.
+pub const EXPORTS: usize = 4;
+/// Messages in one page of an export; `PAGE_BYTES` of text bound it too, so its memory is flat.
+pub const EXPORT_PAGE: i64 = 500;
+/// A page that cannot be read is tried so often again, each time after a longer wait; then the export ends and says so.
+pub const EXPORT_TRIES: u32 = 5;
+/// A reader of an export that takes nothing for so long is cut off.
+pub const EXPORT_STALL: Duration = Duration::from_secs(30);
+
+// --- retention
+
+/// The longest time a room may be told to keep its messages, in days; without one it keeps them for ever.
+pub const RETENTION_DAYS: i32 = 36_500;
+/// Messages removed in one transaction, so that a room's lock is short.
+pub const RETENTION_MESSAGES: i64 = 1_000;
+/// Between two of them.
+pub const RETENTION_PAUSE: Duration = Duration::from_millis(500);
 
 // --- log
 

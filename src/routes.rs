@@ -13,8 +13,8 @@ use crate::consumer::Consumers;
 use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
 use crate::http::{
-    assets, auth, chat, health, members, message_changes, messages, metrics, openapi, reply_events,
-    room_lists, rooms, socket,
+    assets, auth, chat, export, health, members, message_changes, messages, metrics, openapi,
+    reply_events, retention, room_events, room_lists, rooms, search, socket,
 };
 use crate::limits;
 
@@ -62,12 +62,14 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/rooms/{slug}/join", post(rooms::join_room))
         .route("/api/rooms/{slug}/members", get(members::list_members).post(members::set_member))
         .route("/api/rooms/{slug}/members/{user}", delete(members::remove_member))
+        .route("/api/rooms/{slug}/retention", get(retention::show_retention).put(retention::set_retention))
         .route("/api/rooms/{slug}/messages", get(messages::list_messages).post(messages::create_message))
         .route("/api/rooms/{slug}/messages/{seq}", get(messages::show_message).patch(message_changes::edit_message).delete(message_changes::delete_message))
         .route("/api/rooms/{slug}/messages/{seq}/edits", get(message_changes::list_edits))
         .route("/api/rooms/{slug}/messages/{seq}/reactions/{emoji}", put(message_changes::add_reaction).delete(message_changes::remove_reaction))
         .route("/api/rooms/{slug}/messages/{seq}/pin", put(message_changes::pin_message).delete(message_changes::unpin_message))
         .route("/api/rooms/{slug}/pins", get(message_changes::list_pins))
+        .route("/api/search", get(search::search_messages))
         .route("/api/rooms/{slug}/replies/{seq}/stop", post(messages::stop_reply))
         .route("/api/rooms/{slug}/replies/{seq}/retry", post(messages::retry_reply))
 }
@@ -79,5 +81,7 @@ fn streams() -> Router<Arc<App>> {
     Router::new()
         .route("/ws", get(socket::upgrade))
         .route("/api/chat", post(chat::ask))
+        .route("/api/rooms/{slug}/events", get(room_events::follow))
+        .route("/api/rooms/{slug}/export", get(export::export_room))
         .route("/api/rooms/{slug}/replies/{seq}/events", get(reply_events::follow))
 }

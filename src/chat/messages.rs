@@ -5,6 +5,7 @@ use super::{Chat, markdown, mentions};
 use crate::channel_layer::GroupName;
 use crate::db::StoreError;
 use crate::db::changes::{Change, NewPost, NewPrompt, Outcome, Posted};
+use crate::db::history::PageAt;
 use crate::db::rows::{HistoryPage, Identity, MessageRow, UserRow};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{ClientId, RoomRef, Seq, Version};
@@ -96,40 +97,25 @@ impl Chat {
         }
     }
 
-    /// A page of history, backwards.
+    /// A page of history.
     ///
     /// # Errors
-    /// As finding the room.
+    /// `message_not_found` where the page is around a message that is not there, as finding the room.
     pub async fn history(
         &self,
         who: &Identity,
         slug: &str,
-        before: Option<Seq>,
+        at: PageAt,
         limit: i64,
     ) -> Result<HistoryPage, Refusal> {
-        let limit = limit.clamp(1, limits::PAGE_MESSAGES);
-        self.store
-            .history(who.user.id, slug, before, limit)
-            .await
-            .map_err(StoreError::into_refusal)
-    }
-
-    /// A page of history, onwards.
-    ///
-    /// # Errors
-    /// As finding the room.
-    pub async fn history_after(
-        &self,
-        who: &Identity,
-        slug: &str,
-        after: Seq,
-        limit: i64,
-    ) -> Result<HistoryPage, Refusal> {
-        let limit = limit.clamp(1, limits::PAGE_MESSAGES);
-        self.store
-            .history_after(who.user.id, slug, after, limit)
-            .await
-            .map_err(StoreError::into_refusal)
+        let (user, limit) = (who.user.id, limit.clamp(1, limits::PAGE_MESSAGES));
+        match at {
+            PageAt::Latest => self.store.history(user, slug, None, limit).await,
+            PageAt::Before(seq) => self.store.history(user, slug, Some(seq), limit).await,
+            PageAt::After(seq) => self.store.history_after(user, slug, seq, limit).await,
+            PageAt::Around(seq) => self.store.history_around(user, slug, seq, limit).await,
+        }
+        .map_err(StoreError::into_refusal)
     }
 
     /// One message.

@@ -1,10 +1,11 @@
 //! The rules of rooms and messages, over the writer, the feeds and the store: what the consumer and the HTTP handlers
 //! call. It knows no sockets and no HTTP.
 //!
-//! [`rooms`], [`messages`] and [`reading`] are the nouns, [`message_changes`] what is done to messages; [`assistant`] runs replies; [`proofs`] and [`single_flight`] make many
+//! [`rooms`], [`messages`], [`reading`] and [`search`] are the nouns, [`message_changes`] what is done to messages; [`assistant`] runs replies; [`proofs`] and [`single_flight`] make many
 //! readers cost little; [`markdown`], [`mentions`] and [`prompt`] are pure.
 
 pub mod assistant;
+pub mod export;
 pub mod markdown;
 pub mod mentions;
 pub mod message_changes;
@@ -13,6 +14,7 @@ pub mod prompt;
 pub mod proofs;
 pub mod reading;
 pub mod rooms;
+pub mod search;
 pub mod single_flight;
 
 use std::sync::Arc;
@@ -53,6 +55,8 @@ pub struct Chat {
     pub(crate) layer: Arc<dyn ChannelLayer>,
     /// What members have read.
     pub reading: Arc<Reading>,
+    /// Searches at once.
+    searches: Semaphore,
     proofs: Proofs,
     latest: SingleFlight<RoomId, Arc<SharedPage>>,
     catching_up: SingleFlight<(RoomId, Version), Arc<CatchUp>>,
@@ -86,6 +90,7 @@ impl Chat {
         layer: Arc<dyn ChannelLayer>,
     ) -> Self {
         Self {
+            searches: Semaphore::new(limits::SEARCHES),
             proofs: Proofs::start(Arc::clone(&store)),
             reading: Arc::new(Reading::new(Arc::clone(&store), Arc::clone(&layer))),
             store,

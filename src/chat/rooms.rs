@@ -205,6 +205,33 @@ impl Chat {
         self.room(who, slug).await
     }
 
+    /// How many days a room keeps its messages; none: for ever.
+    ///
+    /// # Errors
+    /// As finding the room.
+    pub async fn retention(&self, who: &Identity, slug: &str) -> Result<Option<i32>, Refusal> {
+        self.store
+            .retention(who.user.id, slug)
+            .await
+            .map_err(StoreError::into_refusal)
+    }
+
+    /// Sets it.
+    ///
+    /// # Errors
+    /// `forbidden`, as finding the room.
+    pub async fn set_retention(
+        &self,
+        who: &Identity,
+        slug: &str,
+        days: Option<i32>,
+    ) -> Result<Version, Refusal> {
+        let room = self.find(who, slug).await?;
+        let actor = who.user.id;
+        self.change(room, Change::SetRetention { actor, days })
+            .await
+    }
+
     /// Deletes a room.
     ///
     /// # Errors

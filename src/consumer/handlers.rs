@@ -15,7 +15,7 @@ use crate::error::{ErrorCode, Refusal};
 use crate::ids::{ClientId, RoomRef};
 use crate::limits;
 use crate::protocol::client::{
-    ClientFrame, ContinueReply, History, MarkRead, ReplyName, SendMessage,
+    ClientFrame, ContinueReply, History, JoinRoom, MarkRead, ReplyName, SendMessage, page_at,
 };
 use crate::protocol::server::{Accepted, MessageBody, ServerFrame};
 use crate::writer::{Answer, Job, SendOrder};
@@ -30,11 +30,7 @@ impl Consumer {
             ClientFrame::Send(send) => self.send(send, reference).await,
             ClientFrame::Join(rooms) => {
                 for wanted in rooms {
-                    let slug = wanted.room.clone();
-                    let (shared, reference_of) = (Arc::clone(&self.shared), reference.clone());
-                    self.spawn(reference.as_deref(), &slug, |connection| async move {
-                        join::join(&shared, &connection, &wanted, reference_of.as_deref()).await
-                    });
+                    self.join(wanted, reference.as_deref());
                 }
             }
             ClientFrame::Leave(name) => self.leave(&name.room, reference.as_deref()).await,
@@ -85,14 +81,22 @@ impl Consumer {
         }
     }
 
-    /// A frame above the hard limit. A refused send also holds back what follows it (P10).
-    pub(super) fn refuse_too_fast(
+    /// Joins one room, on a task of its own.
+    pub(super) fn join(&mut self, wanted: JoinRoom, reference: Option<&str>) {
+        let slug = wanted.room.clone();
+        let (shared, reference_of) = (Arc::clone(&self.shared), reference.map(str::to_owned));
+        self.spawn(reference, &slug, |connection| async move {
+            join::join(&shared, &connection, &wanted, reference_of.as_deref()).await
+        });
+    }
+
+    /// A frame that is not looked at, with a refusal that may pass. A refused send also holds back what follows it (P10).
+    pub(super) fn refuse_frame(
         &self,
         frame: &ClientFrame,
         reference: Option<&str>,
-        wait: Duration,
+        refusal: &Refusal,
     ) {
-        let refusal = too_fast(wait);
         let (room, client_id) = match frame {
             ClientFrame::Send(send) => (Some(send.room.as_str()), Some(send.client_id)),
             _ => (None, None),
@@ -103,7 +107,7 @@ impl Consumer {
                 None => self.connection.refused_early(slug, client_id),
             }
         }
-        self.connection.refuse(reference, room, client_id, &refusal);
+        self.connection.refuse(reference, room, client_id, refusal);
     }
 
     async fn send(&mut self, send: SendMessage, reference: Option<String>) {
@@ -423,8 +427,9 @@ async fn read_history(
     reference: Option<&str>,
 ) -> Result<(), Refusal> {
     let limit = history.limit.unwrap_or(limits::PAGE_MESSAGES);
+    let at = page_at(history.before, history.after, history.around)?;
     let page = chat
-        .history(&connection.identity, &history.room, history.before, limit)
+        .history(&connection.identity, &history.room, at, limit)
         .await?;
     let messages = page.messages.iter().map(MessageBody::from).collect();
     connection.send(&ServerFrame::Page {
@@ -432,6 +437,8 @@ async fn read_history(
         room: &history.room,
         messages,
         more: page.more,
+        older: page.older,
+        newer: page.newer,
     });
     Ok(())
 }

@@ -43,10 +43,11 @@ pub(super) async fn join(
 ) -> Result<(), Refusal> {
     let mut begun = None;
     for _ in 0..PROOFS {
-        let proof = shared
-            .chat
-            .enter(connection.identity.user.id, &wanted.room)
-            .await?;
+        let user = connection.identity.user.id;
+        let proof = match wanted.members_only {
+            true => shared.chat.prove(user, &wanted.room).await?,
+            false => shared.chat.enter(user, &wanted.room).await?,
+        };
         let room = room_ref(&proof);
         let number = match begun.or_else(|| connection.begin_join(&room)) {
             Some(number) => number,

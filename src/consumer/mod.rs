@@ -11,6 +11,7 @@ pub mod handlers;
 pub mod join;
 mod message_changes;
 pub mod outbox;
+pub mod room_stream;
 pub mod transport;
 pub mod user_frames;
 
@@ -29,8 +30,9 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use crate::chat::Chat;
 use crate::config::Config;
 use crate::db::rows::Identity;
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, Refusal};
 use crate::limits;
+use crate::protocol::client::JoinRoom;
 use crate::protocol::frame::Frame;
 use crate::protocol::server::{Limits, ServerFrame};
 use crate::protocol::{CloseCode, PROTOCOL, client};
@@ -94,6 +96,17 @@ impl Consumers {
         transport: Transport,
         read_ahead: Vec<u8>,
     ) {
+        self.serve_with(identity, transport, read_ahead, None).await;
+    }
+
+    /// The same, with a room to join before anything is read.
+    async fn serve_with(
+        self: Arc<Self>,
+        identity: Identity,
+        transport: Transport,
+        read_ahead: Vec<u8>,
+        first: Option<JoinRoom>,
+    ) {
         let connection = Connection::new(identity, transport);
         let registered = match self.connections.register(&connection) {
             Ok(registered) => registered,
@@ -105,10 +118,11 @@ impl Consumers {
         };
         let socket = codec(Arc::clone(&connection), read_ahead).await;
         let now = Instant::now().into_std();
-        let consumer = Consumer {
+        let mut consumer = Consumer {
             sends: TokenBucket::new(self.sends, now),
             frames: TokenBucket::new(self.frames, now),
             bad_frames: TokenBucket::new(BAD_FRAMES, now),
+            stale_until: None,
             shared: self,
             connection,
             socket,
@@ -117,6 +131,9 @@ impl Consumers {
             last_heard: Instant::now(),
             next_ping: Instant::now() + limits::PING_INTERVAL,
         };
+        if let Some(wanted) = first {
+            consumer.join(wanted, None);
+        }
         let (shared, connection) = (
             Arc::clone(&consumer.shared),
             Arc::clone(&consumer.connection),
@@ -181,6 +198,8 @@ pub(crate) struct Consumer {
     sends: TokenBucket,
     frames: TokenBucket,
     bad_frames: TokenBucket,
+    /// Until when a frame waits for this process to look around after it stood still.
+    stale_until: Option<Instant>,
     /// A `typing` before that is dropped.
     next_typing: Instant,
     last_heard: Instant,
@@ -304,13 +323,25 @@ impl Consumer {
     }
 
     /// A process that stood still does not know yet whose session ended meanwhile: what came in is done only after it has
-    /// looked. False when the socket is going.
-    async fn is_current(&self) -> bool {
+    /// looked. When it cannot look for [`limits::STALE_WAIT`], since the database does not answer, this is false and
+    /// remains so until it has: what comes meanwhile is refused at once.
+    async fn is_current(&mut self) -> bool {
         let gate = self.shared.chat.feeds.gate();
-        while !gate.is_open() && self.connection.outbox.closing().is_none() {
-            let _ = tokio::time::timeout(limits::BEAT, gate.passed()).await;
+        if gate.is_open() {
+            self.stale_until = None;
+            return true;
         }
-        self.connection.outbox.closing().is_none()
+        let until = *self
+            .stale_until
+            .get_or_insert_with(|| Instant::now() + limits::STALE_WAIT);
+        while !gate.is_open() && self.connection.outbox.closing().is_none() {
+            if Instant::now() >= until {
+                return false;
+            }
+            let beat = until.min(Instant::now() + limits::BEAT);
+            let _ = tokio::time::timeout_at(beat, gate.passed()).await;
+        }
+        true
     }
 
     /// False when there were too many.
@@ -326,7 +357,8 @@ impl Consumer {
     }
 
     async fn receive_text(&mut self, text: &Utf8Bytes) -> bool {
-        if !self.is_current().await {
+        let is_current = self.is_current().await;
+        if self.connection.outbox.closing().is_some() {
             // What closed it is written out next.
             return true;
         }
@@ -335,9 +367,15 @@ impl Consumer {
             .take(self.shared.frames, Instant::now().into_std())
             .err();
         match client::parse(text) {
+            Ok((frame, reference)) if !is_current => {
+                let unavailable =
+                    Refusal::from(ErrorCode::Unavailable).retry_after_ms(limits::RETRY_HINT_MS);
+                self.refuse_frame(&frame, reference.as_deref(), &unavailable);
+                true
+            }
             Ok((frame, reference)) => match too_fast {
                 Some(wait) => {
-                    self.refuse_too_fast(&frame, reference.as_deref(), wait);
+                    self.refuse_frame(&frame, reference.as_deref(), &handlers::too_fast(wait));
                     self.count_bad_frame()
                 }
                 None => {

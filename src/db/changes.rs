@@ -84,6 +84,19 @@ pub enum Change {
         /// What changes.
         edit: RoomEdit,
     },
+    /// How many days messages are kept; none: for ever. Versioned (`settings`).
+    SetRetention {
+        /// Who does it.
+        actor: UserId,
+        /// From now on.
+        days: Option<i32>,
+    },
+    /// Removes the oldest messages past the room's days: at most so many, none behind one that is younger or a reply that is
+    /// not settled. Versioned (`settings`, with the new `first_seq`) where any went.
+    Retain {
+        /// How many at most.
+        limit: i64,
+    },
     /// The room goes. Versioned (`deleted`), the last version it has.
     DeleteRoom {
         /// Who does it.
@@ -130,6 +143,8 @@ impl Change {
             | Self::SetMember { .. }
             | Self::RemoveMember { .. }
             | Self::EditRoom { .. }
+            | Self::SetRetention { .. }
+            | Self::Retain { .. }
             | Self::DeleteRoom { .. }
             | Self::StopReply { .. }
             | Self::SettleReply(_)

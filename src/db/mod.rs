@@ -7,10 +7,12 @@
 //! but SQL is awaited while a connection is held.
 
 pub mod changes;
+pub mod history;
 pub mod marks;
 pub mod postgres;
 mod room_rows;
 pub mod rows;
+pub mod search;
 pub mod sqlite;
 
 use async_trait::async_trait;
@@ -291,6 +293,18 @@ pub trait Store: Send + Sync + 'static {
         limit: i64,
     ) -> StoreResult<HistoryPage>;
 
+    /// `seq` with what stands around it: see [`history::Sides`].
+    ///
+    /// # Errors
+    /// `message_not_found`, or as every read.
+    async fn history_around(
+        &self,
+        user: UserId,
+        slug: &str,
+        seq: Seq,
+        limit: i64,
+    ) -> StoreResult<HistoryPage>;
+
     /// One message.
     ///
     /// # Errors
@@ -306,6 +320,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// The room's pinned messages, the latest pin first; at most [`crate::limits::PINS_PER_ROOM`].
     async fn pins(&self, user: UserId, slug: &str) -> StoreResult<Vec<MessageRow>>;
+
+    /// What of the rooms the user is a member of fits a search, newest first. Tombstones, and replies that are not
+    /// settled, are never found.
+    async fn search(&self, user: UserId, search: search::Search)
+    -> StoreResult<search::SearchPage>;
+
+    /// Indexes up to `count` messages written before there was an index; false when there was nothing to do.
+    async fn index_older(&self, count: i64) -> StoreResult<bool>;
 
     // --- writes
 
@@ -404,6 +426,12 @@ pub trait Store: Send + Sync + 'static {
     ) -> StoreResult<Vec<MessageRow>>;
 
     // --- jobs
+
+    /// How many days a room keeps its messages; none: for ever.
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>>;
+
+    /// Rooms whose oldest message is past their days and may go, with their slugs; at most `limit`.
+    async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>>;
 
     /// Removes what has run out.
     async fn sweep(&self) -> StoreResult<Swept>;

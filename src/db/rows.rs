@@ -403,8 +403,12 @@ pub struct LatestPage {
 pub struct HistoryPage {
     /// Ascending by seq, without a hole.
     pub messages: Vec<MessageRow>,
-    /// Whether there are older ones (newer ones, when asked for what follows).
+    /// Whether there are more the way that was asked for: older ones, or newer ones when asked for what follows.
     pub more: bool,
+    /// Whether there are messages below the page.
+    pub older: bool,
+    /// Whether there are messages above it.
+    pub newer: bool,
 }
 
 /// A reply that is not settled, as far as the database knows.

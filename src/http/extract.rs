@@ -13,6 +13,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum_extra::extract::cookie::CookieJar;
 use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
 
 use super::error::{Problem, too_fast};
 use crate::app::App;
@@ -56,6 +57,23 @@ pub fn credential(headers: &HeaderMap, config: &Config) -> Option<(Credential, S
     let jar = CookieJar::from_headers(headers);
     let cookie = jar.get(cookie_name(config))?;
     Some((Credential::Cookie, cookie.value().to_owned()))
+}
+
+/// The connection a request came by, for a stream whose reader takes nothing any more: its answer cannot end, so its
+/// connection does.
+#[derive(Clone, Debug, Default)]
+pub struct Hangup(CancellationToken);
+
+impl Hangup {
+    /// Ends the connection, whatever is on its way.
+    pub fn hang_up(&self) {
+        self.0.cancel();
+    }
+
+    /// Returns once it is to end.
+    pub async fn hung_up(&self) {
+        self.0.cancelled().await;
+    }
 }
 
 /// Who asks. Without a living session the answer is `unauthenticated`; asking too fast, `rate_limited`.

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{ClientId, Seq};
 use crate::limits;
-use crate::protocol::client::check_body;
+use crate::protocol::client::{check_body, page_at};
 use crate::protocol::server::{Accepted, MessageBody};
 
 /// A message to be posted.
@@ -34,10 +34,12 @@ pub struct NewMessage {
 /// Which page of history.
 #[derive(Deserialize, IntoParams)]
 pub struct HistoryQuery {
-    /// Messages before this one, the latest of them; with neither `before` nor `after` the latest of all.
+    /// Messages before this one, the latest of them; with none of the three the latest of all.
     before: Option<Seq>,
     /// Messages after this one, the oldest of them.
     after: Option<Seq>,
+    /// This message, with half of the page up to it and half after it.
+    around: Option<Seq>,
     /// How many at most, 1 to 100; left out: 100.
     limit: Option<i64>,
 }
@@ -47,8 +49,12 @@ pub struct HistoryQuery {
 pub struct MessageList<'a> {
     /// Ascending by seq, without a hole.
     messages: Vec<MessageBody<'a>>,
-    /// Whether there are older ones (newer ones, where `after` was given).
+    /// Whether there are more the way that was asked for: newer ones where `after` was given, else older ones.
     more: bool,
+    /// Whether there are messages below the page.
+    older: bool,
+    /// Whether there are messages above it.
+    newer: bool,
 }
 
 /// A page of a room's history.
@@ -64,17 +70,15 @@ pub async fn list_messages(
     if !(1..=limits::PAGE_MESSAGES).contains(&limit) {
         return Err(bad("`limit` is from 1 to 100."));
     }
-    if query.before.is_some_and(|before| before < 1) || query.after.is_some_and(|after| after < 0) {
-        return Err(bad("`before` is a seq from 1, `after` one from 0."));
-    }
-    let page = match (query.before, query.after) {
-        (Some(_), Some(_)) => return Err(bad("Give `before` or `after`, not both.")),
-        (before, None) => app.chat.history(&who, &slug, before, limit).await?,
-        (None, Some(after)) => app.chat.history_after(&who, &slug, after, limit).await?,
+    let at = page_at(query.before, query.after, query.around)?;
+    let page = app.chat.history(&who, &slug, at, limit).await?;
+    let list = MessageList {
+        messages: page.messages.iter().map(MessageBody::from).collect(),
+        more: page.more,
+        older: page.older,
+        newer: page.newer,
     };
-    let messages = page.messages.iter().map(MessageBody::from).collect();
-    let more = page.more;
-    Ok(Json(MessageList { messages, more }).into_response())
+    Ok(Json(list).into_response())
 }
 
 /// Posts a message; answered once it is committed.

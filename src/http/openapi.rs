@@ -6,7 +6,8 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
-    auth, chat, error, members, message_changes, messages, reply_events, room_lists, rooms,
+    auth, chat, error, export, members, message_changes, messages, reply_events, retention,
+    room_events, room_lists, rooms, search,
 };
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.
@@ -38,6 +39,7 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         auth::delete_session,
         auth::me,
         chat::ask,
+        export::export_room,
         members::list_members,
         members::remove_member,
         members::set_member,
@@ -58,12 +60,16 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         room_lists::find_public_rooms,
         room_lists::list_rooms,
         room_lists::mute_room,
+        retention::set_retention,
+        retention::show_retention,
+        room_events::follow,
         rooms::create_room,
         rooms::delete_room,
         rooms::direct_room,
         rooms::edit_room,
         rooms::join_room,
         rooms::show_room,
+        search::search_messages,
     )
 )]
 struct Document;

@@ -23,7 +23,7 @@ use crate::limits;
 use crate::protocol::server::ServerFrame;
 
 /// What browsers send when they come back.
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Follows a reply. Each `delta` event is a `reply.delta` frame, its id `attempt:chunk:bytes` the end of what was sent;
 /// `message` is the whole settled message and the last event; `error` says why the stream ends early.
@@ -80,12 +80,16 @@ pub(super) fn events(first: Option<Event>, reply: ReplyStream, slug: String) -> 
     });
     let all = stream::iter(first).chain(rest).map(Ok::<_, Infallible>);
     let comments = KeepAlive::new().interval(limits::EVENT_STREAM_COMMENT);
-    let headers = [
+    (stream_headers(), Sse::new(all).keep_alive(comments)).into_response()
+}
+
+/// What every event stream says of itself.
+pub(super) fn stream_headers() -> [(HeaderName, &'static str); 2] {
+    [
         (header::CACHE_CONTROL, "no-store"),
         // nginx and its kind would otherwise keep the text until they have a page of it.
         (HeaderName::from_static("x-accel-buffering"), "no"),
-    ];
-    (headers, Sse::new(all).keep_alive(comments)).into_response()
+    ]
 }
 
 /// A part of the time over which a stopping process sends streams away, so that they do not come back all at once.
@@ -98,7 +102,7 @@ pub(super) fn shutting_down() -> Refusal {
     Refusal::from(ErrorCode::ShuttingDown).retry_after_ms(limits::RETRY_HINT_MS)
 }
 
-fn error_event(slug: &str, refusal: &Refusal) -> Event {
+pub(super) fn error_event(slug: &str, refusal: &Refusal) -> Event {
     let frame = ServerFrame::error(None, Some(slug), None, refusal);
     let json = serde_json::to_string(&frame).unwrap_or_default();
     Event::default().event("error").data(json)

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::db::history::PageAt;
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{ClientId, Epoch, Seq, Version};
 use crate::limits;
@@ -60,6 +61,9 @@ pub struct JoinRoom {
     /// The history that `after` counts in; required with it.
     #[serde(default)]
     pub epoch: Option<Epoch>,
+    /// Whether only a member may join. No client says so: event streams do, since reading must not make a member.
+    #[serde(skip)]
+    pub members_only: bool,
 }
 
 /// The form of `room.join` that carries several rooms.
@@ -129,9 +133,15 @@ pub struct ReactionName {
 pub struct History {
     /// The slug.
     pub room: String,
-    /// Messages before this one; left out for the latest.
+    /// Messages before this one; with none of the three the latest.
     #[serde(default)]
     pub before: Option<Seq>,
+    /// Messages after this one.
+    #[serde(default)]
+    pub after: Option<Seq>,
+    /// This message and what stands around it.
+    #[serde(default)]
+    pub around: Option<Seq>,
     /// How many at most; left out for [`limits::PAGE_MESSAGES`].
     #[serde(default)]
     pub limit: Option<i64>,
@@ -293,8 +303,8 @@ fn checked(frame: ClientFrame) -> Result<ClientFrame, Refusal> {
         {
             bad("`limit` is from 1 to 100.")
         }
-        ClientFrame::History(history) if history.before.is_some_and(|before| before < 1) => {
-            bad("`before` is a seq, from 1.")
+        ClientFrame::History(history) => {
+            page_at(history.before, history.after, history.around).map(|_| frame)
         }
         ClientFrame::ReadMark(mark) if mark.seq < 1 => bad("`seq` is from 1."),
         ClientFrame::Send(send) => check_body(&send.body).map(|()| frame),
@@ -324,6 +334,28 @@ pub fn check_emoji(emoji: &str) -> Result<(), Refusal> {
         ErrorCode::BadRequest,
         "`emoji` is an emoji of at most 48 bytes.",
     ))
+}
+
+/// Which page the places in a request for history mean.
+///
+/// # Errors
+/// `bad_request` for more than one of them, or a place that there cannot be.
+pub fn page_at(
+    before: Option<Seq>,
+    after: Option<Seq>,
+    around: Option<Seq>,
+) -> Result<PageAt, Refusal> {
+    let bad = |sentence: &'static str| Err(Refusal::with_message(ErrorCode::BadRequest, sentence));
+    match (before, after, around) {
+        (None, None, None) => Ok(PageAt::Latest),
+        (Some(seq), None, None) if seq >= 1 => Ok(PageAt::Before(seq)),
+        (None, Some(seq), None) if seq >= 0 => Ok(PageAt::After(seq)),
+        (None, None, Some(seq)) if seq >= 1 => Ok(PageAt::Around(seq)),
+        (Some(_), None, None) => bad("`before` is a seq, from 1."),
+        (None, Some(_), None) => bad("`after` is a seq, from 0."),
+        (None, None, Some(_)) => bad("`around` is a seq, from 1."),
+        _ => bad("Give one of `before`, `after` and `around`."),
+    }
 }
 
 /// Whether a text may be a message: not blank, no NUL (Postgres cannot store one), within the limit.

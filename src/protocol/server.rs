@@ -172,8 +172,12 @@ pub enum ServerFrame<'a> {
         room: &'a str,
         /// Ascending by seq.
         messages: Vec<MessageBody<'a>>,
-        /// Whether there are older ones.
+        /// Whether there are more the way that was asked for: newer ones after `after`, else older ones.
         more: bool,
+        /// Whether there are messages below the page.
+        older: bool,
+        /// Whether there are messages above it.
+        newer: bool,
     },
     /// The answer to what has no other.
     #[serde(rename = "ok")]

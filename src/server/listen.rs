@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::files::Files;
+use crate::http::extract::Hangup;
 use crate::limits;
 use crate::shutdown::Shutdown;
 
@@ -94,9 +95,12 @@ async fn serve_connection(
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    let hangup = Hangup::default();
+    let end = hangup.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(hangup.clone());
         router.clone().oneshot(request)
     });
     let connection = http1::Builder::new()
@@ -107,12 +111,18 @@ async fn serve_connection(
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = closing.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let served = async {
+        tokio::select! {
+            result = connection.as_mut() => result,
+            () = closing.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
         }
+    };
+    let result = tokio::select! {
+        result = served => result,
+        () = end.hung_up() => return,
     };
     if let Err(error) = result {
         tracing::debug!(%peer, %error, "a connection failed");

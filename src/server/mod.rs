@@ -234,6 +234,12 @@ fn start_actors(
         shutdown.signal(),
     ));
     tokio::spawn(jobs::sweep::run(store(), shutdown.signal()));
+    tokio::spawn(jobs::retention::run(
+        store(),
+        Arc::clone(&parts.writer),
+        shutdown.signal(),
+    ));
+    tokio::spawn(jobs::index::run(store(), shutdown.signal()));
 }
 
 fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, StartError> {

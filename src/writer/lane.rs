@@ -34,7 +34,15 @@ struct RoomJobs {
     /// When the first of them has waited for its turn for as long as it may.
     due: Instant,
     /// The batch that may have committed these jobs already: its rerun found the room locked.
-    rerun_of: Option<BatchId>,
+    rerun_of: Option<Rerun>,
+}
+
+/// A batch of which nobody knows whether it was committed.
+#[derive(Clone, Copy)]
+struct Rerun {
+    id: BatchId,
+    /// Then it is told to be unknown: counted from its first begin, however often it runs.
+    give_up_at: Instant,
 }
 
 /// The actor.
@@ -199,7 +207,9 @@ impl Lane {
         self.stuck.entry(locked.room.id).or_default();
         let (shared, room) = (Arc::clone(&self.shared), locked.room.clone());
         let task = self.alone.spawn(async move {
-            let permit = tokio::time::timeout_at(locked.due, shared.locked_rooms.acquire()).await;
+            let give_up_at = locked.rerun_of.map_or(locked.due, |rerun| rerun.give_up_at);
+            let until = locked.due.min(give_up_at);
+            let permit = tokio::time::timeout_at(until, shared.locked_rooms.acquire()).await;
             let Ok(_permit) = permit else {
                 return refuse_all(locked.jobs, &not_its_turn(locked.rerun_of));
             };
@@ -303,9 +313,13 @@ fn write(
         }
         let began = Instant::now();
         let batch = batch_of(&rooms);
-        let id = batch.id;
-        let (result, rerun) = settle(shared, batch, when_locked).await;
-        let rerun_of = rerun.then_some(id);
+        let this = Rerun {
+            id: batch.id,
+            give_up_at: rerun_in(&rooms)
+                .map_or(began + limits::OUTCOME_TIMEOUT, |rerun| rerun.give_up_at),
+        };
+        let (result, rerun) = settle(shared, batch, when_locked, this.give_up_at).await;
+        let rerun_of = rerun.then_some(this);
         metrics::histogram!("salon_writer_commit_seconds").record(began.elapsed().as_secs_f64());
         match result {
             Ok(applied) => finish(shared, rooms, applied, rerun_of),
@@ -321,10 +335,14 @@ fn write(
     })
 }
 
+/// Only a room that is written alone can be a rerun.
+fn rerun_in(rooms: &[RoomJobs]) -> Option<Rerun> {
+    rooms.iter().find_map(|room| room.rerun_of)
+}
+
 fn batch_of(rooms: &[RoomJobs]) -> Batch {
     let changes_of = |room: &RoomJobs| room.jobs.iter().map(|job| job.change.clone()).collect();
-    // Only a room that is written alone can be a rerun.
-    let rerun_of = rooms.iter().find_map(|room| room.rerun_of);
+    let rerun_of = rerun_in(rooms).map(|rerun| rerun.id);
     let rooms = rooms
         .iter()
         .map(|room| RoomChanges {
@@ -401,7 +419,7 @@ fn still_admitted(jobs: Vec<Job>) -> Vec<Job> {
 }
 
 /// What is said when a locked room did not come to its turn in time; of a batch that may have committed, the truth.
-fn not_its_turn(rerun_of: Option<BatchId>) -> Refusal {
+fn not_its_turn(rerun_of: Option<Rerun>) -> Refusal {
     match rerun_of {
         Some(_) => ErrorCode::OutcomeUnknown.into(),
         None => Refusal::from(ErrorCode::Unavailable).retry_after_ms(limits::RETRY_HINT_MS),
@@ -419,7 +437,7 @@ fn finish(
     shared: &Shared,
     rooms: Vec<RoomJobs>,
     applied: Applied,
-    rerun_of: Option<BatchId>,
+    rerun_of: Option<Rerun>,
 ) -> Vec<RoomJobs> {
     let mut locked = Vec::new();
     for (room, result) in rooms.into_iter().zip(applied.rooms) {

@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use super::Shared;
 use crate::db::StoreError;
 use crate::db::changes::{Applied, Batch};
-use crate::limits;
 
 /// Between two tries at a batch whose outcome is unknown.
 const RERUN_PAUSE: Duration = Duration::from_millis(100);
@@ -33,14 +32,14 @@ async fn apply(
     }
 }
 
-/// Runs a batch until its outcome is known. Once a COMMIT's answer was lost, at most until [`limits::OUTCOME_TIMEOUT`]
-/// after the batch began: a run that still waits then goes on without anybody to tell.
+/// Runs a batch until its outcome is known. Once a COMMIT's answer was lost, at most until `give_up_at`
+/// ([`crate::limits::OUTCOME_TIMEOUT`] after the batch first began): a run that still waits then goes on without anybody to tell.
 pub(super) async fn settle(
     shared: &Shared,
     mut batch: Batch,
     when_locked: WhenLocked,
+    give_up_at: Instant,
 ) -> (Result<Applied, StoreError>, bool) {
-    let give_up_at = Instant::now() + limits::OUTCOME_TIMEOUT;
     if !batch.rerun {
         match apply(shared, batch.clone(), when_locked).await {
             Err(StoreError::CommitUnknown(cause)) => {

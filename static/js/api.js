@@ -63,6 +63,20 @@ export class Api {
   }
   /** The pinned messages, the latest pin first. @param {string} slug */
   async pins(slug) { return (await this.#call('GET', `/rooms/${encodeURIComponent(slug)}/pins`)).messages; }
+  /**
+   * @param {{q: string, room?: string, author?: string, before?: string, after?: string, cursor?: string}} search
+   * @returns {Promise<{results: object[], next: string | null}>}
+   */
+  search(search) {
+    const given = Object.entries(search).filter(([, value]) => value !== undefined && value !== '');
+    return this.#call('GET', `/search?${new URLSearchParams(given)}`);
+  }
+  /** @param {string} slug @returns {Promise<number | null>} how many days messages are kept; null: for ever */
+  async retention(slug) { return (await this.#call('GET', `/rooms/${encodeURIComponent(slug)}/retention`)).days; }
+  /** @param {string} slug @param {number | null} days */
+  setRetention(slug, days) { return this.#call('PUT', `/rooms/${encodeURIComponent(slug)}/retention`, { days }); }
+  /** Where a room's export is. @param {string} slug @param {'ndjson' | 'markdown'} format */
+  exportUrl(slug, format) { return `${this.#base}/rooms/${encodeURIComponent(slug)}/export?format=${format}`; }
 
   async #call(method, path, body) {
     let response;

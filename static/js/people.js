@@ -6,6 +6,7 @@
  * @property {number | null} count how many are there; null while that is not known
  * @property {object[]} users the first of them
  * @property {{user: object, until: number}[]} typing who writes, in the order they began
+ * @property {Map<string, number>} read how far others were heard to have read, by user
  * @property {{id: string, until: number}[]} spoke who has just said something: what came before it may come after it
  */
 
@@ -21,7 +22,7 @@ const TYPING_MAX = 20;
 const NAMES = 3;
 
 /** @type {People} */
-export const NOBODY = Object.freeze({ count: null, users: [], typing: [], spoke: [] });
+export const NOBODY = Object.freeze({ count: null, users: [], typing: [], read: new Map(), spoke: [] });
 
 /**
  * @param {People} people
@@ -33,6 +34,7 @@ export const NOBODY = Object.freeze({ count: null, users: [], typing: [], spoke:
 export function takePeople(people, frame, me, now) {
   if (frame.type === 'presence') return { ...people, count: frame.count, users: frame.users };
   if (frame.type === 'typing') return frame.user.id === me ? people : wrote(people, frame.user, now);
+  if (frame.type === 'read') return frame.user === me ? people : { ...people, read: new Map(people.read).set(frame.user, frame.seq) };
   // Whoever has said it no longer writes it.
   if (frame.type === 'message') return said(people, frame.message.author?.id, now);
   if (frame.type === 'room.removed') return NOBODY;
@@ -56,6 +58,20 @@ export function typingLine({ typing }) {
   if (names.length > NAMES) return 'Several people are writing…';
   const last = names.pop();
   return names.length === 0 ? `${last} is writing…` : `${names.join(', ')} and ${last} are writing…`;
+}
+
+/**
+ * @param {People} people
+ * @param {{messages: object[], me: string}} state of the room
+ * @returns {string} who has seen one's own last word, such as `Seen by ada`; empty where that is not known
+ */
+export function seenLine({ read, users }, { messages, me }) {
+  const last = messages.at(-1);
+  if (last === undefined || last.author?.id !== me || read.size === 0) return '';
+  const names = new Map([...messages.map(({ author }) => author), ...users].filter(Boolean).map(({ id, name }) => [id, name]));
+  const seen = [...read].filter(([id, seq]) => seq >= last.seq && names.has(id)).map(([id]) => names.get(id));
+  if (seen.length === 0) return '';
+  return seen.length > NAMES ? `Seen by ${seen.length}` : `Seen by ${seen.join(', ')}`;
 }
 
 /** @param {People} people @returns {string} such as `3 here`; empty while that is not known */

@@ -155,13 +155,14 @@ function dressCode(pre, copyable) {
  * A button that copies and says so.
  * @param {() => string} text
  * @param {string} label
+ * @param {{shape?: string, text?: string}} [look]
  */
-export function copyButton(text, label) {
-  const button = h('button.copy', { type: 'button', 'aria-label': label, title: label }, icon('copy'), h('span', { text: 'Copy' }));
+export function copyButton(text, label, { shape = 'copy', text: words = 'Copy' } = {}) {
+  const button = h('button.copy', { type: 'button', 'aria-label': label, title: label }, icon(shape), h('span', { text: words }));
   button.addEventListener('click', async () => {
     const done = await copy(text());
     button.replaceChildren(icon(done ? 'check' : 'alert'), h('span', { text: done ? 'Copied' : 'Not copied' }));
-    setTimeout(() => button.replaceChildren(icon('copy'), h('span', { text: 'Copy' })), 1_600);
+    setTimeout(() => button.replaceChildren(icon(shape), h('span', { text: words })), 1_600);
   });
   return button;
 }

@@ -158,7 +158,8 @@ export class Room extends Emitter {
    * @returns {Promise<boolean>} whether one came
    */
   async loadOlder() {
-    const { phase, complete, history, from, messages, slug } = this.#state;
+    const { phase, complete, history, from, messages, slug, window } = this.#state;
+    if (window !== null) return window.older && this.#growWindow('older', { before: window.messages[0].seq });
     if (phase !== 'joined' || complete || history !== null || messages.length >= HELD_MAX) return false;
     const ref = this.#connection.nextRef();
     this.#apply({ type: 'local.history', ref });
@@ -169,6 +170,28 @@ export class Room extends Emitter {
       this.#apply({ type: 'local.history_failed', ref });
       return false;
     }
+  }
+
+  /**
+   * Looks at the past around a message instead of the present.
+   * @param {number} seq
+   * @returns {Promise<boolean>} whether it is there
+   */
+  async showAround(seq) {
+    const ref = this.#connection.nextRef();
+    this.#apply({ type: 'local.window', ref, seq });
+    return this.#windowPage(ref, { around: seq });
+  }
+
+  /** Asks for the page below what is held of the past. @returns {Promise<boolean>} whether one came */
+  async loadNewer() {
+    const { window } = this.#state;
+    return window !== null && window.newer && this.#growWindow('newer', { after: window.messages.at(-1).seq });
+  }
+
+  /** Looks at the present again. */
+  showPresent() {
+    this.#apply({ type: 'local.window_close' });
   }
 
   /** Stops a reply; what is shown of it freezes at once. @param {number} seq */
@@ -248,6 +271,23 @@ export class Room extends Emitter {
       this.#timers.people = setTimeout(() => this.#setPeople(prunePeople(this.#people, Date.now())), Math.max(0, end - Date.now()) + 1);
     }
     this.emit('people', people);
+  }
+
+  async #growWindow(way, place) {
+    if (this.#state.phase !== 'joined' || this.#state.window.loading !== null) return false;
+    const ref = this.#connection.nextRef();
+    this.#apply({ type: 'local.window_more', ref, way });
+    return this.#windowPage(ref, place);
+  }
+
+  async #windowPage(ref, place) {
+    try {
+      await this.#connection.request({ type: 'message.history', ref, room: this.slug, ...place, limit: PAGE_MESSAGES });
+      return true;
+    } catch {
+      this.#apply({ type: 'local.window_failed', ref });
+      return false;
+    }
   }
 
   #joinLater(ref, refusal) {

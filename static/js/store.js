@@ -8,6 +8,7 @@
  *
  * - `local.joining` {ref}, `local.refused_join` {ref, code, message}, `local.disconnected`
  * - `local.history` {ref}, `local.history_failed` {ref}
+ * - `local.window` {ref, seq}, `local.window_more` {ref, way}, `local.window_failed` {ref}, `local.window_close`
  * - `local.send` {clientId, body, replyTo, at}, `local.refused` {clientId, code, message, retrying},
  *   `local.retry` {clientId}, `local.discard` {clientId}
  * - `local.stop` {seq}, `local.stop_failed` {seq}, `local.trim` {keep}
@@ -25,6 +26,7 @@
  * @property {Map<number, Reply>} replies every reply that is not settled
  * @property {Outgoing[]} outgoing what this client sent and has not seen come back, in order
  * @property {{ref: string, kept: Map<number, object[]>} | null} history a page that is on its way
+ * @property {import('./window.js').Window | null} window a part of the past that is looked at instead
  * @property {{code: string, message: string} | null} refusal why the room is not open
  *
  * @typedef {object} Reply a reply that is being written
@@ -46,6 +48,7 @@
  */
 import { applyPartial } from './marks.js';
 import { applyDelta, joinReplies, trackReply } from './replies.js';
+import { changeInWindow, closeWindow, growWindow, openWindow, windowFailed, windowPage } from './window.js';
 
 const IGNORED_WHILE_JOINING = new Set(['message', 'room.changed', 'reply.delta']);
 
@@ -69,6 +72,7 @@ export function createRoom(slug, me) {
     replies: new Map(),
     outgoing: [],
     history: null,
+    window: null,
     refusal: null,
   };
 }
@@ -91,7 +95,10 @@ const REJOIN = Symbol('rejoin');
 
 const HANDLERS = {
   'room.joined': joined,
-  message: (state, frame) => versioned(state, frame, () => upsert(state, frame.message, frame.partial === true)),
+  message: (state, frame) => versioned(state, frame, () => {
+    const partial = frame.partial === true;
+    return changeInWindow(upsert(state, frame.message, partial), frame.message, partial);
+  }),
   'room.changed': (state, frame) => versioned(state, frame, () => changed(state, frame)),
   'room.removed': (state, frame) => ({
     ...state,
@@ -104,7 +111,7 @@ const HANDLERS = {
     if (replies === null) return REJOIN;
     return replies === state.replies ? state : { ...state, replies };
   },
-  'message.page': page,
+  'message.page': (state, frame) => (state.window?.ref === frame.ref ? windowPage(state, frame) : page(state, frame)),
   'message.accepted': accepted,
   'local.joining': (state, { ref }) => ({ ...state, phase: 'joining', joinRef: ref }),
   'local.refused_join': (state, { ref, code, message }) =>
@@ -114,6 +121,10 @@ const HANDLERS = {
   'local.history': (state, { ref }) => ({ ...state, history: { ref, kept: new Map() } }),
   'local.history_failed': (state, { ref }) =>
     state.history?.ref === ref ? { ...state, history: null } : state,
+  'local.window': openWindow,
+  'local.window_more': growWindow,
+  'local.window_failed': windowFailed,
+  'local.window_close': closeWindow,
   'local.send': (state, { clientId, body, replyTo = null, at }) => ({
     ...state,
     outgoing: [...state.outgoing, { clientId, body, replyTo, at, state: 'sending', error: null, version: null }],
@@ -147,7 +158,7 @@ function joined(state, frame) {
   };
   if (fresh) {
     const from = frame.messages[0]?.seq ?? frame.room.last_seq + 1;
-    next = { ...next, messages: [], replies: new Map(), from, complete: from <= frame.room.first_seq };
+    next = { ...next, messages: [], replies: new Map(), window: null, from, complete: from <= frame.room.first_seq };
   }
   for (const message of frame.messages) next = upsert(next, message, false);
   return settleOutgoing({
@@ -196,7 +207,7 @@ function page(state, frame) {
 function changed(state, frame) {
   switch (frame.change) {
     case 'settings':
-      return { ...state, room: { ...state.room, ...frame.data } };
+      return withoutRemoved({ ...state, room: { ...state.room, ...frame.data } });
     case 'role':
       return frame.user?.id === state.me ? { ...state, room: { ...state.room, role: frame.role } } : { ...state };
     case 'deleted':
@@ -204,6 +215,13 @@ function changed(state, frame) {
     default:
       return { ...state };
   }
+}
+
+/** The room's retention removed what is below its `first_seq`. */
+function withoutRemoved(state) {
+  const first = state.room.first_seq;
+  if (first === undefined || state.from > first) return state;
+  return { ...state, messages: state.messages.filter(({ seq }) => seq >= first), from: first, complete: true };
 }
 
 /** An ack shows that the message is kept; the message itself comes as a frame of its own, before or after. */

@@ -8,6 +8,7 @@
     reason = "a test may panic"
 )]
 
+mod answers_in_time;
 mod auth;
 mod bad_frames;
 mod balancer;
@@ -18,6 +19,7 @@ mod cluster;
 mod command_line;
 mod deploy;
 mod drain;
+mod export;
 mod faults;
 mod heartbeat;
 mod http;
@@ -38,6 +40,8 @@ mod providers;
 mod reading;
 mod removals;
 mod replies;
+mod retention;
+mod room_events;
 mod runners;
 mod sessions;
 mod simulation;

@@ -283,6 +283,8 @@ fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<Serv
             room: "lobby",
             messages: vec![message(user, meta, full)],
             more: false,
+            older: false,
+            newer: false,
         },
         ServerFrame::Ok {
             reference,
@@ -366,11 +368,26 @@ fn the_error_codes_are_those_of_the_program() {
     assert_eq!(documented, real);
 }
 
+/// Those of what is said about rooms, and of their lists.
+fn limits_of_rooms() -> [(&'static str, i64); 8] {
+    let count = |count: usize| i64::try_from(count).unwrap();
+    [
+        ("TOPIC_CHARS", count(limits::TOPIC_CHARS)),
+        ("ROOMS_PER_OWNER", limits::ROOMS_PER_OWNER),
+        ("ROOMS_LISTED", limits::ROOMS_LISTED),
+        ("PREVIEW_CHARS", limits::PREVIEW_CHARS),
+        ("PUBLIC_ROOMS_LISTED", limits::PUBLIC_ROOMS_LISTED),
+        ("ROOM_QUERY_CHARS", count(limits::ROOM_QUERY_CHARS)),
+        ("DIRECT_PEOPLE", count(limits::DIRECT_PEOPLE)),
+        ("MEMBERS_LISTED", limits::MEMBERS_LISTED),
+    ]
+}
+
 #[test]
 fn the_limits_are_those_of_the_program() {
     let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap();
     let count = |count: usize| i64::try_from(count).unwrap();
-    let real = BTreeMap::from([
+    let mut real = BTreeMap::from([
         ("BODY_BYTES", count(limits::BODY_BYTES)),
         ("REPLY_BYTES", count(limits::REPLY_BYTES)),
         ("CLIENT_FRAME_BYTES", count(limits::CLIENT_FRAME_BYTES)),
@@ -410,25 +427,26 @@ fn the_limits_are_those_of_the_program() {
         ("EVENT_STREAMS", count(limits::EVENT_STREAMS)),
         ("EVENT_STREAM_TIME", ms(limits::EVENT_STREAM_TIME)),
         ("EVENT_STREAM_COMMENT", ms(limits::EVENT_STREAM_COMMENT)),
+        ("SEARCH_CHARS", count(limits::SEARCH_CHARS)),
+        ("SEARCH_TERMS", count(limits::SEARCH_TERMS)),
+        ("SEARCH_HITS", limits::SEARCH_HITS),
+        ("SEARCHES", count(limits::SEARCHES)),
+        ("SEARCH_WAIT", ms(limits::SEARCH_WAIT)),
+        ("EXPORTS", count(limits::EXPORTS)),
+        ("EXPORT_STALL", ms(limits::EXPORT_STALL)),
+        ("RETENTION_DAYS", i64::from(limits::RETENTION_DAYS)),
         ("REQUEST_BYTES", count(limits::REQUEST_BYTES)),
         ("HEADER_BYTES", count(limits::HEADER_BYTES)),
         ("REQUEST_TIMEOUT", ms(limits::REQUEST_TIMEOUT)),
         ("NAME_CHARS", count(limits::NAME_CHARS)),
-        ("TOPIC_CHARS", count(limits::TOPIC_CHARS)),
         ("SLUG_CHARS", count(limits::SLUG_CHARS)),
         ("PASSWORD_MIN_CHARS", count(limits::PASSWORD_MIN_CHARS)),
         ("PASSWORD_MAX_BYTES", count(limits::PASSWORD_MAX_BYTES)),
         ("TICKET_S", limits::TICKET_S),
         ("SESSION_S", limits::SESSION_S),
         ("GUEST_SESSION_S", limits::GUEST_SESSION_S),
-        ("ROOMS_PER_OWNER", limits::ROOMS_PER_OWNER),
-        ("ROOMS_LISTED", limits::ROOMS_LISTED),
-        ("PREVIEW_CHARS", limits::PREVIEW_CHARS),
-        ("PUBLIC_ROOMS_LISTED", limits::PUBLIC_ROOMS_LISTED),
-        ("ROOM_QUERY_CHARS", count(limits::ROOM_QUERY_CHARS)),
-        ("DIRECT_PEOPLE", count(limits::DIRECT_PEOPLE)),
-        ("MEMBERS_LISTED", limits::MEMBERS_LISTED),
     ]);
+    real.extend(limits_of_rooms());
     let rows = table("limit");
     assert_eq!(rows.len(), real.len());
     for row in rows {

@@ -12,7 +12,9 @@
 mod acks;
 mod client;
 mod fanout;
+mod fill;
 mod idle;
+mod search;
 
 use std::time::Duration;
 
@@ -83,6 +85,34 @@ enum Command {
         #[arg(long, default_value_t = 5_000)]
         sockets: usize,
     },
+    /// Fill a migrated Postgres database with rooms `fill-1`, `fill-2` … of made-up messages
+    Fill {
+        /// Where it is
+        #[arg(long)]
+        database: String,
+        /// Messages in all
+        #[arg(long, default_value_t = 1_000_000)]
+        messages: i64,
+        /// Rooms they are in
+        #[arg(long, default_value_t = 10)]
+        rooms: i64,
+    },
+    /// How long searches of a filled database take
+    Search {
+        #[command(flatten)]
+        target: Target,
+        /// Filled rooms to be searched
+        #[arg(long, default_value_t = 10)]
+        rooms: usize,
+        /// Searches of each kind
+        #[arg(long, default_value_t = 200)]
+        count: usize,
+    },
+    /// How long the export of `fill-1` takes, and what the server keeps of it
+    Export {
+        #[command(flatten)]
+        target: Target,
+    },
 }
 
 fn main() {
@@ -108,6 +138,17 @@ fn main() {
                 rate,
             } => fanout::run(&target, width, rate).await,
             Command::Idle { target, sockets } => idle::run(&target, sockets).await,
+            Command::Fill {
+                database,
+                messages,
+                rooms,
+            } => fill::run(&database, messages, rooms).await,
+            Command::Search {
+                target,
+                rooms,
+                count,
+            } => search::search(&target, rooms, count).await,
+            Command::Export { target } => search::export(&target).await,
         }
     });
 }

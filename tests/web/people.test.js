@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { NOBODY, TYPING_MS, hereLine, nextEnd, prunePeople, takePeople, typingLine } from '../../static/js/people.js';
+import { NOBODY, TYPING_MS, hereLine, nextEnd, prunePeople, seenLine, takePeople, typingLine } from '../../static/js/people.js';
 
 const ADA = { id: 'a', name: 'ada', kind: 'user' };
 const user = (name) => ({ id: name, name, kind: 'user' });
@@ -57,6 +57,19 @@ test('what was written before a message may come behind it', () => {
   assert.equal(typingLine(people), 'eve and bob are writing…');
   const many = Array.from({ length: 500 }, (_, number) => ({ ...message, message: { author: user(`user ${number}`) } }));
   assert.ok(take(NOBODY, many).spoke.length <= 20);
+});
+
+test('one sees who has seen one\'s own last word', () => {
+  const read = (name, seq) => ({ type: 'read', room: 'lobby', user: name, seq });
+  const messages = [{ seq: 1, author: user('bob') }, { seq: 2, author: ADA }];
+  const people = take(NOBODY, [read('bob', 1), read('stranger', 2), read(ADA.id, 2)]);
+  assert.equal(seenLine(people, { messages, me: ADA.id }), '');
+  const seen = take(people, [read('bob', 2)]);
+  assert.equal(seenLine(seen, { messages, me: ADA.id }), 'Seen by bob');
+  assert.equal(seenLine(seen, { messages: messages.slice(0, 1), me: ADA.id }), '', 'another spoke last');
+  const many = take(NOBODY, ['w', 'x', 'y', 'z'].flatMap((name) => [read(name, 2)]));
+  const known = { ...many, users: ['w', 'x', 'y', 'z'].map(user) };
+  assert.equal(seenLine(known, { messages, me: ADA.id }), 'Seen by 4');
 });
 
 test('a crowd is not remembered without end', () => {

@@ -137,10 +137,14 @@ impl Lease {
     /// The process is stopping: a reply of which nothing is shown goes back at once, so that another instance writes it
     /// without a wait.
     pub(super) fn give_back_unless_shown(&self) {
-        let is_shown = self.lock().shown;
-        if !is_shown {
-            self.decide(Verdict::Drain);
+        // Under one lock: what begins to be shown meanwhile has its grace.
+        let mut state = self.lock();
+        if state.shown || state.verdict.is_some() {
+            return;
         }
+        state.verdict = Some(Verdict::Drain);
+        drop(state);
+        self.changed.notify_waiters();
     }
 
     /// What was decided, if anything.

@@ -275,6 +275,9 @@ where
             Err(error @ (StoreError::Unavailable(_) | StoreError::CommitUnknown(_))) => {
                 tracing::warn!(%error, "a reply waits for the database");
             }
+            Err(StoreError::Refused(refusal)) if refusal.code.is_retryable() => {
+                tracing::warn!(%refusal, "a reply waits for the database");
+            }
             Err(error) => {
                 tracing::error!(%error, "a reply cannot be written");
                 return Err(Verdict::Lost);

@@ -12,6 +12,7 @@ use super::records::{
     HeadRecord, LogRecord, MessageRecord, head_columns, message_bytes, message_columns, word,
 };
 use super::statement::statement;
+use crate::db::history::{PageAt, Sides};
 use crate::db::rows::{Changes, EditRow, Head, HistoryPage, LatestPage, MessageRow, StoredChange};
 use crate::db::{StoreError, StoreResult};
 use crate::error::ErrorCode;
@@ -62,7 +63,8 @@ statement!(
 macro_rules! history {
     ($where:literal, $order:literal) => {
         concat!(
-            "SELECT own.role AS own_role, page.* FROM rooms r \
+            "SELECT own.role AS own_role, h.first_seq AS room_first, h.last_seq AS room_last, page.* \
+             FROM rooms r JOIN room_heads h ON h.room_id = r.id \
              LEFT JOIN memberships own ON own.room_id = r.id AND own.user_id = $1 \
              LEFT JOIN LATERAL ( \
                  SELECT counted.* FROM ( \
@@ -87,6 +89,45 @@ statement!(
     /// Upwards from a message.
     HistoryAfter { user: Uuid, slug: String, after: i64, limit: i64, bytes: i64 } -> struct HistoryRecord,
     history!("m.seq > $3", "ASC")
+);
+macro_rules! side {
+    ($from:literal, $order:literal, $limit:literal) => {
+        concat!(
+            "SELECT counted.* FROM ( \
+                 SELECT ",
+            message_columns!(),
+            ", ",
+            message_bytes!(),
+            " AS bytes, \
+                     (sum(",
+            message_bytes!(),
+            ") OVER (ORDER BY m.seq ",
+            $order,
+            "))::bigint AS running \
+                 FROM messages m JOIN users u ON u.id = m.author_id \
+                 WHERE m.room_id = r.id AND own.role IS NOT NULL AND m.seq ",
+            $from,
+            " $3 \
+                 ORDER BY m.seq ",
+            $order,
+            " LIMIT ",
+            $limit,
+            " \
+             ) counted WHERE counted.running <= $6 OR counted.running = counted.bytes"
+        )
+    };
+}
+statement!(
+    /// A message and what stands around it.
+    HistoryAround { user: Uuid, slug: String, seq: i64, below: i64, above: i64, bytes: i64 } -> struct HistoryRecord,
+    concat!(
+        "SELECT own.role AS own_role, h.first_seq AS room_first, h.last_seq AS room_last, page.* \
+         FROM rooms r JOIN room_heads h ON h.room_id = r.id \
+         LEFT JOIN memberships own ON own.room_id = r.id AND own.user_id = $1 \
+         LEFT JOIN LATERAL ((", side!("<=", "DESC", "$4"), ") UNION ALL (", side!(">", "ASC", "$5"), ")) page ON true \
+         WHERE r.slug = $2 AND r.deleted_at IS NULL AND (own.role IS NOT NULL OR r.visibility = 'public') \
+         ORDER BY page.seq"
+    )
 );
 statement!(
     /// What is pinned, the latest pin first.
@@ -151,11 +192,15 @@ pub(super) struct LatestRecord {
     message: MessageRecord,
 }
 
-/// A row of [`HistoryBefore`] and [`HistoryAfter`].
+/// A row of [`HistoryBefore`], [`HistoryAfter`] and [`HistoryAround`].
 #[derive(QueryableByName, Debug)]
 pub(super) struct HistoryRecord {
     #[diesel(sql_type = sql::Nullable<sql::Text>)]
     own_role: Option<String>,
+    #[diesel(sql_type = sql::BigInt)]
+    room_first: i64,
+    #[diesel(sql_type = sql::BigInt)]
+    room_last: i64,
     #[diesel(sql_type = sql::Nullable<sql::BigInt>)]
     running: Option<i64>,
     #[diesel(embed)]
@@ -273,9 +318,8 @@ pub(super) async fn before(
             bytes: page_bytes(),
         })
         .await?;
-    let mut page = page(rows, limit)?;
-    page.messages.reverse();
-    Ok(page)
+    let at = before.map_or(PageAt::Latest, PageAt::Before);
+    page(rows, at, limit)
 }
 
 pub(super) async fn after(
@@ -295,28 +339,55 @@ pub(super) async fn after(
             bytes: page_bytes(),
         })
         .await?;
-    page(rows, limit)
+    page(rows, PageAt::After(after), limit)
 }
 
-fn page(rows: Vec<HistoryRecord>, limit: i64) -> StoreResult<HistoryPage> {
-    match rows.first() {
+pub(super) async fn around(
+    pools: &Pools,
+    user: UserId,
+    slug: &str,
+    seq: Seq,
+    limit: i64,
+) -> StoreResult<HistoryPage> {
+    let sides = Sides::of(limit.max(1), limits::PAGE_BYTES);
+    let rows = pools
+        .read(HistoryAround {
+            user: user.0,
+            slug: slug.to_owned(),
+            seq,
+            below: sides.below,
+            above: sides.above,
+            bytes: i64::try_from(sides.bytes).unwrap_or(i64::MAX),
+        })
+        .await?;
+    let page = page(rows, PageAt::Around(seq), limit)?;
+    match page.messages.iter().any(|message| message.seq == seq) {
+        true => Ok(page),
+        false => refused(ErrorCode::MessageNotFound),
+    }
+}
+
+fn page(rows: Vec<HistoryRecord>, at: PageAt, limit: i64) -> StoreResult<HistoryPage> {
+    let (first_seq, last_seq) = match rows.first() {
         None => return refused(ErrorCode::RoomNotFound),
         Some(row) if row.own_role.is_none() => return refused(ErrorCode::NotAMember),
-        Some(_) => {}
-    }
+        Some(row) => (row.room_first, row.room_last),
+    };
     let mut messages = Vec::with_capacity(rows.len());
-    let mut more = false;
     for row in rows {
         let Some(message) = row.message.into_row()? else {
             continue;
         };
-        if !fits(messages.len(), limit, row.running) {
-            more = true;
+        // The sides of a page around a message were cut where they were read.
+        if !matches!(at, PageAt::Around(_)) && !fits(messages.len(), limit, row.running) {
             break;
         }
         messages.push(message);
     }
-    Ok(HistoryPage { messages, more })
+    if matches!(at, PageAt::Latest | PageAt::Before(_)) {
+        messages.reverse();
+    }
+    Ok(HistoryPage::new(messages, at, first_seq, last_seq))
 }
 
 pub(super) async fn message(
@@ -335,7 +406,8 @@ pub(super) async fn message(
 pub(super) async fn pins(pools: &Pools, user: UserId, slug: &str) -> StoreResult<Vec<MessageRow>> {
     let (user, slug) = (user.0, slug.to_owned());
     let rows = pools.read(PinnedMessages { user, slug }).await?;
-    Ok(page(rows, limits::PINS_PER_ROOM)?.messages)
+    // In the order of their pins, not of a page of history.
+    Ok(page(rows, PageAt::After(0), limits::PINS_PER_ROOM)?.messages)
 }
 
 pub(super) async fn edits(

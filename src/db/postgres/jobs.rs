@@ -1,9 +1,13 @@
 //! Sweeps. Called by [`super::PostgresStore`]; each is one statement that takes a bounded number of rows, and the
 //! next sweep takes the rest.
 
+use uuid::Uuid;
+
 use super::pool::Pools;
 use super::statement::statement;
-use crate::db::{StoreResult, Swept};
+use crate::db::{StoreError, StoreResult, Swept};
+use crate::error::ErrorCode;
+use crate::ids::{RoomId, UserId};
 use crate::limits;
 
 statement!(
@@ -24,6 +28,45 @@ statement!(
     "DELETE FROM batches WHERE id IN (SELECT id FROM batches \
      WHERE created_at < clock_timestamp() - $1 * interval '1 second' ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED)"
 );
+
+statement!(
+    /// A member's right to know, and the days.
+    FindRetention { user: Uuid, slug: String } -> (Option<String>, Option<i32>),
+    "SELECT own.role, t.days FROM rooms r \
+     LEFT JOIN memberships own ON own.room_id = r.id AND own.user_id = $1 \
+     LEFT JOIN room_retention t ON t.room_id = r.id \
+     WHERE r.slug = $2 AND r.deleted_at IS NULL AND (own.role IS NOT NULL OR r.visibility = 'public')"
+);
+statement!(
+    /// Rooms whose oldest message may go.
+    PastRetention { limit: i64 } -> (Uuid, String),
+    "SELECT r.id, r.slug FROM room_retention t JOIN rooms r ON r.id = t.room_id AND r.deleted_at IS NULL \
+     JOIN room_heads h ON h.room_id = t.room_id \
+     JOIN messages m ON m.room_id = t.room_id AND m.seq = h.first_seq AND m.state <> 'queued' \
+         AND m.created_at < clock_timestamp() - t.days * interval '1 day' \
+     ORDER BY r.id LIMIT $1"
+);
+
+pub(super) async fn retention(pools: &Pools, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
+    let slug = slug.to_owned();
+    let found = pools.read(FindRetention { user: user.0, slug }).await?;
+    match found.first() {
+        None => Err(StoreError::Refused(ErrorCode::RoomNotFound.into())),
+        Some((None, _)) => Err(StoreError::Refused(ErrorCode::NotAMember.into())),
+        Some((Some(_), days)) => Ok(*days),
+    }
+}
+
+pub(super) async fn past_retention(
+    pools: &Pools,
+    limit: i64,
+) -> StoreResult<Vec<(RoomId, String)>> {
+    let found = pools.read(PastRetention { limit }).await?;
+    Ok(found
+        .into_iter()
+        .map(|(id, slug)| (RoomId(id), slug))
+        .collect())
+}
 
 pub(super) async fn sweep(pools: &Pools) -> StoreResult<Swept> {
     // Tickets first: a session takes its tickets with it, uncounted.

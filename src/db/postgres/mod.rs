@@ -1,7 +1,7 @@
 //! The Postgres store: diesel-async over pooled connections, for one instance or many. Works behind `PgBouncer` 1.21 or
 //! later in transaction mode: no session state, no LISTEN, no session locks. Built by `app`, called through [`Store`].
 //!
-//! One file per noun: [`accounts`], [`sessions`], [`rooms`], [`history`], [`apply`] (all that takes a version),
+//! One file per noun: [`accounts`], [`sessions`], [`rooms`], [`history`], [`search`], [`apply`] (all that takes a version),
 //! [`replies`], [`reading`], [`jobs`]. Below them [`pool`] (connections and transactions), [`mod@statement`] (SQL as types), [`records`]
 //! (rows as they come), [`errors`] and [`tls`]. [`migrate`] and [`durability`] stand beside.
 
@@ -19,6 +19,7 @@ mod records;
 mod replies;
 mod room_lists;
 mod rooms;
+mod search;
 mod sessions;
 mod statement;
 mod tls;
@@ -38,6 +39,7 @@ use super::rows::{
     LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
     ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
+use super::search::{Search, SearchPage};
 use super::{SignedIn, Store, StoreResult, Swept, uncancelled};
 use crate::error::Refusal;
 use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
@@ -277,6 +279,19 @@ impl Store for PostgresStore {
         ))
     }
 
+    async fn history_around(
+        &self,
+        user: UserId,
+        slug: &str,
+        seq: Seq,
+        limit: i64,
+    ) -> StoreResult<HistoryPage> {
+        let slug = slug.to_owned();
+        run!(self, |pools| history::around(
+            pools, user, &slug, seq, limit
+        ))
+    }
+
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
         let slug = slug.to_owned();
         run!(self, |pools| history::message(pools, user, &slug, seq))
@@ -290,6 +305,14 @@ impl Store for PostgresStore {
     async fn pins(&self, user: UserId, slug: &str) -> StoreResult<Vec<MessageRow>> {
         let slug = slug.to_owned();
         run!(self, |pools| history::pins(pools, user, &slug))
+    }
+
+    async fn search(&self, user: UserId, search: Search) -> StoreResult<SearchPage> {
+        run!(self, |pools| search::search(pools, user, search))
+    }
+
+    async fn index_older(&self, count: i64) -> StoreResult<bool> {
+        run!(self, |pools| search::index_older(pools, count))
     }
 
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {
@@ -366,6 +389,15 @@ impl Store for PostgresStore {
         run!(self, |pools| history::context(
             pools, room, prompt_seq, limit
         ))
+    }
+
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
+        let slug = slug.to_owned();
+        run!(self, |pools| jobs::retention(pools, user, &slug))
+    }
+
+    async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>> {
+        run!(self, |pools| jobs::past_retention(pools, limit))
     }
 
     async fn sweep(&self) -> StoreResult<Swept> {

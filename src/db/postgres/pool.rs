@@ -88,8 +88,10 @@ impl Pools {
     /// # Errors
     /// `busy` when too many wait.
     pub(super) async fn shared(&self) -> StoreResult<Conn> {
+        // The wait for a turn counts among the time for the whole.
+        let deadline = Instant::now() + Duration::from_millis(limits::DATABASE_MS);
         let turn = self.turn().await?;
-        let mut connection = Conn::take_from(&self.shared).await?;
+        let mut connection = Conn::take_until(&self.shared, deadline).await?;
         connection.turn = Some(turn);
         Ok(connection)
     }

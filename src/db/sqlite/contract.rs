@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use super::{
     SqliteStore, accounts, apply, history, jobs, members, messages, reading, replies, room_lists,
-    rooms, runners, sessions,
+    rooms, runners, search, sessions,
 };
 use crate::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use crate::db::rows::{
@@ -13,6 +13,7 @@ use crate::db::rows::{
     LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
     ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
+use crate::db::search::{Search, SearchPage};
 use crate::db::{SignedIn, Store, StoreResult, Swept};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
@@ -231,6 +232,18 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn history_around(
+        &self,
+        user: UserId,
+        slug: &str,
+        seq: Seq,
+        limit: i64,
+    ) -> StoreResult<HistoryPage> {
+        let slug = slug.to_owned();
+        self.read(move |conn| history::around(conn, user, &slug, seq, limit))
+            .await
+    }
+
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
         let slug = slug.to_owned();
         self.read(move |conn| history::message(conn, user, &slug, seq))
@@ -247,6 +260,17 @@ impl Store for SqliteStore {
         let slug = slug.to_owned();
         self.read(move |conn| history::pins(conn, user, &slug))
             .await
+    }
+
+    async fn search(&self, user: UserId, search: Search) -> StoreResult<SearchPage> {
+        self.read(move |conn| search::search(conn, user, &search))
+            .await
+    }
+
+    async fn index_older(&self, count: i64) -> StoreResult<bool> {
+        // All was indexed when the file was opened.
+        let _ = count;
+        Ok(false)
     }
 
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {
@@ -318,6 +342,17 @@ impl Store for SqliteStore {
         limit: i64,
     ) -> StoreResult<Vec<MessageRow>> {
         self.read(move |conn| messages::context(conn, room, prompt_seq, limit))
+            .await
+    }
+
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
+        let slug = slug.to_owned();
+        self.read(move |conn| jobs::retention(conn, user, &slug))
+            .await
+    }
+
+    async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>> {
+        self.read(move |conn| jobs::past_retention(conn, limit))
             .await
     }
 

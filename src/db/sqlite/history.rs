@@ -11,8 +11,9 @@ use super::rooms;
 use super::schema::messages as columns;
 use super::schema::rooms as room_columns;
 use super::schema::{message_edits, message_pins};
+use crate::db::history::{PageAt, Sides};
 use crate::db::rows::{
-    Changes, EditRow, HistoryPage, LatestPage, LogRow, MessageRow, StoredChange,
+    Changes, EditRow, HistoryPage, LatestPage, LogRow, MessageRow, RoomView, StoredChange,
 };
 use crate::error::ErrorCode;
 use crate::ids::{RoomId, Seq, UserId, Version};
@@ -82,11 +83,8 @@ pub(super) fn latest_page(
         return Err(ErrorCode::RoomNotFound.into());
     }
     let head = rooms::head(conn, room)?;
-    let page = downwards(conn, room, Seq::MAX, limit)?;
-    Ok(LatestPage {
-        head,
-        messages: page.messages,
-    })
+    let messages = downwards(conn, room, Seq::MAX, limit, PAGE_BYTES)?;
+    Ok(LatestPage { head, messages })
 }
 
 /// A member's page before `before`, or its latest.
@@ -98,7 +96,15 @@ pub(super) fn before(
     limit: i64,
 ) -> Work<HistoryPage> {
     let (view, _) = rooms::of_member(conn, user, slug)?;
-    downwards(conn, view.room.id, before.unwrap_or(Seq::MAX), limit)
+    let messages = downwards(
+        conn,
+        view.room.id,
+        before.unwrap_or(Seq::MAX),
+        limit,
+        PAGE_BYTES,
+    )?;
+    let at = before.map_or(PageAt::Latest, PageAt::Before);
+    Ok(page(messages, at, &view))
 }
 
 /// A member's page after `after`.
@@ -110,17 +116,31 @@ pub(super) fn after(
     limit: i64,
 ) -> Work<HistoryPage> {
     let (view, _) = rooms::of_member(conn, user, slug)?;
-    let limit = limit.max(0);
-    let rows = of_room(StoredId(view.room.id.0))
-        .filter(columns::seq.gt(after))
-        .order(columns::seq)
-        .limit(limit.saturating_add(1))
-        .load_iter::<StoredMessage, DefaultLoadingMode>(conn)?;
-    let cut = take_messages(rows, limit, PAGE_BYTES, page_bytes)?;
-    Ok(HistoryPage {
-        messages: cut.rows,
-        more: cut.more,
-    })
+    let messages = upwards(conn, view.room.id, after, limit, PAGE_BYTES)?;
+    Ok(page(messages, PageAt::After(after), &view))
+}
+
+/// A member's page around a message.
+pub(super) fn around(
+    conn: &mut SqliteConnection,
+    user: UserId,
+    slug: &str,
+    seq: Seq,
+    limit: i64,
+) -> Work<HistoryPage> {
+    let (view, _) = rooms::of_member(conn, user, slug)?;
+    let sides = Sides::of(limit.max(1), PAGE_BYTES);
+    let room = view.room.id;
+    let mut messages = downwards(conn, room, seq.saturating_add(1), sides.below, sides.bytes)?;
+    if messages.last().is_none_or(|last| last.seq != seq) {
+        return Err(ErrorCode::MessageNotFound.into());
+    }
+    messages.extend(upwards(conn, room, seq, sides.above, sides.bytes)?);
+    Ok(page(messages, PageAt::Around(seq), &view))
+}
+
+fn page(messages: Vec<MessageRow>, at: PageAt, view: &RoomView) -> HistoryPage {
+    HistoryPage::new(messages, at, view.head.first_seq, view.head.last_seq)
 }
 
 /// One message of a member's room.
@@ -191,17 +211,31 @@ fn downwards(
     room: RoomId,
     before: Seq,
     limit: i64,
-) -> Work<HistoryPage> {
+    bytes: usize,
+) -> Work<Vec<MessageRow>> {
     let limit = limit.max(0);
     let rows = of_room(StoredId(room.0))
         .filter(columns::seq.lt(before))
         .order(columns::seq.desc())
         .limit(limit.saturating_add(1))
         .load_iter::<StoredMessage, DefaultLoadingMode>(conn)?;
-    let mut cut = take_messages(rows, limit, PAGE_BYTES, page_bytes)?;
+    let mut cut = take_messages(rows, limit, bytes, page_bytes)?;
     cut.rows.reverse();
-    Ok(HistoryPage {
-        messages: cut.rows,
-        more: cut.more,
-    })
+    Ok(cut.rows)
+}
+
+fn upwards(
+    conn: &mut SqliteConnection,
+    room: RoomId,
+    after: Seq,
+    limit: i64,
+    bytes: usize,
+) -> Work<Vec<MessageRow>> {
+    let limit = limit.max(0);
+    let rows = of_room(StoredId(room.0))
+        .filter(columns::seq.gt(after))
+        .order(columns::seq)
+        .limit(limit.saturating_add(1))
+        .load_iter::<StoredMessage, DefaultLoadingMode>(conn)?;
+    Ok(take_messages(rows, limit, bytes, page_bytes)?.rows)
 }

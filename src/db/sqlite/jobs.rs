@@ -1,12 +1,60 @@
-//! What the sweeping job removes on SQLite. Called by `contract.rs` inside a transaction. It removes no message.
+//! What the sweeping job removes on SQLite, and which rooms the retention job has to look at. Called by `contract.rs` inside a
+//! transaction. It removes no message: that is a change of its room, in `apply/retention.rs`.
 
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Text};
 
-use super::columns::{SECOND, now};
+use super::columns::{SECOND, StoredId, now};
 use super::failure::Work;
-use super::schema::{batches, sessions, tickets};
+use super::rooms;
+use super::schema::{batches, room_retention, sessions, tickets};
 use crate::db::Swept;
+use crate::ids::{RoomId, UserId};
 use crate::limits::BATCH_ID_S;
+
+/// How many days a member's room keeps its messages.
+pub(super) fn retention(
+    conn: &mut SqliteConnection,
+    user: UserId,
+    slug: &str,
+) -> Work<Option<i32>> {
+    let (view, _) = rooms::of_member(conn, user, slug)?;
+    Ok(room_retention::table
+        .find(StoredId(view.room.id.0))
+        .select(room_retention::days)
+        .first::<i32>(conn)
+        .optional()?)
+}
+
+/// Rooms whose oldest message may go.
+pub(super) fn past_retention(
+    conn: &mut SqliteConnection,
+    limit: i64,
+) -> Work<Vec<(RoomId, String)>> {
+    let rows = diesel::sql_query(
+        "SELECT r.id, r.slug FROM room_retention t JOIN rooms r ON r.id = t.room_id AND r.deleted_at IS NULL \
+         JOIN room_heads h ON h.room_id = t.room_id \
+         JOIN messages m ON m.room_id = t.room_id AND m.seq = h.first_seq AND m.state <> 'queued' \
+             AND m.created_at < ?1 - t.days * ?2 \
+         ORDER BY r.id LIMIT ?3",
+    )
+    .bind::<BigInt, _>(now())
+    .bind::<BigInt, _>(24 * 3_600 * SECOND)
+    .bind::<BigInt, _>(limit.max(0))
+    .load::<Found>(conn)?;
+    Ok(rows
+        .into_iter()
+        .map(|found| (RoomId(found.id.0), found.slug))
+        .collect())
+}
+
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = Binary)]
+    id: StoredId,
+    #[diesel(sql_type = Text)]
+    slug: String,
+}
 
 /// Removes sessions and tickets past their end, and batch ids too old for a rerun.
 pub(super) fn sweep(conn: &mut SqliteConnection) -> Work<Swept> {

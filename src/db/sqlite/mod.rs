@@ -23,6 +23,7 @@ mod room_lists;
 mod rooms;
 mod runners;
 mod schema;
+mod search;
 mod seeds;
 mod sessions;
 

@@ -165,6 +165,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    room_retention (room_id) {
+        room_id -> Binary,
+        days -> Integer,
+    }
+}
+
+diesel::table! {
     batches (id) {
         id -> Binary,
         answer -> Text,
@@ -201,6 +208,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     room_log,
     replies,
     reply_chunks,
+    room_retention,
     batches,
     mentions,
 );

@@ -100,11 +100,12 @@ class SalonApp extends HTMLElement {
 
   #route() {
     if (this.#book === null) return;
-    const match = /^#\/rooms\/([^/]+)$/.exec(location.hash);
+    const match = /^#\/rooms\/([^/]+)(?:\/([1-9][0-9]{0,14}))?$/.exec(location.hash);
     const slug = match && decodeURIComponent(match[1]);
+    const seq = match?.[2] === undefined ? null : Number(match[2]);
     this.dataset.pane = slug === null ? 'list' : 'room';
     if (slug !== null) this.#book.open(slug);
-    this.querySelector('salon-room')?.open(slug ?? this.#book.current);
+    this.querySelector('salon-room')?.open(slug ?? this.#book.current, seq);
     this.#titleChanged();
   }
 

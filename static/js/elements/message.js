@@ -62,6 +62,7 @@ class SalonMessage extends HTMLElement {
 
   #build() {
     this.setAttribute('role', 'article');
+    this.tabIndex = -1;
     this.picture = h('div.picture');
     this.head = h('div.head');
     this.body = h('div.body.markdown', { dir: 'auto' });
@@ -165,7 +166,14 @@ class SalonMessage extends HTMLElement {
     if (state !== 'queued') this.#waitingSince = null;
     this.foot.replaceChildren(...(FEET[state]?.call(this, item) ?? []).filter(Boolean));
     const settled = message !== undefined && ['complete', 'stopped', 'failed', 'interrupted'].includes(state);
-    this.tools.replaceChildren(...(settled ? toolButtons(message, rights(message, item.mine, room), (deed) => this.#do(deed)) : []));
+    const tools = () => [...toolButtons(message, rights(message, item.mine, room), (deed) => this.#do(deed)), this.#linkButton()];
+    this.tools.replaceChildren(...(settled ? tools() : []));
+  }
+
+  #linkButton() {
+    const { slug } = this.#room;
+    const link = () => new URL(`#/rooms/${encodeURIComponent(slug)}/${this.#item.message.seq}`, location.href).href;
+    return copyButton(link, 'Copy a link to this message', { shape: 'link', text: 'Link' });
   }
 
   /** Stop and Retry: whose prompt it was, and those who keep order. */

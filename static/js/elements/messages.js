@@ -6,6 +6,9 @@ import { announce, h, icon } from '../dom.js';
 import { buildItems } from '../items.js';
 import { titleOf } from '../room-line.js';
 import { ScrollKeeper } from '../scroll.js';
+import { messageAt } from '../store.js';
+import { viewOf } from '../window.js';
+import { showNote } from './banner.js';
 import { emptyRoom } from './empty-room.js';
 import './message.js';
 
@@ -32,6 +35,9 @@ class SalonMessages extends HTMLElement {
   #upward = false;
   #newCount = 0;
   #lastSeq = 0;
+  #target = null;
+  #marked = null;
+  #inWindow = false;
   #running = new Set();
 
   /** @param {object} context @param {import('../room.js').Room} room */
@@ -62,22 +68,84 @@ class SalonMessages extends HTMLElement {
   /** @param {import('../store.js').RoomState} state */
   update(state) {
     if (!this.#opened && state.room !== null) this.#open(state);
-    const messages = this.#shown(state.messages);
-    const atEnd = this.#highSeq === null;
-    const items = buildItems(state, messages, { readSeq: this.#readSeq, atEnd });
+    const view = this.#viewOf(state);
+    const messages = this.#shown(view.messages);
+    const atEnd = this.#highSeq === null && !this.#inWindow;
+    const items = buildItems(view, messages, { readSeq: this.#readSeq, atEnd });
     this.#countNew(state);
     this.#keeper.keep(() => {
-      this.#renderAbove(state, items);
+      this.#renderAbove(view, items);
       this.#render(items);
     });
     this.#tellReplies(state);
+    this.#reachTarget(state, view);
     this.#showJump();
     if (this.#keeper.following) this.#atEnd(state);
-    if (this.#keeper.above < EDGE_PX && !state.complete && state.history === null) this.#older(state);
+    if (this.#keeper.above < EDGE_PX && !view.complete && view.history === null) this.#older(view);
+    else this.#newer();
+  }
+
+  /** Goes to a message and marks it, however old it is. @param {number} seq */
+  goTo(seq) {
+    this.#target = seq;
+    this.#marked = seq;
+    this.#readSeq = Infinity;
+    if (this.#room.state.room !== null) this.update(this.#room.state);
+  }
+
+  /** What is shown of a room. A part of the past has an end of its own, at which nothing is to be followed. */
+  #viewOf(state) {
+    const view = viewOf(state);
+    const inWindow = view !== state;
+    if (inWindow !== this.#inWindow) {
+      this.#inWindow = inWindow;
+      if (inWindow) [this.#lowSeq, this.#highSeq] = [null, null];
+      // Where the past met the present the reader stays at what was read.
+      else this.#upward = !this.#keeper.following;
+    }
+    if (inWindow) this.#keeper.following = false;
+    return view;
+  }
+
+  /** Scrolls to the message that was asked for, once it is there; asks for it where it is not held. */
+  #reachTarget(state, view) {
+    const seq = this.#target;
+    if (seq === null || state.phase !== 'joined' || state.window?.loading === 'around') return;
+    if (messageAt(view, seq) === null) {
+      this.#target = null;
+      this.#room.showAround(seq).then((isThere) => {
+        if (isThere) this.goTo(seq);
+        else showNote('This message is not there, or it cannot be read at the moment.');
+      });
+      return;
+    }
+    const line = this.column.querySelector(`[data-seq="${seq}"]`);
+    if (line === null) {
+      // Held, but not in the document: the window of what is shown moves there.
+      const place = placeFrom(view.messages, seq);
+      this.#lowSeq = view.messages[Math.max(0, place - STEP)].seq;
+      const high = view.messages[place + STEP];
+      this.#highSeq = high === undefined ? null : high.seq;
+      this.#keeper.following = false;
+      requestAnimationFrame(() => this.update(this.#room.state));
+      return;
+    }
+    this.#target = null;
+    this.#keeper.showLine(line);
+    line.focus({ preventScroll: true });
+  }
+
+  /** Near the end of a part of the past, what follows it. */
+  #newer() {
+    if (this.#inWindow && this.#highSeq === null && this.#keeper.distance < EDGE_PX) this.#room.loadNewer();
   }
 
   /** Shows the end of the room and stays there. */
   toLatest() {
+    this.#room.showPresent();
+    this.#target = null;
+    this.#marked = null;
+    this.#inWindow = false;
     this.#lowSeq = null;
     this.#highSeq = null;
     this.#upward = false;
@@ -143,7 +211,7 @@ class SalonMessages extends HTMLElement {
   }
 
   #scrolled() {
-    const { state } = this.#room;
+    const state = this.#viewOf(this.#room.state);
     const { above, distance } = this.#keeper;
     if (above < EDGE_PX && (this.#lowSeq !== null || !state.complete)) {
       this.#upward = true;
@@ -152,7 +220,9 @@ class SalonMessages extends HTMLElement {
       this.#upward = false;
       const next = placeFrom(state.messages, this.#highSeq + 1) + STEP;
       this.#highSeq = next >= state.messages.length ? null : state.messages[next].seq;
-      this.update(state);
+      this.update(this.#room.state);
+    } else {
+      this.#newer();
     }
     if (this.#keeper.following && this.#highSeq === null) this.#atEnd(state);
     this.#showJump();
@@ -165,7 +235,7 @@ class SalonMessages extends HTMLElement {
     }
     const low = Math.max(0, placeFrom(state.messages, this.#lowSeq) - STEP);
     this.#lowSeq = low === 0 ? null : state.messages[low].seq;
-    this.update(state);
+    this.update(this.#room.state);
   }
 
   #atEnd(state) {
@@ -200,6 +270,7 @@ class SalonMessages extends HTMLElement {
       if (element === place) place = place.nextSibling;
       else this.column.insertBefore(element, place);
       if (element.update) element.update(item, this.#room, this.#context);
+      element.classList.toggle('marked', this.#marked !== null && item.message?.seq === this.#marked);
     }
     for (const element of held.values()) element.remove();
   }
@@ -224,7 +295,7 @@ class SalonMessages extends HTMLElement {
   }
 
   #showJump() {
-    const show = this.#keeper.away || this.#highSeq !== null;
+    const show = this.#keeper.away || this.#highSeq !== null || this.#inWindow;
     this.jump.hidden = !show;
     const label = this.#newCount > 0 ? `Jump to latest (${this.#newCount} new)` : 'Jump to latest';
     if (this.jump.dataset.label === label) return;

@@ -61,6 +61,15 @@ export function openSettingsDialog({ salon }, room) {
     await salon.api.changeRoom(room.slug, change);
     dialog.close();
   });
+  const days = h('input', { id: 'room-days', type: 'number', min: 1, max: 36_500, step: 1, placeholder: 'For ever' });
+  const kept = h('p.problem', { role: 'alert' });
+  const keep = (event) => submitting(event, kept, async () => {
+    const wanted = days.value === '' ? null : Number(days.value);
+    if (wanted !== null && !confirm(`Messages older than ${wanted} days go for good, for everyone. Go on?`)) return;
+    await salon.api.setRetention(room.slug, wanted);
+    dialog.close();
+  });
+  salon.api.retention(room.slug).then((value) => { days.value = value ?? ''; }, (refusal) => { kept.textContent = refusal.message; });
   const confirmation = h('input', { id: 'room-delete-slug', autocomplete: 'off', spellcheck: 'false', required: true, pattern: room.slug, title: room.slug });
   const lost = h('p.problem', { role: 'alert' });
   const remove = (event) => submitting(event, lost, async () => {
@@ -76,6 +85,9 @@ export function openSettingsDialog({ salon }, room) {
         h('span', {}, h('strong', { text: 'Archived' }), h('small', { text: 'It takes nothing new. It can be read, and opened again.' }))),
       problem,
       h('footer', {}, h('button.primary', { type: 'submit', text: 'Save' }))),
+    h('form', { onsubmit: keep },
+      h('label', { for: 'room-days', text: 'Keep messages for so many days' }), days, kept,
+      h('footer', {}, h('button.quiet', { type: 'submit', text: 'Keep so long' }))),
     h('details.danger', {}, h('summary', { text: 'Delete this room' }),
       h('form', { onsubmit: remove },
         h('p', { text: 'Everything said in it goes, for everyone, and cannot be brought back.' }),

@@ -5,8 +5,9 @@
 import { h, icon, iconButton } from '../dom.js';
 import { openMembersDialog } from './members-dialog.js';
 import { openPinsDialog } from './message-dialogs.js';
+import { openSearchDialog } from './search-dialog.js';
 import { openSettingsDialog } from './room-dialog.js';
-import { hereLine, typingLine } from '../people.js';
+import { hereLine, seenLine, typingLine } from '../people.js';
 import { titleOf } from '../room-line.js';
 import { replyRefusal } from '../salon.js';
 import { showNote } from './banner.js';
@@ -33,9 +34,12 @@ class SalonRoom extends HTMLElement {
     this.#showNothing('Choose a room', 'Open one from the list, or make a new one.');
   }
 
-  /** Shows a room, or none. @param {string | null} slug */
-  open(slug) {
-    if (slug !== null && this.#room?.slug === slug) return;
+  /** Shows a room, or none, and of it a message. @param {string | null} slug @param {number | null} [seq] */
+  open(slug, seq = null) {
+    if (slug !== null && this.#room?.slug === slug) {
+      if (seq !== null) this.messages.goTo(seq);
+      return;
+    }
     for (const end of this.#ends) end();
     this.#ends = [];
     this.#room = slug === null ? null : this.#context.salon.room(slug);
@@ -50,6 +54,7 @@ class SalonRoom extends HTMLElement {
       this.#context.book.on('change', () => this.#later()),
       this.#room.on('reply_refused', ({ code }) => showNote(replyRefusal(code))),
     );
+    if (seq !== null) this.messages.goTo(seq);
     this.#update();
   }
 
@@ -63,12 +68,13 @@ class SalonRoom extends HTMLElement {
     this.topic = h('span.room-topic');
     this.sub.append(this.place, this.here, this.topic);
     this.typing = h('p.typing-line', { role: 'status' });
+    this.seen = h('p.seen-line');
     this.buttons = h('div.room-buttons');
     this.replaceChildren(
       h('header.room-head', {},
         iconButton('back', 'Back to the rooms', () => this.dispatchEvent(new CustomEvent('salon-list', { bubbles: true })), 'icon-button.back'),
         h('div.room-titles', {}, this.heading, this.sub), this.buttons),
-      this.messages, this.typing, this.composer);
+      this.messages, h('div.people-line', {}, this.typing, this.seen), this.composer);
     this.messages.show(this.#context, this.#room);
     this.composer.show(this.#context, this.#room, this.messages);
   }
@@ -114,6 +120,7 @@ class SalonRoom extends HTMLElement {
     this.topic.title = topic;
     const place = [...this.buttons.children].indexOf(document.activeElement);
     this.buttons.replaceChildren(
+      iconButton('search', 'Search messages', () => openSearchDialog(this.#context, this.#room.state.room)),
       iconButton(muted ? 'muted' : 'bell', muted ? 'Unmute this room' : 'Mute this room', () => this.#mute(!muted)),
       iconButton('pin', 'Pinned messages', () => openPinsDialog(this.#context.salon.api, this.#room.state.room, (seq) => this.messages.jumpTo(seq))),
       iconButton('people', 'Members', () => this.#openMembers()),
@@ -130,6 +137,8 @@ class SalonRoom extends HTMLElement {
       this.here.lastChild.textContent = here;
       this.here.title = people.users.slice(0, 20).map(({ name }) => name).join(', ');
     }
+    const seen = seenLine(people, this.#room.state);
+    if (this.seen.textContent !== seen) this.seen.textContent = seen;
     // The line keeps its height, so nothing jumps; and it is said again only when it changed.
     if (this.typing.textContent !== typing) this.typing.textContent = typing;
   }

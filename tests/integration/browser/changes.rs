@@ -82,6 +82,8 @@ async fn messages_are_answered_marked_edited_and_deleted() {
     page.be_a_phone().await;
     photograph(&page, "phone", "changes", ".message.own .quote").await;
 
+    // A finger does not hover: a tap shows the tools.
+    page.click(".message.own .body").await;
     page.click(".message.own [data-tool=delete]").await;
     page.driver.accept_alert().await.unwrap();
     page.see("This message was deleted.", "deleted").await;

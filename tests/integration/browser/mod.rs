@@ -4,6 +4,7 @@
 
 mod changes;
 mod chromium;
+mod history;
 mod http_api;
 mod kill;
 mod look;

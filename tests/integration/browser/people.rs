@@ -38,6 +38,8 @@ async fn two_people_see_each_other_come_write_and_go() {
     }
     ada.send("Good morning").await;
     bob.see("Good morning", "complete").await;
+    let seen = "return document.querySelector('.seen-line').textContent === 'Seen by Bob'";
+    ada.wait("Bob has seen it", SOON, seen, &[]).await;
     let top = composer_top(&ada).await;
     bob.type_into("#composer-input", "Good morn").await;
     see_typing(&ada, "Bob is writing…").await;

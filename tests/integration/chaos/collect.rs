@@ -112,8 +112,14 @@ pub(crate) async fn resources(world: &World, moment: Moment) {
             ("rss_bytes", status(pid, "VmRSS:") * 1024.0, RSS_GAIN),
             ("tasks", status(pid, "Threads:"), TASK_GAIN),
         ] {
-            // Absolute, since the process of the beginning may be another one.
-            note(&of, kind, value, Some(value.max(typical(kind)) + gain));
+            // Absolute, since the process of the end may be another one. A bound of the end would follow what it bounds.
+            let at_most = value.max(typical(kind)) + gain;
+            note(
+                &of,
+                kind,
+                value,
+                (moment == Moment::Before).then_some(at_most),
+            );
         }
     }
     let url = world.deployment.database_url().await;

@@ -40,10 +40,10 @@ impl Plan {
             talkers: 16,
             rate: 150.0,
             acked: 20_500,
-            faults: 46,
+            faults: 47,
             kinds: 30,
             rows: Vec::new(),
-            bound: Duration::from_secs(20),
+            bound: Duration::from_secs(15),
             at_most: Duration::from_secs(300),
         }
         .with_wanted_size()

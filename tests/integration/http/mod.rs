@@ -8,3 +8,4 @@ mod page;
 mod probes;
 mod room_life;
 mod rooms;
+mod search;

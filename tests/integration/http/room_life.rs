@@ -224,6 +224,14 @@ async fn people_meet_in_direct_rooms() {
         .await,
         refusal(403, "forbidden")
     );
+}
+
+#[tokio::test]
+async fn a_direct_room_needs_people_to_meet() {
+    let app = TestApp::start(&[]).await;
+    let ada = person(&app, "Ada").await;
+    person(&app, "bob").await;
+    let direct = "POST /api/direct";
     let alone = ok(&app, &ada, direct, json!({"users": ["assistant"]})).await;
     assert_eq!(
         (&alone["people"], &alone["role"]),

@@ -277,6 +277,27 @@ async fn history_is_paged_both_ways() {
     assert_eq!(ada.page("?limit=2&after=0").await, (vec![1, 2], true));
     assert_eq!(ada.page("?after=3").await, (vec![4, 5], false));
     assert_eq!(ada.page("?after=5").await, (vec![], false));
+    assert_eq!(ada.page("?around=3&limit=2").await, (vec![3, 4], true));
+    let around = ok!(ada, "GET /api/rooms/lobby/messages?around=2&limit=4");
+    assert_eq!(
+        (&around["older"], &around["newer"]),
+        (&json!(false), &json!(true))
+    );
+    no!(ada, "GET /api/rooms/lobby/messages?around=6" => 404 "message_not_found");
+    for bad in [
+        "around=0",
+        "before=0",
+        "after=-1",
+        "before=3&after=1",
+        "around=3&before=4",
+    ] {
+        let path = format!("GET /api/rooms/lobby/messages?{bad}");
+        assert_eq!(
+            ada.ask(&path, &Value::Null).await.code(),
+            "bad_request",
+            "{bad}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -98,6 +98,10 @@ impl Client {
                         trace.note(format_args!("client {} ← {shown:.420}", self.number));
                         self.take(&text, tables, now)?;
                     }
+                    // A consumer that panicked says the first; of its own mistakes a client that obeys makes none.
+                    Incoming::Close(code @ (1011 | 1002 | 1007 | 4010)) => {
+                        return fail(format!("client {} is closed with {code}", self.number));
+                    }
                     Incoming::Close(code) => {
                         trace.note(format_args!("client {} is closed with {code}", self.number));
                         self.disconnect(now + 20);

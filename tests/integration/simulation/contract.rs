@@ -7,6 +7,7 @@ use salon::db::rows::{
     LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
     ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
+use salon::db::search::{Search, SearchPage};
 use salon::db::{SignedIn, Store, StoreResult, Swept};
 use salon::error::Refusal;
 use salon::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
@@ -201,6 +202,16 @@ impl Store for SimStore {
         read!(self.history_after(user, slug, after, limit))
     }
 
+    async fn history_around(
+        &self,
+        user: UserId,
+        slug: &str,
+        seq: Seq,
+        limit: i64,
+    ) -> StoreResult<HistoryPage> {
+        read!(self.history_around(user, slug, seq, limit))
+    }
+
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
         read!(self.message(user, slug, seq))
     }
@@ -211,6 +222,14 @@ impl Store for SimStore {
 
     async fn pins(&self, user: UserId, slug: &str) -> StoreResult<Vec<MessageRow>> {
         read!(self.pins(user, slug))
+    }
+
+    async fn search(&self, user: UserId, search: Search) -> StoreResult<SearchPage> {
+        read!(self.search(user, search))
+    }
+
+    async fn index_older(&self, count: i64) -> StoreResult<bool> {
+        commit!(self.index_older(count))
     }
 
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {
@@ -280,6 +299,14 @@ impl Store for SimStore {
         limit: i64,
     ) -> StoreResult<Vec<MessageRow>> {
         read!(self.context(room, prompt_seq, limit))
+    }
+
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
+        read!(self.retention(user, slug))
+    }
+
+    async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>> {
+        read!(self.rooms_past_retention(limit))
     }
 
     async fn sweep(&self) -> StoreResult<Swept> {

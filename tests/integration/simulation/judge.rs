@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use salon::db::rows::{MessageState, ReplyState, StoredChange, Visibility};
+use salon::db::rows::{LogKind, MessageState, ReplyState, StoredChange};
 use salon::ids::Seq;
 
 use super::book::{Book, Standing};
@@ -233,7 +233,14 @@ fn judge_book(book: &Book, tables: &Tables) -> Check {
         .collect();
     // Where somebody is removed and added again, a send that was refused for good on a socket that was lost may be taken
     // on the next one, after those behind it.
-    match order.is_sorted() || room.row.visibility == Visibility::Private {
+    let was_removed = room.written.iter().any(|change| match change {
+        StoredChange::Log(log) => {
+            log.kind == LogKind::Removed
+                && log.user.as_ref().is_some_and(|user| user.id == book.user)
+        }
+        StoredChange::Message(_) => false,
+    });
+    match order.is_sorted() || was_removed {
         true => Ok(()),
         false => fail(format!("sent in this order: {order:?}")),
     }

@@ -1,15 +1,33 @@
 //! Running seeds: each on one thread from beginning to end, several threads at once.
 
-use std::sync::Mutex;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, Once};
 
-use super::setting;
 use super::world::World;
+use super::{fail, setting};
 
 /// Steps of one run.
 const STEPS: u64 = 1_000;
 /// Seeds of one test run.
 const SEEDS: u64 = 1_000;
+
+thread_local! {
+    /// Panics of this thread's run: those of actors end a task that nobody waits for.
+    static PANICS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Counts the panics of each thread from now on.
+fn count_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            PANICS.set(PANICS.get() + 1);
+            before(panic);
+        }));
+    });
+}
 
 /// What became of one run.
 struct Run {
@@ -21,6 +39,8 @@ struct Run {
 
 /// Runs one seed from beginning to end.
 fn run(seed: u64, steps: u64) -> Run {
+    count_panics();
+    PANICS.set(0);
     let mut world = World::new(seed);
     let mut judged = Ok(());
     for _ in 0..steps {
@@ -32,6 +52,10 @@ fn run(seed: u64, steps: u64) -> Run {
         }
     }
     let judged = judged.and_then(|()| world.heal());
+    let judged = judged.and_then(|()| match PANICS.get() {
+        0 => Ok(()),
+        panics => fail(format!("{panics} tasks panicked")),
+    });
     let tables = world.database.model.tables();
     let messages = tables.rooms.values().map(|room| room.messages.len()).sum();
     Run {

@@ -23,6 +23,8 @@ pub(crate) trait BackEnd: Send + Sync {
     fn age(&self, seconds: i64) -> BoxFuture<'_, ()>;
     /// Moves the last change of every room so many seconds ahead, as if the clock had been set back since.
     fn set_clock_back(&self, seconds: i64) -> BoxFuture<'_, ()>;
+    /// Makes every message so many seconds older than it is.
+    fn age_messages(&self, seconds: i64) -> BoxFuture<'_, ()>;
     /// Makes a message a tombstone: without text, deleted now.
     fn bury(&self, room: RoomId, seq: Seq) -> BoxFuture<'_, ()>;
     /// Closes the store and removes what it kept.

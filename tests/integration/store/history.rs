@@ -50,6 +50,66 @@ pub(super) async fn pages_go_down_and_up(store: &TestStore) {
     }
 }
 
+pub(super) async fn a_page_lies_around_a_message(store: &TestStore) {
+    let (owner, room) = store.owner_and_room().await;
+    let posts = (1..=9).map(|n| Change::Post(message(&owner, &format!("{n}"))));
+    store.write(room, posts.collect()).await;
+    let around = async |seq, limit| store.history_around(owner.id, "den", seq, limit).await;
+    for (seq, limit, expected, older, newer) in [
+        (5, 4, vec![4, 5, 6, 7], true, true),
+        (5, 5, vec![3, 4, 5, 6, 7], true, true),
+        (5, 1, vec![5], true, true),
+        (1, 4, vec![1, 2, 3], false, true),
+        (2, 4, vec![1, 2, 3, 4], false, true),
+        (9, 4, vec![8, 9], true, false),
+        (5, 99, (1..=9).collect(), false, false),
+    ] {
+        let page = around(seq, limit).await.unwrap();
+        assert_eq!(seqs(&page), (expected, older), "around {seq}, {limit}");
+        assert_eq!((page.older, page.newer), (older, newer), "around {seq}");
+    }
+    for nowhere in [10, 0, -1, Seq::MAX] {
+        assert_eq!(
+            refused(around(nowhere, 4).await),
+            ErrorCode::MessageNotFound
+        );
+    }
+    // The other pages tell of both sides too.
+    let before = store.history(owner.id, "den", Some(5), 2).await.unwrap();
+    assert_eq!(
+        (seqs(&before), before.older, before.newer),
+        ((vec![3, 4], true), true, true)
+    );
+    let latest = store.history(owner.id, "den", None, 2).await.unwrap();
+    assert_eq!(
+        (latest.more, latest.older, latest.newer),
+        (true, true, false)
+    );
+    let after = store.history_after(owner.id, "den", 8, 2).await.unwrap();
+    assert_eq!(
+        (seqs(&after), after.older, after.newer),
+        ((vec![9], false), true, false)
+    );
+    let nothing = store.history_after(owner.id, "den", 9, 2).await.unwrap();
+    assert_eq!((seqs(&nothing), nothing.older), ((vec![], false), true));
+}
+
+pub(super) async fn a_page_around_a_message_is_bounded_on_both_sides(store: &TestStore) {
+    let (owner, room) = store.owner_and_room().await;
+    let body = "b".repeat(BODY_BYTES);
+    for _ in 0..30 {
+        store.post(room, message(&owner, &body)).await;
+    }
+    let page = store
+        .history_around(owner.id, "den", 15, 100)
+        .await
+        .unwrap();
+    let side = (PAGE_BYTES / 2 / BODY_BYTES) as Seq;
+    let expected = (15 - side + 1..=15 + side).collect();
+    assert_eq!(seqs(&page), (expected, true));
+    assert!(page.newer);
+}
+
 pub(super) async fn history_is_for_members(store: &TestStore) {
     let (owner, room) = store.owner_and_room().await;
     store.post(room, message(&owner, "old")).await;
@@ -75,6 +135,10 @@ pub(super) async fn history_is_for_members(store: &TestStore) {
     );
     assert_eq!(
         refused(store.message(reader.id, "den", 1).await),
+        ErrorCode::NotAMember
+    );
+    assert_eq!(
+        refused(store.history_around(reader.id, "den", 1, 9).await),
         ErrorCode::NotAMember
     );
 }

@@ -71,6 +71,15 @@ pub(super) async fn a_role_is_given_and_taken_at_a_version(store: &TestStore) {
     assert_eq!(role_of(store, &ada, "den").await, None);
 }
 
+fn rename(actor: &UserRow, name: &str) -> Change {
+    let edit = RoomEdit {
+        name: Some(name.into()),
+        ..RoomEdit::default()
+    };
+    let actor = actor.id;
+    Change::EditRoom { actor, edit }
+}
+
 pub(super) async fn roles_bound_what_a_member_may_manage(store: &TestStore) {
     let (owner, room) = store.owner_and_room().await;
     let moderator = store
@@ -84,13 +93,7 @@ pub(super) async fn roles_bound_what_a_member_may_manage(store: &TestStore) {
         ..stranger.clone()
     };
     let start = store.heads(&[room]).await.unwrap()[0];
-    let rename = Change::EditRoom {
-        actor: moderator.id,
-        edit: RoomEdit {
-            name: Some("x".into()),
-            ..RoomEdit::default()
-        },
-    };
+    let rename = rename(&moderator, "x");
     for (change, expected) in [
         (rename, ErrorCode::Forbidden),
         (

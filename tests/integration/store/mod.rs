@@ -21,9 +21,11 @@ mod posts;
 mod prompts;
 mod reading;
 mod replies;
+mod retention;
 mod room_life;
 mod rooms;
 mod runners;
+mod search;
 mod sqlite;
 
 /// One test function for each test of the table, on a fresh store.
@@ -72,6 +74,7 @@ macro_rules! for_store {
                 room_life:
                     topic_and_archive_are_versioned_settings
                     an_archived_room_takes_nothing_new
+                    an_archived_room_is_read_and_tidied
                     own_rooms_are_listed_by_their_last_message
                     public_rooms_are_found_in_pages
                     muting_is_ones_own
@@ -162,6 +165,8 @@ macro_rules! for_store {
                     running_replies_tell_their_text;
                 history:
                     pages_go_down_and_up
+                    a_page_lies_around_a_message
+                    a_page_around_a_message_is_bounded_on_both_sides
                     history_is_for_members
                     a_message_is_read_by_its_place
                     the_latest_page_is_the_room_at_its_head
@@ -175,6 +180,16 @@ macro_rules! for_store {
                     a_page_of_changes_is_bounded_by_its_text
                     changes_of_a_room_that_never_was_are_refused
                     readers_see_whole_batches;
+                search:
+                    words_phrases_and_exclusions_find
+                    only_rooms_one_is_in_are_searched
+                    a_search_is_filtered
+                    what_is_found_comes_in_pages
+                    the_index_follows_what_is_written;
+                retention:
+                    owners_say_how_long_a_room_keeps
+                    only_a_prefix_goes_and_history_tells_where_it_begins
+                    a_reply_that_runs_is_not_removed_nor_what_follows_it;
                 odd_input:
                     a_nul_is_refused_and_its_neighbours_live
                     odd_names_are_only_not_found

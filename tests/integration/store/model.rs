@@ -28,6 +28,15 @@ impl BackEnd for Model {
         self.age(-seconds)
     }
 
+    fn age_messages(&self, seconds: i64) -> BoxFuture<'_, ()> {
+        for room in self.store.tables().rooms.values_mut() {
+            for message in room.messages.values_mut() {
+                message.row.created_at -= TimeDelta::seconds(seconds);
+            }
+        }
+        std::future::ready(()).boxed()
+    }
+
     fn bury(&self, room: RoomId, seq: Seq) -> BoxFuture<'_, ()> {
         let mut tables = self.store.tables();
         let room = tables.rooms.get_mut(&room).unwrap();

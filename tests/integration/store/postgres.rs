@@ -44,6 +44,17 @@ impl BackEnd for Database {
         .boxed()
     }
 
+    fn age_messages(&self, seconds: i64) -> BoxFuture<'_, ()> {
+        async move {
+            self.0
+                .execute(&format!(
+                    "UPDATE messages SET created_at = created_at - interval '{seconds} s'"
+                ))
+                .await;
+        }
+        .boxed()
+    }
+
     fn bury(&self, room: RoomId, seq: Seq) -> BoxFuture<'_, ()> {
         async move {
             self.0

@@ -36,6 +36,10 @@ impl BackEnd for Plain {
         async { panic!("these tests do not look at the clock") }.boxed()
     }
 
+    fn age_messages(&self, _: i64) -> futures_util::future::BoxFuture<'_, ()> {
+        async { panic!("these tests remove nothing") }.boxed()
+    }
+
     fn bury(&self, _room: RoomId, _seq: Seq) -> futures_util::future::BoxFuture<'_, ()> {
         async { panic!("these tests bury nothing") }.boxed()
     }

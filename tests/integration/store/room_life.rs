@@ -138,6 +138,27 @@ pub(super) async fn an_archived_room_takes_nothing_new(store: &TestStore) {
         ErrorCode::NotAMember
     );
 
+    let opened = vec![archive(&owner, false), Change::Post(message(&ada, "two"))];
+    for outcome in store.write(room, opened).await.outcomes {
+        outcome.unwrap();
+    }
+    let closed = vec![archive(&owner, true), Change::Post(message(&ada, "three"))];
+    let outcome = store.write(room, closed).await.outcomes.remove(1);
+    assert_eq!(
+        code(outcome),
+        ErrorCode::RoomArchived,
+        "judged in its batch"
+    );
+}
+
+pub(super) async fn an_archived_room_is_read_and_tidied(store: &TestStore) {
+    let (owner, room) = store.owner_and_room().await;
+    let ada = store.member(room, &owner, "ada", Role::Member).await;
+    let eve = store.person("eve").await;
+    let seq = store.post(room, message(&ada, "one")).await.seq;
+    let reply = store.prompt(room, &ada).await;
+    changed(store.change(room, archive(&owner, true)).await);
+    let actor = ada.id;
     // What is there can be read and taken away, and people come and go.
     changed(
         store
@@ -160,17 +181,6 @@ pub(super) async fn an_archived_room_takes_nothing_new(store: &TestStore) {
     changed(store.change(room, leave).await);
     let page = store.history(ada.id, "den", None, 9).await.unwrap();
     assert_eq!(page.messages.len(), 3);
-    let opened = vec![archive(&owner, false), Change::Post(message(&ada, "two"))];
-    for outcome in store.write(room, opened).await.outcomes {
-        outcome.unwrap();
-    }
-    let closed = vec![archive(&owner, true), Change::Post(message(&ada, "three"))];
-    let outcome = store.write(room, closed).await.outcomes.remove(1);
-    assert_eq!(
-        code(outcome),
-        ErrorCode::RoomArchived,
-        "judged in its batch"
-    );
 }
 
 pub(super) async fn own_rooms_are_listed_by_their_last_message(store: &TestStore) {

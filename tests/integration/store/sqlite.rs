@@ -53,6 +53,13 @@ impl BackEnd for Folder {
         ))
     }
 
+    fn age_messages(&self, seconds: i64) -> BoxFuture<'_, ()> {
+        let micros = seconds * 1_000_000;
+        self.run(format!(
+            "UPDATE messages SET created_at = created_at - {micros}"
+        ))
+    }
+
     fn bury(&self, room: RoomId, seq: Seq) -> BoxFuture<'_, ()> {
         let room = room.0.simple();
         self.run(format!(

@@ -25,12 +25,13 @@ pub(crate) struct StreamEvent {
     pub(crate) name: String,
     pub(crate) id: Option<String>,
     pub(crate) data: Value,
+    /// Milliseconds to wait before coming back, where the event says so.
+    pub(crate) retry: Option<u64>,
 }
 
 /// An event stream on its way.
 pub(crate) struct EventStream {
-    bytes:
-        std::pin::Pin<Box<dyn futures_util::Stream<Item = reqwest::Result<bytes::Bytes>> + Send>>,
+    bytes: futures_util::stream::BoxStream<'static, bytes::Bytes>,
     buffer: Vec<u8>,
     /// Comments seen so far.
     pub(crate) comments: usize,
@@ -39,19 +40,29 @@ pub(crate) struct EventStream {
 impl ApiClient {
     /// A guest of this name; a member of the lobby, like everybody.
     pub(crate) async fn guest(salon: &SalonProcess, name: &str) -> Self {
-        Self::made(salon, "/api/guests", &json!({ "name": name })).await
+        Self::guest_at(salon.url(), name).await
+    }
+
+    /// The same at the server of an address.
+    pub(crate) async fn guest_at(url: String, name: &str) -> Self {
+        Self::made(url, "/api/guests", &json!({ "name": name })).await
+    }
+
+    /// What says who one is.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     /// An account of this name.
     pub(crate) async fn account(salon: &SalonProcess, name: &str) -> Self {
         let wanted = json!({ "name": name, "password": "correct horse" });
-        Self::made(salon, "/api/users", &wanted).await
+        Self::made(salon.url(), "/api/users", &wanted).await
     }
 
-    async fn made(salon: &SalonProcess, path: &str, wanted: &Value) -> Self {
+    async fn made(url: String, path: &str, wanted: &Value) -> Self {
         let mut client = Self {
             http: Client::builder().no_proxy().build().unwrap(),
-            url: salon.url(),
+            url,
             token: String::new(),
         };
         let made = client.post(path, wanted).await;
@@ -105,6 +116,15 @@ impl ApiClient {
         }
         EventStream::open(request).await
     }
+
+    /// The event stream of a room, after an event.
+    pub(crate) async fn room_events(&self, room: &str, after: Option<&str>) -> EventStream {
+        let mut request = self.request(Method::GET, &format!("/api/rooms/{room}/events"));
+        if let Some(id) = after {
+            request = request.header("last-event-id", id);
+        }
+        EventStream::open(request).await
+    }
 }
 
 fn with_json(request: RequestBuilder, body: &Value) -> RequestBuilder {
@@ -139,8 +159,15 @@ impl EventStream {
             panic!("{status} {kind:?} {}", response.text().await.unwrap());
         }
         assert_eq!(response.headers()["cache-control"], "no-store");
+        Self::of(response.bytes_stream().map(|bytes| bytes.unwrap()))
+    }
+
+    /// The events in the bytes of a body.
+    pub(crate) fn of(
+        bytes: impl futures_util::Stream<Item = bytes::Bytes> + Send + 'static,
+    ) -> Self {
         Self {
-            bytes: Box::pin(response.bytes_stream()),
+            bytes: bytes.boxed(),
             buffer: Vec::new(),
             comments: 0,
         }
@@ -179,7 +206,7 @@ impl EventStream {
                 continue;
             }
             match self.bytes.next().await {
-                Some(bytes) => self.buffer.extend_from_slice(&bytes.unwrap()),
+                Some(bytes) => self.buffer.extend_from_slice(&bytes),
                 None => return None,
             }
         }
@@ -194,6 +221,7 @@ impl EventStream {
             match field {
                 "" => self.comments += 1,
                 "event" => event.name = value.to_owned(),
+                "retry" => event.retry = Some(value.parse().unwrap()),
                 "id" => event.id = Some(value.to_owned()),
                 "data" => data.push_str(value),
                 other => panic!("an unknown field {other}"),

@@ -14,6 +14,7 @@ use salon::db::rows::{
     LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
     ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
+use salon::db::search::{Search, SearchPage};
 use salon::db::{SignedIn, Store, StoreError, StoreResult, Swept};
 use salon::error::Refusal;
 use salon::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
@@ -320,6 +321,15 @@ impl Store for FaultyStore {
     ) -> StoreResult<HistoryPage> {
         self.inner.history_after(user, slug, after, limit).await
     }
+    async fn history_around(
+        &self,
+        user: UserId,
+        slug: &str,
+        seq: Seq,
+        limit: i64,
+    ) -> StoreResult<HistoryPage> {
+        self.inner.history_around(user, slug, seq, limit).await
+    }
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
         self.inner.message(user, slug, seq).await
     }
@@ -329,6 +339,14 @@ impl Store for FaultyStore {
     async fn pins(&self, user: UserId, slug: &str) -> StoreResult<Vec<MessageRow>> {
         self.inner.pins(user, slug).await
     }
+    async fn search(&self, user: UserId, search: Search) -> StoreResult<SearchPage> {
+        self.inner.search(user, search).await
+    }
+
+    async fn index_older(&self, count: i64) -> StoreResult<bool> {
+        self.inner.index_older(count).await
+    }
+
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {
         self.faulty_apply(batch).await
     }
@@ -393,6 +411,14 @@ impl Store for FaultyStore {
     ) -> StoreResult<Vec<MessageRow>> {
         self.inner.context(room, prompt_seq, limit).await
     }
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
+        self.inner.retention(user, slug).await
+    }
+
+    async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>> {
+        self.inner.rooms_past_retention(limit).await
+    }
+
     async fn sweep(&self) -> StoreResult<Swept> {
         self.inner.sweep().await
     }

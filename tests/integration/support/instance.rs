@@ -55,14 +55,25 @@ impl TestDatabase {
 
     /// Makes every lease look so many seconds older.
     pub(crate) fn age_leases(&self, seconds: i64) {
+        let micros = seconds * 1_000_000;
+        self.run(&format!(
+            "UPDATE replies SET lease_until = lease_until - {micros} WHERE lease_until IS NOT NULL"
+        ));
+    }
+
+    /// Makes every message so many seconds older than it is.
+    pub(crate) fn age_messages(&self, seconds: i64) {
+        let micros = seconds * 1_000_000;
+        self.run(&format!(
+            "UPDATE messages SET created_at = created_at - {micros}"
+        ));
+    }
+
+    fn run(&self, sql: &str) {
         let path = self.folder.path().join("salon.sqlite3");
         let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-        let micros = seconds * 1_000_000;
         conn.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
-        conn.batch_execute(&format!(
-            "UPDATE replies SET lease_until = lease_until - {micros} WHERE lease_until IS NOT NULL"
-        ))
-        .unwrap();
+        conn.batch_execute(sql).unwrap();
     }
 }
 

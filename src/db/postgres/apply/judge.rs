@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::posts::{self, NewRows, WriteBatch};
 use super::questions::Answers;
 use super::room::RoomWork;
-use super::{members, messages, replies, settings};
+use super::{members, messages, replies, retention, settings};
 use crate::db::changes::{Change, Outcome, Posted, RoomApplied, RoomChanges, RoomDone};
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::records::{user_row, word};
@@ -168,6 +168,10 @@ impl Judge {
             Change::EditRoom { actor, edit } => {
                 settings::edit(connection, work, *actor, edit).await
             }
+            Change::SetRetention { actor, days } => {
+                retention::set(connection, work, *actor, *days).await
+            }
+            Change::Retain { limit } => retention::retain(connection, work, *limit).await,
             Change::DeleteRoom { actor } => settings::delete(connection, work, *actor).await,
             Change::StopReply { actor, seq } => replies::stop(connection, work, *actor, *seq).await,
             Change::RetryReply { actor, seq } => {

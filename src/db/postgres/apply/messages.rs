@@ -83,11 +83,6 @@ statement!(
     "DELETE FROM message_reactions WHERE room_id = $1 AND seq = $2 AND emoji = $3 AND user_id = $4"
 );
 statement!(
-    /// Whether somebody reacts.
-    HasReaction { room: Uuid, seq: i64, emoji: String, user: Uuid } -> (bool,),
-    "SELECT EXISTS (SELECT FROM message_reactions WHERE room_id = $1 AND seq = $2 AND emoji = $3 AND user_id = $4)"
-);
-statement!(
     /// The first who react so.
     FirstReactors { room: Uuid, seq: i64, emoji: String, limit: i64 } -> (Uuid,),
     "SELECT user_id FROM message_reactions WHERE room_id = $1 AND seq = $2 AND emoji = $3 ORDER BY version LIMIT $4"
@@ -241,28 +236,21 @@ pub(super) async fn mark(
     match mark {
         Mark::Reaction(emoji) => {
             let (emoji, user) = (emoji.clone(), actor.0);
-            let has = HasReaction {
-                room,
-                seq,
-                emoji: emoji.clone(),
-                user,
-            };
-            if connection.run(has).await?.first() == Some(&(true,)) {
-                return Ok(work.head.version);
-            }
+            // A kind that is not there is nobody's.
             if !marks.takes(&emoji) {
                 return refused(ErrorCode::TooMany);
             }
             marks.add(&emoji, actor);
-            connection
-                .run(AddReaction {
-                    room,
-                    seq,
-                    emoji,
-                    user,
-                    version,
-                })
-                .await?;
+            let add = AddReaction {
+                room,
+                seq,
+                emoji,
+                user,
+                version,
+            };
+            if connection.run(add).await? == 0 {
+                return Ok(work.head.version);
+            }
         }
         Mark::Pin => {
             if marks.pinned.is_some() {

@@ -13,6 +13,7 @@ mod posts;
 mod questions;
 mod replies;
 mod rerun;
+mod retention;
 mod room;
 mod settings;
 

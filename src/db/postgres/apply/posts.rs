@@ -211,21 +211,7 @@ pub(super) fn post(
     if let Some(posted) = known.repeats.get(&key) {
         return Ok(posted.clone());
     }
-    work.require(post.author, Action::Post)?;
-    work.require_open(post.author)?;
-    if post.over_rate {
-        return Err(Refusal::from(ErrorCode::RateLimited).retry_after_ms(RETRY_HINT_MS));
-    }
-    if let Some(seq) = post.reply_to
-        && !may_be_answered(work, known, seq)
-    {
-        return Err(ErrorCode::MessageNotFound.into());
-    }
-    let author = known
-        .users
-        .get(&post.author)
-        .cloned()
-        .ok_or(ErrorCode::UserNotFound)?;
+    let author = judged(work, known, post)?;
     let assistant = wanted_assistant(work, known, post, &author);
     let message = new_message(work, author);
     let (seq, version, created_at) = (message.seq, message.version, message.created_at);
@@ -279,6 +265,22 @@ pub(super) fn post(
     };
     known.repeats.insert(key, repeat);
     Ok(posted)
+}
+
+/// Who posts, if it may be posted: rights first, then the rate, then what it answers.
+fn judged(work: &RoomWork, known: &Known, post: &NewPost) -> Result<UserRow, Refusal> {
+    work.require(post.author, Action::Post)?;
+    work.require_open(post.author)?;
+    if post.over_rate {
+        return Err(Refusal::from(ErrorCode::RateLimited).retry_after_ms(RETRY_HINT_MS));
+    }
+    if let Some(seq) = post.reply_to
+        && !may_be_answered(work, known, seq)
+    {
+        return Err(ErrorCode::MessageNotFound.into());
+    }
+    let author = known.users.get(&post.author).cloned();
+    Ok(author.ok_or(ErrorCode::UserNotFound)?)
 }
 
 /// The members whom it mentions, each once.

@@ -308,9 +308,12 @@ fn named_users(change: &Change) -> Vec<Uuid> {
         | Change::Mark { actor, .. }
         | Change::Unmark { actor, .. }
         | Change::EditRoom { actor, .. }
+        | Change::SetRetention { actor, .. }
         | Change::DeleteRoom { actor }
         | Change::StopReply { actor, .. }
         | Change::RetryReply { actor, .. } => vec![actor.0],
-        Change::SettleReply(_) | Change::InterruptReply { .. } => Vec::new(),
+        Change::SettleReply(_) | Change::InterruptReply { .. } | Change::Retain { .. } => {
+            Vec::new()
+        }
     }
 }

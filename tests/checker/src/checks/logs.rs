@@ -11,8 +11,8 @@ use crate::report::{Check, Report};
 const CODES: &[u16] = &[
     1000, 1002, 1003, 1007, 1009, 1011, 1012, 4008, 4009, 4010, 4011, 4501,
 ];
-/// What Rust writes of a panic.
-const PANIC: &str = "panicked at";
+/// What Rust writes of a panic, and Salon's own log.
+const PANIC: &str = "panicked";
 /// The row whose fault is a panic.
 const PANIC_ROW: &str = "F52";
 /// How long after that fault its panic may be logged.

@@ -177,6 +177,8 @@ impl Book {
             "drain" => return Next::Drain(millis(&frame["reconnect_after_ms"])),
             "error" => return self.error(frame),
             "pong" => {}
+            // Of people: they have no version and promise nothing.
+            "presence" | "typing" | "read" | "user.read" | "user.rooms" => {}
             other => self.violation(format!("an unexpected {other}: {frame}")),
         }
         Next::Nothing

@@ -7,6 +7,7 @@ use salon::db::rows::{
     LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
     ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
+use salon::db::search::{Search, SearchPage};
 use salon::db::{SignedIn, Store, StoreResult, Swept};
 use salon::error::{ErrorCode, Refusal};
 use salon::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
@@ -184,6 +185,16 @@ impl Store for ModelStore {
         self.unit(|tables, _| tables.history_after(user, slug, after, limit))
     }
 
+    async fn history_around(
+        &self,
+        user: UserId,
+        slug: &str,
+        seq: Seq,
+        limit: i64,
+    ) -> StoreResult<HistoryPage> {
+        self.unit(|tables, _| tables.history_around(user, slug, seq, limit))
+    }
+
     async fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
         self.unit(|tables, _| tables.message(user, slug, seq))
     }
@@ -194,6 +205,15 @@ impl Store for ModelStore {
 
     async fn pins(&self, user: UserId, slug: &str) -> StoreResult<Vec<MessageRow>> {
         self.unit(|tables, _| tables.pins(user, slug))
+    }
+
+    async fn search(&self, user: UserId, search: Search) -> StoreResult<SearchPage> {
+        Ok(self.unit(|tables, _| tables.search(user, &search)))
+    }
+
+    async fn index_older(&self, count: i64) -> StoreResult<bool> {
+        let _ = count;
+        Ok(false)
     }
 
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {
@@ -269,6 +289,14 @@ impl Store for ModelStore {
         limit: i64,
     ) -> StoreResult<Vec<MessageRow>> {
         Ok(self.unit(|tables, _| tables.context(room, prompt_seq, limit)))
+    }
+
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
+        self.unit(|tables, _| Ok(tables.of_member(user, slug)?.0.retention_days))
+    }
+
+    async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>> {
+        Ok(self.unit(|tables, now| tables.past_retention(limit, now)))
     }
 
     async fn sweep(&self) -> StoreResult<Swept> {

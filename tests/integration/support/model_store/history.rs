@@ -3,6 +3,7 @@
 use std::ops::Bound;
 
 use salon::db::StoreResult;
+use salon::db::history::{PageAt, Sides};
 use salon::db::rows::{
     Changes, EditRow, HistoryPage, LatestPage, MessageKind, MessageRow, MessageState, StoredChange,
 };
@@ -54,7 +55,7 @@ impl Tables {
         match self.rooms.get(&room).filter(|room| !room.deleted) {
             Some(room) => Ok(LatestPage {
                 head: room.head,
-                messages: room.before(Seq::MAX, limit).messages,
+                messages: room.before(Seq::MAX, limit, PAGE_BYTES),
             }),
             None => no(ErrorCode::RoomNotFound),
         }
@@ -68,7 +69,9 @@ impl Tables {
         limit: i64,
     ) -> StoreResult<HistoryPage> {
         let (room, _) = self.of_member(user, slug)?;
-        Ok(room.before(before.unwrap_or(Seq::MAX), limit))
+        let messages = room.before(before.unwrap_or(Seq::MAX), limit, PAGE_BYTES);
+        let at = before.map_or(PageAt::Latest, PageAt::Before);
+        Ok(room.page(messages, at))
     }
 
     pub(super) fn history_after(
@@ -79,9 +82,25 @@ impl Tables {
         limit: i64,
     ) -> StoreResult<HistoryPage> {
         let (room, _) = self.of_member(user, slug)?;
-        let above = (Bound::Excluded(after), Bound::Unbounded);
-        let rows = room.messages.range(above).map(|(_, message)| &message.row);
-        Ok(take(rows, limit, PAGE_BYTES, page_bytes))
+        let messages = room.after(after, limit, PAGE_BYTES);
+        Ok(room.page(messages, PageAt::After(after)))
+    }
+
+    pub(super) fn history_around(
+        &self,
+        user: UserId,
+        slug: &str,
+        seq: Seq,
+        limit: i64,
+    ) -> StoreResult<HistoryPage> {
+        let (room, _) = self.of_member(user, slug)?;
+        if !room.messages.contains_key(&seq) {
+            return no(ErrorCode::MessageNotFound);
+        }
+        let sides = Sides::of(limit.max(1), PAGE_BYTES);
+        let mut messages = room.before(seq + 1, sides.below, sides.bytes);
+        messages.extend(room.after(seq, sides.above, sides.bytes));
+        Ok(room.page(messages, PageAt::Around(seq)))
     }
 
     pub(super) fn message(&self, user: UserId, slug: &str, seq: Seq) -> StoreResult<MessageRow> {
@@ -127,7 +146,7 @@ impl Tables {
             let says_something = row.kind != MessageKind::Assistant || !row.body.is_empty();
             row.deleted_at.is_none() && row.state != MessageState::Queued && says_something
         });
-        let mut rows = take(settled, limit, CONTEXT_BYTES, |row| row.body.len()).messages;
+        let mut rows = take(settled, limit, CONTEXT_BYTES, |row| row.body.len());
         rows.reverse();
         rows
     }
@@ -139,12 +158,22 @@ impl Room {
         &self.messages[&seq].row
     }
 
-    fn before(&self, before: Seq, limit: i64) -> HistoryPage {
+    fn before(&self, before: Seq, limit: i64, bytes: usize) -> Vec<MessageRow> {
         let below = self.messages.range(..before).rev();
         let rows = below.map(|(_, message)| &message.row);
-        let mut page = take(rows, limit, PAGE_BYTES, page_bytes);
-        page.messages.reverse();
-        page
+        let mut rows = take(rows, limit, bytes, page_bytes);
+        rows.reverse();
+        rows
+    }
+
+    fn after(&self, after: Seq, limit: i64, bytes: usize) -> Vec<MessageRow> {
+        let above = (Bound::Excluded(after), Bound::Unbounded);
+        let rows = self.messages.range(above).map(|(_, message)| &message.row);
+        take(rows, limit, bytes, page_bytes)
+    }
+
+    fn page(&self, messages: Vec<MessageRow>, at: PageAt) -> HistoryPage {
+        HistoryPage::new(messages, at, self.head.first_seq, self.head.last_seq)
     }
 }
 
@@ -159,21 +188,15 @@ fn take<'a>(
     limit: i64,
     bytes: usize,
     measure: fn(&MessageRow) -> usize,
-) -> HistoryPage {
+) -> Vec<MessageRow> {
     let limit = usize::try_from(limit).unwrap_or(0);
     let (mut messages, mut used) = (Vec::new(), 0);
     for row in rows {
         used += measure(row);
         if messages.len() == limit || (used > bytes && !messages.is_empty()) {
-            return HistoryPage {
-                messages,
-                more: true,
-            };
+            break;
         }
         messages.push(row.clone());
     }
-    HistoryPage {
-        messages,
-        more: false,
-    }
+    messages
 }

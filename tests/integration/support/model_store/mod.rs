@@ -12,6 +12,7 @@ mod history;
 mod room_lists;
 mod rooms;
 mod runners;
+mod search;
 mod tables;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -56,6 +56,8 @@ pub(crate) struct Room {
     /// Those of a direct room, ascending: a user and the assistant, or people.
     pub(crate) direct: Option<Vec<UserId>>,
     pub(crate) deleted: bool,
+    /// How many days messages are kept.
+    pub(crate) retention_days: Option<i32>,
     pub(crate) head: Head,
     /// The time of the latest change: `created_at` never goes back.
     pub(crate) last_at: Moment,
@@ -166,6 +168,7 @@ impl Room {
         Self {
             direct,
             deleted: false,
+            retention_days: None,
             head,
             last_at: row.created_at,
             row,

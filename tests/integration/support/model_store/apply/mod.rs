@@ -5,6 +5,7 @@ mod members;
 mod messages;
 mod posts;
 mod replies;
+mod retention;
 
 use std::collections::BTreeMap;
 
@@ -107,6 +108,8 @@ impl Work<'_> {
             Change::SetMember { actor, user, role } => self.set_member(*actor, *user, *role)?,
             Change::RemoveMember { actor, user } => self.remove_member(*actor, *user)?,
             Change::EditRoom { actor, edit } => self.edit_room(*actor, edit)?,
+            Change::SetRetention { actor, days } => self.set_retention(*actor, *days)?,
+            Change::Retain { limit } => self.retain(*limit),
             Change::DeleteRoom { actor } => self.delete_room(*actor)?,
             Change::StopReply { actor, seq } => self.stop_reply(*actor, *seq)?,
             Change::RetryReply { actor, seq } => self.retry_reply(*actor, *seq)?,

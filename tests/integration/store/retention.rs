@@ -1,0 +1,184 @@
+//! Retention: only a prefix goes, what is left says where it begins, and nothing points at what is gone.
+
+use salon::db::changes::Change;
+use salon::db::rows::{LogKind, MessageState, StoredChange};
+use salon::error::ErrorCode;
+use salon::ids::{InstanceId, RoomId};
+use salon::permissions::Role;
+use serde_json::json;
+
+use super::fixtures::{TestStore, changed, code, message, refused, settlement};
+
+const DAY: i64 = 24 * 3_600;
+
+impl TestStore {
+    /// Removes up to `limit` messages past the room's days; the version it took, if any.
+    async fn retain(&self, room: RoomId, limit: i64) -> Option<i64> {
+        let done = self.write(room, vec![Change::Retain { limit }]).await;
+        let version = changed(done.outcomes[0].clone());
+        (done.head.version > done.from).then_some(version)
+    }
+}
+
+pub(super) async fn owners_say_how_long_a_room_keeps(store: &TestStore) {
+    let (owner, room) = store.owner_and_room().await;
+    let moderator = store
+        .member(room, &owner, "moderator", Role::Moderator)
+        .await;
+    let set = |actor, days| Change::SetRetention { actor, days };
+    assert_eq!(
+        code(store.change(room, set(moderator.id, Some(1))).await),
+        ErrorCode::Forbidden
+    );
+    assert_eq!(store.retention(owner.id, "den").await.unwrap(), None);
+    let done = store.write(room, vec![set(owner.id, Some(30))]).await;
+    let StoredChange::Log(log) = &done.changes[0] else {
+        panic!("a log entry")
+    };
+    assert_eq!(
+        (log.kind, &log.data),
+        (LogKind::Settings, &json!({"retention_days": 30}))
+    );
+    assert_eq!(
+        store.retention(moderator.id, "den").await.unwrap(),
+        Some(30)
+    );
+    let again = store.write(room, vec![set(owner.id, Some(30))]).await;
+    assert_eq!(
+        again.head.version, done.head.version,
+        "what changes nothing takes no version"
+    );
+    let other = store
+        .write(room, vec![set(owner.id, Some(7)), set(owner.id, None)])
+        .await;
+    assert_eq!(other.changes.len(), 2);
+    assert_eq!(store.retention(owner.id, "den").await.unwrap(), None);
+    let stranger = store.person("stranger").await;
+    assert_eq!(
+        refused(store.retention(stranger.id, "den").await),
+        ErrorCode::NotAMember
+    );
+    // Without a setting nothing goes.
+    store.post(room, message(&owner, "old")).await;
+    store.back_end.age_messages(1_000 * DAY).await;
+    assert_eq!(store.rooms_past_retention(10).await.unwrap(), []);
+    assert_eq!(store.retain(room, 10).await, None);
+}
+
+pub(super) async fn only_a_prefix_goes_and_history_tells_where_it_begins(store: &TestStore) {
+    let (owner, room) = store.owner_and_room().await;
+    let first = message(&owner, "old tea");
+    store.post(room, first.clone()).await;
+    for _ in 0..4 {
+        store.post(room, message(&owner, "old tea")).await;
+    }
+    store.back_end.age_messages(10 * DAY).await;
+    changed(
+        store
+            .change(
+                room,
+                Change::SetRetention {
+                    actor: owner.id,
+                    days: Some(9),
+                },
+            )
+            .await,
+    );
+    for body in ["new tea", "newer tea"] {
+        store.post(room, message(&owner, body)).await;
+    }
+    assert_eq!(
+        store.rooms_past_retention(10).await.unwrap(),
+        [(room, "den".to_owned())]
+    );
+    // In parts.
+    assert!(store.retain(room, 2).await.is_some());
+    let head = store.heads(&[room]).await.unwrap()[0];
+    assert_eq!((head.first_seq, head.floor, head.last_seq), (3, 2, 7));
+    let version = store.retain(room, 100).await.unwrap();
+    assert_eq!(store.rooms_past_retention(10).await.unwrap(), []);
+    assert_eq!(
+        store.retain(room, 100).await,
+        None,
+        "the second time there is nothing to do"
+    );
+    let head = store.heads(&[room]).await.unwrap()[0];
+    assert_eq!((head.first_seq, head.floor, head.version), (6, 5, version));
+    let page = store.history(owner.id, "den", None, 100).await.unwrap();
+    let seqs: Vec<i64> = page.messages.iter().map(|message| message.seq).collect();
+    assert_eq!((seqs, page.older), (vec![6, 7], false));
+    assert_eq!(
+        refused(store.message(owner.id, "den", 5).await),
+        ErrorCode::MessageNotFound
+    );
+    assert_eq!(
+        refused(store.history_around(owner.id, "den", 5, 9).await),
+        ErrorCode::MessageNotFound
+    );
+    // Every version above the floor is there.
+    let all = store.all_changes(room, head.floor).await;
+    let versions: Vec<i64> = all.iter().map(StoredChange::version).collect();
+    assert_eq!(versions, (6..=version).collect::<Vec<_>>());
+    let StoredChange::Log(last) = all.last().unwrap() else {
+        panic!("a log entry")
+    };
+    assert_eq!(
+        (last.kind, &last.data),
+        (LogKind::Settings, &json!({"first_seq": 6}))
+    );
+    let tea = super::search::search("tea");
+    assert_eq!(
+        store.search(owner.id, tea).await.unwrap().hits.len(),
+        2,
+        "nothing that is gone is found"
+    );
+    // Its client id is free again: it is unique for as long as the message exists.
+    let again = store.post(room, first).await;
+    assert_eq!((again.seq, again.duplicate), (8, false));
+}
+
+pub(super) async fn a_reply_that_runs_is_not_removed_nor_what_follows_it(store: &TestStore) {
+    let (owner, room) = store.owner_and_room().await;
+    store.post(room, message(&owner, "first")).await;
+    let reply = store.prompt(room, &owner).await;
+    store.post(room, message(&owner, "behind it")).await;
+    store.back_end.age_messages(10 * DAY).await;
+    changed(
+        store
+            .change(
+                room,
+                Change::SetRetention {
+                    actor: owner.id,
+                    days: Some(1),
+                },
+            )
+            .await,
+    );
+    assert!(store.retain(room, 100).await.is_some());
+    let head = store.heads(&[room]).await.unwrap()[0];
+    assert_eq!(head.first_seq, reply);
+    assert_eq!(store.retain(room, 100).await, None);
+    let runner = InstanceId::new();
+    let claimed = store.claim_one(runner).await;
+    let last_word = settlement(runner, &claimed, MessageState::Complete, "done");
+    store.write(room, vec![last_word]).await;
+    let settled = store.heads(&[room]).await.unwrap()[0].version;
+    assert!(store.retain(room, 100).await.is_some());
+    let head = store.heads(&[room]).await.unwrap()[0];
+    assert_eq!(
+        (head.first_seq, head.last_seq, head.floor),
+        (5, 4, settled),
+        "even all of it"
+    );
+    assert!(
+        store
+            .history(owner.id, "den", None, 9)
+            .await
+            .unwrap()
+            .messages
+            .is_empty()
+    );
+    let page = store.latest_page(room, 9).await.unwrap();
+    assert_eq!((page.messages.len(), page.head.last_seq), (0, 4));
+    assert_eq!(store.post(room, message(&owner, "on")).await.seq, 5);
+}
