@@ -5,7 +5,7 @@
  * Events: `change`.
  */
 import { Emitter } from './emitter.js';
-import { byActivity, lastOf } from './room-line.js';
+import { byActivity, lastOf, titleOf } from './room-line.js';
 
 /** Rooms that are kept joined to count what is new in them; the others count when the list is read again. */
 const WATCHED_MAX = 20;
@@ -48,7 +48,10 @@ export class RoomBook extends Emitter {
     const open = [...this.#rooms.values()].filter(({ slug }) => this.#salon.openRoom(slug)?.state.phase === 'joined');
     const listed = new Map(rooms.map((room) => [room.slug, room]));
     // What an open room knows is newer, but for what only the list tells.
-    for (const room of open) listed.set(room.slug, { ...room, muted: listed.get(room.slug)?.muted ?? room.muted });
+    for (const room of open) {
+      const { muted, last } = listed.get(room.slug) ?? room;
+      listed.set(room.slug, { ...room, muted, last: (last?.seq ?? 0) > (room.last?.seq ?? 0) ? last : room.last });
+    }
     this.#rooms = listed;
     for (const slug of this.#salon.roomsWithUnsent()) if (this.#rooms.has(slug)) this.#salon.room(slug);
     for (const room of this.mine().slice(0, WATCHED_MAX)) this.#salon.room(room.slug);
@@ -93,7 +96,8 @@ export class RoomBook extends Emitter {
 
   /** Takes a room that was made or changed. @param {object} room */
   put(room) {
-    this.#rooms.set(room.slug, room);
+    // An answer about one room tells neither what was said last nor whether it is muted.
+    this.#rooms.set(room.slug, { last: null, muted: false, ...this.#rooms.get(room.slug), ...room });
     this.emit('change');
   }
 
@@ -111,7 +115,8 @@ export class RoomBook extends Emitter {
 
   /** @param {string | null} slug @returns {string | null} */
   name(slug) {
-    return this.#rooms.get(slug)?.name ?? slug;
+    const room = this.#rooms.get(slug);
+    return room === undefined ? slug : titleOf(room, this.#salon.user.name);
   }
 
   /** Everything up to `seq` was seen. @param {string} slug @param {number} seq */

@@ -33,8 +33,9 @@ export function previewOf(room, me) {
 /** A direct room of people goes by the others' names. @param {object} room @param {string} me @returns {string} */
 export function titleOf(room, me) {
   if (!(room.people > 0)) return room.name;
-  const others = room.name.split(', ').filter((name) => name !== me);
-  return others.length > 0 ? others.join(', ') : room.name;
+  // A name may hold a comma itself: the whole of one's own is taken out, and no more.
+  const others = `, ${room.name}, `.replace(`, ${me}, `, ', ').slice(2, -2);
+  return others === '' ? room.name : others;
 }
 
 /** The room with the latest message first; one without a message is as old as itself. @param {object[]} rooms */

@@ -39,3 +39,9 @@ test('rooms come in order of activity', () => {
   ];
   assert.deepEqual(byActivity(rooms).map(({ name }) => name), ['spoken', 'new', 'as old', 'old']);
 });
+
+test('no part of a name is taken for one’s own', () => {
+  assert.equal(titleOf({ name: 'Adam, Bob', people: 2 }, 'Ada'), 'Adam, Bob');
+  assert.equal(titleOf({ name: 'Bob, Jr, Ada', people: 2 }, 'Ada'), 'Bob, Jr');
+  assert.equal(titleOf({ name: 'Bob, Ada, Eve', people: 3 }, 'Ada'), 'Bob, Eve');
+});

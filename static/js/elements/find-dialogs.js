@@ -26,7 +26,7 @@ export function openBrowseDialog({ salon }, opener) {
     try {
       page = await salon.api.publicRooms({ q: query.value.trim(), after });
     } catch (refusal) {
-      problem.textContent = refusal.message;
+      if (number === asked) problem.textContent = refusal.message;
       return;
     }
     // An answer to what is no longer asked.
@@ -62,7 +62,7 @@ export function openDirectDialog({ salon, book }, opener) {
   const begin = (event) => submitting(event, problem, async () => {
     const users = names.value.split(',').map((name) => name.trim()).filter(Boolean);
     const room = await salon.api.direct(users);
-    book.put({ last: null, muted: false, ...room });
+    book.put(room);
     dialog.close();
     open(opener, room.slug);
   });

@@ -3,6 +3,7 @@
  */
 import { h } from '../dom.js';
 import { avatar } from '../avatar.js';
+import { titleOf } from '../room-line.js';
 import { openDialog, submitting } from './dialog.js';
 
 const ROLES = { owner: 'Owner', moderator: 'Moderator', member: 'Member', reader: 'Reader' };
@@ -43,10 +44,11 @@ export function openMembersDialog({ salon }, open, opener) {
     dialog.close();
     opener.dispatchEvent(new CustomEvent('salon-left', { bubbles: true, detail: { slug: room.slug } }));
   };
+  // Two stay in their direct room.
   const row = ({ user, role: held, online }) => h('li', {}, avatar(user),
     h('span.member-name', {}, h('strong', { text: user.name }),
       h('small', {}, user.kind === 'assistant' ? 'Assistant' : ROLES[held], online && h('span.online', {}, h('i.dot', { 'aria-hidden': 'true' }), 'Here now'))),
-    (manages || user.id === salon.user.id) && h('button.text-button', {
+    (user.id === salon.user.id ? room.people !== 2 : manages) && h('button.text-button', {
       type: 'button', text: user.id === salon.user.id ? 'Leave' : 'Remove', onclick: () => remove(user),
     }));
   const add = (event) => submitting(event, problem, async () => {
@@ -54,7 +56,7 @@ export function openMembersDialog({ salon }, open, opener) {
     name.value = '';
     await reload();
   });
-  const dialog = openDialog(`Members of ${room.name}`,
+  const dialog = openDialog(`Members of ${titleOf(room, salon.user.name)}`,
     manages && h('form.add-member', { onsubmit: add }, h('label.visually-hidden', { for: 'member-name', text: 'Name' }),
       name, role, h('button.primary', { type: 'submit', text: 'Add' })),
     problem, list);

@@ -10,14 +10,16 @@ import { copyButton } from '../render.js';
  * What the reader may do to a message.
  * @param {object} message
  * @param {boolean} mine
- * @param {string | undefined} role
+ * @param {{role: string | null, archived?: boolean} | null} room an archived one takes nothing new; messages can go from it
  */
-export function rights(message, mine, role) {
-  const writes = role !== undefined && role !== null && role !== 'reader';
+export function rights(message, mine, room) {
+  const role = room?.role ?? null;
+  const writes = role !== null && role !== 'reader';
+  const open = room?.archived !== true;
   const keepsOrder = role === 'owner' || role === 'moderator';
   return {
-    reacts: writes, replies: writes, edits: writes && mine && message.kind === 'user',
-    deletes: (writes && mine) || keepsOrder, pins: keepsOrder, readsEdits: mine || keepsOrder,
+    reacts: writes && open, replies: writes && open, edits: writes && open && mine && message.kind === 'user',
+    deletes: (writes && mine) || keepsOrder, pins: keepsOrder && open, readsEdits: mine || keepsOrder,
   };
 }
 

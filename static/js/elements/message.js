@@ -120,13 +120,13 @@ class SalonMessage extends HTMLElement {
 
   /** Reactions, the pin, and that it was edited. */
   #drawMarks({ message, mine }) {
-    const role = this.#room.state.room?.role;
-    const key = message === undefined || message.deleted_at ? '' : `${message.version} ${role} ${mine}`;
+    const { room } = this.#room.state;
+    const key = message === undefined || message.deleted_at ? '' : `${message.version} ${room?.role} ${room?.archived} ${mine}`;
     if ((this.#drawn.marks ?? '') === key) return;
     this.#drawn.marks = key;
     if (key === '') return void this.marks.replaceChildren();
     const { state } = this.#room;
-    const may = rights(message, mine, role);
+    const may = rights(message, mine, room);
     const names = new Map(state.messages.map(({ author }) => [author.id, author.name]));
     const chips = reactionChips(message, { me: state.me, names, reacts: may.reacts }, (emoji, on) => this.#react(emoji, on));
     this.marks.replaceChildren(...[
@@ -157,8 +157,8 @@ class SalonMessage extends HTMLElement {
   #drawFoot(item) {
     const { state } = this.dataset;
     const { ahead, entry, message } = item;
-    const role = this.#room.state.room?.role;
-    const key = `${state} ${ahead} ${entry?.error?.code} ${message?.version} ${role} ${this.#maySteer()}`;
+    const { room } = this.#room.state;
+    const key = `${state} ${ahead} ${entry?.error?.code} ${message?.version} ${room?.role} ${room?.archived} ${this.#maySteer()}`;
     if (this.#drawn.foot === key) return;
     this.#drawn.foot = key;
     clearInterval(this.#ticker);
@@ -166,7 +166,7 @@ class SalonMessage extends HTMLElement {
     if (state !== 'queued') this.#waitingSince = null;
     this.foot.replaceChildren(...(FEET[state]?.call(this, item) ?? []).filter(Boolean));
     const settled = message !== undefined && ['complete', 'stopped', 'failed', 'interrupted'].includes(state);
-    const tools = () => [...toolButtons(message, rights(message, item.mine, role), (deed) => this.#do(deed)), this.#linkButton()];
+    const tools = () => [...toolButtons(message, rights(message, item.mine, room), (deed) => this.#do(deed)), this.#linkButton()];
     this.tools.replaceChildren(...(settled ? tools() : []));
   }
 
@@ -188,7 +188,9 @@ class SalonMessage extends HTMLElement {
 
   againButtons() {
     const { seq, body } = this.#item.message;
-    const writes = this.#room.state.room?.role !== 'reader';
+    const { room } = this.#room.state;
+    if (room?.archived) return [];
+    const writes = room?.role !== 'reader';
     return [
       this.#maySteer() && button('retry', 'Retry', () => this.#ask(this.#room.retryReply(seq))),
       writes && body !== '' && button('more', 'Continue', () => this.#ask(this.#room.continueReply(seq))),

@@ -4,6 +4,7 @@
  */
 import { announce, h, icon } from '../dom.js';
 import { buildItems } from '../items.js';
+import { titleOf } from '../room-line.js';
 import { ScrollKeeper } from '../scroll.js';
 import { messageAt } from '../store.js';
 import { viewOf } from '../window.js';
@@ -274,18 +275,22 @@ class SalonMessages extends HTMLElement {
     for (const element of held.values()) element.remove();
   }
 
+  #title({ room }) {
+    return room === null ? '' : titleOf(room, this.#context.salon.user.name);
+  }
+
   #renderAbove(state, items) {
     const kind = state.room === null ? 'opening' : !state.complete ? 'more' : items.length === 0 ? 'empty' : 'start';
     if (this.above.dataset.kind === kind && kind !== 'start') return;
-    if (this.above.dataset.kind === kind && this.above.dataset.name === state.room.name) return;
+    if (this.above.dataset.kind === kind && this.above.dataset.name === this.#title(state)) return;
     this.above.dataset.kind = kind;
-    this.above.dataset.name = state.room?.name ?? '';
+    this.above.dataset.name = this.#title(state);
     this.above.replaceChildren(...({
       opening: () => [h('div.skeletons', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i'))],
       more: () => [h('p.loading', {}, h('span.spinner', { 'aria-hidden': 'true' }), 'Earlier messages')],
       empty: () => [emptyRoom(state.room, this.#context.config, (text) =>
         this.dispatchEvent(new CustomEvent('salon-suggest', { bubbles: true, detail: { text } })))],
-      start: () => [h('p.start', {}, icon('hash'), `This is where ${state.room.name} begins.`)],
+      start: () => [h('p.start', {}, icon('hash'), `This is where ${this.#title(state)} begins.`)],
     })[kind]());
   }
 

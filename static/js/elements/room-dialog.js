@@ -33,7 +33,7 @@ export function openRoomDialog({ salon, book }, opener) {
   const create = async (event) => submitting(event, problem, async () => {
     const visibility = new FormData(event.target).get('visibility');
     const room = await salon.api.createRoom({ slug: slug.value, name: name.value.trim(), visibility });
-    book.put({ last: null, muted: false, ...room });
+    book.put(room);
     dialog.close();
     opener.dispatchEvent(new CustomEvent('salon-open', { bubbles: true, detail: { slug: room.slug } }));
   });

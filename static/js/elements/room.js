@@ -118,6 +118,7 @@ class SalonRoom extends HTMLElement {
     if (archived) this.place.append(h('span.state', { text: 'Archived' }));
     this.topic.textContent = topic;
     this.topic.title = topic;
+    const place = [...this.buttons.children].indexOf(document.activeElement);
     this.buttons.replaceChildren(
       iconButton('search', 'Search messages', () => openSearchDialog(this.#context, this.#room.state.room)),
       iconButton(muted ? 'muted' : 'bell', muted ? 'Unmute this room' : 'Mute this room', () => this.#mute(!muted)),
@@ -125,6 +126,7 @@ class SalonRoom extends HTMLElement {
       iconButton('people', 'Members', () => this.#openMembers()),
       ...(role === 'owner' ? [iconButton('settings', 'Room settings', () => openSettingsDialog(this.#context, this.#room.state.room))] : []));
     this.buttons.hidden = state.room === null;
+    this.buttons.children[place]?.focus();
   }
 
   #updatePeople() {

@@ -10,6 +10,15 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor, value::MapAccessDe
 use crate::message::{MarkChange, Message, RawMessage};
 use crate::names::{Name, Names};
 
+/// What a room's settings are from a version on; an older server does not tell all of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Settings {
+    pub(crate) name: Option<Name>,
+    pub(crate) topic: Option<Name>,
+    pub(crate) visibility: Option<Name>,
+    pub(crate) archived: Option<bool>,
+}
+
 /// A frame, sent or received.
 #[derive(Debug)]
 pub(crate) enum Seen {
@@ -46,6 +55,8 @@ pub(crate) enum Seen {
         prev: i64,
         change: Name,
         user: Option<Name>,
+        /// What a change of settings says.
+        settings: Option<Settings>,
     },
     /// The last frame of a room.
     Removed { room: Name, version: i64 },
@@ -186,6 +197,8 @@ pub(crate) struct RawFrame<'a> {
     #[serde(borrow, default)]
     user: Either<'a, RawUser<'a>>,
     #[serde(borrow, default)]
+    data: Either<'a, RawSettings<'a>>,
+    #[serde(borrow, default)]
     code: Option<Text<'a>>,
     #[serde(borrow, default)]
     client_id: Option<Text<'a>>,
@@ -222,6 +235,18 @@ struct RawJoin<'a> {
 pub(crate) struct RawUser<'a> {
     #[serde(borrow, default)]
     id: Option<Text<'a>>,
+}
+
+/// The `data` of a change of settings; that of any other change has none of it.
+#[derive(Deserialize)]
+struct RawSettings<'a> {
+    #[serde(borrow, default)]
+    name: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    topic: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    visibility: Option<Text<'a>>,
+    archived: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -315,6 +340,7 @@ impl RawFrame<'_> {
                 prev: needed(self.prev, "prev")?,
                 change: needed_name(self.change.as_ref(), "change", names)?,
                 user: user_of(&self.user, names),
+                settings: self.settings(names),
             },
             "room.removed" => Seen::Removed {
                 room: self.slug(names)?,
@@ -340,6 +366,18 @@ impl RawFrame<'_> {
                 code: needed_name(self.code.as_ref(), "code", names)?,
             },
             _ => Seen::Other,
+        })
+    }
+
+    fn settings(&self, names: &mut Names) -> Option<Settings> {
+        let Either::Object(data) = &self.data else {
+            return None;
+        };
+        (self.change.as_ref()?.0 == "settings").then(|| Settings {
+            name: name(data.name.as_ref(), names),
+            topic: name(data.topic.as_ref(), names),
+            visibility: name(data.visibility.as_ref(), names),
+            archived: data.archived,
         })
     }
 

@@ -29,7 +29,7 @@ pub enum Check {
     C7,
     /// The order of senders and of real time.
     C8,
-    /// Nothing after a removal or a revocation.
+    /// Nothing after a removal or a revocation, nothing new in an archived room.
     C9,
     /// Each prompt has one reply, and everybody the same words of it.
     C10,

@@ -2,6 +2,7 @@
 //! come out. C3 and C4, and the parts of C9 and C10 that one socket can tell, are judged while replaying (`crate::replay`).
 
 mod agreement;
+mod archived;
 mod changes;
 mod convergence;
 mod duplicates;
@@ -33,6 +34,7 @@ pub(crate) fn all(history: &History, replay: &Replay, report: &mut Report) {
     ids::check(history, &sightings, report);
     order::check(history, &sightings, report);
     removal::check(history, replay, report);
+    archived::check(history, &sightings, report);
     replies::check(history, report);
     convergence::check(history, replay, &sightings, report);
     resources::check(history, report);

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::frame::Seen;
+use crate::frame::{Seen, Settings};
 use crate::history::{Act, Event, History};
 use crate::message::{Marks, Message};
 use crate::names::Name;
@@ -21,6 +21,8 @@ pub(super) struct Sighting {
     pub(super) author: Option<Name>,
     /// The kind and the user of a change that is no message.
     pub(super) change: Option<(Name, Option<Name>)>,
+    /// What it made of the room's settings.
+    pub(super) settings: Option<Settings>,
     pub(super) created: u64,
     /// Whether a frame of the wire showed it, not only an ack.
     pub(super) received: bool,
@@ -202,8 +204,14 @@ fn of_change(event: &Event) -> Sighting {
             seq: Some(*seq),
             ..blank
         },
-        Seen::Changed { change, user, .. } => Sighting {
+        Seen::Changed {
+            change,
+            user,
+            settings,
+            ..
+        } => Sighting {
             change: Some((*change, *user)),
+            settings: *settings,
             ..blank
         },
         _ => blank,
@@ -219,6 +227,7 @@ const fn blank(line: u32, t: u64) -> Sighting {
         id: None,
         author: None,
         change: None,
+        settings: None,
         created: 0,
         received: true,
         line,
@@ -260,6 +269,9 @@ impl Sighting {
         if differ(self.author.as_ref(), other.author.as_ref()) {
             return Some("author");
         }
-        differ(self.change.as_ref(), other.change.as_ref()).then_some("change")
+        if differ(self.change.as_ref(), other.change.as_ref()) {
+            return Some("change");
+        }
+        differ(self.settings.as_ref(), other.settings.as_ref()).then_some("settings")
     }
 }

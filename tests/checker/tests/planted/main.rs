@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod anything;
+mod archived;
 mod bugs;
 mod changes;
 mod clients;
