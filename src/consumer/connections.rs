@@ -23,7 +23,7 @@ use crate::protocol::server::ServerFrame;
 #[derive(Default)]
 pub struct Connections {
     by_id: Mutex<BTreeMap<ConnectionId, Arc<Connection>>>,
-    streams: Mutex<HashMap<ConnectionId, Stream>>,
+    streams: Mutex<BTreeMap<ConnectionId, Stream>>,
     /// Set, under the lock, when the sockets were told to go: whoever comes later would never hear of it.
     draining: AtomicBool,
     /// Told when a session may have been revoked.
@@ -232,7 +232,7 @@ impl Connections {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_streams(&self) -> std::sync::MutexGuard<'_, HashMap<ConnectionId, Stream>> {
+    fn lock_streams(&self) -> std::sync::MutexGuard<'_, BTreeMap<ConnectionId, Stream>> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

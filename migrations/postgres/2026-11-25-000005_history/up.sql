@@ -29,12 +29,9 @@ CREATE TABLE room_retention (
 -- none. Case is folded by Unicode where the server can, whatever the database's locale.
 DO $$
 DECLARE
-    folded text := 'body';
-    mark text;
+    marks text := '-./:@_+<>&~“”‘’„«»–—…·、。，！？「」';
+    folded text := format('translate(body, %L, %L)', marks, repeat(' ', length(marks)));
 BEGIN
-    FOREACH mark IN ARRAY string_to_array('- . / : @ _ + < > & ~ “ ” ‘ ’ „ « » – — … · 、 。 ， ！ ？ 「 」', ' ') LOOP
-        folded := format('replace(%s, %L, '' '')', folded, mark);
-    END LOOP;
     SELECT format('lower(%s COLLATE %I)', folded, collname) INTO folded
     FROM (
         SELECT collname FROM pg_collation

@@ -34,40 +34,53 @@ statement!(
     /// The migrations that were run.
     Applied {} -> (String,), "SELECT version::text FROM __diesel_schema_migrations"
 );
-/// Runs every migration that was not run yet, in one transaction under a lock: many instances may start at once. Returns
-/// the names of those it ran.
+/// Runs every migration that was not run yet, each in a transaction of its own under a lock: many instances may start at
+/// once, and none holds a table's lock while it waits for another's. Returns the names of those it ran.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`] when the server cannot be reached, [`StoreError::Broken`] when a migration fails; then
-/// nothing was changed.
+/// that one changed nothing, and those before it are done.
 pub async fn migrate(url: &str) -> StoreResult<Vec<String>> {
     let mut connection = connect(url).await?;
-    AnsiTransactionManager::begin_transaction(&mut connection)
-        .await
-        .map_err(|error| at_start(&error))?;
-    connection
-        .batch_execute(LOCK)
-        .await
-        .map_err(|error| at_start(&error))?;
-    // diesel's migrations block, so they get a thread that may.
-    let (mut connection, names) = tokio::task::spawn_blocking(move || run_pending(connection))
-        .await
-        .map_err(|error| StoreError::Broken(error.to_string()))??;
-    AnsiTransactionManager::commit_transaction(&mut connection)
-        .await
-        .map_err(|error| StoreError::CommitUnknown(error.to_string()))?;
-    Ok(names)
+    let mut names = Vec::new();
+    loop {
+        AnsiTransactionManager::begin_transaction(&mut connection)
+            .await
+            .map_err(|error| at_start(&error))?;
+        connection
+            .batch_execute(LOCK)
+            .await
+            .map_err(|error| at_start(&error))?;
+        // diesel's migrations block, so they get a thread that may.
+        let (mut after, name) = tokio::task::spawn_blocking(move || run_next(connection))
+            .await
+            .map_err(|error| StoreError::Broken(error.to_string()))??;
+        AnsiTransactionManager::commit_transaction(&mut after)
+            .await
+            .map_err(|error| StoreError::CommitUnknown(error.to_string()))?;
+        match name {
+            Some(name) => names.push(name),
+            None => return Ok(names),
+        }
+        connection = after;
+    }
 }
 
-fn run_pending(connection: AsyncPgConnection) -> StoreResult<(AsyncPgConnection, Vec<String>)> {
+/// Runs the oldest migration that was not run yet.
+fn run_next(connection: AsyncPgConnection) -> StoreResult<(AsyncPgConnection, Option<String>)> {
+    let broken =
+        |error: Box<dyn std::error::Error + Send + Sync>| StoreError::Broken(error.to_string());
     let mut harness = AsyncMigrationHarness::new(connection);
-    let names = harness
-        .run_pending_migrations(MIGRATIONS)
-        .map_err(|error| StoreError::Broken(error.to_string()))?
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    Ok((harness.into_inner(), names))
+    let mut pending = harness.pending_migrations(MIGRATIONS).map_err(broken)?;
+    pending.sort_by_key(|migration| migration.name().version().to_string());
+    let name = match pending.first() {
+        Some(next) => {
+            harness.run_migration(next).map_err(broken)?;
+            Some(next.name().to_string())
+        }
+        None => None,
+    };
+    Ok((harness.into_inner(), name))
 }
 
 /// The names of the migrations that were not run yet; changes nothing.
