@@ -51,8 +51,7 @@ export function openRoomDialog({ salon, book }, opener) {
  */
 export function openSettingsDialog({ salon }, room) {
   const name = h('input', { id: 'room-name', required: true, maxlength: 64, value: room.name, autocomplete: 'off' });
-  const topic = h('textarea', { id: 'room-topic', rows: 2, maxlength: 256, placeholder: 'What it is about' });
-  topic.value = room.topic ?? '';
+  const topic = h('input', { id: 'room-topic', maxlength: 256, value: room.topic ?? '', autocomplete: 'off', placeholder: 'What it is about' });
   const archived = h('input', { type: 'checkbox', id: 'room-archived', checked: room.archived });
   const problem = h('p.problem', { role: 'alert' });
   const save = (event) => submitting(event, problem, async () => {
