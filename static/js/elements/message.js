@@ -5,7 +5,7 @@
 import { h, icon } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { replyFailure } from '../errors.js';
-import { GrowingBody, renderPlain, renderSettled } from '../render.js';
+import { GrowingBody, copyButton, renderPlain, renderSettled } from '../render.js';
 import { isRunning } from '../replies.js';
 import { clockTime, fullTime } from '../time.js';
 import { messageAt } from '../store.js';
