@@ -24,10 +24,10 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
     info(
         title = "Salon",
         description = "Rooms where people and a language model talk. The live side is the WebSocket at /ws.",
-        license(name = "MIT OR Apache-2.0")
+        license(name = "MIT")
     ),
     security(("bearer" = []), ("cookie" = [])),
-    components(responses(AnyProblem), schemas(error::ProblemBody)),
+    components(responses(AnyProblem), schemas(error::ProblemBody, export::Format)),
     modifiers(&Credentials),
     paths(
         document,
