@@ -140,11 +140,22 @@ impl Chat {
         }
     }
 
-    /// The latest page of a room, at most [`limits::PAGE_SHARE`] old. Show it only to one whose proof is not older.
+    /// The latest page of a room, at most [`limits::PAGE_SHARE`] old, and no older than what `head` says of its beginning.
+    /// Show it only to one whose proof is not older.
     ///
     /// # Errors
     /// That it cannot be read now.
-    pub async fn latest_page(&self, room: RoomId) -> Result<Arc<SharedPage>, Refusal> {
+    pub async fn latest_page(&self, head: &Head) -> Result<Arc<SharedPage>, Refusal> {
+        let page = self.shared_page(head.room).await?;
+        if page.head.first_seq >= head.first_seq {
+            return Ok(page);
+        }
+        // It was read before retention took what it shows.
+        self.latest.forget(&head.room);
+        self.shared_page(head.room).await
+    }
+
+    async fn shared_page(&self, room: RoomId) -> Result<Arc<SharedPage>, Refusal> {
         let read = async {
             metrics::counter!("salon_history_reads_total", "kind" => "latest").increment(1);
             let page = self.store.latest_page(room, limits::PAGE_MESSAGES).await?;

@@ -120,7 +120,7 @@ async fn start(
         }
         (None, _) => None,
     };
-    let page = shared.chat.latest_page(head.room).await?;
+    let page = shared.chat.latest_page(&head).await?;
     if page.head.version > head.version || page.head.epoch != head.epoch {
         return Ok(None);
     }

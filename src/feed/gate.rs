@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -14,15 +14,15 @@ use crate::limits;
 #[derive(Debug)]
 pub struct Gate {
     last_beat: Mutex<Option<Instant>>,
-    /// Counts reopenings, to wake those who wait.
-    opened: watch::Sender<u64>,
+    /// Wakes those who wait, in the order in which they came: a simulation must go the same way twice.
+    opened: Notify,
 }
 
 impl Default for Gate {
     fn default() -> Self {
         Self {
             last_beat: Mutex::new(None),
-            opened: watch::Sender::new(0),
+            opened: Notify::new(),
         }
     }
 }
@@ -41,7 +41,7 @@ impl Gate {
         let was_open = self.is_open();
         *self.lock() = Some(Instant::now());
         if !was_open {
-            self.opened.send_modify(|count| *count += 1);
+            self.opened.notify_waiters();
         }
     }
 
@@ -60,12 +60,14 @@ impl Gate {
 
     /// Returns when the gate is open.
     pub async fn passed(&self) {
-        let mut opened = self.opened.subscribe();
-        while !self.is_open() {
-            // The sender lives as long as the gate.
-            if opened.changed().await.is_err() {
+        loop {
+            let opened = self.opened.notified();
+            tokio::pin!(opened);
+            opened.as_mut().enable();
+            if self.is_open() {
                 return;
             }
+            opened.await;
         }
     }
 

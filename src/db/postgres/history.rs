@@ -133,7 +133,8 @@ statement!(
     /// What is pinned, the latest pin first.
     PinnedMessages { user: Uuid, slug: String } -> struct HistoryRecord,
     concat!(
-        "SELECT own.role AS own_role, NULL::bigint AS running, page.* FROM rooms r \
+        "SELECT own.role AS own_role, 0::bigint AS room_first, 0::bigint AS room_last, NULL::bigint AS running, page.* \
+         FROM rooms r \
          LEFT JOIN memberships own ON own.room_id = r.id AND own.user_id = $1 \
          LEFT JOIN LATERAL ( \
              SELECT ", message_columns!(), ", p.version AS pin_version \

@@ -56,6 +56,18 @@ const GUARDED: &[(&str, &str, bool)] = &[
     ("POST", "/api/chat", true),
 ];
 
+/// One client that asks everything in every wrong way is fast.
+const RATES: &[&str] = &[
+    "--rate-sign-ins",
+    "100000",
+    "--rate-frames",
+    "100000",
+    "--rate-sends",
+    "100000",
+    "--rate-sends-burst",
+    "100000",
+];
+
 /// Those that let somebody in.
 const OPEN: &[&str] = &["/api/users", "/api/guests", "/api/sessions"];
 
@@ -188,7 +200,7 @@ const BODIES: &[(&str, &str, &[u8], u16, &str)] = &[
 
 #[tokio::test]
 async fn a_body_is_json_and_bounded() {
-    let app = TestApp::start(&["--rate-sign-ins", "100000"]).await;
+    let app = TestApp::start(RATES).await;
     let token = app.guest("Bo").await;
     let guarded = GUARDED.iter().filter(|(_, _, takes_json)| *takes_json);
     let guarded = guarded.map(|(name, path, _)| (*name, *path));
@@ -250,7 +262,7 @@ const FIELDS: &[(&str, &str, &str, u16, &str)] = &[
 
 #[tokio::test]
 async fn fields_against_the_rules_are_refused() {
-    let app = TestApp::start(&["--rate-sign-ins", "100000"]).await;
+    let app = TestApp::start(RATES).await;
     let token = app.guest("Bo").await;
     let long = "x".repeat(16 * 1024 + 1);
     for (name, path, body, status, code) in FIELDS {
