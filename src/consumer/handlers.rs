@@ -97,17 +97,23 @@ impl Consumer {
         reference: Option<&str>,
         refusal: &Refusal,
     ) {
-        let (room, client_id) = match frame {
-            ClientFrame::Send(send) => (Some(send.room.as_str()), Some(send.client_id)),
-            _ => (None, None),
+        let client_id = match frame {
+            ClientFrame::Send(send) => Some(send.client_id),
+            _ => None,
         };
-        if let (Some(slug), Some(client_id)) = (room, client_id) {
-            match self.connection.room(slug) {
-                Some((_, order)) => order.next().refused(client_id),
-                None => self.connection.refused_early(slug, client_id),
+        let rooms = frame.rooms();
+        for slug in &rooms {
+            match (client_id, self.connection.room(slug)) {
+                (Some(client_id), Some((_, order))) => order.next().refused(client_id),
+                (Some(client_id), None) => self.connection.refused_early(slug, client_id),
+                (None, _) => {}
             }
+            self.connection
+                .refuse(reference, Some(slug), client_id, refusal);
         }
-        self.connection.refuse(reference, room, client_id, refusal);
+        if rooms.is_empty() {
+            self.connection.refuse(reference, None, None, refusal);
+        }
     }
 
     async fn send(&mut self, send: SendMessage, reference: Option<String>) {

@@ -50,6 +50,26 @@ pub enum ClientFrame {
     Ping,
 }
 
+impl ClientFrame {
+    /// The rooms it names, each of which gets an answer of its own; none for a ping.
+    #[must_use]
+    pub fn rooms(&self) -> Vec<&str> {
+        match self {
+            Self::Join(rooms) => rooms.iter().map(|join| join.room.as_str()).collect(),
+            Self::Leave(name) | Self::Typing(name) => vec![&name.room],
+            Self::Send(send) => vec![&send.room],
+            Self::History(history) => vec![&history.room],
+            Self::Edit(edit) => vec![&edit.room],
+            Self::Delete(name) | Self::Pin(name) | Self::Unpin(name) => vec![&name.room],
+            Self::AddReaction(name) | Self::RemoveReaction(name) => vec![&name.room],
+            Self::Stop(name) | Self::Retry(name) => vec![&name.room],
+            Self::Continue(name) => vec![&name.room],
+            Self::ReadMark(mark) => vec![&mark.room],
+            Self::Ping => Vec::new(),
+        }
+    }
+}
+
 /// One room of a `room.join`.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 pub struct JoinRoom {

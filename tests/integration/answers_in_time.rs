@@ -6,7 +6,7 @@ use std::time::Duration;
 use salon::db::rows::Visibility;
 use salon::ids::ClientId;
 use salon::limits;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::support::communicator::message;
@@ -40,6 +40,18 @@ async fn a_process_that_stood_still_and_cannot_look_around_refuses_in_time() {
         let took = asked.elapsed();
         assert_eq!(code(&answer), "unavailable");
         assert!(took >= at_least && took <= at_most, "{took:?}");
+    }
+    // Whatever it is about, each room gets an answer of its own.
+    let joins =
+        json!({"type": "room.join", "ref": "j", "rooms": [{"room": "lobby"}, {"room": "den"}]});
+    socket.send_json_to(&joins).await;
+    for room in ["lobby", "den"] {
+        let answer = socket.receive_json_from().await;
+        assert_eq!(answer["ref"], "j", "{answer}");
+        assert_eq!(
+            (&answer["room"], code(&answer)),
+            (&json!(room), "unavailable")
+        );
     }
     tokio::time::resume();
     gate.beat();

@@ -59,6 +59,9 @@ pub(super) struct Book {
     messages: BTreeMap<Seq, Value>,
     growing: BTreeMap<Seq, Growing>,
     pub(super) pending: VecDeque<Pending>,
+    /// A copy of a message that had been accepted was refused while a join was under way, which does not lift it: the
+    /// server waits for a send that nobody owes.
+    pub(super) held_by_copy: bool,
     pub(super) resend_at: Option<u64>,
     /// Every send, in the order it was asked for.
     pub(super) submitted: Vec<ClientId>,
@@ -88,6 +91,7 @@ impl Book {
             messages: BTreeMap::new(),
             growing: BTreeMap::new(),
             pending: VecDeque::new(),
+            held_by_copy: false,
             resend_at: None,
             submitted: Vec::new(),
             acked: BTreeMap::new(),
@@ -313,7 +317,9 @@ impl Book {
         let growing = self.growing.remove(&seq).unwrap_or_default();
         let (stored, assembled) = (text(&message["body"]), growing.text.as_str());
         let fits = stored.starts_with(assembled)
-            || message["state"] == "interrupted" && assembled.starts_with(stored);
+            || message["state"] == "interrupted" && assembled.starts_with(stored)
+            // Tried again, which empties it, and stopped before it began; the version in between was superseded.
+            || message["state"] == "stopped" && stored.is_empty();
         match growing.attempt == attempt && !fits {
             true => fail(format!("assembled {assembled:?}, and then came {message}")),
             false => Ok(()),
@@ -438,7 +444,13 @@ impl Book {
         {
             return fail(format!("{client_id} was refused as {code}, and is stored"));
         }
-        if self.acked.contains_key(&client_id) && self.standing == Standing::Joined {
+        let is_copy = self.acked.contains_key(&client_id);
+        self.held_by_copy |= is_copy && self.standing != Standing::Joined;
+        let first = self.pending.front().map(|pending| pending.client_id);
+        let owes_nothing_before = code == "behind" && first == Some(client_id);
+        let is_held = is_copy || (self.held_by_copy && owes_nothing_before);
+        if is_held && self.standing == Standing::Joined {
+            self.held_by_copy = false;
             self.standing = Standing::Out {
                 join_at: resend_at,
                 again: true,
