@@ -1,7 +1,7 @@
 //! What a room's feeds are told of a batch, encoded once for all their readers. Called by the lane after the COMMIT.
 
 use super::Job;
-use crate::db::changes::{Outcome, RoomDone};
+use crate::db::changes::{Change, Outcome, RoomDone};
 use crate::db::rows::StoredChange;
 use crate::ids::RoomRef;
 use crate::limits;
@@ -56,6 +56,10 @@ fn partials(jobs: &[Job], done: &RoomDone) -> Vec<PartialBody> {
             continue;
         }
         told = version;
+        // Only a mark is told by itself: a batch of posts, which is what most are, looks for nothing.
+        if !matches!(job.change, Change::Mark { .. } | Change::Unmark { .. }) {
+            continue;
+        }
         let row = done.changes.iter().find_map(|change| match change {
             StoredChange::Message(row) if row.version == version => Some(row),
             _ => None,

@@ -3,25 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::app::{Answer, TestApp};
-
-/// Asks with a token; a null body is none.
-async fn ask(app: &TestApp, token: &str, ask: &str, body: Value) -> Answer {
-    let (method, path) = ask.split_once(' ').unwrap();
-    let request = app.request(method.parse().unwrap(), path).bearer(token);
-    match body {
-        Value::Null => request.send().await,
-        body => request.json(&body).send().await,
-    }
-}
-
-/// An account's token.
-async fn person(app: &TestApp, name: &str) -> String {
-    let wanted = json!({"name": name, "password": "correct horse"});
-    let request = app.request("POST".parse().unwrap(), "/api/users");
-    let made = request.json(&wanted).send().await.json();
-    made["token"].as_str().unwrap().to_owned()
-}
+use crate::support::app::{TestApp, ask, person};
 
 #[tokio::test]
 async fn a_message_is_edited_marked_and_deleted() {

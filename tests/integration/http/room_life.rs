@@ -2,17 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::app::{Answer, TestApp};
-
-/// Asks with a token; a null body is none.
-async fn ask(app: &TestApp, token: &str, ask: &str, body: Value) -> Answer {
-    let (method, path) = ask.split_once(' ').unwrap();
-    let request = app.request(method.parse().unwrap(), path).bearer(token);
-    match body {
-        Value::Null => request.send().await,
-        body => request.json(&body).send().await,
-    }
-}
+use crate::support::app::{TestApp, ask, person};
 
 /// What is answered; it must be a success.
 async fn ok(app: &TestApp, token: &str, what: &str, body: Value) -> Value {
@@ -30,14 +20,6 @@ async fn no(app: &TestApp, token: &str, what: &str, body: Value) -> (u16, String
 
 fn refusal(status: u16, code: &str) -> (u16, String) {
     (status, code.to_owned())
-}
-
-/// An account's token.
-async fn person(app: &TestApp, name: &str) -> String {
-    let wanted = json!({"name": name, "password": "correct horse"});
-    let request = app.request("POST".parse().unwrap(), "/api/users");
-    let made = request.json(&wanted).send().await.json();
-    made["token"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]

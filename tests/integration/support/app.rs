@@ -136,6 +136,24 @@ impl TestApp {
     }
 }
 
+/// Asks with a token; a null body is none.
+pub(crate) async fn ask(app: &TestApp, token: &str, ask: &str, body: serde_json::Value) -> Answer {
+    let (method, path) = ask.split_once(' ').unwrap();
+    let request = app.request(method.parse().unwrap(), path).bearer(token);
+    match body {
+        serde_json::Value::Null => request.send().await,
+        body => request.json(&body).send().await,
+    }
+}
+
+/// An account's token.
+pub(crate) async fn person(app: &TestApp, name: &str) -> String {
+    let wanted = serde_json::json!({"name": name, "password": "correct horse"});
+    let request = app.request("POST".parse().unwrap(), "/api/users");
+    let made = request.json(&wanted).send().await.json();
+    made["token"].as_str().unwrap().to_owned()
+}
+
 /// A request on its way.
 pub(crate) struct TestRequest<'a> {
     app: &'a TestApp,
