@@ -20,6 +20,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::{FutureExt, StreamExt};
+use tokio::io::ReadBuf;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
@@ -173,7 +174,7 @@ fn count_closed(connection: &Connection, code: Option<CloseCode>) {
 }
 
 /// The WebSocket codec over the connection, with small buffers: they are resident for every socket.
-async fn codec(connection: Arc<Connection>, read_ahead: Vec<u8>) -> WebSocketStream<Stream> {
+pub async fn codec(connection: Arc<Connection>, read_ahead: Vec<u8>) -> WebSocketStream<Stream> {
     let config = WebSocketConfig::default()
         .read_buffer_size(limits::READ_BUFFER_BYTES)
         .write_buffer_size(0)
@@ -303,8 +304,9 @@ impl Consumer {
                 false
             }
             Message::Ping(_) => self.count_frame(),
-            Message::Close(_) => {
-                self.connection.outbox.close(CloseCode::Normal);
+            Message::Close(frame) => {
+                let code = frame.map(|frame| u16::from(frame.code));
+                self.connection.outbox.answer_close(code);
                 false
             }
             Message::Pong(_) | Message::Frame(_) => true,
@@ -405,17 +407,23 @@ impl Consumer {
         count_closed(&self.connection, self.connection.outbox.closing());
         let closing = async {
             if let WrittenOut::Closed(_) = written_out(&self.connection).await {
-                // The peer's own close frame, or its end of the stream, ends the handshake.
-                while self
-                    .socket
-                    .next()
-                    .await
-                    .is_some_and(|message| message.is_ok_and(|message| !message.is_close()))
-                {
-                }
+                linger(&self.connection).await;
             }
         };
         let _ = tokio::time::timeout(limits::CLOSE_TIMEOUT, closing).await;
+    }
+}
+
+/// Reads and forgets what still comes, until the peer ends the stream. A stream that is dropped with something unread is
+/// reset, and its peer may never see the close frame that says why.
+pub async fn linger(connection: &Connection) {
+    let mut scratch = [0; limits::READ_BUFFER_BYTES];
+    loop {
+        let mut buffer = ReadBuf::new(&mut scratch);
+        let read = poll_fn(|cx| connection.outbox.transport().poll_read(cx, &mut buffer)).await;
+        if read.is_err() || buffer.filled().is_empty() {
+            return;
+        }
     }
 }
 
@@ -425,7 +433,8 @@ async fn written_out(connection: &Connection) -> WrittenOut {
 }
 
 /// What a codec's error closes the socket with; none when the stream is gone.
-fn close_code_of(error: &CodecError) -> Option<CloseCode> {
+#[must_use]
+pub fn close_code_of(error: &CodecError) -> Option<CloseCode> {
     match error {
         CodecError::Capacity(_) => Some(CloseCode::TooBig),
         CodecError::Utf8(_) => Some(CloseCode::NotUtf8),

@@ -110,6 +110,12 @@ impl Outbox {
         self.lock().close(code);
     }
 
+    /// The same as the answer to the peer's own close frame: with its code, or none (RFC 6455 §5.5.1).
+    pub fn answer_close(&self, code: Option<u16>) {
+        self.lock()
+            .close_with(CloseCode::Normal, Frame::close_answer(code).bytes());
+    }
+
     /// The code it is closing with.
     #[must_use]
     pub fn closing(&self) -> Option<CloseCode> {
@@ -231,6 +237,10 @@ impl State {
     }
 
     fn close(&mut self, code: CloseCode) {
+        self.close_with(code, Frame::close(code).bytes());
+    }
+
+    fn close_with(&mut self, code: CloseCode, frame: &Bytes) {
         if self.closing.is_some() || self.broken {
             return;
         }
@@ -238,7 +248,7 @@ impl State {
         // The front may be half written: a frame is never cut.
         self.queue.truncate(1);
         self.bytes = self.queue.front().map_or(0, Bytes::len);
-        self.queue(Frame::close(code).bytes().clone());
+        self.queue(frame.clone());
         self.waiting.drain(..).for_each(Waker::wake);
     }
 

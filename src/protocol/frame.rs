@@ -37,6 +37,18 @@ impl Frame {
         Self(buffer.freeze())
     }
 
+    /// The answer to a close frame: its code and nothing more, or nothing at all.
+    #[must_use]
+    pub fn close_answer(code: Option<u16>) -> Self {
+        let mut buffer = BytesMut::with_capacity(4);
+        buffer.put_u8(CLOSE);
+        buffer.put_u8(if code.is_some() { 2 } else { 0 });
+        if let Some(code) = code {
+            buffer.put_u16(code);
+        }
+        Self(buffer.freeze())
+    }
+
     /// A ping without a payload.
     #[must_use]
     pub const fn ping() -> Self {
