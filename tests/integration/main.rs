@@ -17,7 +17,7 @@ mod channel_layer;
 mod chat_view;
 mod cluster;
 mod command_line;
-mod conformance;
+mod dependencies;
 mod deploy;
 mod drain;
 mod export;
