@@ -13,8 +13,8 @@ use crate::consumer::Consumers;
 use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
 use crate::http::{
-    assets, auth, bans, chat, export, health, invites, members, message_changes, messages, metrics, openapi,
-    reply_events, retention, room_events, room_lists, rooms, search, socket,
+    assets, auth, bans, chat, export, health, invites, members, message_changes, messages, metrics,
+    openapi, reply_events, retention, room_events, room_lists, rooms, search, socket,
 };
 use crate::limits;
 

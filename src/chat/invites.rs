@@ -149,7 +149,8 @@ impl Chat {
     ) -> Result<Version, Refusal> {
         let room = self.find(who, slug).await?;
         let actor = who.user.id;
-        self.change(room, Change::TransferRoom { actor, user }).await
+        self.change(room, Change::TransferRoom { actor, user })
+            .await
     }
 }
 

@@ -7,8 +7,7 @@ use super::invites::NewInvite;
 use super::marks::Mark;
 use super::rows::{Head, MessageState, ReplyMeta, ReplyRefused, StoredChange, UserRow, Visibility};
 use crate::error::Refusal;
-use crate::ids::{
-    Attempt, BatchId, ClientId, InstanceId, InviteId, RoomId, Seq, UserId, Version};
+use crate::ids::{Attempt, BatchId, ClientId, InstanceId, InviteId, RoomId, Seq, UserId, Version};
 use crate::permissions::Role;
 
 /// Changes of some rooms, to be written in one transaction.

@@ -20,8 +20,8 @@ use async_trait::async_trait;
 
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
-use invites::{BanRow, InviteRow, InviteView};
 use changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
+use invites::{BanRow, InviteRow, InviteView};
 use rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
     LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,

@@ -21,8 +21,7 @@ use crate::limits;
 #[derive(Deserialize, ToSchema)]
 pub struct BanWanted {
     /// At most 200 characters, for those who may ban; may be left out.
-    #[serde(default)]
-    reason: String,
+    reason: Option<String>,
 }
 
 /// Somebody who is kept out.
@@ -80,7 +79,7 @@ pub async fn ban_user(
     MemberPath { slug, user }: MemberPath,
     JsonBody(BanWanted { reason }): JsonBody<BanWanted>,
 ) -> Result<Json<Changed>, Problem> {
-    let reason = reason.trim().to_owned();
+    let reason = reason.unwrap_or_default().trim().to_owned();
     if reason.chars().count() > limits::BAN_REASON_CHARS || reason.contains('\0') {
         let sentence = "`reason` has at most 200 characters and no NUL.";
         return Err(Refusal::with_message(ErrorCode::BadRequest, sentence).into());

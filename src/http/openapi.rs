@@ -6,8 +6,8 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
-    auth, bans, chat, error, export, invites, members, message_changes, messages, reply_events, retention,
-    room_events, room_lists, rooms, search,
+    auth, bans, chat, error, export, invites, members, message_changes, messages, reply_events,
+    retention, room_events, room_lists, rooms, search,
 };
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.

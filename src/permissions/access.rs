@@ -48,12 +48,22 @@ pub struct Route {
 
 const fn route(method: &'static str, path: &'static str, needs: Needs) -> Route {
     let kind = Kind::Answer;
-    Route { method, path, kind, needs }
+    Route {
+        method,
+        path,
+        kind,
+        needs,
+    }
 }
 
 const fn stream(method: &'static str, path: &'static str, needs: Needs) -> Route {
     let kind = Kind::Stream;
-    Route { method, path, kind, needs }
+    Route {
+        method,
+        path,
+        kind,
+        needs,
+    }
 }
 
 use Action::*;
@@ -180,7 +190,13 @@ pub const fn answer(needs: Needs, asker: Asker, own: bool) -> Option<ErrorCode> 
         (Needs::Entry | Needs::Sight, _) => return None,
         (_, Asker::Outsider | Asker::Banned) => return Some(ErrorCode::NotAMember),
         (Needs::Room(action), _) => action,
-        (Needs::Own(mine, theirs), _) => if own { mine } else { theirs },
+        (Needs::Own(mine, theirs), _) => {
+            if own {
+                mine
+            } else {
+                theirs
+            }
+        }
     };
     match asker {
         Asker::Member(role) if allows(role, action) => None,
@@ -214,9 +230,22 @@ mod tests {
                 }
             }
         }
-        assert_eq!(lines, text.matches(".route").count(), "one route on one line");
-        for other in [".nest(", ".route_service(", "any(", "on(", "head(", "options("] {
-            let used = text.lines().any(|line| !line.trim().starts_with("//") && line.contains(other));
+        assert_eq!(
+            lines,
+            text.matches(".route").count(),
+            "one route on one line"
+        );
+        for other in [
+            ".nest(",
+            ".route_service(",
+            "any(",
+            "on(",
+            "head(",
+            "options(",
+        ] {
+            let used = text
+                .lines()
+                .any(|line| !line.trim().starts_with("//") && line.contains(other));
             assert!(!used, "this test knows no `{other}`");
         }
         found
@@ -242,7 +271,9 @@ mod tests {
     #[test]
     fn every_action_is_needed_somewhere() {
         let routes = ROUTES.iter().map(|route| route.needs);
-        let all: Vec<Needs> = routes.chain(FRAMES.iter().map(|(_, needs)| *needs)).collect();
+        let all: Vec<Needs> = routes
+            .chain(FRAMES.iter().map(|(_, needs)| *needs))
+            .collect();
         // These are asked for beside another, by what is in the request.
         let beside = [ManageOwners, InviteModerators, BanModerators];
         for action in Action::ALL {

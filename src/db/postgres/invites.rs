@@ -157,11 +157,7 @@ pub(super) async fn find(pools: &Pools, token_hash: &[u8; 32]) -> StoreResult<In
     }
 }
 
-pub(super) async fn list(
-    pools: &Pools,
-    user: UserId,
-    slug: String,
-) -> StoreResult<Vec<InviteRow>> {
+pub(super) async fn list(pools: &Pools, user: UserId, slug: String) -> StoreResult<Vec<InviteRow>> {
     let limit = limits::INVITES_PER_ROOM;
     let user = user.0;
     let rows = pools.read(ListInvites { user, slug, limit }).await?;

@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 
 use super::{
-    SqliteStore, accounts, apply, history, invites, jobs, members, messages, reading, replies, room_lists,
-    rooms, runners, search, sessions,
+    SqliteStore, accounts, apply, history, invites, jobs, members, messages, reading, replies,
+    room_lists, rooms, runners, search, sessions,
 };
 use crate::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use crate::db::invites::{BanRow, InviteRow, InviteView};

@@ -16,7 +16,16 @@ use crate::limits;
 use crate::permissions::{Action, Role, allows};
 
 /// An invite by its columns: id, room, role, maker, made at, ends at, for how many, uses.
-type InviteColumns = (StoredId, StoredId, String, StoredId, Micros, Micros, i32, i32);
+type InviteColumns = (
+    StoredId,
+    StoredId,
+    String,
+    StoredId,
+    Micros,
+    Micros,
+    i32,
+    i32,
+);
 
 /// Whether somebody is kept out.
 pub(super) fn is_banned(conn: &mut SqliteConnection, room: RoomId, user: UserId) -> Work<bool> {
@@ -76,7 +85,12 @@ pub(super) fn bans(conn: &mut SqliteConnection, user: UserId, slug: &str) -> Wor
         .filter(bans::room_id.eq(StoredId(room.0)))
         .order((bans::created_at.desc(), bans::user_id.desc()))
         .limit(limits::BANS_PER_ROOM)
-        .select((bans::user_id, bans::banned_by, bans::reason, bans::created_at))
+        .select((
+            bans::user_id,
+            bans::banned_by,
+            bans::reason,
+            bans::created_at,
+        ))
         .load::<(StoredId, StoredId, String, Micros)>(conn)?;
     let rows = found.into_iter().map(|(banned, by, reason, at)| {
         Ok(BanRow {
@@ -90,12 +104,7 @@ pub(super) fn bans(conn: &mut SqliteConnection, user: UserId, slug: &str) -> Wor
 }
 
 /// The room, for a member who may.
-fn required(
-    conn: &mut SqliteConnection,
-    user: UserId,
-    slug: &str,
-    action: Action,
-) -> Work<RoomId> {
+fn required(conn: &mut SqliteConnection, user: UserId, slug: &str, action: Action) -> Work<RoomId> {
     let (view, role) = rooms::of_member(conn, user, slug)?;
     if !allows(role, action) {
         return Err(ErrorCode::Forbidden.into());

@@ -138,7 +138,9 @@ pub(super) async fn accept(
         return refused(ErrorCode::InviteInvalid);
     };
     let role = word(&role, Role::from_name)?;
-    let maker = maker.map(|maker| word(&maker, Role::from_name)).transpose()?;
+    let maker = maker
+        .map(|maker| word(&maker, Role::from_name))
+        .transpose()?;
     if !works(role, maker) || bans::is_banned(connection, work, user).await? {
         return refused(ErrorCode::InviteInvalid);
     }

@@ -24,8 +24,12 @@ pub(super) fn make(work: &mut RoomWork<'_>, actor: UserId, invite: &NewInvite) -
         .le(work.now)
         .or(invites::uses.ge(invites::max_uses))
         .or(invites::revoked_at.is_not_null());
-    diesel::delete(invites::table.filter(invites::room_id.eq(work.id)).filter(ended))
-        .execute(work.conn)?;
+    diesel::delete(
+        invites::table
+            .filter(invites::room_id.eq(work.id))
+            .filter(ended),
+    )
+    .execute(work.conn)?;
     let count: i64 = invites::table
         .filter(invites::room_id.eq(work.id))
         .count()

@@ -9,7 +9,8 @@ use salon::db::rows::{
 };
 use salon::db::{ASSISTANT, LOBBY};
 use salon::ids::{
-    Attempt, BatchId, ChunkNumber, Epoch, InstanceId, InviteId, RoomId, Seq, SessionId, UserId, Version,
+    Attempt, BatchId, ChunkNumber, Epoch, InstanceId, InviteId, RoomId, Seq, SessionId, UserId,
+    Version,
 };
 use salon::permissions::Role;
 
