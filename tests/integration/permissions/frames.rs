@@ -8,6 +8,7 @@ use salon::permissions::Action;
 use salon::permissions::access::{Asker, FRAMES, Needs, answer};
 use serde_json::{Value, json};
 
+use super::routes::upgrading;
 use super::world::{About, Credential, Place, World};
 use crate::support::communicator::SocketClient;
 
@@ -118,12 +119,7 @@ async fn nobody_opens_a_socket_signed_out() {
     for credential in Credential::BOTH {
         let unknown = "f".repeat(64);
         for token in [None, Some((unknown.as_str(), credential))] {
-            let request = world
-                .request("get", "/ws", token)
-                .header("connection", "upgrade")
-                .header("upgrade", "websocket")
-                .header("sec-websocket-version", "13")
-                .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+            let request = upgrading(world.request("get", "/ws", token));
             let answer = request.send().await.unwrap();
             assert_eq!(answer.status().as_u16(), 401, "{token:?}");
         }

@@ -62,6 +62,15 @@ fn body(world: &World, route: &Route, slug: &str) -> Value {
     }
 }
 
+/// Asks for a socket.
+pub(super) fn upgrading(request: RequestBuilder) -> RequestBuilder {
+    request
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+}
+
 fn request(
     world: &World,
     route: &Route,
@@ -76,7 +85,10 @@ fn request(
         .replace("{emoji}", "%F0%9F%91%8D")
         .replace("{invite}", &place.invite)
         .replace("{user}", user);
-    let request = world.request(route.method, &path, token);
+    let mut request = world.request(route.method, &path, token);
+    if route.path == "/ws" {
+        request = upgrading(request);
+    }
     match body(world, route, &place.slug) {
         Value::Null => request,
         body => request

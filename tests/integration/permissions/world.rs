@@ -25,6 +25,8 @@ const FLAGS: &[&str] = &[
     "100000",
     "--rate-searches",
     "100000",
+    "--scripted-delay-ms",
+    "0",
 ];
 
 /// How somebody says who it is.
