@@ -42,8 +42,8 @@ const UNITS = [['day', 86_400_000], ['hour', 3_600_000], ['minute', 60_000]];
 export function timeLeft(time, now = Date.now()) {
   const left = Date.parse(time) - now;
   for (const [unit, size] of UNITS) {
-    const count = Math.floor(left / size);
-    if (count >= 1) return `${count} ${unit}${count === 1 ? '' : 's'}`;
+    const count = Math.round(left / size);
+    if (left >= size) return `${count} ${unit}${count === 1 ? '' : 's'}`;
   }
   return 'less than a minute';
 }

@@ -191,25 +191,31 @@ async fn nobody_is_banned_and_a_member_at_once_on_postgres() {
 
 /// Two owners leave at once, each by another instance; one of them stays.
 async fn owners_race(salons: [Instance; 2]) {
-    let (mut stays, _) = room(&salons[0]).await;
-    let mut goes = salons[0].user("ada").await;
+    /// Each with two owners of its own.
+    const ROOMS: usize = 8;
+    let rooms = (0..ROOMS).map(|room| owners_race_in(&salons, room, TRIES / ROOMS));
+    join_all(rooms).await;
+}
+
+async fn owners_race_in(salons: &[Instance; 2], room: usize, tries: usize) {
     let [one, two] = [&salons[0].app.chat, &salons[1].app.chat];
-    let make = |owner: Identity, user: Identity| async move {
-        let made = one.set_member(&owner, "den", &user.user.name, Role::Owner);
+    let slug = format!("room-{room}");
+    let mut stays = salons[0].user(&format!("owner {room}")).await;
+    let mut goes = salons[0].user(&format!("other {room}")).await;
+    salons[0].make_room(&stays, &slug, Visibility::Public).await;
+    let make = async |owner: &Identity, user: &Identity| {
+        let made = one.set_role(owner, &slug, user.user.id, Role::Owner);
         made.await.unwrap();
     };
-    make(stays.clone(), goes.clone()).await;
-    for number in 0..TRIES {
+    make(&stays, &goes).await;
+    for number in 0..tries {
         let other = async {
             match number % 2 {
-                0 => two.remove_member(&goes, "den", goes.user.id).await,
-                _ => {
-                    two.set_member(&goes, "den", &goes.user.name, Role::Reader)
-                        .await
-                }
+                0 => two.remove_member(&goes, &slug, goes.user.id).await,
+                _ => two.set_role(&goes, &slug, goes.user.id, Role::Reader).await,
             }
         };
-        let both = futures_util::join!(one.remove_member(&stays, "den", stays.user.id), other);
+        let both = futures_util::join!(one.remove_member(&stays, &slug, stays.user.id), other);
         match both {
             (Ok(_), Err(refusal)) => {
                 assert_eq!(refusal.code, ErrorCode::LastOwner);
@@ -218,9 +224,9 @@ async fn owners_race(salons: [Instance; 2]) {
             (Err(refusal), Ok(_)) => assert_eq!(refusal.code, ErrorCode::LastOwner),
             other => panic!("{other:?}"),
         }
-        let view = two.room(&stays, "den").await.unwrap();
+        let view = two.room(&stays, &slug).await.unwrap();
         assert_eq!(view.role, Some(Role::Owner));
-        make(stays.clone(), goes.clone()).await;
+        make(&stays, &goes).await;
     }
 }
 

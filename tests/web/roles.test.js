@@ -42,7 +42,8 @@ test('an invite is told of in a line', () => {
   const invite = { role: 'member', uses: 1, max_uses: 10, expires_at: '2026-02-02T13:00:00.000Z', works: true };
   assert.equal(inviteLine(invite, now), 'Member · 1 of 10 used · ends in 2 days');
   assert.match(inviteLine({ ...invite, works: false }, now), /asleep/);
-  assert.equal(timeLeft('2026-01-31T13:30:00.000Z', now), '1 hour');
+  assert.equal(timeLeft('2026-01-31T13:20:00.000Z', now), '1 hour');
+  assert.equal(timeLeft('2026-02-07T11:59:59.000Z', now), '7 days');
   assert.equal(timeLeft('2026-01-31T12:00:30.000Z', now), 'less than a minute');
 });
 

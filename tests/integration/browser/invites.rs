@@ -64,6 +64,8 @@ async fn a_link_leads_in_and_a_ban_leads_out() {
     ada.click(".room-buttons [aria-label='Members']").await;
     ada.find("[aria-label='Role of Bob']").await;
     photograph(&ada, "desktop", "members", "[aria-label='Ban Bob']").await;
+    ada.be_a_phone().await;
+    photograph(&ada, "phone", "members", "[aria-label='Ban Bob']").await;
     let choose = "const menu = document.querySelector('[aria-label=\"Role of Bob\"]');
         menu.value = 'reader'; menu.dispatchEvent(new Event('change')); return true";
     let _: bool = ada.run(choose, &[]).await;

@@ -446,12 +446,12 @@ pub(super) async fn racing_bans_and_joins_end_in_one_outcome(store: &TestStore) 
     assert!(kept_out > 0, "{kept_out} kept out, {in_first} in first");
 }
 
-/// Two owners leave at once: one of them stays, every time.
+/// Two owners leave at once: one of them stays, every time. (Over two instances it is tried a thousand times.)
 pub(super) async fn racing_owners_leave_one(store: &TestStore) {
     let (owner, room) = store.owner_and_room().await;
     let ada = store.member(room, &owner, "ada", Role::Owner).await;
     let (mut stays, mut comes) = (owner, ada);
-    for number in 0..TRIES {
+    for number in 0..TRIES / 5 {
         let leave = |user: &UserRow| match number % 3 {
             0 => remove(user, user),
             1 => set(user, user, Role::Member),
