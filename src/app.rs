@@ -41,6 +41,8 @@ pub struct App {
     pub sends: KeyedLimiter<UserId>,
     /// Searches by user.
     pub searches: KeyedLimiter<UserId>,
+    /// Looks at invites, by client address.
+    pub invites: KeyedLimiter<IpAddr>,
     /// Exports at once.
     pub exports: Arc<Semaphore>,
     /// Whether the log was told that what the database confirms may be lost.
@@ -62,6 +64,7 @@ impl App {
         let requests = Rate::per_second(config.rate_frames, config.rate_frames);
         let sends = Rate::per_second(config.rate_sends, config.rate_sends_burst);
         let searches = Rate::per_minute(config.rate_searches);
+        let invites = Rate::per_minute(limits::INVITE_LOOKUPS_PER_MINUTE);
         Arc::new(Self {
             auth: Arc::new(Auth::new(Arc::clone(&store))),
             config,
@@ -74,6 +77,7 @@ impl App {
             requests: KeyedLimiter::new(requests, limits::RATE_KEYS),
             sends: KeyedLimiter::new(sends, limits::RATE_KEYS),
             searches: KeyedLimiter::new(searches, limits::RATE_KEYS),
+            invites: KeyedLimiter::new(invites, limits::RATE_KEYS),
             exports: Arc::new(Semaphore::new(limits::EXPORTS)),
             told_not_durable: AtomicBool::new(false),
         })

@@ -59,6 +59,9 @@ error_codes! {
     GuestsOff = "guests_off", 403, "This server does not admit guests.";
     NotAMember = "not_a_member", 403, "You are not a member of this room.";
     RoomNotFound = "room_not_found", 404, "There is no such room, or you may not see it.";
+    Banned = "banned", 403, "You are banned from this room.";
+    /// One answer for an invite that never was, has ended, is used up or was withdrawn, and for whoever may not come.
+    InviteInvalid = "invite_invalid", 404, "This invite does not work: it has ended, is used up, was withdrawn, or never was.";
     MessageNotFound = "message_not_found", 404, "There is no such message in this room.";
     ReplyNotFound = "reply_not_found", 404, "There is no such reply in this room.";
     UserNotFound = "user_not_found", 404, "There is no such user.";
@@ -164,6 +167,24 @@ impl Refusal {
             version: Some(version),
             ..ErrorCode::VersionConflict.into()
         }
+    }
+
+    /// That somebody who is to be a member is banned, said to who would add it.
+    #[must_use]
+    pub fn user_is_banned() -> Self {
+        Self::with_message(
+            ErrorCode::Banned,
+            "This user is banned from this room: lift the ban first.",
+        )
+    }
+
+    /// That somebody a member is asked for is none.
+    #[must_use]
+    pub fn user_is_no_member() -> Self {
+        Self::with_message(
+            ErrorCode::UserNotFound,
+            "There is no such member in this room.",
+        )
     }
 
     /// The same refusal, saying when to try again.

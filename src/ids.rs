@@ -73,6 +73,10 @@ uuid_id!(
     SessionId
 );
 uuid_id!(
+    /// A link that lets its holders into a room; never the token itself.
+    InviteId
+);
+uuid_id!(
     /// The sender's own id of a message: makes a resend find the first one (P4).
     ClientId
 );

@@ -13,8 +13,8 @@ use crate::consumer::Consumers;
 use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
 use crate::http::{
-    assets, auth, chat, export, health, members, message_changes, messages, metrics, openapi,
-    reply_events, retention, room_events, room_lists, rooms, search, socket,
+    assets, auth, bans, chat, export, health, invites, members, message_changes, messages, metrics,
+    openapi, reply_events, retention, room_events, room_lists, rooms, search, socket,
 };
 use crate::limits;
 
@@ -62,6 +62,13 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/rooms/{slug}/join", post(rooms::join_room))
         .route("/api/rooms/{slug}/members", get(members::list_members).post(members::set_member))
         .route("/api/rooms/{slug}/members/{user}", delete(members::remove_member))
+        .route("/api/rooms/{slug}/transfer", post(bans::transfer_room))
+        .route("/api/rooms/{slug}/bans", get(bans::list_bans))
+        .route("/api/rooms/{slug}/bans/{user}", put(bans::ban_user).delete(bans::unban_user))
+        .route("/api/rooms/{slug}/invites", get(invites::list_invites).post(invites::create_invite))
+        .route("/api/rooms/{slug}/invites/{invite}", delete(invites::revoke_invite))
+        .route("/api/invites/look", post(invites::look_up_invite))
+        .route("/api/invites/accept", post(invites::accept_invite))
         .route("/api/rooms/{slug}/retention", get(retention::show_retention).put(retention::set_retention))
         .route("/api/rooms/{slug}/messages", get(messages::list_messages).post(messages::create_message))
         .route("/api/rooms/{slug}/messages/{seq}", get(messages::show_message).patch(message_changes::edit_message).delete(message_changes::delete_message))

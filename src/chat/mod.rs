@@ -1,11 +1,12 @@
 //! The rules of rooms and messages, over the writer, the feeds and the store: what the consumer and the HTTP handlers
 //! call. It knows no sockets and no HTTP.
 //!
-//! [`rooms`], [`messages`], [`reading`] and [`search`] are the nouns, [`message_changes`] what is done to messages; [`assistant`] runs replies; [`proofs`] and [`single_flight`] make many
+//! [`rooms`], [`invites`], [`messages`], [`reading`] and [`search`] are the nouns, [`message_changes`] what is done to messages; [`assistant`] runs replies; [`proofs`] and [`single_flight`] make many
 //! readers cost little; [`markdown`], [`mentions`] and [`prompt`] are pure.
 
 pub mod assistant;
 pub mod export;
+pub mod invites;
 pub mod markdown;
 pub mod mentions;
 pub mod message_changes;

@@ -253,20 +253,30 @@ impl Chat {
         user_name: &str,
         role: Role,
     ) -> Result<Version, Refusal> {
+        // Who may not see the room learns nothing of names.
+        self.find(who, slug).await?;
+        let found = self.store.user_by_name(user_name).await;
+        let user = found.map_err(StoreError::into_refusal)?;
+        self.set_role(who, slug, user.id, role).await
+    }
+
+    /// The same for a user by its id, as guests have no name of their own.
+    ///
+    /// # Errors
+    /// As [`Chat::set_member`].
+    pub async fn set_role(
+        &self,
+        who: &Identity,
+        slug: &str,
+        user: UserId,
+        role: Role,
+    ) -> Result<Version, Refusal> {
         let room = self.find(who, slug).await?;
-        let user = self
-            .store
-            .user_by_name(user_name)
-            .await
-            .map_err(StoreError::into_refusal)?;
-        let change = Change::SetMember {
-            actor: who.user.id,
-            user: user.id,
-            role,
-        };
+        let actor = who.user.id;
+        let change = Change::SetMember { actor, user, role };
         let version = self.change(room, change).await?;
         let slug = slug.to_owned();
-        self.reading.tell_room(user.id, News::Gained { slug });
+        self.reading.tell_room(user, News::Gained { slug });
         Ok(version)
     }
 

@@ -3,10 +3,11 @@
 
 use chrono::{DateTime, Utc};
 
+use super::invites::NewInvite;
 use super::marks::Mark;
 use super::rows::{Head, MessageState, ReplyMeta, ReplyRefused, StoredChange, UserRow, Visibility};
 use crate::error::Refusal;
-use crate::ids::{Attempt, BatchId, ClientId, InstanceId, RoomId, Seq, UserId, Version};
+use crate::ids::{Attempt, BatchId, ClientId, InstanceId, InviteId, RoomId, Seq, UserId, Version};
 use crate::permissions::Role;
 
 /// Changes of some rooms, to be written in one transaction.
@@ -77,6 +78,50 @@ pub enum Change {
         /// Whom.
         user: UserId,
     },
+    /// `actor` becomes a moderator and `user`, a member, an owner. Versioned: a `role` for each of the two that gets another.
+    TransferRoom {
+        /// Who does it.
+        actor: UserId,
+        /// To whom.
+        user: UserId,
+    },
+    /// `user` is kept out until it is unbanned, and no longer a member. Versioned (`removed`, with `banned`) where it was one.
+    Ban {
+        /// Who does it.
+        actor: UserId,
+        /// Whom.
+        user: UserId,
+        /// Why; may be empty.
+        reason: String,
+    },
+    /// `user` may come again. Takes no version.
+    Unban {
+        /// Who does it.
+        actor: UserId,
+        /// Whom.
+        user: UserId,
+    },
+    /// A new invite. Takes no version.
+    MakeInvite {
+        /// Who does it.
+        actor: UserId,
+        /// What it is.
+        invite: NewInvite,
+    },
+    /// An invite works no more. Takes no version.
+    RevokeInvite {
+        /// Who does it.
+        actor: UserId,
+        /// Which.
+        invite: InviteId,
+    },
+    /// `user` comes by an invite. Versioned (`role`), and a use of it, unless the user is a member already.
+    AcceptInvite {
+        /// Who comes.
+        user: UserId,
+        /// By which.
+        invite: InviteId,
+    },
     /// Settings change. Versioned (`settings`).
     EditRoom {
         /// Who does it.
@@ -142,6 +187,12 @@ impl Change {
             | Self::DeleteMessage { .. }
             | Self::SetMember { .. }
             | Self::RemoveMember { .. }
+            | Self::TransferRoom { .. }
+            | Self::Ban { .. }
+            | Self::Unban { .. }
+            | Self::MakeInvite { .. }
+            | Self::RevokeInvite { .. }
+            | Self::AcceptInvite { .. }
             | Self::EditRoom { .. }
             | Self::SetRetention { .. }
             | Self::Retain { .. }

@@ -8,6 +8,7 @@
 
 pub mod changes;
 pub mod history;
+pub mod invites;
 pub mod marks;
 pub mod postgres;
 mod room_rows;
@@ -20,6 +21,7 @@ use async_trait::async_trait;
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
 use changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
+use invites::{BanRow, InviteRow, InviteView};
 use rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
     LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
@@ -236,7 +238,7 @@ pub trait Store: Send + Sync + 'static {
     /// proves membership. Every new member has read what was written before it came.
     ///
     /// # Errors
-    /// `room_not_found` for a private room one is not in.
+    /// `room_not_found` for a private room one is not in; `banned`.
     async fn join_room(&self, user: UserId, slug: &str) -> StoreResult<Proof>;
 
     /// Proves membership of many at once, in one statement; answers in the order asked.
@@ -252,6 +254,24 @@ pub trait Store: Send + Sync + 'static {
         after: Option<UserId>,
         limit: i64,
     ) -> StoreResult<Vec<MemberRow>>;
+
+    /// The invite of this SHA-256, while it works.
+    ///
+    /// # Errors
+    /// `invite_invalid`, whyever it does not work.
+    async fn invite(&self, token_hash: &[u8; 32]) -> StoreResult<InviteView>;
+
+    /// A room's invites that have not ended, the latest first; at most [`crate::limits::INVITES_PER_ROOM`].
+    ///
+    /// # Errors
+    /// `forbidden` unless the user may [invite](crate::permissions::Action::Invite); as every read.
+    async fn invites(&self, user: UserId, slug: &str) -> StoreResult<Vec<InviteRow>>;
+
+    /// Who is kept out of a room, the latest first; at most [`crate::limits::BANS_PER_ROOM`].
+    ///
+    /// # Errors
+    /// `forbidden` unless the user may [ban](crate::permissions::Action::Ban); as every read.
+    async fn bans(&self, user: UserId, slug: &str) -> StoreResult<Vec<BanRow>>;
 
     /// Moves what users have read forward: never back, never above a room's last message, and takes no version. Answers
     /// only for the marks that moved something; one of a user who is no member, or of a deleted room, moves nothing.
@@ -346,6 +366,8 @@ pub trait Store: Send + Sync + 'static {
     /// (`message_not_found`; a deletion of what is deleted changes nothing); the right to it; that no reply is in the
     /// way (`reply_running`); that it changes anything (otherwise no version is taken); `if_version`; the bounds
     /// (`too_many`). A deletion takes the text wherever it is kept: former texts, marks, chunks.
+    /// Nobody who is banned becomes a member (`banned`; by an invite `invite_invalid`, as for every invite that does not
+    /// work), whichever way and whoever does it.
     /// A deleted room refuses everything (`room_not_found`).
     /// A refused change takes no version and does not fail the others.
     ///

@@ -1,6 +1,6 @@
 //! What handlers take from a request, each with a typed problem for every way it can be wrong: who asks ([`Caller`]), a
 //! JSON body ([`JsonBody`]), a query ([`QueryOf`]), and names in the path ([`RoomPath`], [`MessagePath`],
-//! [`ReactionPath`], [`MemberPath`]).
+//! [`ReactionPath`], [`MemberPath`], [`InvitePath`]).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,7 +21,7 @@ use crate::auth::names;
 use crate::config::Config;
 use crate::db::rows::Identity;
 use crate::error::{ErrorCode, Refusal};
-use crate::ids::{Seq, UserId};
+use crate::ids::{InviteId, Seq, UserId};
 
 /// How a client says who it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -237,6 +237,28 @@ impl<S: Send + Sync> FromRequestParts<S> for MemberPath {
             .parse()
             .map_err(|_error| bad_request("path", "a user's id is a UUID"))?;
         Ok(Self { slug, user })
+    }
+}
+
+/// `/rooms/{slug}/invites/{invite}`.
+#[derive(Clone, Debug)]
+pub struct InvitePath {
+    /// The room's slug.
+    pub slug: String,
+    /// The invite's id.
+    pub invite: InviteId,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for InvitePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let [slug, invite] = path_parts(parts, state, ErrorCode::RoomNotFound).await?;
+        let slug = room_slug(slug)?;
+        let invite = invite
+            .parse()
+            .map_err(|_error| bad_request("path", "an invite's id is a UUID"))?;
+        Ok(Self { slug, invite })
     }
 }
 

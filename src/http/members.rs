@@ -13,7 +13,7 @@ use super::rooms::Changed;
 use crate::app::App;
 use crate::auth::names;
 use crate::db::rows::UserRow;
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, Refusal};
 use crate::ids::UserId;
 use crate::limits;
 use crate::permissions::Role;
@@ -21,8 +21,10 @@ use crate::permissions::Role;
 /// Who is to be a member, and as what.
 #[derive(Deserialize, ToSchema)]
 pub struct MemberEdit {
-    /// The user's name; compared without case.
-    name: String,
+    /// The user's name; compared without case. Guests have no name of their own: they are named by `user`.
+    name: Option<String>,
+    /// The user's id, in place of `name`.
+    user: Option<UserId>,
     /// Left out: `member`.
     role: Option<Role>,
 }
@@ -86,10 +88,19 @@ pub async fn set_member(
     RoomPath(slug): RoomPath,
     JsonBody(edit): JsonBody<MemberEdit>,
 ) -> Result<Json<Changed>, Problem> {
-    // What cannot be a name is nobody's.
-    let name = names::display_name(&edit.name).map_err(|_rule| ErrorCode::UserNotFound)?;
     let role = edit.role.unwrap_or(Role::Member);
-    let version = app.chat.set_member(&who, &slug, &name, role).await?;
+    let version = match (edit.name, edit.user) {
+        (Some(name), None) => {
+            // What cannot be a name is nobody's.
+            let name = names::display_name(&name).map_err(|_rule| ErrorCode::UserNotFound)?;
+            app.chat.set_member(&who, &slug, &name, role).await?
+        }
+        (None, Some(user)) => app.chat.set_role(&who, &slug, user, role).await?,
+        _ => {
+            let sentence = "Give one of `name` and `user`.";
+            return Err(Refusal::with_message(ErrorCode::BadRequest, sentence).into());
+        }
+    };
     Ok(Json(Changed { version }))
 }
 

@@ -4,12 +4,14 @@
 
 pub mod assets;
 pub mod auth;
+pub mod bans;
 pub mod chat;
 pub mod client_address;
 pub mod error;
 pub mod export;
 pub mod extract;
 pub mod health;
+pub mod invites;
 pub mod members;
 pub mod message_changes;
 pub mod messages;

@@ -6,8 +6,8 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
-    auth, chat, error, export, members, message_changes, messages, reply_events, retention,
-    room_events, room_lists, rooms, search,
+    auth, bans, chat, error, export, invites, members, message_changes, messages, reply_events,
+    retention, room_events, room_lists, rooms, search,
 };
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.
@@ -38,8 +38,17 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         auth::create_user,
         auth::delete_session,
         auth::me,
+        bans::ban_user,
+        bans::list_bans,
+        bans::transfer_room,
+        bans::unban_user,
         chat::ask,
         export::export_room,
+        invites::accept_invite,
+        invites::create_invite,
+        invites::list_invites,
+        invites::look_up_invite,
+        invites::revoke_invite,
         members::list_members,
         members::remove_member,
         members::set_member,

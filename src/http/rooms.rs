@@ -156,7 +156,8 @@ pub async fn delete_room(
     Ok(Json(Changed { version }))
 }
 
-fn room_json(view: &RoomView) -> Response {
+/// A room as one sees it.
+pub(super) fn room_json(view: &RoomView) -> Response {
     Json(RoomBody::new(view)).into_response()
 }
 

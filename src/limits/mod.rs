@@ -347,6 +347,22 @@ pub const ROOM_QUERY_CHARS: usize = 100;
 pub const DIRECT_PEOPLE: usize = 10;
 /// Members listed at once.
 pub const MEMBERS_LISTED: i64 = 200;
+/// Invites of one room that have not ended.
+pub const INVITES_PER_ROOM: i64 = 50;
+/// An invite works so long at most.
+pub const INVITE_S: i64 = 30 * 24 * 3600;
+/// The same where nothing is said.
+pub const INVITE_DEFAULT_S: i64 = 7 * 24 * 3600;
+/// The shortest an invite may work: less is a mistake.
+pub const INVITE_SHORTEST_S: i64 = 60;
+/// One invite is for so many at most.
+pub const INVITE_USES: i32 = 1_000;
+/// Invites that one client's address looks up in a minute; guessing one is out of reach anyway.
+pub const INVITE_LOOKUPS_PER_MINUTE: u32 = 60;
+/// Users kept out of one room: the list is read whole.
+pub const BANS_PER_ROOM: i64 = 1_000;
+/// Why somebody is kept out, in characters.
+pub const BAN_REASON_CHARS: usize = 200;
 /// How long a batch's id is kept for its rerun.
 pub const BATCH_ID_S: i64 = 3_600;
 

@@ -255,29 +255,41 @@ pub fn parse(text: &str) -> Result<(ClientFrame, Option<String>), BadFrame> {
     }
 }
 
-fn parse_kind(kind: &str, text: &str) -> Result<ClientFrame, Refusal> {
-    Ok(match kind {
-        "room.join" => ClientFrame::Join(match fields::<JoinMany>(text)?.rooms {
-            Some(rooms) => rooms,
-            None => vec![fields(text)?],
-        }),
-        "room.leave" => ClientFrame::Leave(fields(text)?),
-        "message.send" => ClientFrame::Send(fields(text)?),
-        "message.history" => ClientFrame::History(fields(text)?),
-        "message.edit" => ClientFrame::Edit(fields(text)?),
-        "message.delete" => ClientFrame::Delete(fields(text)?),
-        "message.pin" => ClientFrame::Pin(fields(text)?),
-        "message.unpin" => ClientFrame::Unpin(fields(text)?),
-        "reaction.add" => ClientFrame::AddReaction(fields(text)?),
-        "reaction.remove" => ClientFrame::RemoveReaction(fields(text)?),
-        "reply.stop" => ClientFrame::Stop(fields(text)?),
-        "reply.retry" => ClientFrame::Retry(fields(text)?),
-        "reply.continue" => ClientFrame::Continue(fields(text)?),
-        "read.mark" => ClientFrame::ReadMark(fields(text)?),
-        "typing" => ClientFrame::Typing(fields(text)?),
-        "ping" => ClientFrame::Ping,
-        _ => return Err(ErrorCode::UnknownType.into()),
-    })
+/// Declares the types of frames there are, and how each is read: in one place, so that [`FRAME_TYPES`] holds them all.
+macro_rules! frame_types {
+    ($text:ident; $($kind:literal => $frame:expr,)*) => {
+        /// Every type of frame that a client may send. Each has a line in [`crate::permissions::access`].
+        pub const FRAME_TYPES: &[&str] = &[$($kind,)*];
+
+        fn parse_kind(kind: &str, $text: &str) -> Result<ClientFrame, Refusal> {
+            Ok(match kind {
+                $($kind => $frame,)*
+                _ => return Err(ErrorCode::UnknownType.into()),
+            })
+        }
+    };
+}
+
+frame_types! { text;
+    "room.join" => ClientFrame::Join(match fields::<JoinMany>(text)?.rooms {
+        Some(rooms) => rooms,
+        None => vec![fields(text)?],
+    }),
+    "room.leave" => ClientFrame::Leave(fields(text)?),
+    "message.send" => ClientFrame::Send(fields(text)?),
+    "message.history" => ClientFrame::History(fields(text)?),
+    "message.edit" => ClientFrame::Edit(fields(text)?),
+    "message.delete" => ClientFrame::Delete(fields(text)?),
+    "message.pin" => ClientFrame::Pin(fields(text)?),
+    "message.unpin" => ClientFrame::Unpin(fields(text)?),
+    "reaction.add" => ClientFrame::AddReaction(fields(text)?),
+    "reaction.remove" => ClientFrame::RemoveReaction(fields(text)?),
+    "reply.stop" => ClientFrame::Stop(fields(text)?),
+    "reply.retry" => ClientFrame::Retry(fields(text)?),
+    "reply.continue" => ClientFrame::Continue(fields(text)?),
+    "read.mark" => ClientFrame::ReadMark(fields(text)?),
+    "typing" => ClientFrame::Typing(fields(text)?),
+    "ping" => ClientFrame::Ping,
 }
 
 fn fields<T: DeserializeOwned>(text: &str) -> Result<T, Refusal> {

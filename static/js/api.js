@@ -55,6 +55,31 @@ export class Api {
     return this.#call('DELETE', `/rooms/${encodeURIComponent(slug)}/members/${encodeURIComponent(user)}`);
   }
 
+  /** @param {string} slug @param {string} user the id @param {string} role */
+  setRole(slug, user, role) { return this.addMember(slug, { user, role }); }
+  /** Gives a room to another member. @param {string} slug @param {string} user the id */
+  transferRoom(slug, user) { return this.#call('POST', `/rooms/${encodeURIComponent(slug)}/transfer`, { user }); }
+  /** @param {string} slug @returns {Promise<{user: object, by: object, reason: string, created_at: string}[]>} */
+  async bans(slug) { return (await this.#call('GET', `/rooms/${encodeURIComponent(slug)}/bans`)).bans; }
+  /** @param {string} slug @param {string} user the id @param {string} reason */
+  ban(slug, user, reason) {
+    return this.#call('PUT', `/rooms/${encodeURIComponent(slug)}/bans/${encodeURIComponent(user)}`, { reason });
+  }
+  /** @param {string} slug @param {string} user the id */
+  unban(slug, user) { return this.#call('DELETE', `/rooms/${encodeURIComponent(slug)}/bans/${encodeURIComponent(user)}`); }
+  /** @param {string} slug @returns {Promise<object[]>} those that have not ended */
+  async invites(slug) { return (await this.#call('GET', `/rooms/${encodeURIComponent(slug)}/invites`)).invites; }
+  /** @param {string} slug @param {{role: string, expires_in_s: number, max_uses: number}} wanted @returns {Promise<{link: string}>} */
+  createInvite(slug, wanted) { return this.#call('POST', `/rooms/${encodeURIComponent(slug)}/invites`, wanted); }
+  /** @param {string} slug @param {string} invite the id */
+  revokeInvite(slug, invite) {
+    return this.#call('DELETE', `/rooms/${encodeURIComponent(slug)}/invites/${encodeURIComponent(invite)}`);
+  }
+  /** Where an invite leads; nobody has to be signed in. @param {string} token @returns {Promise<{room: string, name: string, by: object, role: string}>} */
+  lookUpInvite(token) { return this.#call('POST', '/invites/look', { token }); }
+  /** Follows an invite. @param {string} token @returns {Promise<object>} the room */
+  acceptInvite(token) { return this.#call('POST', '/invites/accept', { token }); }
+
   /** One message. @param {string} slug @param {number} seq */
   message(slug, seq) { return this.#call('GET', `/rooms/${encodeURIComponent(slug)}/messages/${seq}`); }
   /** What a message said before its edits, the oldest first. @param {string} slug @param {number} seq */

@@ -2,7 +2,7 @@
 //! later in transaction mode: no session state, no LISTEN, no session locks. Built by `app`, called through [`Store`].
 //!
 //! One file per noun: [`accounts`], [`sessions`], [`rooms`], [`history`], [`search`], [`apply`] (all that takes a version),
-//! [`replies`], [`reading`], [`jobs`]. Below them [`pool`] (connections and transactions), [`mod@statement`] (SQL as types), [`records`]
+//! [`replies`], [`reading`], [`invites`], [`jobs`]. Below them [`pool`] (connections and transactions), [`mod@statement`] (SQL as types), [`records`]
 //! (rows as they come), [`errors`] and [`tls`]. [`migrate`] and [`durability`] stand beside.
 
 mod accounts;
@@ -10,6 +10,7 @@ mod apply;
 mod durability;
 mod errors;
 mod history;
+mod invites;
 mod jobs;
 mod migrate;
 mod people_rooms;
@@ -34,6 +35,7 @@ pub use migrate::{describe, migrate, pending};
 pub use pool::PostgresSettings;
 
 use super::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
+use super::invites::{BanRow, InviteRow, InviteView};
 use super::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
     LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
@@ -226,6 +228,21 @@ impl Store for PostgresStore {
         run!(self, |pools| rooms::members(
             pools, user, &slug, after, limit
         ))
+    }
+
+    async fn invite(&self, token_hash: &[u8; 32]) -> StoreResult<InviteView> {
+        let token_hash = *token_hash;
+        run!(self, |pools| invites::find(pools, &token_hash))
+    }
+
+    async fn invites(&self, user: UserId, slug: &str) -> StoreResult<Vec<InviteRow>> {
+        let slug = slug.to_owned();
+        run!(self, |pools| invites::list(pools, user, slug))
+    }
+
+    async fn bans(&self, user: UserId, slug: &str) -> StoreResult<Vec<BanRow>> {
+        let slug = slug.to_owned();
+        run!(self, |pools| invites::bans(pools, user, slug))
     }
 
     async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>> {

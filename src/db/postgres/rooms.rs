@@ -86,7 +86,8 @@ statement!(
     /// A member of a room that is still public.
     JoinRoom { user: Uuid, room: Uuid },
     "INSERT INTO memberships (room_id, user_id, role, last_read_seq) SELECT r.id, $1, 'member', h.last_seq \
-     FROM rooms r JOIN room_heads h ON h.room_id = r.id WHERE r.id = $2 AND r.visibility = 'public' AND r.deleted_at IS NULL ON CONFLICT DO NOTHING"
+     FROM rooms r JOIN room_heads h ON h.room_id = r.id WHERE r.id = $2 AND r.visibility = 'public' AND r.deleted_at IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM bans b WHERE b.room_id = $2 AND b.user_id = $1) ON CONFLICT DO NOTHING"
 );
 statement!(
     /// Many memberships at once; what one may not see has no row.
@@ -251,7 +252,11 @@ pub(super) async fn join(pools: &Pools, user: UserId, slug: &str) -> StoreResult
     let slug = slug.to_owned();
     let seen = connection.run(FindRoom { user: user.0, slug }).await?;
     connection.commit().await?;
-    proof(user, one(seen)?).map_err(StoreError::Refused)
+    proof(user, one(seen)?).map_err(|refusal| match refusal.code {
+        // It is public still and took nobody.
+        ErrorCode::NotAMember => StoreError::Refused(ErrorCode::Banned.into()),
+        _ => StoreError::Refused(refusal),
+    })
 }
 
 fn proof(user: UserId, view: RoomView) -> Result<Proof, Refusal> {

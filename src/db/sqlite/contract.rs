@@ -4,10 +4,11 @@
 use async_trait::async_trait;
 
 use super::{
-    SqliteStore, accounts, apply, history, jobs, members, messages, reading, replies, room_lists,
-    rooms, runners, search, sessions,
+    SqliteStore, accounts, apply, history, invites, jobs, members, messages, reading, replies,
+    room_lists, rooms, runners, search, sessions,
 };
 use crate::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
+use crate::db::invites::{BanRow, InviteRow, InviteView};
 use crate::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
     LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
@@ -179,6 +180,24 @@ impl Store for SqliteStore {
     ) -> StoreResult<Vec<MemberRow>> {
         let slug = slug.to_owned();
         self.read(move |conn| members::list(conn, user, &slug, after, limit))
+            .await
+    }
+
+    async fn invite(&self, token_hash: &[u8; 32]) -> StoreResult<InviteView> {
+        let token_hash = *token_hash;
+        self.read(move |conn| invites::find(conn, &token_hash))
+            .await
+    }
+
+    async fn invites(&self, user: UserId, slug: &str) -> StoreResult<Vec<InviteRow>> {
+        let slug = slug.to_owned();
+        self.read(move |conn| invites::list(conn, user, &slug))
+            .await
+    }
+
+    async fn bans(&self, user: UserId, slug: &str) -> StoreResult<Vec<BanRow>> {
+        let slug = slug.to_owned();
+        self.read(move |conn| invites::bans(conn, user, &slug))
             .await
     }
 

@@ -7,6 +7,7 @@ use super::accounts;
 use super::accounts::{UserColumns, user_row};
 use super::columns::{StoredId, named};
 use super::failure::{Failure, Work};
+use super::invites;
 use super::rooms;
 use super::schema::{memberships, users};
 use crate::db::rows::{MemberRow, Proof, ReadState};
@@ -35,6 +36,9 @@ pub(super) fn join(conn: &mut SqliteConnection, user: UserId, slug: &str) -> Wor
         None => {
             if accounts::by_id(conn, user)?.is_none() {
                 return Err(ErrorCode::UserNotFound.into());
+            }
+            if invites::is_banned(conn, view.room.id, user)? {
+                return Err(ErrorCode::Banned.into());
             }
             rooms::insert_member(conn, view.room.id, user, Role::Member)?;
             Role::Member

@@ -13,6 +13,7 @@ mod connection;
 mod contract;
 mod failure;
 mod history;
+mod invites;
 mod jobs;
 mod lock;
 mod members;

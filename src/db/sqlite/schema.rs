@@ -187,6 +187,31 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    invites (id) {
+        id -> Binary,
+        room_id -> Binary,
+        token_hash -> Binary,
+        role -> Text,
+        made_by -> Binary,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        max_uses -> Integer,
+        uses -> Integer,
+        revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    bans (room_id, user_id) {
+        room_id -> Binary,
+        user_id -> Binary,
+        banned_by -> Binary,
+        reason -> Text,
+        created_at -> BigInt,
+    }
+}
+
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(tickets -> sessions (session_id));
 diesel::joinable!(memberships -> rooms (room_id));
@@ -210,5 +235,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     reply_chunks,
     room_retention,
     batches,
+    invites,
+    bans,
     mentions,
 );

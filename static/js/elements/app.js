@@ -6,6 +6,8 @@ import { Refusal, Salon } from '../salon.js';
 import { h, announce } from '../dom.js';
 import { Memory, livingTabs, local, tabId } from '../memory.js';
 import { RoomBook } from '../room-book.js';
+import { inviteToken } from '../roles.js';
+import { invitation, openInvitation } from './invite-dialogs.js';
 import './banner.js';
 import './room-list.js';
 import './room.js';
@@ -63,9 +65,21 @@ class SalonApp extends HTMLElement {
   #showSignIn(note = '') {
     const form = document.createElement('salon-sign-in');
     form.show({ salon: this.#salon, config: this.#config ?? { guests: true, signup: true }, note });
+    this.#tellInvitation(form);
     this.className = 'app signed-out';
     this.replaceChildren(form);
     document.title = 'Salon';
+  }
+
+  /** Who follows an invite is told where it leads before signing in. */
+  async #tellInvitation(form) {
+    const token = inviteToken(location.hash);
+    if (token === null) return;
+    try {
+      form.tell(invitation(await this.#salon.api.lookUpInvite(token)));
+    } catch (refusal) {
+      form.tell(refusal.message);
+    }
   }
 
   #showUnreachable() {
@@ -99,7 +113,17 @@ class SalonApp extends HTMLElement {
   }
 
   #route() {
-    if (this.#book === null) return;
+    const token = inviteToken(location.hash);
+    if (this.#book === null) {
+      const form = this.querySelector('salon-sign-in');
+      if (token !== null && form !== null) this.#tellInvitation(form);
+      return;
+    }
+    if (token !== null) {
+      // The secret does not stay in the address, nor in the browser's history.
+      history.replaceState(null, '', '#/');
+      openInvitation({ salon: this.#salon, book: this.#book }, token, this);
+    }
     const match = /^#\/rooms\/([^/]+)(?:\/([1-9][0-9]{0,14}))?$/.exec(location.hash);
     const slug = match && decodeURIComponent(match[1]);
     const seq = match?.[2] === undefined ? null : Number(match[2]);

@@ -19,6 +19,7 @@ const REFUSALS = {
   room_not_found: 'There is no such room, or you may not see it.',
   removed: 'You are no longer a member of this room.',
   deleted: 'This room was deleted.',
+  banned: 'You are banned from this room.',
 };
 
 class SalonRoom extends HTMLElement {

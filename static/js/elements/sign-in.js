@@ -21,8 +21,15 @@ class SalonSignIn extends HTMLElement {
     this.#config = config;
     this.#modes = [config.guests && 'guest', 'sign_in', config.signup && 'sign_up'].filter(Boolean);
     this.className = 'sign-in';
+    this.invited = h('p.invited', { role: 'status', hidden: true });
     this.append(this.#intro(), h('div.sign-in-card', {}));
     this.#showMode(this.#modes[0], note);
+  }
+
+  /** Says why one comes. @param {string} sentence */
+  tell(sentence) {
+    this.invited.textContent = sentence;
+    this.invited.hidden = false;
   }
 
   #intro() {
@@ -55,7 +62,7 @@ class SalonSignIn extends HTMLElement {
       h('label', { for: name.id, text: 'Name' }), name,
       password && h('label', { for: password.id, text: 'Password' }), password,
       hint && h('p.hint', { text: hint }), problem, go);
-    this.lastElementChild.replaceChildren(form, this.#otherWays(mode));
+    this.lastElementChild.replaceChildren(this.invited, form, this.#otherWays(mode));
     if (matchMedia('(hover: hover)').matches) name.focus();
   }
 

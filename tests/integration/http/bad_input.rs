@@ -23,6 +23,27 @@ const GUARDED: &[(&str, &str, bool)] = &[
         "/api/rooms/lobby/members/018f0000-0000-7000-8000-000000000000",
         false,
     ),
+    ("POST", "/api/rooms/lobby/transfer", true),
+    ("GET", "/api/rooms/lobby/bans", false),
+    // All of these two may be left out, so they are asked wrongly below.
+    (
+        "PUT",
+        "/api/rooms/lobby/bans/018f0000-0000-7000-8000-000000000000",
+        false,
+    ),
+    (
+        "DELETE",
+        "/api/rooms/lobby/bans/018f0000-0000-7000-8000-000000000000",
+        false,
+    ),
+    ("GET", "/api/rooms/lobby/invites", false),
+    ("POST", "/api/rooms/lobby/invites", false),
+    (
+        "DELETE",
+        "/api/rooms/lobby/invites/018f0000-0000-7000-8000-000000000000",
+        false,
+    ),
+    ("POST", "/api/invites/accept", true),
     ("GET", "/api/rooms/lobby/messages", false),
     ("POST", "/api/rooms/lobby/messages", true),
     ("GET", "/api/rooms/lobby/messages/1", false),
@@ -68,8 +89,13 @@ const RATES: &[&str] = &[
     "100000",
 ];
 
-/// Those that let somebody in.
-const OPEN: &[&str] = &["/api/users", "/api/guests", "/api/sessions"];
+/// Those that let somebody in, and the one that tells where an invite leads.
+const OPEN: &[&str] = &[
+    "/api/users",
+    "/api/guests",
+    "/api/sessions",
+    "/api/invites/look",
+];
 
 fn method(name: &str) -> Method {
     name.parse().unwrap()
@@ -252,6 +278,20 @@ const FIELDS: &[(&str, &str, &str, u16, &str)] = &[
     ("PATCH", "/api/rooms/lobby", r#"{"visibility": "direct"}"#, 400, "bad_request"),
     ("POST", "/api/rooms/lobby/members", r#"{"name": "a\u0000"}"#, 404, "user_not_found"),
     ("POST", "/api/rooms/lobby/members", r#"{"name": "Ada", "role": "emperor"}"#, 400, "bad_request"),
+    ("POST", "/api/rooms/lobby/invites", r#"{"role": "owner"}"#, 400, "bad_request"),
+    ("POST", "/api/rooms/lobby/invites", r#"{"role": "emperor"}"#, 400, "bad_request"),
+    ("POST", "/api/rooms/lobby/invites", r#"{"expires_in_s": 59}"#, 400, "bad_request"),
+    ("POST", "/api/rooms/lobby/invites", r#"{"expires_in_s": 2592001}"#, 400, "bad_request"),
+    ("POST", "/api/rooms/lobby/invites", r#"{"max_uses": 0}"#, 400, "bad_request"),
+    ("POST", "/api/rooms/lobby/invites", r#"{"max_uses": 1001}"#, 400, "bad_request"),
+    ("POST", "/api/rooms/lobby/invites", r"[]", 400, "bad_request"),
+    ("POST", "/api/invites/look", r#"{"token": "LONG"}"#, 404, "invite_invalid"),
+    ("POST", "/api/invites/accept", r#"{"token": ""}"#, 404, "invite_invalid"),
+    ("POST", "/api/rooms/lobby/transfer", r#"{"user": "ada"}"#, 400, "bad_request"),
+    ("PUT", "/api/rooms/lobby/bans/018f0000-0000-7000-8000-000000000000", r#"{"reason": "LONG"}"#, 400, "bad_request"),
+    ("PUT", "/api/rooms/lobby/bans/018f0000-0000-7000-8000-000000000000", r#"{"reason": "a\u0000b"}"#, 400, "bad_request"),
+    ("PUT", "/api/rooms/lobby/bans/018f0000-0000-7000-8000-000000000000", r"[]", 400, "bad_request"),
+    ("DELETE", "/api/rooms/lobby/bans/ada", r"", 400, "bad_request"),
     ("POST", "/api/rooms/lobby/messages", r#"{"body": ""}"#, 400, "bad_request"),
     ("POST", "/api/rooms/lobby/messages", r#"{"body": " \n "}"#, 400, "bad_request"),
     ("POST", "/api/rooms/lobby/messages", r#"{"body": "a\u0000b"}"#, 400, "bad_request"),

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bad_input;
+mod invites;
 mod message_changes;
 mod origins;
 mod page;

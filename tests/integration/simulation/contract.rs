@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use salon::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
+use salon::db::invites::{BanRow, InviteRow, InviteView};
 use salon::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
     LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
@@ -159,6 +160,18 @@ impl Store for SimStore {
         limit: i64,
     ) -> StoreResult<Vec<MemberRow>> {
         read!(self.members(user, slug, after, limit))
+    }
+
+    async fn invite(&self, token_hash: &[u8; 32]) -> StoreResult<InviteView> {
+        read!(self.invite(token_hash))
+    }
+
+    async fn invites(&self, user: UserId, slug: &str) -> StoreResult<Vec<InviteRow>> {
+        read!(self.invites(user, slug))
+    }
+
+    async fn bans(&self, user: UserId, slug: &str) -> StoreResult<Vec<BanRow>> {
+        read!(self.bans(user, slug))
     }
 
     async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>> {

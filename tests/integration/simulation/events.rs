@@ -159,15 +159,21 @@ impl World {
 
     fn somebody_is_removed_or_added(&mut self) {
         let (actor, user) = self.some_member();
-        let is_member = {
+        let (is_member, is_banned) = {
             let tables = self.database.model.tables();
-            tables.rooms[&self.rooms[SHUT].id]
-                .members
-                .contains_key(&user)
+            let room = &tables.rooms[&self.rooms[SHUT].id];
+            let is_member = room.members.contains_key(&user);
+            (is_member, room.bans.contains_key(&user))
         };
-        let change = match is_member {
-            true => Change::RemoveMember { actor, user },
-            false => Change::SetMember {
+        let change = match (is_member, is_banned) {
+            (true, _) if self.dice.chance(0.3) => Change::Ban {
+                actor,
+                user,
+                reason: "a throw of the dice".into(),
+            },
+            (true, _) => Change::RemoveMember { actor, user },
+            (false, true) => Change::Unban { actor, user },
+            (false, false) => Change::SetMember {
                 actor,
                 user,
                 role: Role::Member,

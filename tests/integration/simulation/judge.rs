@@ -137,6 +137,13 @@ impl World {
 
 /// P2 and P8: no holes, no version twice, one ending for each prompt and retry.
 fn whole(room: &Room) -> Check {
+    if let Some(banned) = room
+        .bans
+        .keys()
+        .find(|user| room.members.contains_key(user))
+    {
+        return fail(format!("{banned} is banned and a member"));
+    }
     let seqs: Vec<Seq> = room.messages.keys().copied().collect();
     if !seqs.iter().copied().eq(1..=room.head.last_seq) {
         return fail(format!("seqs with a hole: {seqs:?}"));

@@ -19,7 +19,7 @@ use salon::permissions::Role;
 
 /// What a back end lends a test.
 pub(crate) trait BackEnd: Send + Sync {
-    /// Makes leases, sessions, tickets and batch ids so many seconds older than they are.
+    /// Makes leases, sessions, tickets, invites and batch ids so many seconds older than they are.
     fn age(&self, seconds: i64) -> BoxFuture<'_, ()>;
     /// Moves the last change of every room so many seconds ahead, as if the clock had been set back since.
     fn set_clock_back(&self, seconds: i64) -> BoxFuture<'_, ()>;

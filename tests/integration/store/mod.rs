@@ -8,6 +8,7 @@
 mod accounts;
 mod fixtures;
 mod history;
+mod invites;
 mod marks;
 mod members;
 mod message_changes;
@@ -131,6 +132,17 @@ macro_rules! for_store {
                     settings_are_edited_by_owners
                     a_direct_room_takes_no_third
                     a_deleted_room_is_gone_but_tells_so;
+                invites:
+                    an_invite_lets_in_so_many
+                    an_invite_ends_with_its_time_and_when_withdrawn
+                    an_invite_works_while_its_maker_may_invite
+                    who_keeps_order_invites_and_bans
+                    a_banned_user_comes_by_no_way
+                    a_room_is_given_away_at_once
+                    invites_of_a_room_are_bounded
+                    a_rerun_counts_no_second_use
+                    racing_bans_and_joins_end_in_one_outcome
+                    racing_owners_leave_one;
                 reading:
                     a_new_member_has_read_what_was_there
                     marks_move_forward_and_never_past_the_end

@@ -24,6 +24,7 @@ impl BackEnd for Database {
                     "UPDATE replies SET lease_until = lease_until - interval '{seconds} s';
                      UPDATE sessions SET expires_at = expires_at - interval '{seconds} s';
                      UPDATE tickets SET expires_at = expires_at - interval '{seconds} s';
+                     UPDATE invites SET expires_at = expires_at - interval '{seconds} s';
                      UPDATE batches SET created_at = created_at - interval '{seconds} s';"
                 ))
                 .await;

@@ -41,6 +41,7 @@ impl BackEnd for Folder {
             "UPDATE replies SET lease_until = lease_until - {micros};
              UPDATE sessions SET expires_at = expires_at - {micros};
              UPDATE tickets SET expires_at = expires_at - {micros};
+             UPDATE invites SET expires_at = expires_at - {micros};
              UPDATE batches SET created_at = created_at - {micros};"
         ))
     }

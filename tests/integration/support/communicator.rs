@@ -67,12 +67,35 @@ impl SocketClient {
         Self::upgrade(socket.connect(address).await.unwrap(), port, token).await
     }
 
+    /// Connects as the server's own page does: with the session's cookie and the page's origin.
+    pub(crate) async fn connect_by_cookie(port: u16, token: &str) -> Self {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+            .await
+            .unwrap();
+        let headers = [
+            ("cookie", format!("salon={token}")),
+            ("origin", format!("http://127.0.0.1:{port}")),
+        ];
+        Self::upgrade_with(stream, port, &headers).await
+    }
+
     async fn upgrade(stream: TcpStream, port: u16, token: &str) -> Self {
+        let bearer = [("authorization", format!("Bearer {token}"))];
+        Self::upgrade_with(stream, port, &bearer).await
+    }
+
+    async fn upgrade_with(
+        stream: TcpStream,
+        port: u16,
+        headers: &[(&'static str, String)],
+    ) -> Self {
         let mut request = format!("ws://127.0.0.1:{port}/ws")
             .into_client_request()
             .unwrap();
-        let bearer = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
-        request.headers_mut().insert("authorization", bearer);
+        for (name, value) in headers {
+            let value = HeaderValue::from_str(value).unwrap();
+            request.headers_mut().insert(*name, value);
+        }
         let upgrade = tokio_tungstenite::client_async(request, stream);
         let (stream, _) = tokio::time::timeout(PATIENCE, upgrade)
             .await
@@ -222,6 +245,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Communicator<S> {
             "no answer to {reference}; closed with {:?}",
             self.close_code
         );
+    }
+
+    /// The answer under a `ref`, if there is one within so long; others are kept.
+    pub(crate) async fn find_within(&mut self, reference: &str, within: Duration) -> Option<Value> {
+        let is_it = |frame: &Value| frame["ref"] == reference;
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(place) = self.kept.iter().position(is_it) {
+                return self.kept.remove(place);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let frame = self.next_frame(left).await?;
+            self.kept.push_back(frame);
+        }
     }
 
     /// Reads on until the socket closes; the server's code.

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use salon::db::changes::{
     Applied, Batch, Change, ChunkAppend, NewAccount, NewRoom, NewSession, RoomApplied,
 };
+use salon::db::invites::{BanRow, InviteRow, InviteView};
 use salon::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
     LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
@@ -285,6 +286,18 @@ impl Store for FaultyStore {
     ) -> StoreResult<Vec<MemberRow>> {
         self.inner.members(user, slug, after, limit).await
     }
+    async fn invite(&self, token_hash: &[u8; 32]) -> StoreResult<InviteView> {
+        self.inner.invite(token_hash).await
+    }
+
+    async fn invites(&self, user: UserId, slug: &str) -> StoreResult<Vec<InviteRow>> {
+        self.inner.invites(user, slug).await
+    }
+
+    async fn bans(&self, user: UserId, slug: &str) -> StoreResult<Vec<BanRow>> {
+        self.inner.bans(user, slug).await
+    }
+
     async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>> {
         self.inner.mark_read(marks).await
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::posts::{self, NewRows, WriteBatch};
 use super::questions::Answers;
 use super::room::RoomWork;
-use super::{members, messages, replies, retention, settings};
+use super::{bans, invites, members, messages, replies, retention, settings};
 use crate::db::changes::{Change, Outcome, Posted, RoomApplied, RoomChanges, RoomDone};
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::records::{user_row, word};
@@ -164,6 +164,29 @@ impl Judge {
             Change::RemoveMember { actor, user } => {
                 let row = self.known.users.get(user).cloned();
                 members::remove(connection, work, *actor, row, *user).await
+            }
+            Change::TransferRoom { actor, user } => {
+                let rows = [actor, user].map(|user| self.known.users.get(user).cloned());
+                members::transfer(connection, work, (*actor, *user), rows).await
+            }
+            Change::Ban {
+                actor,
+                user,
+                reason,
+            } => {
+                let row = self.known.users.get(user).cloned();
+                bans::ban(connection, work, (*actor, *user), row, reason).await
+            }
+            Change::Unban { actor, user } => bans::unban(connection, work, *actor, *user).await,
+            Change::MakeInvite { actor, invite } => {
+                invites::make(connection, work, *actor, invite).await
+            }
+            Change::RevokeInvite { actor, invite } => {
+                invites::revoke(connection, work, *actor, *invite).await
+            }
+            Change::AcceptInvite { user, invite } => {
+                let row = self.known.users.get(user).cloned();
+                invites::accept(connection, work, *user, row, *invite).await
             }
             Change::EditRoom { actor, edit } => {
                 settings::edit(connection, work, *actor, edit).await

@@ -4,12 +4,13 @@
 use serde_json::json;
 use uuid::Uuid;
 
+use super::bans;
 use super::room::RoomWork;
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::statement::statement;
 use crate::db::rows::{LogKind, UserRow, Visibility};
 use crate::db::{StoreError, StoreResult};
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, Refusal};
 use crate::ids::{UserId, Version};
 use crate::permissions::{Action, Role};
 
@@ -61,20 +62,59 @@ pub(super) async fn set(
     if present == Some(role) {
         return Ok(work.head.version);
     }
+    if present.is_none() && bans::is_banned(connection, work, user).await? {
+        return Err(StoreError::Refused(Refusal::user_is_banned()));
+    }
     if present == Some(Role::Owner) {
         require_another_owner(connection, work).await?;
     }
+    put(connection, work, row, role).await
+}
+
+/// Writes a user's role, and the version that tells it. It was judged before.
+pub(super) async fn put(
+    connection: &mut Conn,
+    work: &mut RoomWork,
+    row: UserRow,
+    role: Role,
+) -> StoreResult<Version> {
     connection
         .run(PutMember {
             room: work.head.room.0,
-            user: user.0,
+            user: row.id.0,
             role: role.as_str().into(),
             read: work.head.last_seq,
         })
         .await?;
-    work.set_role(user, Some(role));
+    work.set_role(row.id, Some(role));
     work.log(connection, LogKind::Role, Some(row), Some(role), json!({}))
         .await
+}
+
+/// Gives the room away: `actor` is a moderator from now on, `user` an owner. Whoever is so already takes no version.
+pub(super) async fn transfer(
+    connection: &mut Conn,
+    work: &mut RoomWork,
+    (actor, user): (UserId, UserId),
+    rows: [Option<UserRow>; 2],
+) -> StoreResult<Version> {
+    work.require(actor, Action::ManageOwners)?;
+    if work.settings.visibility == Visibility::Direct {
+        return refused(ErrorCode::Forbidden);
+    }
+    let [Some(giver), Some(taker)] = rows else {
+        return refused(ErrorCode::UserNotFound);
+    };
+    let Some(present) = work.role(user) else {
+        return Err(StoreError::Refused(Refusal::user_is_no_member()));
+    };
+    if actor == user {
+        return Ok(work.head.version);
+    }
+    if present != Role::Owner {
+        put(connection, work, taker, Role::Owner).await?;
+    }
+    put(connection, work, giver, Role::Moderator).await
 }
 
 /// Ends a membership.
@@ -102,6 +142,17 @@ pub(super) async fn remove(
     if present == Some(Role::Owner) {
         require_another_owner(connection, work).await?;
     }
+    take_out(connection, work, user, row, json!({})).await
+}
+
+/// Ends a membership that is there, at a version. It was judged before.
+pub(super) async fn take_out(
+    connection: &mut Conn,
+    work: &mut RoomWork,
+    user: UserId,
+    row: Option<UserRow>,
+    data: serde_json::Value,
+) -> StoreResult<Version> {
     connection
         .run(DeleteMember {
             room: work.head.room.0,
@@ -109,7 +160,7 @@ pub(super) async fn remove(
         })
         .await?;
     work.set_role(user, None);
-    work.log(connection, LogKind::Removed, row, None, json!({}))
+    work.log(connection, LogKind::Removed, row, None, data)
         .await
 }
 

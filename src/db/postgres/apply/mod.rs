@@ -6,6 +6,8 @@
 //! numbered here, in memory. The second writes it all in one statement, and commits. Other changes are rare: they
 //! run their own statements in between, one by one.
 
+mod bans;
+mod invites;
 mod judge;
 mod members;
 mod messages;

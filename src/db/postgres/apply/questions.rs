@@ -300,13 +300,18 @@ fn by_name(rows: Vec<(Uuid, String, Uuid)>) -> HashMap<(Uuid, String), Vec<Uuid>
 fn named_users(change: &Change) -> Vec<Uuid> {
     match change {
         Change::Post(NewPost { author, .. }) => vec![author.0],
-        Change::SetMember { actor, user, .. } | Change::RemoveMember { actor, user } => {
-            vec![actor.0, user.0]
-        }
+        Change::SetMember { actor, user, .. }
+        | Change::RemoveMember { actor, user }
+        | Change::TransferRoom { actor, user }
+        | Change::Ban { actor, user, .. }
+        | Change::Unban { actor, user } => vec![actor.0, user.0],
+        Change::AcceptInvite { user, .. } => vec![user.0],
         Change::EditMessage(NewText { actor, .. })
         | Change::DeleteMessage { actor, .. }
         | Change::Mark { actor, .. }
         | Change::Unmark { actor, .. }
+        | Change::MakeInvite { actor, .. }
+        | Change::RevokeInvite { actor, .. }
         | Change::EditRoom { actor, .. }
         | Change::SetRetention { actor, .. }
         | Change::DeleteRoom { actor }

@@ -4,13 +4,14 @@
 use diesel::prelude::*;
 use serde_json::json;
 
+use super::bans;
 use super::room::RoomWork;
-use crate::db::rows::{LogKind, Visibility};
+use crate::db::rows::{LogKind, UserRow, Visibility};
 use crate::db::sqlite::columns::StoredId;
 use crate::db::sqlite::failure::Work;
 use crate::db::sqlite::rooms;
 use crate::db::sqlite::schema::memberships;
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, Refusal};
 use crate::ids::{RoomId, UserId, Version};
 use crate::permissions::{Action, Role};
 
@@ -39,18 +40,46 @@ pub(super) fn set(
     if present == Some(role) {
         return Ok(work.head.version);
     }
+    if present.is_none() && bans::is_banned(work, user)? {
+        return Err(Refusal::user_is_banned().into());
+    }
     if present == Some(Role::Owner) {
         require_another_owner(work)?;
     }
-    if present.is_some() {
-        diesel::update(memberships::table.find((work.id, StoredId(user.0))))
+    put(work, row, role)
+}
+
+/// Writes a user's role, and the version that tells it. It was judged before.
+pub(super) fn put(work: &mut RoomWork<'_>, row: UserRow, role: Role) -> Work<Version> {
+    if work.role(row.id)?.is_some() {
+        diesel::update(memberships::table.find((work.id, StoredId(row.id.0))))
             .set(memberships::role.eq(role.as_str()))
             .execute(work.conn)?;
     } else {
-        rooms::insert_member(work.conn, RoomId(work.id.0), user, role)?;
+        rooms::insert_member(work.conn, RoomId(work.id.0), row.id, role)?;
     }
-    work.set_role(user, Some(role));
+    work.set_role(row.id, Some(role));
     work.log(LogKind::Role, Some(row), Some(role), json!({}))
+}
+
+/// Gives the room away: `actor` is a moderator from now on, `user` an owner. Whoever is so already takes no version.
+pub(super) fn transfer(work: &mut RoomWork<'_>, actor: UserId, user: UserId) -> Work<Version> {
+    work.require(actor, Action::ManageOwners)?;
+    if work.settings.visibility == Visibility::Direct {
+        return Err(ErrorCode::Forbidden.into());
+    }
+    let taker = work.user(user)?.ok_or(ErrorCode::UserNotFound)?;
+    let Some(present) = work.role(user)? else {
+        return Err(Refusal::user_is_no_member().into());
+    };
+    if actor == user {
+        return Ok(work.head.version);
+    }
+    if present != Role::Owner {
+        put(work, taker, Role::Owner)?;
+    }
+    let giver = work.known_user(actor)?;
+    put(work, giver, Role::Moderator)
 }
 
 /// Ends a membership.
@@ -73,9 +102,18 @@ pub(super) fn remove(work: &mut RoomWork<'_>, actor: UserId, user: UserId) -> Wo
         require_another_owner(work)?;
     }
     let row = work.known_user(user)?;
-    diesel::delete(memberships::table.find((work.id, StoredId(user.0)))).execute(work.conn)?;
-    work.set_role(user, None);
-    work.log(LogKind::Removed, Some(row), None, json!({}))
+    take_out(work, row, json!({}))
+}
+
+/// Ends a membership that is there, at a version. It was judged before.
+pub(super) fn take_out(
+    work: &mut RoomWork<'_>,
+    row: UserRow,
+    data: serde_json::Value,
+) -> Work<Version> {
+    diesel::delete(memberships::table.find((work.id, StoredId(row.id.0)))).execute(work.conn)?;
+    work.set_role(row.id, None);
+    work.log(LogKind::Removed, Some(row), None, data)
 }
 
 fn require_another_owner(work: &mut RoomWork<'_>) -> Work<()> {

@@ -4,6 +4,8 @@
 //! Each change is judged before it writes anything: a refusal leaves nothing to undo, and its neighbours go on. What a
 //! change writes it also records, one entry for each version, so that nobody has to read the batch back.
 
+mod bans;
+mod invites;
 mod members;
 mod messages;
 mod posts;
@@ -90,6 +92,16 @@ fn apply_change(work: &mut RoomWork<'_>, change: &Change) -> Work<Outcome> {
         Change::Unmark { actor, seq, mark } => messages::unmark(work, *actor, *seq, mark)?,
         Change::SetMember { actor, user, role } => members::set(work, *actor, *user, *role)?,
         Change::RemoveMember { actor, user } => members::remove(work, *actor, *user)?,
+        Change::TransferRoom { actor, user } => members::transfer(work, *actor, *user)?,
+        Change::Ban {
+            actor,
+            user,
+            reason,
+        } => bans::ban(work, *actor, *user, reason)?,
+        Change::Unban { actor, user } => bans::unban(work, *actor, *user)?,
+        Change::MakeInvite { actor, invite } => invites::make(work, *actor, invite)?,
+        Change::RevokeInvite { actor, invite } => invites::revoke(work, *actor, *invite)?,
+        Change::AcceptInvite { user, invite } => invites::accept(work, *user, *invite)?,
         Change::EditRoom { actor, edit } => settings::edit(work, *actor, edit)?,
         Change::SetRetention { actor, days } => retention::set(work, *actor, *days)?,
         Change::Retain { limit } => retention::retain(work, *limit)?,

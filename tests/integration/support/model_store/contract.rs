@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use salon::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
+use salon::db::invites::{BanRow, InviteRow, InviteView};
 use salon::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
     LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
@@ -139,6 +140,18 @@ impl Store for ModelStore {
         limit: i64,
     ) -> StoreResult<Vec<MemberRow>> {
         self.unit(|tables, _| tables.list_members(user, slug, after, limit))
+    }
+
+    async fn invite(&self, token_hash: &[u8; 32]) -> StoreResult<InviteView> {
+        self.unit(|tables, now| tables.invite(token_hash, now))
+    }
+
+    async fn invites(&self, user: UserId, slug: &str) -> StoreResult<Vec<InviteRow>> {
+        self.unit(|tables, now| tables.invites(user, slug, now))
+    }
+
+    async fn bans(&self, user: UserId, slug: &str) -> StoreResult<Vec<BanRow>> {
+        self.unit(|tables, _| tables.bans(user, slug))
     }
 
     async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>> {

@@ -9,6 +9,7 @@ mod accounts;
 mod apply;
 mod contract;
 mod history;
+mod invites;
 mod room_lists;
 mod rooms;
 mod runners;

@@ -128,6 +128,9 @@ impl Tables {
         }
         if let Some(room) = self.rooms.get_mut(&id) {
             let role = room.members.get(&user).copied();
+            if role.is_none() && room.bans.contains_key(&user) {
+                return no(ErrorCode::Banned);
+            }
             room.seat(user, role.unwrap_or(Role::Member));
         }
         Ok(self.prove(user, slug)?)

@@ -9,7 +9,8 @@ use salon::db::rows::{
 };
 use salon::db::{ASSISTANT, LOBBY};
 use salon::ids::{
-    Attempt, BatchId, ChunkNumber, Epoch, InstanceId, RoomId, Seq, SessionId, UserId, Version,
+    Attempt, BatchId, ChunkNumber, Epoch, InstanceId, InviteId, RoomId, Seq, SessionId, UserId,
+    Version,
 };
 use salon::permissions::Role;
 
@@ -62,6 +63,9 @@ pub(crate) struct Room {
     /// The time of the latest change: `created_at` never goes back.
     pub(crate) last_at: Moment,
     pub(crate) members: BTreeMap<UserId, Role>,
+    /// Who is kept out.
+    pub(crate) bans: BTreeMap<UserId, Ban>,
+    pub(crate) invites: BTreeMap<InviteId, Invite>,
     /// Those who want to be left alone by it.
     pub(crate) muted: BTreeSet<UserId>,
     /// How far each member has read.
@@ -72,6 +76,27 @@ pub(crate) struct Room {
     pub(crate) replies: BTreeMap<Seq, Reply>,
     /// Every version there ever was, as it was written: no store has this, judges do.
     pub(crate) written: Vec<StoredChange>,
+}
+
+/// That somebody is kept out.
+#[derive(Debug)]
+pub(crate) struct Ban {
+    pub(crate) by: UserId,
+    pub(crate) reason: String,
+    pub(crate) created_at: Moment,
+}
+
+/// A link that lets its holders in.
+#[derive(Debug)]
+pub(crate) struct Invite {
+    pub(crate) token_hash: [u8; 32],
+    pub(crate) role: Role,
+    pub(crate) by: UserId,
+    pub(crate) created_at: Moment,
+    pub(crate) expires_at: Moment,
+    pub(crate) max_uses: i32,
+    pub(crate) uses: i32,
+    pub(crate) revoked: bool,
 }
 
 /// What stands at a version.
@@ -173,6 +198,8 @@ impl Room {
             last_at: row.created_at,
             row,
             members: BTreeMap::new(),
+            bans: BTreeMap::new(),
+            invites: BTreeMap::new(),
             muted: BTreeSet::new(),
             read: BTreeMap::new(),
             messages: BTreeMap::new(),

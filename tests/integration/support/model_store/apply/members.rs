@@ -1,7 +1,7 @@
 //! Versioned changes of membership in the model.
 
-use salon::db::rows::{LogKind, Visibility};
-use salon::error::ErrorCode;
+use salon::db::rows::{LogKind, UserRow, Visibility};
+use salon::error::{ErrorCode, Refusal};
 use salon::ids::{UserId, Version};
 use salon::permissions::{Action, Role};
 use serde_json::json;
@@ -31,13 +31,40 @@ impl Work<'_> {
         if present == Some(role) {
             return Ok(self.room.head.version);
         }
+        if present.is_none() && self.room.bans.contains_key(&user) {
+            return Err(Refusal::user_is_banned());
+        }
         if present == Some(Role::Owner) {
             self.require_another_owner()?;
         }
-        self.room.seat(user, role);
-        Ok(self
-            .room
-            .log(LogKind::Role, Some(row), Some(role), json!({})))
+        Ok(self.put_member(row, role))
+    }
+
+    /// Writes a user's role, and the version that tells it.
+    pub(in super::super) fn put_member(&mut self, row: UserRow, role: Role) -> Version {
+        self.room.seat(row.id, role);
+        self.room
+            .log(LogKind::Role, Some(row), Some(role), json!({}))
+    }
+
+    /// Gives the room away.
+    pub(super) fn transfer_room(&mut self, actor: UserId, user: UserId) -> Judged<Version> {
+        self.require(actor, Action::ManageOwners)?;
+        if self.room.row.visibility == Visibility::Direct {
+            return Err(ErrorCode::Forbidden.into());
+        }
+        let giver = self.user(actor).ok_or(ErrorCode::UserNotFound)?.clone();
+        let taker = self.user(user).ok_or(ErrorCode::UserNotFound)?.clone();
+        let Some(present) = self.room.members.get(&user).copied() else {
+            return Err(Refusal::user_is_no_member());
+        };
+        if actor == user {
+            return Ok(self.room.head.version);
+        }
+        if present != Role::Owner {
+            self.put_member(taker, Role::Owner);
+        }
+        Ok(self.put_member(giver, Role::Moderator))
     }
 
     /// Ends a membership.
@@ -59,10 +86,15 @@ impl Work<'_> {
         if present == Some(Role::Owner) {
             self.require_another_owner()?;
         }
+        Ok(self.take_out(user, json!({})))
+    }
+
+    /// Ends a membership, at a version.
+    pub(in super::super) fn take_out(&mut self, user: UserId, data: serde_json::Value) -> Version {
         self.room.members.remove(&user);
         self.room.muted.remove(&user);
         let row = self.user(user).cloned();
-        Ok(self.room.log(LogKind::Removed, row, None, json!({})))
+        self.room.log(LogKind::Removed, row, None, data)
     }
 
     fn require_another_owner(&self) -> Judged<()> {

@@ -23,14 +23,14 @@ use super::tables::{Room, Tables, User};
 use super::{Moment, storable};
 
 /// What a rule says to a change.
-type Judged<T> = Result<T, Refusal>;
+pub(super) type Judged<T> = Result<T, Refusal>;
 
 /// A room while a batch writes it.
-struct Work<'a> {
-    room: &'a mut Room,
+pub(super) struct Work<'a> {
+    pub(super) room: &'a mut Room,
     users: &'a BTreeMap<UserId, User>,
     /// The database's clock after the lock, never before the room's last.
-    now: Moment,
+    pub(super) now: Moment,
 }
 
 impl Tables {
@@ -107,6 +107,16 @@ impl Work<'_> {
             Change::Unmark { actor, seq, mark } => self.unmark(*actor, *seq, mark)?,
             Change::SetMember { actor, user, role } => self.set_member(*actor, *user, *role)?,
             Change::RemoveMember { actor, user } => self.remove_member(*actor, *user)?,
+            Change::TransferRoom { actor, user } => self.transfer_room(*actor, *user)?,
+            Change::Ban {
+                actor,
+                user,
+                reason,
+            } => self.ban(*actor, *user, reason)?,
+            Change::Unban { actor, user } => self.unban(*actor, *user)?,
+            Change::MakeInvite { actor, invite } => self.make_invite(*actor, invite)?,
+            Change::RevokeInvite { actor, invite } => self.revoke_invite(*actor, *invite)?,
+            Change::AcceptInvite { user, invite } => self.accept_invite(*user, *invite)?,
             Change::EditRoom { actor, edit } => self.edit_room(*actor, edit)?,
             Change::SetRetention { actor, days } => self.set_retention(*actor, *days)?,
             Change::Retain { limit } => self.retain(*limit),
@@ -119,7 +129,7 @@ impl Work<'_> {
         Ok(Outcome::Changed { version })
     }
 
-    fn user(&self, user: UserId) -> Option<&UserRow> {
+    pub(super) fn user(&self, user: UserId) -> Option<&UserRow> {
         self.users.get(&user).map(|user| &user.row)
     }
 
@@ -133,7 +143,7 @@ impl Work<'_> {
     }
 
     /// Refuses whoever may not.
-    fn require(&self, actor: UserId, action: Action) -> Judged<()> {
+    pub(super) fn require(&self, actor: UserId, action: Action) -> Judged<()> {
         if allows(self.member_role(actor)?, action) {
             Ok(())
         } else {
@@ -196,6 +206,7 @@ fn check_storable(change: &Change) -> StoreResult<()> {
             storable(&text.body)?;
             storable(text.html.as_deref().unwrap_or_default())
         }
+        Change::Ban { reason, .. } => storable(reason),
         Change::EditRoom { edit, .. } => {
             storable(edit.name.as_deref().unwrap_or_default())?;
             storable(edit.topic.as_deref().unwrap_or_default())

@@ -1,0 +1,296 @@
+//! What each way into the server needs: every route, every event stream and every frame of a socket, one line each. A
+//! test fails for one without a line, `docs/permissions.md` is written from here, and another test asks a server by every
+//! way and compares its answers with [`answer`]. Pure; it stands beside the table of role × action, which judges.
+
+use super::{Action, Role, allows};
+use crate::error::ErrorCode;
+
+/// What somebody must be or may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Needs {
+    /// Nothing: anybody may.
+    Nothing,
+    /// The operator's own listener, which is not for users.
+    Operator,
+    /// A session; what is seen or done is the asker's own.
+    Session,
+    /// A room that one may see: as a member, or because it is public.
+    Sight,
+    /// A room that one is in, or may become a member of by oneself: a public one that one is not banned from.
+    Entry,
+    /// This right in the room.
+    Room(Action),
+    /// The first right for what is one's own, the second for what is another's.
+    Own(Action, Action),
+}
+
+/// How a way works.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// One answer.
+    Answer,
+    /// A stream that follows what happens.
+    Stream,
+}
+
+/// A route.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// In small letters.
+    pub method: &'static str,
+    /// As in `routes.rs`.
+    pub path: &'static str,
+    /// How it answers.
+    pub kind: Kind,
+    /// What it needs.
+    pub needs: Needs,
+}
+
+const fn route(method: &'static str, path: &'static str, needs: Needs) -> Route {
+    let kind = Kind::Answer;
+    Route {
+        method,
+        path,
+        kind,
+        needs,
+    }
+}
+
+const fn stream(method: &'static str, path: &'static str, needs: Needs) -> Route {
+    let kind = Kind::Stream;
+    Route {
+        method,
+        path,
+        kind,
+        needs,
+    }
+}
+
+use Action::*;
+use Needs::{Entry, Nothing, Operator, Own, Room, Session, Sight};
+
+/// Every route of `routes.rs`. Whatever is not among them is the page's files, for anybody.
+#[rustfmt::skip]
+pub const ROUTES: &[Route] = &[
+    route("get", "/livez", Nothing),
+    route("get", "/readyz", Nothing),
+    route("get", "/metrics", Operator),
+    route("get", "/api/openapi.json", Nothing),
+    route("get", "/api/config", Nothing),
+    route("post", "/api/users", Nothing),
+    route("post", "/api/guests", Nothing),
+    route("post", "/api/sessions", Nothing),
+    route("delete", "/api/sessions/current", Session),
+    route("get", "/api/me", Session),
+    route("post", "/api/tickets", Session),
+    route("get", "/api/rooms", Session),
+    route("post", "/api/rooms", Session),
+    route("get", "/api/rooms/public", Session),
+    route("post", "/api/direct", Session),
+    route("get", "/api/search", Session),
+    route("post", "/api/invites/look", Nothing),
+    route("post", "/api/invites/accept", Session),
+    route("get", "/api/rooms/{slug}", Sight),
+    route("patch", "/api/rooms/{slug}", Room(EditRoom)),
+    route("delete", "/api/rooms/{slug}", Room(DeleteRoom)),
+    route("post", "/api/rooms/{slug}/join", Entry),
+    route("put", "/api/rooms/{slug}/mute", Room(Read)),
+    route("get", "/api/rooms/{slug}/retention", Room(Read)),
+    route("put", "/api/rooms/{slug}/retention", Room(EditRoom)),
+    route("get", "/api/rooms/{slug}/members", Room(Read)),
+    route("post", "/api/rooms/{slug}/members", Room(ManageMembers)),
+    route("delete", "/api/rooms/{slug}/members/{user}", Own(Read, ManageMembers)),
+    route("post", "/api/rooms/{slug}/transfer", Room(ManageOwners)),
+    route("get", "/api/rooms/{slug}/bans", Room(Ban)),
+    route("put", "/api/rooms/{slug}/bans/{user}", Room(Ban)),
+    route("delete", "/api/rooms/{slug}/bans/{user}", Room(Ban)),
+    route("get", "/api/rooms/{slug}/invites", Room(Invite)),
+    route("post", "/api/rooms/{slug}/invites", Room(Invite)),
+    route("delete", "/api/rooms/{slug}/invites/{invite}", Room(Invite)),
+    route("get", "/api/rooms/{slug}/messages", Room(Read)),
+    route("post", "/api/rooms/{slug}/messages", Room(Post)),
+    route("get", "/api/rooms/{slug}/messages/{seq}", Room(Read)),
+    route("patch", "/api/rooms/{slug}/messages/{seq}", Room(ChangeOwnMessage)),
+    route("delete", "/api/rooms/{slug}/messages/{seq}", Own(ChangeOwnMessage, DeleteAnyMessage)),
+    route("get", "/api/rooms/{slug}/messages/{seq}/edits", Own(Read, ReadAnyEdits)),
+    route("put", "/api/rooms/{slug}/messages/{seq}/reactions/{emoji}", Room(React)),
+    route("delete", "/api/rooms/{slug}/messages/{seq}/reactions/{emoji}", Room(React)),
+    route("put", "/api/rooms/{slug}/messages/{seq}/pin", Room(Pin)),
+    route("delete", "/api/rooms/{slug}/messages/{seq}/pin", Room(Pin)),
+    route("get", "/api/rooms/{slug}/pins", Room(Read)),
+    route("post", "/api/rooms/{slug}/replies/{seq}/stop", Own(SteerOwnReply, SteerAnyReply)),
+    route("post", "/api/rooms/{slug}/replies/{seq}/retry", Own(SteerOwnReply, SteerAnyReply)),
+    stream("get", "/ws", Session),
+    stream("post", "/api/chat", Room(Post)),
+    stream("get", "/api/rooms/{slug}/events", Room(Read)),
+    stream("get", "/api/rooms/{slug}/export", Room(Read)),
+    stream("get", "/api/rooms/{slug}/replies/{seq}/events", Room(Read)),
+];
+
+/// Every type of frame that a client may send.
+#[rustfmt::skip]
+pub const FRAMES: &[(&str, Needs)] = &[
+    ("room.join", Entry),
+    ("room.leave", Session),
+    ("message.send", Room(Post)),
+    ("message.history", Room(Read)),
+    ("message.edit", Room(ChangeOwnMessage)),
+    ("message.delete", Own(ChangeOwnMessage, DeleteAnyMessage)),
+    ("message.pin", Room(Pin)),
+    ("message.unpin", Room(Pin)),
+    ("reaction.add", Room(React)),
+    ("reaction.remove", Room(React)),
+    ("reply.stop", Own(SteerOwnReply, SteerAnyReply)),
+    ("reply.retry", Own(SteerOwnReply, SteerAnyReply)),
+    ("reply.continue", Room(Post)),
+    ("read.mark", Room(Read)),
+    ("typing", Room(Type)),
+    ("ping", Session),
+];
+
+/// Who asks, as a room sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asker {
+    /// A member.
+    Member(Role),
+    /// Signed in, not in this public room.
+    Outsider,
+    /// Signed in, banned from this public room.
+    Banned,
+    /// Signed in, not in this private room.
+    Stranger,
+    /// Nobody who is signed in.
+    Nobody,
+}
+
+impl Asker {
+    /// Everybody who may ask.
+    pub const ALL: [Self; 8] = [
+        Self::Member(Role::Owner),
+        Self::Member(Role::Moderator),
+        Self::Member(Role::Member),
+        Self::Member(Role::Reader),
+        Self::Outsider,
+        Self::Banned,
+        Self::Stranger,
+        Self::Nobody,
+    ];
+}
+
+/// What the table says to somebody: `None` is yes. `own` tells whether it is about what is the asker's own.
+#[must_use]
+pub const fn answer(needs: Needs, asker: Asker, own: bool) -> Option<ErrorCode> {
+    let action = match (needs, asker) {
+        (Needs::Nothing, _) => return None,
+        (Needs::Operator, _) => return Some(ErrorCode::NotFound),
+        (_, Asker::Nobody) => return Some(ErrorCode::Unauthenticated),
+        (Needs::Session, _) => return None,
+        (_, Asker::Stranger) => return Some(ErrorCode::RoomNotFound),
+        (Needs::Entry, Asker::Banned) => return Some(ErrorCode::Banned),
+        (Needs::Entry | Needs::Sight, _) => return None,
+        (_, Asker::Outsider | Asker::Banned) => return Some(ErrorCode::NotAMember),
+        (Needs::Room(action), _) => action,
+        (Needs::Own(mine, theirs), _) => {
+            if own {
+                mine
+            } else {
+                theirs
+            }
+        }
+    };
+    match asker {
+        Asker::Member(role) if allows(role, action) => None,
+        _ => Some(ErrorCode::Forbidden),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::protocol::client::FRAME_TYPES;
+
+    /// `method /path` of every `.route(…)` of `routes.rs`.
+    fn routed() -> BTreeSet<String> {
+        let text = include_str!("../routes.rs");
+        let mut found = BTreeSet::new();
+        let mut lines = 0;
+        for line in text.lines() {
+            let Some((_, rest)) = line.split_once(".route(\"") else {
+                continue;
+            };
+            lines += 1;
+            let (path, handlers) = rest.split_once('"').unwrap();
+            for method in ["get", "post", "put", "patch", "delete"] {
+                if handlers.contains(&format!(" {method}("))
+                    || handlers.contains(&format!(".{method}("))
+                {
+                    found.insert(format!("{method} {path}"));
+                }
+            }
+        }
+        assert_eq!(
+            lines,
+            text.matches(".route").count(),
+            "one route on one line"
+        );
+        for other in [
+            ".nest(",
+            ".route_service(",
+            "any(",
+            "on(",
+            "head(",
+            "options(",
+        ] {
+            let used = text
+                .lines()
+                .any(|line| !line.trim().starts_with("//") && line.contains(other));
+            assert!(!used, "this test knows no `{other}`");
+        }
+        found
+    }
+
+    #[test]
+    fn every_route_has_a_line_and_every_line_is_routed() {
+        let lines: BTreeSet<String> = ROUTES
+            .iter()
+            .map(|route| format!("{} {}", route.method, route.path))
+            .collect();
+        assert_eq!(lines.len(), ROUTES.len(), "one line each");
+        assert_eq!(lines, routed());
+    }
+
+    #[test]
+    fn every_frame_has_a_line_and_every_line_is_a_frame() {
+        let lines: BTreeSet<&str> = FRAMES.iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(lines.len(), FRAMES.len(), "one line each");
+        assert_eq!(lines, FRAME_TYPES.iter().copied().collect());
+    }
+
+    #[test]
+    fn every_action_is_needed_somewhere() {
+        let routes = ROUTES.iter().map(|route| route.needs);
+        let all: Vec<Needs> = routes
+            .chain(FRAMES.iter().map(|(_, needs)| *needs))
+            .collect();
+        // These are asked for beside another, by what is in the request.
+        let beside = [ManageOwners, InviteModerators, BanModerators];
+        for action in Action::ALL {
+            let needed = all.iter().any(|needs| match needs {
+                Room(one) => one == action,
+                Own(one, other) => one == action || other == action,
+                _ => false,
+            });
+            assert!(needed || beside.contains(action), "{action:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_hidden_is_not_told_apart_from_what_is_not_there() {
+        for route in ROUTES.iter().filter(|route| route.path.contains("{slug}")) {
+            let told = answer(route.needs, Asker::Stranger, false);
+            assert_eq!(told, Some(ErrorCode::RoomNotFound), "{}", route.path);
+        }
+    }
+}

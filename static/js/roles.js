@@ -1,0 +1,61 @@
+/**
+ * What a role may do to the members of a room, as `docs/permissions.md` has it: which buttons the page shows. The server
+ * judges for itself.
+ */
+
+/** Every role, the highest first. */
+export const ROLES = { owner: 'Owner', moderator: 'Moderator', member: 'Member', reader: 'Reader' };
+
+/** Whether a role keeps order: manages members, invites, bans. @param {string | null} role */
+export const keepsOrder = (role) => role === 'owner' || role === 'moderator';
+
+/** The roles that somebody of a role may invite into. @param {string | null} role @returns {string[]} */
+export function invitable(role) {
+  if (role === 'owner') return ['member', 'reader', 'moderator'];
+  return role === 'moderator' ? ['member', 'reader'] : [];
+}
+
+/**
+ * What may be done to a member.
+ * @param {{role: string | null, visibility: string, people: number}} room as the reader sees it
+ * @param {{role: string, user: {kind: string}}} member
+ * @param {boolean} self whether that is the reader
+ * @returns {{roles: string[], removes: boolean, bans: boolean, gives: boolean}} `roles`: those it may be given
+ */
+export function memberRights({ role, visibility, people }, member, self) {
+  const owner = role === 'owner';
+  const below = owner || member.role !== 'owner';
+  const open = visibility !== 'direct';
+  const manages = keepsOrder(role) && below && open && !self;
+  const mayBan = owner || member.role === 'member' || member.role === 'reader';
+  return {
+    roles: manages ? Object.keys(ROLES).filter((name) => owner || name !== 'owner') : [],
+    removes: self ? people !== 2 : keepsOrder(role) && below,
+    bans: manages && mayBan && member.user.kind !== 'assistant',
+    gives: manages && owner,
+  };
+}
+
+const UNITS = [['day', 86_400_000], ['hour', 3_600_000], ['minute', 60_000]];
+
+/** How long there is until a time, in words. @param {string} time @param {number} [now] */
+export function timeLeft(time, now = Date.now()) {
+  const left = Date.parse(time) - now;
+  for (const [unit, size] of UNITS) {
+    const count = Math.round(left / size);
+    if (left >= size) return `${count} ${unit}${count === 1 ? '' : 's'}`;
+  }
+  return 'less than a minute';
+}
+
+/** How an invite stands, in a line. @param {{role: string, uses: number, max_uses: number, expires_at: string, works: boolean}} invite */
+export function inviteLine(invite, now = Date.now()) {
+  const uses = `${invite.uses} of ${invite.max_uses} used`;
+  const ends = invite.works ? `ends in ${timeLeft(invite.expires_at, now)}` : 'asleep: its maker may not invite now';
+  return `${ROLES[invite.role]} · ${uses} · ${ends}`;
+}
+
+/** The token in the page's address, if it is that of an invite. @param {string} hash @returns {string | null} */
+export function inviteToken(hash) {
+  return /^#\/invite\/([0-9a-f]{64})$/.exec(hash)?.[1] ?? null;
+}
