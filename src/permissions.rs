@@ -39,6 +39,36 @@ impl Role {
     }
 }
 
+/// What a token may be used for. A session is not limited; a token is limited by this and by its user's roles.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Reads: lists, history, search, exports, and rooms as they change. It joins no room its user is not in.
+    Read,
+    /// All that its user may do in rooms; never the account, its sessions or tokens.
+    Write,
+}
+
+impl Scope {
+    /// Every scope there is.
+    pub const ALL: [Self; 2] = [Self::Read, Self::Write];
+
+    /// The scope as stored and sent.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+
+    /// The scope of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
+    }
+}
+
 /// What a member may want to do in a room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Action {
@@ -68,13 +98,15 @@ pub enum Action {
     ManageOwners,
     /// Change the room's name, topic or visibility, archive it or open it again.
     EditRoom,
+    /// Make, rotate and revoke the room's incoming webhooks, and list them.
+    ManageIntegrations,
     /// Delete the room.
     DeleteRoom,
 }
 
 impl Action {
     /// Every action there is.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Read,
         Self::Post,
         Self::Type,
@@ -88,6 +120,7 @@ impl Action {
         Self::ManageMembers,
         Self::ManageOwners,
         Self::EditRoom,
+        Self::ManageIntegrations,
         Self::DeleteRoom,
     ];
 }
@@ -108,6 +141,7 @@ pub const fn allows(role: Role, action: Action) -> bool {
         | Action::ReadAnyEdits
         | Action::Pin
         | Action::SteerAnyReply
+        | Action::ManageIntegrations
         | Action::ManageMembers => {
             matches!(role, Role::Owner | Role::Moderator)
         }
@@ -137,5 +171,9 @@ mod tests {
             assert_eq!(Role::from_name(role.as_str()), Some(role));
         }
         assert_eq!(Role::from_name("root"), None);
+        for scope in Scope::ALL {
+            assert_eq!(Scope::from_name(scope.as_str()), Some(scope));
+        }
+        assert_eq!(Scope::from_name("admin"), None);
     }
 }

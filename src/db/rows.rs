@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::marks::MessageMarks;
 use crate::error::ErrorCode;
 use crate::ids::{Attempt, ChunkNumber, ClientId, Epoch, RoomId, Seq, SessionId, UserId, Version};
-use crate::permissions::Role;
+use crate::permissions::{Role, Scope};
 
 pub use super::room_rows::{LastMessage, ListedRoom, PublicRoom, RoomRow, RoomSettings};
 
@@ -45,6 +45,8 @@ named_enum!(
         Guest = "guest",
         /// A language model.
         Assistant = "assistant",
+        /// A program: somebody's bot, or the author of an incoming webhook's messages.
+        Bot = "bot",
     }
 );
 named_enum!(
@@ -118,15 +120,25 @@ pub struct UserRow {
     pub kind: UserKind,
 }
 
-/// A signed-in user and the session that says so.
+/// A user and the session or token that says so.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Identity {
-    /// The session; sockets close when it ends.
+    /// The session or token; sockets close when it ends.
     pub session: SessionId,
     /// Who it is.
     pub user: UserRow,
-    /// When the session ends at the latest.
-    pub expires_at: DateTime<Utc>,
+    /// When it ends at the latest; a token may have no end.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Of a token: what it may be used for. A session is not limited.
+    pub scope: Option<Scope>,
+}
+
+impl Identity {
+    /// Whether it may change anything.
+    #[must_use]
+    pub fn may_write(&self) -> bool {
+        self.scope != Some(Scope::Read)
+    }
 }
 
 /// What a password is checked against. `Debug` shows no hash.

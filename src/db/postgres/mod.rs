@@ -10,6 +10,8 @@ mod apply;
 mod durability;
 mod errors;
 mod history;
+mod hooks;
+mod integrations;
 mod jobs;
 mod migrate;
 mod people_rooms;
@@ -23,6 +25,7 @@ mod search;
 mod sessions;
 mod statement;
 mod tls;
+mod tokens;
 
 use std::sync::Arc;
 

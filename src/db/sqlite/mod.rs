@@ -13,6 +13,8 @@ mod connection;
 mod contract;
 mod failure;
 mod history;
+mod hooks;
+mod integrations;
 mod jobs;
 mod lock;
 mod members;
@@ -26,6 +28,7 @@ mod schema;
 mod search;
 mod seeds;
 mod sessions;
+mod tokens;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -34,6 +34,7 @@ macro_rules! commit {
         $store.answer(fate, answer).await
     }};
 }
+pub(super) use {commit, read};
 
 #[async_trait]
 impl Store for SimStore {
