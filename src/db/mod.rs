@@ -6,6 +6,7 @@
 //! writer, the feeds, the chat rules, auth and the jobs. A store never calls anything of Salon back, and nothing
 //! but SQL is awaited while a connection is held.
 
+mod account_rows;
 pub mod changes;
 pub mod history;
 pub mod integrations;

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::marks::MessageMarks;
 use crate::error::ErrorCode;
-use crate::ids::{Attempt, ChunkNumber, ClientId, Epoch, RoomId, Seq, SessionId, UserId, Version};
-use crate::permissions::{Role, Scope};
+use crate::ids::{Attempt, ChunkNumber, ClientId, Epoch, RoomId, Seq, UserId, Version};
+use crate::permissions::Role;
 
+pub use super::account_rows::{Credentials, Identity};
 pub use super::room_rows::{LastMessage, ListedRoom, PublicRoom, RoomRow, RoomSettings};
 
 /// Enums that are stored and sent under the same lower-case name.
@@ -118,36 +119,6 @@ pub struct UserRow {
     pub name: String,
     /// What it is.
     pub kind: UserKind,
-}
-
-/// A user and the session or token that says so.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Identity {
-    /// The session or token; sockets close when it ends.
-    pub session: SessionId,
-    /// Who it is.
-    pub user: UserRow,
-    /// When it ends at the latest; a token may have no end.
-    pub expires_at: Option<DateTime<Utc>>,
-    /// Of a token: what it may be used for. A session is not limited.
-    pub scope: Option<Scope>,
-}
-
-impl Identity {
-    /// Whether it may change anything.
-    #[must_use]
-    pub fn may_write(&self) -> bool {
-        self.scope != Some(Scope::Read)
-    }
-}
-
-/// What a password is checked against. `Debug` shows no hash.
-#[derive(Clone)]
-pub struct Credentials {
-    /// Whose they are.
-    pub user: UserRow,
-    /// An argon2id PHC string.
-    pub password_hash: String,
 }
 
 /// A room's counters.

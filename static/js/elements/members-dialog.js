@@ -47,7 +47,7 @@ export function openMembersDialog({ salon }, open, opener) {
   // Two stay in their direct room.
   const row = ({ user, role: held, online }) => h('li', {}, avatar(user),
     h('span.member-name', {}, h('strong', { text: user.name }),
-      h('small', {}, user.kind === 'assistant' ? 'Assistant' : ROLES[held], online && h('span.online', {}, h('i.dot', { 'aria-hidden': 'true' }), 'Here now'))),
+      h('small', {}, user.kind === 'assistant' ? 'Assistant' : user.kind === 'bot' ? `Bot, ${ROLES[held].toLowerCase()}` : ROLES[held], online && h('span.online', {}, h('i.dot', { 'aria-hidden': 'true' }), 'Here now'))),
     (user.id === salon.user.id ? room.people !== 2 : manages) && h('button.text-button', {
       type: 'button', text: user.id === salon.user.id ? 'Leave' : 'Remove', onclick: () => remove(user),
     }));

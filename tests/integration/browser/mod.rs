@@ -6,6 +6,7 @@ mod changes;
 mod chromium;
 mod history;
 mod http_api;
+mod integrations;
 mod kill;
 mod look;
 mod narrow;
