@@ -297,7 +297,7 @@ impl<S: Send + Sync> FromRequestParts<S> for TokenPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let [token] = path_parts(parts, state, ErrorCode::NotFound).await?;
-        token.parse().map(Self).map_err(|_| not_found())
+        token.parse().map(Self).map_err(|_error| not_found())
     }
 }
 
@@ -310,7 +310,7 @@ impl<S: Send + Sync> FromRequestParts<S> for BotPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let [bot] = path_parts(parts, state, ErrorCode::NotFound).await?;
-        bot.parse().map(Self).map_err(|_| not_found())
+        bot.parse().map(Self).map_err(|_error| not_found())
     }
 }
 
@@ -329,7 +329,7 @@ impl<S: Send + Sync> FromRequestParts<S> for HookPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let [slug, hook] = path_parts(parts, state, ErrorCode::RoomNotFound).await?;
         let slug = room_slug(slug)?;
-        let hook = hook.parse().map_err(|_| not_found())?;
+        let hook = hook.parse().map_err(|_error| not_found())?;
         Ok(Self { slug, hook })
     }
 }

@@ -128,7 +128,7 @@ async fn only_the_address_tells_who_posts() {
 #[tokio::test]
 async fn what_is_refused_has_a_code() {
     let app = TestApp::start(&[]).await;
-    let (owner, path, id) = den(&app).await;
+    let (owner, path, _) = den(&app).await;
     let text = json!({"text": "hello"});
     let too_long = "x".repeat(limits::BODY_BYTES + 1);
     for (body, code) in [
@@ -178,7 +178,13 @@ async fn what_is_refused_has_a_code() {
     )
     .await;
     assert_eq!(post(&app, &path, &text).await.status, 201);
-    // Unknown, rotated away, revoked: the same answer.
+}
+
+#[tokio::test]
+async fn an_address_that_is_gone_is_one_that_never_was() {
+    let app = TestApp::start(&[]).await;
+    let (owner, path, id) = den(&app).await;
+    let text = json!({"text": "hello"});
     let rotate = format!("POST /api/rooms/den/incoming-hooks/{id}/rotate");
     let rotated = ask(&app, &owner, &rotate, json!({})).await;
     assert_eq!(rotated.status, 200, "{rotated:?}");

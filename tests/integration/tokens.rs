@@ -8,7 +8,7 @@ use salon::permissions::Scope;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::support::communicator::message;
+use crate::support::communicator::{SocketClient, message};
 use crate::support::event_stream::ApiClient;
 use crate::support::instance::Instance;
 use crate::support::server::TestServer;
@@ -289,44 +289,46 @@ async fn a_token_revoked_elsewhere_is_noticed_without_a_word() {
     );
 }
 
+/// A bot called Robot of this session's user: its id, and a token that may write.
+async fn robot(server: &TestServer, session: &str) -> (String, String) {
+    let wanted = json!({"name": "Robot"});
+    let (status, bot) = server
+        .request("POST", "/api/bots", Some(session), &wanted)
+        .await;
+    assert_eq!((status, &bot["user"]["kind"]), (201, &json!("bot")));
+    let id = bot["user"]["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/bots/{id}/tokens");
+    let wanted = json!({"name": "main", "scope": "write"});
+    let (secret, _) = token_at(server, session, &path, &wanted).await;
+    (id, secret)
+}
+
+/// Makes the private room `den` with Robot in it; a socket of its owner's there.
+async fn den_with_robot(server: &TestServer, session: &str) -> SocketClient {
+    let den = json!({"slug": "den", "name": "Den", "visibility": "private"});
+    let made = code(server, "POST", "/api/rooms", session, den).await;
+    assert_eq!(made.0, 201);
+    let member = json!({"name": "robot"});
+    let added = code(server, "POST", "/api/rooms/den/members", session, member).await;
+    assert_eq!(added.0, 200);
+    let mut owner = server.connect(session).await;
+    owner.join("den").await;
+    owner
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bot_talks_and_no_bot_is_answered() {
     let server = TestServer::start(&[]).await;
     let session = account(&server, "ada").await;
-    let wanted = json!({"name": "Robot"});
-    let (status, bot) = server
-        .request("POST", "/api/bots", Some(&session), &wanted)
-        .await;
-    assert_eq!((status, &bot["user"]["kind"]), (201, &json!("bot")));
-    let id = bot["user"]["id"].as_str().unwrap();
+    let (_, secret) = robot(&server, &session).await;
     let password = json!({"name": "robot", "password": "correct horse"});
     let (status, _) = server
         .request("POST", "/api/sessions", None, &password)
         .await;
     assert_eq!(status, 401, "nobody signs in as it");
-    let (secret, _) = token_at(
-        &server,
-        &session,
-        &format!("/api/bots/{id}/tokens"),
-        &json!({"name": "main", "scope": "write"}),
-    )
-    .await;
-    // A public room it joins by itself, a private one by whoever manages it.
-    let den = json!({"slug": "den", "name": "Den", "visibility": "private"});
-    assert_eq!(
-        code(&server, "POST", "/api/rooms", &session, den).await.0,
-        201
-    );
-    let member = json!({"name": "robot"});
-    assert_eq!(
-        code(&server, "POST", "/api/rooms/den/members", &session, member)
-            .await
-            .0,
-        200
-    );
-    let mut owner = server.connect(&session).await;
-    owner.join("den").await;
+    let mut owner = den_with_robot(&server, &session).await;
     let mut robot = server.connect(&secret).await;
+    // A public room it joins by itself.
     robot.join("lobby").await;
     robot.join("den").await;
     let asked = robot.send("den", "@assistant tell me more").await;
@@ -339,7 +341,18 @@ async fn a_bot_talks_and_no_bot_is_answered() {
     let chat = json!({"message": "hello"});
     let refused = code(&server, "POST", "/api/chat", &secret, chat).await;
     assert_eq!(refused, (409, json!("bots_not_answered")));
-    // Removed, it is gone from the rooms and from the wire; what it said stays.
+    server.shutdown.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removed_bot_is_gone_from_the_rooms_and_from_the_wire() {
+    let server = TestServer::start(&[]).await;
+    let session = account(&server, "ada").await;
+    let (id, secret) = robot(&server, &session).await;
+    let mut owner = den_with_robot(&server, &session).await;
+    let mut robot = server.connect(&secret).await;
+    robot.join("den").await;
+    robot.send("den", "hello").await;
     let path = format!("/api/bots/{id}");
     let (status, _) = server
         .request("DELETE", &path, Some(&session), &Value::Null)
@@ -353,27 +366,18 @@ async fn a_bot_talks_and_no_bot_is_answered() {
         removed.elapsed()
     );
     let gone = owner.expect("room.changed").await;
-    assert_eq!(
-        (&gone["change"], &gone["user"]["id"]),
-        (&json!("removed"), &json!(id))
-    );
-    let (_, members) = server
-        .request(
-            "GET",
-            "/api/rooms/den/members",
-            Some(&session),
-            &Value::Null,
-        )
-        .await;
+    assert_eq!(gone["change"], "removed");
+    assert_eq!(gone["user"]["id"], id.as_str());
+    let show = async |path: &str| {
+        server
+            .request("GET", path, Some(&session), &Value::Null)
+            .await
+            .1
+    };
+    let members = show("/api/rooms/den/members").await;
     assert_eq!(members["members"].as_array().unwrap().len(), 1, "{members}");
-    let (_, kept) = server
-        .request(
-            "GET",
-            "/api/rooms/den/messages/1",
-            Some(&session),
-            &Value::Null,
-        )
-        .await;
+    // What it said stays.
+    let kept = show("/api/rooms/den/messages/1").await;
     assert_eq!(kept["author"]["name"], "Robot");
     server.shutdown.stop();
 }
