@@ -12,7 +12,7 @@ use crate::channel_layer::ChannelLayer;
 use crate::chat::Chat;
 use crate::config::Config;
 use crate::db::Store;
-use crate::ids::UserId;
+use crate::ids::{HookId, UserId};
 use crate::limits;
 use crate::rate_limit::{KeyedLimiter, Rate};
 use crate::shutdown::Shutdown;
@@ -39,6 +39,8 @@ pub struct App {
     pub requests: KeyedLimiter<UserId>,
     /// Messages posted over HTTP by user, at the rate one socket has for its sends.
     pub sends: KeyedLimiter<UserId>,
+    /// Posts through incoming webhooks, by webhook.
+    pub hook_posts: KeyedLimiter<HookId>,
     /// Searches by user.
     pub searches: KeyedLimiter<UserId>,
     /// Looks at invites, by client address.
@@ -76,6 +78,13 @@ impl App {
             sign_ins: KeyedLimiter::new(sign_ins, limits::RATE_KEYS),
             requests: KeyedLimiter::new(requests, limits::RATE_KEYS),
             sends: KeyedLimiter::new(sends, limits::RATE_KEYS),
+            hook_posts: KeyedLimiter::new(
+                Rate {
+                    per_second: f64::from(limits::HOOK_POSTS_PER_MINUTE) / 60.0,
+                    burst: f64::from(limits::HOOK_BURST),
+                },
+                limits::RATE_KEYS,
+            ),
             searches: KeyedLimiter::new(searches, limits::RATE_KEYS),
             invites: KeyedLimiter::new(invites, limits::RATE_KEYS),
             exports: Arc::new(Semaphore::new(limits::EXPORTS)),

@@ -57,6 +57,8 @@ error_codes! {
     OriginRefused = "origin_refused", 403, "This origin may not use the server.";
     SignupOff = "signup_off", 403, "This server does not take new accounts.";
     GuestsOff = "guests_off", 403, "This server does not admit guests.";
+    ScopeMissing = "scope_missing", 403, "This token may only read.";
+    SessionRequired = "session_required", 403, "A token may not do this: sign in.";
     NotAMember = "not_a_member", 403, "You are not a member of this room.";
     RoomNotFound = "room_not_found", 404, "There is no such room, or you may not see it.";
     Banned = "banned", 403, "You are banned from this room.";
@@ -80,6 +82,7 @@ error_codes! {
     TooMany = "too_many", 429, "There are too many of these already.";
     TooManyReplies = "too_many_replies", 429, "The assistant has too many replies to write in this room.";
     NoAssistant = "no_assistant", 409, "No assistant takes prompts in this room.";
+    BotsNotAnswered = "bots_not_answered", 409, "The assistant does not answer bots.";
     RateLimited = "rate_limited", 429, "Too fast: try again a little later.";
     Busy = "busy", 503, "The server is busy: try again a little later.";
     Unavailable = "unavailable", 503, "The server cannot do this right now: try again a little later.";

@@ -69,12 +69,16 @@ uuid_id!(
     RoomId
 );
 uuid_id!(
-    /// One sign-in of one user; never the token itself.
+    /// One sign-in of one user, or one of its tokens; never the secret itself.
     SessionId
 );
 uuid_id!(
     /// A link that lets its holders into a room; never the token itself.
     InviteId
+);
+uuid_id!(
+    /// An incoming webhook; never its secret.
+    HookId
 );
 uuid_id!(
     /// The sender's own id of a message: makes a resend find the first one (P4).

@@ -13,8 +13,9 @@ use crate::consumer::Consumers;
 use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
 use crate::http::{
-    assets, auth, bans, chat, export, health, invites, members, message_changes, messages, metrics,
-    openapi, reply_events, retention, room_events, room_lists, rooms, search, socket,
+    assets, auth, bans, chat, export, health, incoming_hooks, invites, members, message_changes,
+    messages, metrics, openapi, reply_events, retention, room_events, room_lists, rooms, search,
+    socket, tokens,
 };
 use crate::limits;
 
@@ -54,6 +55,15 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/sessions/current", delete(auth::delete_session))
         .route("/api/me", get(auth::me))
         .route("/api/tickets", post(auth::create_ticket))
+        .route("/api/tokens", get(tokens::list_tokens).post(tokens::create_token))
+        .route("/api/tokens/{token}", delete(tokens::revoke_token))
+        .route("/api/bots", get(tokens::list_bots).post(tokens::create_bot))
+        .route("/api/bots/{bot}", delete(tokens::remove_bot))
+        .route("/api/bots/{bot}/tokens", get(tokens::list_bot_tokens).post(tokens::create_bot_token))
+        .route("/api/hooks/{secret}", post(incoming_hooks::post))
+        .route("/api/rooms/{slug}/incoming-hooks", get(incoming_hooks::list_hooks).post(incoming_hooks::create_hook))
+        .route("/api/rooms/{slug}/incoming-hooks/{hook}", delete(incoming_hooks::revoke_hook))
+        .route("/api/rooms/{slug}/incoming-hooks/{hook}/rotate", post(incoming_hooks::rotate_hook))
         .route("/api/rooms", get(room_lists::list_rooms).post(rooms::create_room))
         .route("/api/rooms/{slug}", get(rooms::show_room).patch(rooms::edit_room).delete(rooms::delete_room))
         .route("/api/rooms/public", get(room_lists::find_public_rooms))

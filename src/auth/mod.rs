@@ -5,6 +5,7 @@
 //! A sign-in costs the same work whether the name exists or not, so time does not tell which names do.
 
 mod admission;
+mod integrations;
 pub mod names;
 pub mod password;
 pub mod token;
@@ -18,8 +19,9 @@ use crate::error::{ErrorCode, Refusal};
 use crate::ids::{SessionId, UserId};
 use crate::limits;
 use admission::Admission;
+pub use integrations::{HookCaller, WantedToken, client_id_of};
 use password::Passwords;
-use token::Token;
+use token::{Purpose, Token};
 
 /// Somebody who has just signed in: who it is, and the token that proves it from now on.
 #[derive(Clone, Debug)]
@@ -133,11 +135,14 @@ impl Auth {
         }
     }
 
-    /// Who holds this token; `None` when it is no token of a living session.
+    /// Who holds this token; `None` when it is no token of a living session, and none that a program was given.
     ///
     /// # Errors
     /// `unavailable` when the store could not be asked: that is not a "no"; `busy` when too many ask.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Identity>, Refusal> {
+        if let Some(token) = Token::parse_for(Purpose::Api, token) {
+            return self.authenticate_program(&token).await;
+        }
         let Some(token) = Token::parse(token) else {
             return Ok(None);
         };

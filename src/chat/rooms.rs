@@ -301,6 +301,31 @@ impl Chat {
         Ok(version)
     }
 
+    /// Ends the memberships of a bot that was removed, as far as that goes: a room keeps its last owner, and one that cannot be
+    /// written now keeps its member, who can do nothing any more.
+    pub async fn leave_everywhere(&self, bot: UserId) {
+        let rooms = match self.store.rooms(bot, limits::ROOMS_LISTED).await {
+            Ok(rooms) => rooms,
+            Err(error) => {
+                tracing::warn!(%bot, %error, "the rooms of a bot that was removed could not be read");
+                return;
+            }
+        };
+        for listed in rooms.iter().filter(|listed| listed.view.role.is_some()) {
+            let room = RoomRef {
+                id: listed.view.room.id,
+                slug: listed.view.room.slug.as_str().into(),
+            };
+            let change = Change::RemoveMember {
+                actor: bot,
+                user: bot,
+            };
+            if let Err(refusal) = self.change(room, change).await {
+                tracing::info!(%bot, code = refusal.code.as_str(), "a bot that was removed stays a member");
+            }
+        }
+    }
+
     /// A page of a room's members.
     ///
     /// # Errors

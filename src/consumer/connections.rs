@@ -252,7 +252,8 @@ mod tests {
         let identity = Identity {
             session: SessionId::new(),
             user,
-            expires_at: chrono::Utc::now(),
+            expires_at: None,
+            scope: None,
         };
         let (server, client) = pipe(1024);
         let connection = Connection::new(identity, Transport::Memory(server));

@@ -23,6 +23,9 @@ use crate::writer::{Answer, Job, SendOrder};
 impl Consumer {
     /// Does what a well-formed frame asks, or refuses it.
     pub(super) async fn handle(&mut self, frame: ClientFrame, reference: Option<String>) {
+        if frame.changes() && !self.connection.identity.may_write() {
+            return self.refuse_out_of_scope(&frame, reference.as_deref());
+        }
         match frame {
             ClientFrame::Ping => self.connection.send(&ServerFrame::Pong {
                 reference: reference.as_deref(),
@@ -113,6 +116,19 @@ impl Consumer {
         }
         if rooms.is_empty() {
             self.connection.refuse(reference, None, None, refusal);
+        }
+    }
+
+    /// The token of this socket may only read; it will not be otherwise later, so nothing waits behind it.
+    fn refuse_out_of_scope(&self, frame: &ClientFrame, reference: Option<&str>) {
+        let client_id = match frame {
+            ClientFrame::Send(send) => Some(send.client_id),
+            _ => None,
+        };
+        let refusal = ErrorCode::ScopeMissing.into();
+        for slug in frame.rooms() {
+            self.connection
+                .refuse(reference, Some(slug), client_id, &refusal);
         }
     }
 

@@ -6,8 +6,10 @@
 //! writer, the feeds, the chat rules, auth and the jobs. A store never calls anything of Salon back, and nothing
 //! but SQL is awaited while a connection is held.
 
+mod account_rows;
 pub mod changes;
 pub mod history;
+pub mod integrations;
 pub mod invites;
 pub mod marks;
 pub mod postgres;
@@ -120,7 +122,7 @@ pub struct SignedIn {
 /// - Lists are bounded by the `limit` given and by the byte bounds of `limits.rs`.
 /// - Names are compared without case. Slugs are never reused, also not after deletion (`slug_taken`).
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: integrations::Integrations + Send + Sync + 'static {
     /// Whether the database answers, on a way of its own that a busy pool cannot block.
     async fn ping(&self) -> StoreResult<()>;
 
@@ -157,7 +159,7 @@ pub trait Store: Send + Sync + 'static {
     /// Ends a session and its tickets; false when it had ended before.
     async fn delete_session(&self, session: SessionId) -> StoreResult<bool>;
 
-    /// Those of the given sessions that still live (at most [`crate::limits::HEADS_PER_STATEMENT`]).
+    /// Those of the given sessions, and tokens, that still live (at most [`crate::limits::HEADS_PER_STATEMENT`]).
     async fn live_sessions(&self, sessions: &[SessionId]) -> StoreResult<Vec<SessionId>>;
 
     /// A single-use ticket for `session`, living `lifetime_s` seconds.

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::marks::MessageMarks;
 use crate::error::ErrorCode;
-use crate::ids::{Attempt, ChunkNumber, ClientId, Epoch, RoomId, Seq, SessionId, UserId, Version};
+use crate::ids::{Attempt, ChunkNumber, ClientId, Epoch, RoomId, Seq, UserId, Version};
 use crate::permissions::Role;
 
+pub use super::account_rows::{Credentials, Identity};
 pub use super::room_rows::{LastMessage, ListedRoom, PublicRoom, RoomRow, RoomSettings};
 
 /// Enums that are stored and sent under the same lower-case name.
@@ -45,6 +46,8 @@ named_enum!(
         Guest = "guest",
         /// A language model.
         Assistant = "assistant",
+        /// A program: somebody's bot, or the author of an incoming webhook's messages.
+        Bot = "bot",
     }
 );
 named_enum!(
@@ -116,26 +119,6 @@ pub struct UserRow {
     pub name: String,
     /// What it is.
     pub kind: UserKind,
-}
-
-/// A signed-in user and the session that says so.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Identity {
-    /// The session; sockets close when it ends.
-    pub session: SessionId,
-    /// Who it is.
-    pub user: UserRow,
-    /// When the session ends at the latest.
-    pub expires_at: DateTime<Utc>,
-}
-
-/// What a password is checked against. `Debug` shows no hash.
-#[derive(Clone)]
-pub struct Credentials {
-    /// Whose they are.
-    pub user: UserRow,
-    /// An argon2id PHC string.
-    pub password_hash: String,
 }
 
 /// A room's counters.

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::client_address::{client_address, rate_key};
 use super::error::{Problem, too_fast};
-use super::extract::{Caller, JsonBody, cookie_name};
+use super::extract::{Caller, JsonBody, SignedInCaller, cookie_name};
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::channel_layer::GroupName;
@@ -25,6 +25,7 @@ use crate::db::rows::{UserKind, UserRow};
 use crate::error::ErrorCode;
 use crate::ids::SessionId;
 use crate::limits;
+use crate::permissions::Scope;
 use crate::protocol::PROTOCOL;
 use crate::protocol::control::Control;
 
@@ -58,10 +59,12 @@ pub struct Welcome {
 pub struct Me {
     /// The user.
     user: UserRow,
-    /// The session the credential belongs to.
+    /// The session or token that the credential is.
     session: SessionId,
-    /// When that session ends at the latest.
-    expires_at: DateTime<Utc>,
+    /// When that ends at the latest; null for a token without an end.
+    expires_at: Option<DateTime<Utc>>,
+    /// Of a token: what it may be used for; null for a session.
+    scope: Option<Scope>,
 }
 
 /// A ticket.
@@ -169,7 +172,7 @@ pub async fn create_session(
     responses((status = 204, description = "Signed out"), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn delete_session(
     State(app): State<Arc<App>>,
-    Caller(identity): Caller,
+    SignedInCaller(identity): SignedInCaller,
 ) -> Result<(StatusCode, [(HeaderName, String); 1]), Problem> {
     app.auth.sign_out(identity.session).await?;
     // Every instance looks at once whether its sockets' sessions still live, and without the nudge soon after (P7).
@@ -188,6 +191,7 @@ pub async fn me(Caller(identity): Caller) -> Json<Me> {
         user: identity.user,
         session: identity.session,
         expires_at: identity.expires_at,
+        scope: identity.scope,
     })
 }
 
@@ -196,7 +200,7 @@ pub async fn me(Caller(identity): Caller) -> Json<Me> {
     responses((status = 201, description = "A ticket", body = Ticket), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn create_ticket(
     State(app): State<Arc<App>>,
-    Caller(identity): Caller,
+    SignedInCaller(identity): SignedInCaller,
 ) -> Result<(StatusCode, Json<Ticket>), Problem> {
     let ticket = app.auth.create_ticket(identity.session).await?;
     let answer = Ticket {
@@ -228,7 +232,7 @@ fn welcome(config: &Config, signed_in: SignedIn) -> SignInAnswer {
     let SignedIn { token, identity } = signed_in;
     let lifetime_s = match identity.user.kind {
         UserKind::Guest => limits::GUEST_SESSION_S,
-        UserKind::User | UserKind::Assistant => limits::SESSION_S,
+        UserKind::User | UserKind::Assistant | UserKind::Bot => limits::SESSION_S,
     };
     let set = cookie(config, token.reveal().to_owned(), lifetime_s);
     let answer = Welcome {

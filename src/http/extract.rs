@@ -10,7 +10,7 @@ use axum::extract::{
     FromRequest, FromRequestParts, OptionalFromRequestParts, Path, Query, Request,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum_extra::extract::cookie::CookieJar;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ use crate::auth::names;
 use crate::config::Config;
 use crate::db::rows::Identity;
 use crate::error::{ErrorCode, Refusal};
-use crate::ids::{InviteId, Seq, UserId};
+use crate::ids::{HookId, InviteId, Seq, SessionId, UserId};
 
 /// How a client says who it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,7 +76,37 @@ impl Hangup {
     }
 }
 
-/// Who asks. Without a living session the answer is `unauthenticated`; asking too fast, `rate_limited`.
+/// Where a program's token is good, at this address and below it: rooms and what is said in them. Any other address under
+/// `/api` is about the account (`session_required`), so one that is added is closed to tokens until it stands here.
+const OPEN_TO_TOKENS: [&str; 6] = [
+    "/api/rooms",
+    "/api/direct",
+    "/api/search",
+    "/api/chat",
+    "/api/me",
+    "/api/config",
+];
+
+/// Refuses what a token may not do; a session may ask for anything.
+fn within_scope(who: &Identity, method: &Method, path: &str) -> Result<(), Problem> {
+    if who.scope.is_none() {
+        return Ok(());
+    }
+    let below = |address: &str| {
+        path.strip_prefix(address)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if !OPEN_TO_TOKENS.into_iter().any(below) {
+        return Err(ErrorCode::SessionRequired.into());
+    }
+    if !who.may_write() && !matches!(*method, Method::GET | Method::HEAD) {
+        return Err(ErrorCode::ScopeMissing.into());
+    }
+    Ok(())
+}
+
+/// Who asks. Without a living session or token the answer is `unauthenticated`; asking too fast, `rate_limited`; for what a
+/// token may not do, `scope_missing` or `session_required`.
 #[derive(Clone, Debug)]
 pub struct Caller(pub Identity);
 
@@ -93,6 +123,7 @@ impl FromRequestParts<Arc<App>> for Caller {
         app.requests
             .take(identity.user.id, Instant::now())
             .map_err(too_fast)?;
+        within_scope(&identity, &parts.method, parts.uri.path())?;
         Ok(Self(identity))
     }
 }
@@ -113,6 +144,23 @@ impl OptionalFromRequestParts<Arc<App>> for Caller {
     }
 }
 
+/// Who asks, signed in: a token is `session_required`.
+#[derive(Clone, Debug)]
+pub struct SignedInCaller(pub Identity);
+
+impl FromRequestParts<Arc<App>> for SignedInCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = <Caller as FromRequestParts<Arc<App>>>::from_request_parts(parts, app);
+        let Caller(identity) = caller.await?;
+        if identity.scope.is_some() {
+            return Err(ErrorCode::SessionRequired.into());
+        }
+        Ok(Self(identity))
+    }
+}
+
 /// A JSON body of the form `T`: `application/json`, not compressed, at most `limits::REQUEST_BYTES`.
 #[derive(Clone, Debug)]
 pub struct JsonBody<T>(pub T);
@@ -121,7 +169,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        if !is_plain_json(request.headers()) {
+        if !is_plain(request.headers(), "application/json") {
             return Err(ErrorCode::UnsupportedMediaType.into());
         }
         let bytes = Bytes::from_request(request, state).await.map_err(|error| {
@@ -262,6 +310,68 @@ impl<S: Send + Sync> FromRequestParts<S> for InvitePath {
     }
 }
 
+/// `/tokens/{token}`.
+#[derive(Clone, Debug)]
+pub struct TokenPath(pub SessionId);
+
+impl<S: Send + Sync> FromRequestParts<S> for TokenPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let [token] = path_parts(parts, state, ErrorCode::NotFound).await?;
+        token.parse().map(Self).map_err(|_error| not_found())
+    }
+}
+
+/// `/bots/{bot}`.
+#[derive(Clone, Debug)]
+pub struct BotPath(pub UserId);
+
+impl<S: Send + Sync> FromRequestParts<S> for BotPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let [bot] = path_parts(parts, state, ErrorCode::NotFound).await?;
+        bot.parse().map(Self).map_err(|_error| not_found())
+    }
+}
+
+/// `/rooms/{slug}/incoming-hooks/{hook}`.
+#[derive(Clone, Debug)]
+pub struct HookPath {
+    /// The room's slug.
+    pub slug: String,
+    /// The webhook's id.
+    pub hook: HookId,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for HookPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let [slug, hook] = path_parts(parts, state, ErrorCode::RoomNotFound).await?;
+        let slug = room_slug(slug)?;
+        let hook = hook.parse().map_err(|_error| not_found())?;
+        Ok(Self { slug, hook })
+    }
+}
+
+/// `/hooks/{secret}`; not for any log.
+pub struct HookSecret(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for HookSecret {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let [secret] = path_parts(parts, state, ErrorCode::NotFound).await?;
+        Ok(Self(secret))
+    }
+}
+
+fn not_found() -> Problem {
+    ErrorCode::NotFound.into()
+}
+
 async fn path_parts<S: Send + Sync, const COUNT: usize>(
     parts: &mut Parts,
     state: &S,
@@ -282,13 +392,15 @@ fn room_slug(slug: String) -> Result<String, Problem> {
     }
 }
 
-fn is_plain_json(headers: &HeaderMap) -> bool {
-    let is_json = headers
+/// Whether a body is of this media type and not compressed.
+#[must_use]
+pub fn is_plain(headers: &HeaderMap, media_type: &str) -> bool {
+    let is_of_it = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
-    is_json && !headers.contains_key(header::CONTENT_ENCODING)
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case(media_type));
+    is_of_it && !headers.contains_key(header::CONTENT_ENCODING)
 }
 
 fn bad_request(part: &str, cause: &str) -> Problem {

@@ -1,6 +1,7 @@
 //! What happens to every request around its handler: an id and a log span without secrets, the Origin check, a
 //! deadline, and the headers that keep browsers safe. Applied by `routes.rs` and nowhere else.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,6 +16,7 @@ use super::client_address::client_address;
 use super::error::Problem;
 use super::origin::change_allowed;
 use crate::app::App;
+use crate::auth::token::Purpose;
 use crate::error::{ErrorCode, Refusal};
 use crate::limits;
 use crate::metrics;
@@ -45,10 +47,13 @@ const SAFETY_HEADERS: [(HeaderName, &str); 7] = [
     ),
 ];
 
+/// Addresses of webhooks: what follows is a secret.
+const HOOKS: &str = "/api/hooks/";
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Gives the request an id (in the log and in `X-Request-Id` of the answer), a span and its metrics. The log holds
-/// method, path and client: no query, no header, no body.
+/// method, path and client: no query, no header, no body, and of an address that holds a secret what comes before it.
 pub async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let id = Uuid::now_v7();
     let client = client_address(
@@ -60,7 +65,7 @@ pub async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) 
         .extensions()
         .get::<MatchedPath>()
         .map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
-    let span = tracing::info_span!("request", %id, method = %request.method(), path = ?request.uri().path(), %client);
+    let span = tracing::info_span!("request", %id, method = %request.method(), path = ?loggable(request.uri().path()), %client);
     let began = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
     let (status, elapsed) = (response.status(), began.elapsed());
@@ -101,7 +106,9 @@ pub async fn safety_headers(State(app): State<Arc<App>>, request: Request, next:
 
 /// Refuses a changing request that a page of another site may have sent (`origin_refused`).
 pub async fn guard_origin(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if changes(request.method()) && !change_allowed(request.headers(), &app.config) {
+    // Who posts through a webhook is told by the address alone: a page of another site that knows it may as well.
+    let is_hook = request.uri().path().starts_with(HOOKS);
+    if changes(request.method()) && !is_hook && !change_allowed(request.headers(), &app.config) {
         tracing::info!("a changing request of another origin was refused");
         return Problem::from(ErrorCode::OriginRefused).into_response();
     }
@@ -121,6 +128,19 @@ pub async fn deadline(request: Request, next: Next) -> Response {
             tracing::warn!("a request took too long");
             Problem::from(Refusal::from(code).retry_after_ms(limits::RETRY_HINT_MS)).into_response()
         }
+    }
+}
+
+/// What the log may hold of a path: a webhook's address is its secret, at the right address or at a mistyped one.
+fn loggable(path: &str) -> Cow<'_, str> {
+    let prefix = Purpose::Api.prefix();
+    let end = match path.starts_with(HOOKS) {
+        true => Some(HOOKS.len()),
+        false => path.find(prefix),
+    };
+    match end.and_then(|end| path.get(..end)) {
+        Some(public) => Cow::Owned(format!("{public}…")),
+        None => Cow::Borrowed(path),
     }
 }
 
@@ -145,6 +165,20 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
+
+    #[test]
+    fn no_secret_of_an_address_is_logged() {
+        assert_eq!(loggable("/api/rooms/lobby"), "/api/rooms/lobby");
+        for path in [
+            "/api/hooks/salon_hook_ab12",
+            "/api/hooks/salon_hook_ab12/extra",
+            "/api/hooks/ab12",
+            "/API/hooks/salon_hook_ab12",
+            "/api/rooms/salon_ab12",
+        ] {
+            assert!(!loggable(path).contains("ab12"), "{path}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_takes_too_long_is_ended_and_a_change_may_have_happened() {

@@ -6,8 +6,8 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
-    auth, bans, chat, error, export, invites, members, message_changes, messages, reply_events,
-    retention, room_events, room_lists, rooms, search,
+    auth, bans, chat, error, export, incoming_hooks, invites, members, message_changes, messages,
+    reply_events, retention, room_events, room_lists, rooms, search, tokens,
 };
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.
@@ -49,6 +49,11 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         invites::list_invites,
         invites::look_up_invite,
         invites::revoke_invite,
+        incoming_hooks::create_hook,
+        incoming_hooks::list_hooks,
+        incoming_hooks::post,
+        incoming_hooks::revoke_hook,
+        incoming_hooks::rotate_hook,
         members::list_members,
         members::remove_member,
         members::set_member,
@@ -79,6 +84,14 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         rooms::join_room,
         rooms::show_room,
         search::search_messages,
+        tokens::create_bot,
+        tokens::create_bot_token,
+        tokens::create_token,
+        tokens::list_bot_tokens,
+        tokens::list_bots,
+        tokens::list_tokens,
+        tokens::remove_bot,
+        tokens::revoke_token,
     )
 )]
 struct Document;

@@ -3,10 +3,12 @@
 //!
 //! These are fixed. What an operator may change is a setting in `config.rs`.
 
+mod integrations;
 mod room_life;
 
 use std::time::Duration;
 
+pub use integrations::*;
 pub use room_life::*;
 
 // --- frames and bodies

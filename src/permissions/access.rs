@@ -14,6 +14,8 @@ pub enum Needs {
     Operator,
     /// A session; what is seen or done is the asker's own.
     Session,
+    /// A session that no token is: it is about the account itself, or what acts in its name.
+    Account,
     /// A room that one may see: as a member, or because it is public.
     Sight,
     /// A room that one is in, or may become a member of by oneself: a public one that one is not banned from.
@@ -67,7 +69,7 @@ const fn stream(method: &'static str, path: &'static str, needs: Needs) -> Route
 }
 
 use Action::*;
-use Needs::{Entry, Nothing, Operator, Own, Room, Session, Sight};
+use Needs::{Account, Entry, Nothing, Operator, Own, Room, Session, Sight};
 
 /// Every route of `routes.rs`. Whatever is not among them is the page's files, for anybody.
 #[rustfmt::skip]
@@ -90,6 +92,15 @@ pub const ROUTES: &[Route] = &[
     route("get", "/api/search", Session),
     route("post", "/api/invites/look", Nothing),
     route("post", "/api/invites/accept", Session),
+    route("get", "/api/tokens", Account),
+    route("post", "/api/tokens", Account),
+    route("delete", "/api/tokens/{token}", Account),
+    route("get", "/api/bots", Account),
+    route("post", "/api/bots", Account),
+    route("delete", "/api/bots/{bot}", Account),
+    route("get", "/api/bots/{bot}/tokens", Account),
+    route("post", "/api/bots/{bot}/tokens", Account),
+    route("post", "/api/hooks/{secret}", Nothing),
     route("get", "/api/rooms/{slug}", Sight),
     route("patch", "/api/rooms/{slug}", Room(EditRoom)),
     route("delete", "/api/rooms/{slug}", Room(DeleteRoom)),
@@ -107,6 +118,10 @@ pub const ROUTES: &[Route] = &[
     route("get", "/api/rooms/{slug}/invites", Room(Invite)),
     route("post", "/api/rooms/{slug}/invites", Room(Invite)),
     route("delete", "/api/rooms/{slug}/invites/{invite}", Room(Invite)),
+    route("get", "/api/rooms/{slug}/incoming-hooks", Room(ManageIntegrations)),
+    route("post", "/api/rooms/{slug}/incoming-hooks", Room(ManageIntegrations)),
+    route("delete", "/api/rooms/{slug}/incoming-hooks/{hook}", Room(ManageIntegrations)),
+    route("post", "/api/rooms/{slug}/incoming-hooks/{hook}/rotate", Room(ManageIntegrations)),
     route("get", "/api/rooms/{slug}/messages", Room(Read)),
     route("post", "/api/rooms/{slug}/messages", Room(Post)),
     route("get", "/api/rooms/{slug}/messages/{seq}", Room(Read)),
@@ -184,7 +199,7 @@ pub const fn answer(needs: Needs, asker: Asker, own: bool) -> Option<ErrorCode> 
         (Needs::Nothing, _) => return None,
         (Needs::Operator, _) => return Some(ErrorCode::NotFound),
         (_, Asker::Nobody) => return Some(ErrorCode::Unauthenticated),
-        (Needs::Session, _) => return None,
+        (Needs::Session | Needs::Account, _) => return None,
         (_, Asker::Stranger) => return Some(ErrorCode::RoomNotFound),
         (Needs::Entry, Asker::Banned) => return Some(ErrorCode::Banned),
         (Needs::Entry | Needs::Sight, _) => return None,

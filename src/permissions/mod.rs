@@ -42,6 +42,36 @@ impl Role {
     }
 }
 
+/// What a token may be used for. A session is not limited; a token is limited by this and by its user's roles.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Reads: lists, history, search, exports, and rooms as they change. It joins no room its user is not in.
+    Read,
+    /// All that its user may do in rooms; never the account, its sessions or tokens.
+    Write,
+}
+
+impl Scope {
+    /// Every scope there is.
+    pub const ALL: [Self; 2] = [Self::Read, Self::Write];
+
+    /// The scope as stored and sent.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+
+    /// The scope of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
+    }
+}
+
 /// Declares the table: an action, what it is, and who may.
 macro_rules! actions {
     ($($action:ident: $($role:ident)+, $says:literal;)*) => {
@@ -87,6 +117,7 @@ actions! {
     Ban:              Owner Moderator,               "Ban members, readers and those who are not there, list the bans and lift them.";
     BanModerators:    Owner,                         "Ban moderators and owners.";
     EditRoom:         Owner,                         "Change the room's name, topic, visibility or retention, archive it or open it again.";
+    ManageIntegrations: Owner Moderator,             "Make, list and revoke the room's webhooks.";
     DeleteRoom:       Owner,                         "Delete the room.";
 }
 
@@ -112,5 +143,9 @@ mod tests {
             assert_eq!(Role::from_name(role.as_str()), Some(role));
         }
         assert_eq!(Role::from_name("root"), None);
+        for scope in Scope::ALL {
+            assert_eq!(Scope::from_name(scope.as_str()), Some(scope));
+        }
+        assert_eq!(Scope::from_name("admin"), None);
     }
 }

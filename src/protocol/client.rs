@@ -51,6 +51,15 @@ pub enum ClientFrame {
 }
 
 impl ClientFrame {
+    /// Whether it changes anything, or shows others that one does: what a token that may only read must not send.
+    #[must_use]
+    pub const fn changes(&self) -> bool {
+        !matches!(
+            self,
+            Self::Ping | Self::Join(_) | Self::Leave(_) | Self::History(_)
+        )
+    }
+
     /// The rooms it names, each of which gets an answer of its own; none for a ping.
     #[must_use]
     pub fn rooms(&self) -> Vec<&str> {

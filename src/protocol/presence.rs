@@ -146,6 +146,7 @@ fn put_user(out: &mut BytesMut, user: &UserRow) {
         UserKind::User => 0,
         UserKind::Guest => 1,
         UserKind::Assistant => 2,
+        UserKind::Bot => 3,
     });
     out.put_u16(length);
     out.put_slice(name.get(..usize::from(length)).unwrap_or_default());
@@ -156,6 +157,7 @@ fn get_user(rest: &mut Bytes) -> Option<UserRow> {
     let kind = match rest.try_get_u8().ok()? {
         1 => UserKind::Guest,
         2 => UserKind::Assistant,
+        3 => UserKind::Bot,
         // A kind that only newer instances know is somebody all the same.
         _ => UserKind::User,
     };

@@ -100,6 +100,34 @@ export class Api {
   async retention(slug) { return (await this.#call('GET', `/rooms/${encodeURIComponent(slug)}/retention`)).days; }
   /** @param {string} slug @param {number | null} days */
   setRetention(slug, days) { return this.#call('PUT', `/rooms/${encodeURIComponent(slug)}/retention`, { days }); }
+  /** One's own tokens. */
+  async tokens() { return (await this.#call('GET', '/tokens')).tokens; }
+  /** @param {{name: string, scope: 'read' | 'write', expires_in_s?: number}} token @returns {Promise<{secret: string, token: object}>} */
+  createToken(token) { return this.#call('POST', '/tokens', token); }
+  /** One's own, or one of a bot of one's own. @param {string} token the id */
+  revokeToken(token) { return this.#call('DELETE', `/tokens/${encodeURIComponent(token)}`); }
+  /** One's own bots. */
+  async bots() { return (await this.#call('GET', '/bots')).bots; }
+  /** @param {string} name */
+  createBot(name) { return this.#call('POST', '/bots', { name }); }
+  /** @param {string} bot the id */
+  removeBot(bot) { return this.#call('DELETE', `/bots/${encodeURIComponent(bot)}`); }
+  /** @param {string} bot the id */
+  async botTokens(bot) { return (await this.#call('GET', `/bots/${encodeURIComponent(bot)}/tokens`)).tokens; }
+  /** @param {string} bot the id @param {{name: string, scope: 'read' | 'write', expires_in_s?: number}} token */
+  createBotToken(bot, token) { return this.#call('POST', `/bots/${encodeURIComponent(bot)}/tokens`, token); }
+  /** @param {string} slug */
+  async incomingHooks(slug) { return (await this.#call('GET', `/rooms/${encodeURIComponent(slug)}/incoming-hooks`)).hooks; }
+  /** @param {string} slug @param {string} name @returns {Promise<{path: string, hook: object}>} */
+  createIncomingHook(slug, name) { return this.#call('POST', `/rooms/${encodeURIComponent(slug)}/incoming-hooks`, { name }); }
+  /** @param {string} slug @param {string} hook the id */
+  rotateIncomingHook(slug, hook) {
+    return this.#call('POST', `/rooms/${encodeURIComponent(slug)}/incoming-hooks/${encodeURIComponent(hook)}/rotate`);
+  }
+  /** @param {string} slug @param {string} hook the id */
+  revokeIncomingHook(slug, hook) {
+    return this.#call('DELETE', `/rooms/${encodeURIComponent(slug)}/incoming-hooks/${encodeURIComponent(hook)}`);
+  }
   /** Where a room's export is. @param {string} slug @param {'ndjson' | 'markdown'} format */
   exportUrl(slug, format) { return `${this.#base}/rooms/${encodeURIComponent(slug)}/export?format=${format}`; }
 

@@ -168,7 +168,7 @@ export function copyButton(text, label, { shape = 'copy', text: words = 'Copy' }
 }
 
 /** `navigator.clipboard` is missing on pages served over plain HTTP; there a selection is copied. */
-async function copy(text) {
+export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

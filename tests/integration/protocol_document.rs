@@ -15,6 +15,7 @@ use salon::{http, limits};
 use serde_json::{Value, json};
 
 use crate::protocol_frames::{frames_of_people, message};
+use crate::protocol_limits;
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
@@ -368,21 +369,6 @@ fn the_error_codes_are_those_of_the_program() {
     assert_eq!(documented, real);
 }
 
-/// Those of what is said about rooms, and of their lists.
-fn limits_of_rooms() -> [(&'static str, i64); 8] {
-    let count = |count: usize| i64::try_from(count).unwrap();
-    [
-        ("TOPIC_CHARS", count(limits::TOPIC_CHARS)),
-        ("ROOMS_PER_OWNER", limits::ROOMS_PER_OWNER),
-        ("ROOMS_LISTED", limits::ROOMS_LISTED),
-        ("PREVIEW_CHARS", limits::PREVIEW_CHARS),
-        ("PUBLIC_ROOMS_LISTED", limits::PUBLIC_ROOMS_LISTED),
-        ("ROOM_QUERY_CHARS", count(limits::ROOM_QUERY_CHARS)),
-        ("DIRECT_PEOPLE", count(limits::DIRECT_PEOPLE)),
-        ("MEMBERS_LISTED", limits::MEMBERS_LISTED),
-    ]
-}
-
 fn limits_of_people_and_history() -> Vec<(&'static str, i64)> {
     let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap();
     let count = |count: usize| i64::try_from(count).unwrap();
@@ -453,7 +439,8 @@ fn the_limits_are_those_of_the_program() {
         ("SESSION_S", limits::SESSION_S),
         ("GUEST_SESSION_S", limits::GUEST_SESSION_S),
     ]);
-    real.extend(limits_of_rooms());
+    real.extend(protocol_limits::of_rooms());
+    real.extend(protocol_limits::of_integrations());
     real.extend(limits_of_people_and_history());
     real.extend(crate::protocol_limits::of_invites());
     let rows = table("limit");

@@ -1,6 +1,42 @@
-//! More of the limits that `docs/protocol.md` names, by part, for the test in `protocol_document.rs`.
+//! The limits that `docs/protocol.md` names, by noun: what `protocol_document.rs` compares its table with.
 
 use salon::limits;
+
+/// Those of what is said about rooms, and of their lists.
+pub(crate) fn of_rooms() -> [(&'static str, i64); 8] {
+    let count = |count: usize| i64::try_from(count).unwrap();
+    [
+        ("TOPIC_CHARS", count(limits::TOPIC_CHARS)),
+        ("ROOMS_PER_OWNER", limits::ROOMS_PER_OWNER),
+        ("ROOMS_LISTED", limits::ROOMS_LISTED),
+        ("PREVIEW_CHARS", limits::PREVIEW_CHARS),
+        ("PUBLIC_ROOMS_LISTED", limits::PUBLIC_ROOMS_LISTED),
+        ("ROOM_QUERY_CHARS", count(limits::ROOM_QUERY_CHARS)),
+        ("DIRECT_PEOPLE", count(limits::DIRECT_PEOPLE)),
+        ("MEMBERS_LISTED", limits::MEMBERS_LISTED),
+    ]
+}
+
+/// Those of what programs use.
+pub(crate) fn of_integrations() -> [(&'static str, i64); 8] {
+    let count = |count: usize| i64::try_from(count).unwrap();
+    [
+        ("TOKENS_PER_USER", limits::TOKENS_PER_USER),
+        ("TOKEN_S", limits::TOKEN_S),
+        ("LAST_USED_S", limits::LAST_USED_S),
+        ("BOTS_PER_USER", limits::BOTS_PER_USER),
+        ("HOOKS_PER_ROOM", limits::HOOKS_PER_ROOM),
+        (
+            "HOOK_POSTS_PER_MINUTE",
+            i64::from(limits::HOOK_POSTS_PER_MINUTE),
+        ),
+        ("HOOK_BURST", i64::from(limits::HOOK_BURST)),
+        (
+            "IDEMPOTENCY_KEY_BYTES",
+            count(limits::IDEMPOTENCY_KEY_BYTES),
+        ),
+    ]
+}
 
 /// Those of invites and bans.
 pub(crate) fn of_invites() -> [(&'static str, i64); 7] {

@@ -49,9 +49,10 @@ statement!(
      WHERE name_key = $1 AND kind <> 'guest' AND password_hash IS NOT NULL"
 );
 statement!(
-    /// Whoever has a name of its own.
+    /// Whoever has a name of its own and is still there.
     FindUser { name_key: String } -> (Uuid, String, String),
-    "SELECT id, name, kind FROM users WHERE name_key = $1 AND kind <> 'guest'"
+    "SELECT id, name, CASE WHEN owner_id IS NULL THEN kind ELSE 'bot' END FROM users \
+     WHERE name_key = $1 AND kind <> 'guest' AND disabled_at IS NULL"
 );
 
 pub(super) async fn create(
@@ -91,7 +92,8 @@ pub(super) async fn create(
         identity: Identity {
             session: session.id,
             user,
-            expires_at,
+            expires_at: Some(expires_at),
+            scope: None,
         },
     })
 }

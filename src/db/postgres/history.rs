@@ -39,7 +39,8 @@ statement!(
                   WHERE m.room_id = $1 AND m.version > $2 ORDER BY m.version LIMIT $3 + 1) \
                  UNION ALL \
                  (SELECT l.version, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
-                      NULL, NULL, l.version, l.kind, l.user_id, u.name, u.kind, l.role, l.data \
+                      NULL, NULL, l.version, l.kind, l.user_id, u.name, \
+                      CASE WHEN u.owner_id IS NULL THEN u.kind ELSE 'bot' END, l.role, l.data \
                   FROM room_log l LEFT JOIN users u ON u.id = l.user_id \
                   WHERE l.room_id = $1 AND l.version > $2 ORDER BY l.version LIMIT $3 + 1) \
              ) c ORDER BY c.change_version LIMIT $3 + 1 \

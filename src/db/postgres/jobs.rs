@@ -17,6 +17,12 @@ statement!(
      (SELECT id FROM sessions WHERE expires_at < clock_timestamp() ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED)"
 );
 statement!(
+    /// Tokens past their end.
+    SweepTokens {},
+    "DELETE FROM api_tokens WHERE id IN \
+     (SELECT id FROM api_tokens WHERE expires_at < clock_timestamp() ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED)"
+);
+statement!(
     /// Tickets past their end.
     SweepTickets {},
     "DELETE FROM tickets WHERE ticket_hash IN (SELECT ticket_hash FROM tickets \
@@ -72,6 +78,7 @@ pub(super) async fn sweep(pools: &Pools) -> StoreResult<Swept> {
     // Tickets first: a session takes its tickets with it, uncounted.
     let tickets = pools.write(SweepTickets {}).await?;
     let sessions = pools.write(SweepSessions {}).await?;
+    pools.write(SweepTokens {}).await?;
     let batches = pools
         .write(SweepBatches {
             age_s: limits::BATCH_ID_S,

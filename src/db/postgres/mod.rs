@@ -10,6 +10,8 @@ mod apply;
 mod durability;
 mod errors;
 mod history;
+mod hooks;
+mod integrations;
 mod invites;
 mod jobs;
 mod migrate;
@@ -24,6 +26,7 @@ mod search;
 mod sessions;
 mod statement;
 mod tls;
+mod tokens;
 
 use std::sync::Arc;
 

@@ -37,7 +37,8 @@ pub(super) fn user_row(id: Uuid, name: String, kind: &str) -> StoreResult<UserRo
 /// The columns of a [`MessageRecord`], from `messages m` and `users u`.
 macro_rules! message_columns {
     () => {
-        "m.seq, m.version, m.author_id, u.name AS author_name, u.kind AS author_kind, m.client_id, m.kind, \
+        "m.seq, m.version, m.author_id, u.name AS author_name, CASE WHEN u.owner_id IS NULL THEN u.kind ELSE 'bot' END AS author_kind, \
+         m.client_id, m.kind, \
          m.state, m.body, m.html, m.reply_to, m.meta, m.created_at, m.edited_at, m.deleted_at, \
          m.marks"
     };

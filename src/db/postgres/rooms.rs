@@ -107,7 +107,7 @@ statement!(
     "SELECT own.role, page.id, page.name, page.kind, page.role FROM rooms r \
      LEFT JOIN memberships own ON own.room_id = r.id AND own.user_id = $1 \
      LEFT JOIN LATERAL ( \
-         SELECT u.id, u.name, u.name_key, u.kind, m.role FROM memberships m JOIN users u ON u.id = m.user_id \
+         SELECT u.id, u.name, u.name_key, CASE WHEN u.owner_id IS NULL THEN u.kind ELSE 'bot' END AS kind, m.role FROM memberships m JOIN users u ON u.id = m.user_id \
          WHERE m.room_id = r.id AND own.role IS NOT NULL AND ($3 IS NULL OR (u.name_key COLLATE \"C\", u.id) > \
              (SELECT a.name_key COLLATE \"C\", a.id FROM users a WHERE a.id = $3)) \
          ORDER BY u.name_key COLLATE \"C\", u.id LIMIT $4 \

@@ -37,9 +37,10 @@ statement!(
     "DELETE FROM sessions WHERE id = $1 RETURNING expires_at > clock_timestamp()"
 );
 statement!(
-    /// Those that live.
+    /// Those that live: of people's sessions and of tokens.
     LiveSessions { ids: Vec<Uuid> } -> (Uuid,),
-    "SELECT id FROM sessions WHERE id = ANY($1) AND expires_at > clock_timestamp()"
+    "SELECT id FROM sessions WHERE id = ANY($1) AND expires_at > clock_timestamp() \
+     UNION ALL SELECT id FROM api_tokens WHERE id = ANY($1) AND (expires_at IS NULL OR expires_at > clock_timestamp())"
 );
 statement!(
     /// A ticket of a session that exists.
@@ -61,7 +62,8 @@ fn identity((session, user, name, kind, expires_at): IdentityColumns) -> StoreRe
     Ok(Identity {
         session: SessionId(session),
         user: user_row(user, name, &kind)?,
-        expires_at,
+        expires_at: Some(expires_at),
+        scope: None,
     })
 }
 

@@ -15,14 +15,18 @@ use crate::ids::{RoomId, UserId};
 use crate::permissions::Role;
 
 /// The columns of a [`UserRow`], as loaded.
-pub(super) type UserColumns = (StoredId, String, String);
+pub(super) type UserColumns = (StoredId, String, String, Option<StoredId>);
 
-/// A user's columns as everybody else has them.
-pub(super) fn user_row((id, name, kind): UserColumns) -> Work<UserRow> {
+/// A user's columns as everybody else has them. Whoever has an owner is a bot, whatever else the row says.
+pub(super) fn user_row((id, name, kind, owner): UserColumns) -> Work<UserRow> {
+    let kind = match owner {
+        Some(_) => UserKind::Bot,
+        None => named(UserKind::from_name, &kind)?,
+    };
     Ok(UserRow {
         id: UserId(id.0),
         name,
-        kind: named(UserKind::from_name, &kind)?,
+        kind,
     })
 }
 
@@ -30,7 +34,7 @@ pub(super) fn user_row((id, name, kind): UserColumns) -> Work<UserRow> {
 pub(super) fn by_id(conn: &mut SqliteConnection, user: UserId) -> Work<Option<UserRow>> {
     users::table
         .find(StoredId(user.0))
-        .select((users::id, users::name, users::kind))
+        .select((users::id, users::name, users::kind, users::owner_id))
         .first::<UserColumns>(conn)
         .optional()?
         .map(user_row)
@@ -88,9 +92,17 @@ pub(super) fn credentials(conn: &mut SqliteConnection, name: &str) -> Work<Optio
     }))
 }
 
-/// The user of that name. Guests are not found by name: several may have the same.
+/// The user of that name. Guests are not found by name: several may have the same; nor is a bot that was removed.
 pub(super) fn by_name(conn: &mut SqliteConnection, name: &str) -> Work<UserRow> {
     let (user, _) = held(conn, &name_key(storable(name)?))?.ok_or(ErrorCode::UserNotFound)?;
+    let removed: i64 = users::table
+        .find(user.0)
+        .filter(users::disabled_at.is_not_null())
+        .count()
+        .get_result(conn)?;
+    if removed > 0 {
+        return Err(ErrorCode::UserNotFound.into());
+    }
     user_row(user)
 }
 
@@ -102,10 +114,16 @@ pub(super) fn assistant(conn: &mut SqliteConnection) -> Work<UserRow> {
 }
 
 /// Who, not being a guest, holds a name, and with which password.
-fn held(conn: &mut SqliteConnection, key: &str) -> Work<Option<(UserColumns, Option<String>)>> {
+pub(super) fn held(
+    conn: &mut SqliteConnection,
+    key: &str,
+) -> Work<Option<(UserColumns, Option<String>)>> {
     Ok(users::table
         .filter(users::unique_name.eq(key))
-        .select(((users::id, users::name, users::kind), users::password_hash))
+        .select((
+            (users::id, users::name, users::kind, users::owner_id),
+            users::password_hash,
+        ))
         .first(conn)
         .optional()?)
 }

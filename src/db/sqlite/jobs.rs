@@ -7,7 +7,7 @@ use diesel::sql_types::{BigInt, Binary, Text};
 use super::columns::{SECOND, StoredId, now};
 use super::failure::Work;
 use super::rooms;
-use super::schema::{batches, room_retention, sessions, tickets};
+use super::schema::{api_tokens, batches, room_retention, sessions, tickets};
 use crate::db::Swept;
 use crate::ids::{RoomId, UserId};
 use crate::limits::BATCH_ID_S;
@@ -64,6 +64,7 @@ pub(super) fn sweep(conn: &mut SqliteConnection) -> Work<Swept> {
         diesel::delete(tickets::table.filter(tickets::expires_at.le(at))).execute(conn)?;
     let sessions =
         diesel::delete(sessions::table.filter(sessions::expires_at.le(at))).execute(conn)?;
+    diesel::delete(api_tokens::table.filter(api_tokens::expires_at.le(at))).execute(conn)?;
     let old = at - BATCH_ID_S * SECOND;
     let batches =
         diesel::delete(batches::table.filter(batches::created_at.le(old))).execute(conn)?;

@@ -67,7 +67,10 @@ pub(super) fn list(
         .inner_join(users::table)
         .filter(memberships::room_id.eq(StoredId(view.room.id.0)))
         .order((users::name_key, users::id))
-        .select(((users::id, users::name, users::kind), memberships::role))
+        .select((
+            (users::id, users::name, users::kind, users::owner_id),
+            memberships::role,
+        ))
         .limit(limit.max(0))
         .into_boxed();
     if let Some(after) = after {

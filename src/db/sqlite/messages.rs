@@ -49,7 +49,7 @@ pub(super) fn message_columns() -> _ {
         messages::edited_at,
         messages::deleted_at,
         messages::marks,
-        (users::id, users::name, users::kind),
+        (users::id, users::name, users::kind, users::owner_id),
     )
 }
 
@@ -182,7 +182,7 @@ pub(super) fn log_after(
             room_log::kind,
             room_log::role,
             room_log::data,
-            (users::id, users::name, users::kind).nullable(),
+            (users::id, users::name, users::kind, users::owner_id).nullable(),
         ))
         .load::<LogColumns>(conn)?
         .into_iter()

@@ -13,6 +13,8 @@ mod connection;
 mod contract;
 mod failure;
 mod history;
+mod hooks;
+mod integrations;
 mod invites;
 mod jobs;
 mod lock;
@@ -27,6 +29,7 @@ mod schema;
 mod search;
 mod seeds;
 mod sessions;
+mod tokens;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

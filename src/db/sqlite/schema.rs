@@ -12,6 +12,33 @@ diesel::table! {
         password_hash -> Nullable<Text>,
         admin -> Bool,
         created_at -> BigInt,
+        owner_id -> Nullable<Binary>,
+        disabled_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    api_tokens (id) {
+        id -> Binary,
+        user_id -> Binary,
+        name -> Text,
+        scope -> Text,
+        token_hash -> Binary,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    incoming_hooks (id) {
+        id -> Binary,
+        room_id -> Binary,
+        user_id -> Binary,
+        created_by -> Binary,
+        secret_hash -> Binary,
+        created_at -> BigInt,
+        last_used_at -> Nullable<BigInt>,
     }
 }
 
@@ -213,6 +240,9 @@ diesel::table! {
 }
 
 diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(api_tokens -> users (user_id));
+diesel::joinable!(incoming_hooks -> users (user_id));
+diesel::joinable!(incoming_hooks -> rooms (room_id));
 diesel::joinable!(tickets -> sessions (session_id));
 diesel::joinable!(memberships -> rooms (room_id));
 diesel::joinable!(memberships -> users (user_id));
@@ -222,6 +252,8 @@ diesel::joinable!(room_log -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
+    api_tokens,
+    incoming_hooks,
     tickets,
     rooms,
     memberships,

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use super::accounts::{self, UserColumns, user_row};
 use super::columns::{Micros, SECOND, StoredId, now, time};
 use super::failure::Work;
-use super::schema::{sessions, tickets, users};
+use super::schema::{api_tokens, sessions, tickets, users};
 use crate::db::SignedIn;
 use crate::db::changes::NewSession;
 use crate::db::rows::Identity;
@@ -30,7 +30,8 @@ pub(super) fn create(conn: &mut SqliteConnection, session: &NewSession) -> Work<
     let identity = Identity {
         session: session.id,
         user,
-        expires_at: time(expires_at)?,
+        expires_at: Some(time(expires_at)?),
+        scope: None,
     };
     Ok(SignedIn { identity })
 }
@@ -47,7 +48,7 @@ pub(super) fn identity(
         .select((
             sessions::id,
             sessions::expires_at,
-            (users::id, users::name, users::kind),
+            (users::id, users::name, users::kind, users::owner_id),
         ))
         .first::<IdentityColumns>(conn)
         .optional()?
@@ -58,20 +59,42 @@ pub(super) fn identity(
 /// Ends a session; its tickets go with it.
 pub(super) fn delete(conn: &mut SqliteConnection, session: SessionId) -> Work<bool> {
     // An expired one had ended before, swept or not.
-    let lived = live(conn, &[session])?.len() == 1;
+    let lived = lives(conn, session)?;
     diesel::delete(sessions::table.find(StoredId(session.0))).execute(conn)?;
     Ok(lived)
 }
 
-/// Those that still live.
+/// Those that still live: of people's sessions and of tokens.
 pub(super) fn live(conn: &mut SqliteConnection, wanted: &[SessionId]) -> Work<Vec<SessionId>> {
-    let wanted = wanted.iter().map(|session| StoredId(session.0));
-    let living = sessions::table
-        .filter(sessions::id.eq_any(wanted))
-        .filter(sessions::expires_at.gt(now()))
+    let wanted: Vec<StoredId> = wanted.iter().map(|session| StoredId(session.0)).collect();
+    let at = now();
+    let mut living = sessions::table
+        .filter(sessions::id.eq_any(&wanted))
+        .filter(sessions::expires_at.gt(at))
         .select(sessions::id)
         .load::<StoredId>(conn)?;
+    living.extend(
+        api_tokens::table
+            .filter(api_tokens::id.eq_any(&wanted))
+            .filter(
+                api_tokens::expires_at
+                    .is_null()
+                    .or(api_tokens::expires_at.gt(at)),
+            )
+            .select(api_tokens::id)
+            .load::<StoredId>(conn)?,
+    );
     Ok(living.into_iter().map(|id| SessionId(id.0)).collect())
+}
+
+/// Whether it is a session that lives; a token is none.
+fn lives(conn: &mut SqliteConnection, session: SessionId) -> Work<bool> {
+    let living: i64 = sessions::table
+        .find(StoredId(session.0))
+        .filter(sessions::expires_at.gt(now()))
+        .count()
+        .get_result(conn)?;
+    Ok(living > 0)
 }
 
 /// A ticket of a living session.
@@ -81,7 +104,7 @@ pub(super) fn create_ticket(
     ticket_hash: &[u8; 32],
     lifetime_s: i64,
 ) -> Work<()> {
-    if live(conn, &[session])?.is_empty() {
+    if !lives(conn, session)? {
         return Err(ErrorCode::Unauthenticated.into());
     }
     diesel::insert_into(tickets::table)
@@ -107,7 +130,7 @@ pub(super) fn redeem_ticket(
         .select((
             sessions::id,
             sessions::expires_at,
-            (users::id, users::name, users::kind),
+            (users::id, users::name, users::kind, users::owner_id),
         ))
         .first::<IdentityColumns>(conn)
         .optional()?;
@@ -121,12 +144,13 @@ fn identity_row((session, expires_at, user): IdentityColumns) -> Work<Identity> 
     Ok(Identity {
         session: SessionId(session.0),
         user: user_row(user)?,
-        expires_at: time(expires_at)?,
+        expires_at: Some(time(expires_at)?),
+        scope: None,
     })
 }
 
 /// The end of a life of so many seconds; a life without end in sight stays a time that can be written.
-fn end(from: Micros, lifetime_s: i64) -> Micros {
+pub(super) fn end(from: Micros, lifetime_s: i64) -> Micros {
     const CENTURY_S: i64 = 100 * 366 * 24 * 3600;
     from + lifetime_s.clamp(-CENTURY_S, CENTURY_S) * SECOND
 }

@@ -89,7 +89,7 @@ export function openMembersDialog({ salon }, open, opener) {
     const may = memberRights(room, member, self);
     return h('li', { 'data-user': user.id }, avatar(user),
       h('span.member-name', {}, h('strong', { text: user.name }),
-        h('small', {}, user.kind === 'assistant' ? 'Assistant' : ROLES[held], online && h('span.online', {}, h('i.dot', { 'aria-hidden': 'true' }), 'Here now'))),
+        h('small', {}, user.kind === 'assistant' ? 'Assistant' : user.kind === 'bot' ? `Bot, ${ROLES[held].toLowerCase()}` : ROLES[held], online && h('span.online', {}, h('i.dot', { 'aria-hidden': 'true' }), 'Here now'))),
       may.roles.length > 0 && roleMenu(user, held, may.roles),
       h('span.member-deeds', {},
         may.gives && button('Give room', `Give the room to ${user.name}`, () => give(user)),

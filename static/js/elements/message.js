@@ -87,6 +87,7 @@ class SalonMessage extends HTMLElement {
     this.picture.replaceChildren(...(author && !grouped ? [avatar(author)] : []));
     this.head.replaceChildren(...[
       author && h('span.author', { text: author.name }),
+      author?.kind === 'bot' && h('span.bot-mark', { text: 'Bot' }),
       message?.reply?.model && h('span.model', { text: message.reply.model }),
       time,
     ].filter(Boolean));

@@ -3,6 +3,7 @@
  */
 import { h } from '../dom.js';
 import { openDialog, submitting } from './dialog.js';
+import { openIntegrationsDialog } from './integrations-dialog.js';
 
 /** A room's address from its name. @param {string} name */
 const slugOf = (name) => name.normalize('NFKD').toLowerCase().replace(/[\u0300-\u036f]/g, '')
@@ -87,6 +88,9 @@ export function openSettingsDialog({ salon }, room) {
     h('form', { onsubmit: keep },
       h('label', { for: 'room-days', text: 'Keep messages for so many days' }), days, kept,
       h('footer', {}, h('button.quiet', { type: 'submit', text: 'Keep so long' }))),
+    room.visibility === 'direct' ? null : h('p.settings-more', {}, h('button.quiet', {
+      type: 'button', id: 'room-integrations', text: 'Integrations…', onclick: () => openIntegrationsDialog({ salon }, room),
+    })),
     h('details.danger', {}, h('summary', { text: 'Delete this room' }),
       h('form', { onsubmit: remove },
         h('p', { text: 'Everything said in it goes, for everyone, and cannot be brought back.' }),

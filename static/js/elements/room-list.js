@@ -4,6 +4,7 @@
 import { h, icon, iconButton } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { previewOf, titleOf } from '../room-line.js';
+import { openAccountDialog } from './account-dialog.js';
 import { openBrowseDialog, openDirectDialog } from './find-dialogs.js';
 import { openRoomDialog } from './room-dialog.js';
 
@@ -39,6 +40,7 @@ class SalonRoomList extends HTMLElement {
     const { user } = this.#context.salon;
     return h('footer.me', {}, avatar(user),
       h('span.me-name', {}, h('strong', { text: user.name }), h('small', { text: user.kind === 'guest' ? 'Guest' : 'Signed in' })),
+      iconButton('settings', 'Your account', () => openAccountDialog(this.#context)),
       iconButton('leave', 'Sign out', () => this.#signOut(user)));
   }
 

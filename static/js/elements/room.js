@@ -3,6 +3,7 @@
  * there is no room, or it may not be entered.
  */
 import { h, icon, iconButton } from '../dom.js';
+import { openIntegrationsDialog } from './integrations-dialog.js';
 import { openMembersDialog } from './members-dialog.js';
 import { openPinsDialog } from './message-dialogs.js';
 import { openSearchDialog } from './search-dialog.js';
@@ -125,6 +126,7 @@ class SalonRoom extends HTMLElement {
       iconButton(muted ? 'muted' : 'bell', muted ? 'Unmute this room' : 'Mute this room', () => this.#mute(!muted)),
       iconButton('pin', 'Pinned messages', () => openPinsDialog(this.#context.salon.api, this.#room.state.room, (seq) => this.messages.jumpTo(seq))),
       iconButton('people', 'Members', () => this.#openMembers()),
+      ...(role === 'moderator' ? [iconButton('link', 'Integrations', () => openIntegrationsDialog(this.#context, this.#room.state.room))] : []),
       ...(role === 'owner' ? [iconButton('settings', 'Room settings', () => openSettingsDialog(this.#context, this.#room.state.room))] : []));
     this.buttons.hidden = state.room === null;
     this.buttons.children[place]?.focus();

@@ -6,6 +6,7 @@ mod changes;
 mod chromium;
 mod history;
 mod http_api;
+mod integrations;
 mod invites;
 mod kill;
 mod look;

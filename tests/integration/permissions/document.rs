@@ -54,6 +54,7 @@ fn needs(needs: Needs) -> String {
         Needs::Nothing => "nothing".into(),
         Needs::Operator => "the operator's own listener".into(),
         Needs::Session => "a session".into(),
+        Needs::Account => "a session that no token is".into(),
         Needs::Sight => "a member, or a public room".into(),
         Needs::Entry => "a member, or a public room one is not banned from".into(),
         Needs::Room(action) => format!("{action:?}"),

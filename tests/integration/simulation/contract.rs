@@ -35,6 +35,7 @@ macro_rules! commit {
         $store.answer(fate, answer).await
     }};
 }
+pub(super) use {commit, read};
 
 #[async_trait]
 impl Store for SimStore {

@@ -16,6 +16,7 @@ mod database;
 mod dice;
 mod events;
 mod frames;
+mod integrations;
 mod judge;
 mod model;
 mod node;

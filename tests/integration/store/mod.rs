@@ -8,6 +8,7 @@
 mod accounts;
 mod fixtures;
 mod history;
+mod integrations;
 mod invites;
 mod marks;
 mod members;
@@ -203,6 +204,21 @@ macro_rules! for_store {
                     only_a_prefix_goes_and_history_tells_where_it_begins
                     a_reply_that_runs_is_not_removed_nor_what_follows_it
                     what_was_kept_beside_a_message_goes_with_it;
+                integrations:
+                    a_token_stands_for_its_user_until_it_is_revoked
+                    a_token_runs_out
+                    a_use_is_noted_once_a_minute
+                    tokens_are_made_for_oneself_and_ones_own_bots
+                    tokens_of_one_user_are_bounded
+                    a_bot_has_a_name_and_no_password
+                    bots_of_one_user_are_bounded
+                    a_removed_bot_has_no_tokens_and_is_not_found
+                    a_bots_message_asks_nobody
+                    a_webhook_belongs_to_its_room
+                    webhooks_are_managed_by_those_who_keep_order
+                    a_webhook_posts_as_its_own_bot
+                    a_rotated_secret_is_unknown
+                    webhooks_of_one_room_are_bounded;
                 odd_input:
                     a_nul_is_refused_and_its_neighbours_live
                     odd_names_are_only_not_found

@@ -25,6 +25,8 @@ impl BackEnd for Database {
                      UPDATE sessions SET expires_at = expires_at - interval '{seconds} s';
                      UPDATE tickets SET expires_at = expires_at - interval '{seconds} s';
                      UPDATE invites SET expires_at = expires_at - interval '{seconds} s';
+                     UPDATE api_tokens SET expires_at = expires_at - interval '{seconds} s', last_used_at = last_used_at - interval '{seconds} s';
+                     UPDATE incoming_hooks SET last_used_at = last_used_at - interval '{seconds} s';
                      UPDATE batches SET created_at = created_at - interval '{seconds} s';"
                 ))
                 .await;

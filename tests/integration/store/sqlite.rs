@@ -42,6 +42,8 @@ impl BackEnd for Folder {
              UPDATE sessions SET expires_at = expires_at - {micros};
              UPDATE tickets SET expires_at = expires_at - {micros};
              UPDATE invites SET expires_at = expires_at - {micros};
+             UPDATE api_tokens SET expires_at = expires_at - {micros}, last_used_at = last_used_at - {micros};
+             UPDATE incoming_hooks SET last_used_at = last_used_at - {micros};
              UPDATE batches SET created_at = created_at - {micros};"
         ))
     }

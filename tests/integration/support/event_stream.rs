@@ -59,6 +59,15 @@ impl ApiClient {
         Self::made(salon.url(), "/api/users", &wanted).await
     }
 
+    /// Whoever holds this token.
+    pub(crate) fn with_token(url: String, token: &str) -> Self {
+        Self {
+            http: Client::builder().no_proxy().build().unwrap(),
+            url,
+            token: token.to_owned(),
+        }
+    }
+
     async fn made(url: String, path: &str, wanted: &Value) -> Self {
         let mut client = Self {
             http: Client::builder().no_proxy().build().unwrap(),

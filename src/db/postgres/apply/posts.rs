@@ -322,6 +322,8 @@ fn wanted_assistant(
         .get(&prompt.assistant)
         .filter(|user| user.kind == UserKind::Assistant);
     Some(match assistant {
+        // Two programs that answer each other would never stop either.
+        _ if author.kind == UserKind::Bot => Err(ErrorCode::BotsNotAnswered),
         None => Err(ErrorCode::NoAssistant),
         Some(_) if work.unsettled >= REPLIES_PER_ROOM => Err(ErrorCode::TooManyReplies),
         Some(assistant) => Ok(assistant.clone()),

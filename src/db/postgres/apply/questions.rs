@@ -56,7 +56,7 @@ statement!(
 statement!(
     /// Users that are named.
     ReadUsers { users: Vec<Uuid> } -> (Uuid, String, String),
-    "SELECT id, name, kind FROM users WHERE id = ANY($1)"
+    "SELECT id, name, CASE WHEN owner_id IS NULL THEN kind ELSE 'bot' END FROM users WHERE id = ANY($1)"
 );
 statement!(
     /// What they are in the rooms.

@@ -163,6 +163,10 @@ fn wanted_assistant(
     if !asked || author.kind == UserKind::Assistant {
         return Ok(None);
     }
+    // Two programs that answer each other would never stop either.
+    if author.kind == UserKind::Bot {
+        return Ok(Some(Err(ErrorCode::BotsNotAnswered)));
+    }
     let Some(assistant) = work.user(prompt.assistant)? else {
         return Ok(Some(Err(ErrorCode::NoAssistant)));
     };

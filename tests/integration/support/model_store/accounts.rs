@@ -29,8 +29,9 @@ impl Tables {
         }
         let id = account.user.id;
         let user = User {
-            row: account.user,
+            has_own_name: account.user.kind != UserKind::Guest,
             password_hash: account.password_hash,
+            ..User::of(account.user)
         };
         self.users.insert(id, user);
         let mut rooms = self.rooms.values_mut();
@@ -41,12 +42,9 @@ impl Tables {
     }
 
     /// Who, not being a guest, holds a name, whatever its case.
-    fn holder(&self, name: &str) -> Option<&User> {
+    pub(super) fn holder(&self, name: &str) -> Option<&User> {
         let key = name.to_lowercase();
-        let mut named = self
-            .users
-            .values()
-            .filter(|user| user.row.kind != UserKind::Guest);
+        let mut named = self.users.values().filter(|user| user.has_own_name);
         named.find(|user| user.row.name.to_lowercase() == key)
     }
 
@@ -63,7 +61,7 @@ impl Tables {
 
     pub(super) fn user_by_name(&self, name: &str) -> StoreResult<UserRow> {
         storable(name)?;
-        match self.holder(name) {
+        match self.holder(name).filter(|user| !user.disabled) {
             Some(user) => Ok(user.row.clone()),
             None => no(ErrorCode::UserNotFound),
         }
@@ -102,7 +100,8 @@ impl Tables {
         Some(Identity {
             session,
             user: self.user(row.user)?.clone(),
-            expires_at: row.expires_at,
+            expires_at: Some(row.expires_at),
+            scope: None,
         })
     }
 
@@ -163,6 +162,7 @@ impl Tables {
         self.tickets.retain(|_, ticket| ticket.expires_at > now);
         let tickets = before.1 - self.tickets.len();
         self.sessions.retain(|_, session| session.expires_at > now);
+        self.tokens.retain(|_, token| token.lives(now));
         let sessions = &self.sessions;
         self.tickets
             .retain(|_, ticket| sessions.contains_key(&ticket.session));
@@ -177,6 +177,6 @@ impl Tables {
 }
 
 /// The end of a life of so many seconds.
-fn end(from: Moment, lifetime_s: i64) -> Moment {
+pub(super) fn end(from: Moment, lifetime_s: i64) -> Moment {
     from + TimeDelta::seconds(lifetime_s.clamp(-CENTURY_S, CENTURY_S))
 }

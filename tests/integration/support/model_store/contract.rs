@@ -49,7 +49,7 @@ impl Store for ModelStore {
         Ok(self.unit(|tables, now| {
             let living = sessions
                 .iter()
-                .filter(|session| tables.lives(**session, now));
+                .filter(|id| tables.lives(**id, now) || tables.token_lives(**id, now));
             living.copied().collect()
         }))
     }

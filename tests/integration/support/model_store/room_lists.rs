@@ -101,7 +101,7 @@ impl Tables {
             match self.user(*one).map(|row| row.kind) {
                 None => return no(ErrorCode::UserNotFound),
                 Some(UserKind::Assistant) => return no(ErrorCode::BadRequest),
-                Some(UserKind::User | UserKind::Guest) => {}
+                Some(UserKind::User | UserKind::Guest | UserKind::Bot) => {}
             }
         }
         let fresh = NewRoom {

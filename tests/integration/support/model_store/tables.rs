@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use salon::db::changes::RoomDone;
+use salon::db::integrations::{HookRow, TokenRow};
 use salon::db::rows::{
     EditRow, Head, LogKind, LogRow, MessageRow, ReplyChunk, ReplyState, RoomRow, StoredChange,
     UserKind, UserRow, Visibility,
 };
 use salon::db::{ASSISTANT, LOBBY};
 use salon::ids::{
-    Attempt, BatchId, ChunkNumber, Epoch, InstanceId, InviteId, RoomId, Seq, SessionId, UserId,
-    Version,
+    Attempt, BatchId, ChunkNumber, Epoch, HookId, InstanceId, InviteId, RoomId, Seq, SessionId,
+    UserId, Version,
 };
 use salon::permissions::Role;
 
@@ -22,6 +23,8 @@ pub(crate) struct Tables {
     pub(crate) users: BTreeMap<UserId, User>,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) tickets: BTreeMap<[u8; 32], Ticket>,
+    pub(crate) tokens: BTreeMap<SessionId, Token>,
+    pub(crate) hooks: BTreeMap<HookId, Hook>,
     /// Deleted ones too: an address is never used twice.
     pub(crate) rooms: BTreeMap<RoomId, Room>,
     /// What batches were answered, for their reruns.
@@ -33,6 +36,48 @@ pub(crate) struct Tables {
 pub(crate) struct User {
     pub(crate) row: UserRow,
     pub(crate) password_hash: Option<String>,
+    /// Guests have none, nor have the authors of webhooks' messages.
+    pub(crate) has_own_name: bool,
+    /// Whose bot it is, and since when.
+    pub(crate) owner: Option<(UserId, Moment)>,
+    /// A bot that was removed.
+    pub(crate) disabled: bool,
+}
+
+impl User {
+    /// Somebody with a name and nothing else.
+    pub(crate) fn of(row: UserRow) -> Self {
+        Self {
+            row,
+            password_hash: None,
+            has_own_name: true,
+            owner: None,
+            disabled: false,
+        }
+    }
+}
+
+/// A token.
+#[derive(Debug)]
+pub(crate) struct Token {
+    pub(crate) user: UserId,
+    pub(crate) hash: [u8; 32],
+    pub(crate) row: TokenRow,
+}
+
+impl Token {
+    /// Whether it has not run out.
+    pub(crate) fn lives(&self, now: Moment) -> bool {
+        self.row.expires_at.is_none_or(|end| end > now)
+    }
+}
+
+/// An incoming webhook.
+#[derive(Debug)]
+pub(crate) struct Hook {
+    pub(crate) room: RoomId,
+    pub(crate) hash: [u8; 32],
+    pub(crate) row: HookRow,
 }
 
 /// A sign-in.
@@ -144,6 +189,8 @@ impl Tables {
             users: BTreeMap::new(),
             sessions: BTreeMap::new(),
             tickets: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            hooks: BTreeMap::new(),
             rooms: BTreeMap::new(),
             batches: BTreeMap::new(),
         };
@@ -163,8 +210,7 @@ impl Tables {
             name: ASSISTANT.into(),
             kind: UserKind::Assistant,
         };
-        let password_hash = None;
-        tables.users.insert(row.id, User { row, password_hash });
+        tables.users.insert(row.id, User::of(row));
         tables
     }
 

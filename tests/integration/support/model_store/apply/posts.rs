@@ -102,6 +102,10 @@ impl Work<'_> {
         if !asked || author.kind == UserKind::Assistant {
             return None;
         }
+        // Two programs that answer each other would never stop either.
+        if author.kind == UserKind::Bot {
+            return Some(Err(ErrorCode::BotsNotAnswered));
+        }
         let assistant = self.user(prompt.assistant);
         Some(
             match assistant.filter(|user| user.kind == UserKind::Assistant) {
