@@ -64,6 +64,8 @@ pub enum Action {
     SteerAnyReply,
     /// Add a member or change a member's role below owner.
     ManageMembers,
+    /// Make, list and revoke the room's webhooks.
+    ManageIntegrations,
     /// Make an owner, or take that role from one.
     ManageOwners,
     /// Change the room's name, topic or visibility, archive it or open it again.
@@ -74,7 +76,7 @@ pub enum Action {
 
 impl Action {
     /// Every action there is.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Read,
         Self::Post,
         Self::Type,
@@ -86,6 +88,7 @@ impl Action {
         Self::SteerOwnReply,
         Self::SteerAnyReply,
         Self::ManageMembers,
+        Self::ManageIntegrations,
         Self::ManageOwners,
         Self::EditRoom,
         Self::DeleteRoom,
@@ -108,7 +111,8 @@ pub const fn allows(role: Role, action: Action) -> bool {
         | Action::ReadAnyEdits
         | Action::Pin
         | Action::SteerAnyReply
-        | Action::ManageMembers => {
+        | Action::ManageMembers
+        | Action::ManageIntegrations => {
             matches!(role, Role::Owner | Role::Moderator)
         }
         Action::ManageOwners | Action::EditRoom | Action::DeleteRoom => matches!(role, Role::Owner),

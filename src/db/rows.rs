@@ -35,6 +35,7 @@ macro_rules! named_enum {
         }
     };
 }
+pub(super) use named_enum;
 
 named_enum!(
     /// What a user is.

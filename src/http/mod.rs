@@ -25,3 +25,4 @@ pub mod room_lists;
 pub mod rooms;
 pub mod search;
 pub mod socket;
+pub mod webhooks;

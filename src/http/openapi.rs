@@ -7,7 +7,7 @@ use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
     auth, chat, error, export, members, message_changes, messages, reply_events, retention,
-    room_events, room_lists, rooms, search,
+    room_events, room_lists, rooms, search, webhooks,
 };
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.
@@ -70,6 +70,13 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         rooms::join_room,
         rooms::show_room,
         search::search_messages,
+        webhooks::create_webhook,
+        webhooks::delete_webhook,
+        webhooks::edit_webhook,
+        webhooks::list_attempts,
+        webhooks::list_webhooks,
+        webhooks::rotate_secret,
+        webhooks::test_webhook,
     )
 )]
 struct Document;

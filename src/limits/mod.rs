@@ -4,10 +4,12 @@
 //! These are fixed. What an operator may change is a setting in `config.rs`.
 
 mod room_life;
+mod webhooks;
 
 use std::time::Duration;
 
 pub use room_life::*;
+pub use webhooks::*;
 
 // --- frames and bodies
 

@@ -26,6 +26,7 @@ mod schema;
 mod search;
 mod seeds;
 mod sessions;
+mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -10,10 +10,12 @@ use salon::db::rows::{
 use salon::db::{ASSISTANT, LOBBY};
 use salon::ids::{
     Attempt, BatchId, ChunkNumber, Epoch, InstanceId, RoomId, Seq, SessionId, UserId, Version,
+    WebhookId,
 };
 use salon::permissions::Role;
 
 use super::Moment;
+use super::webhooks::Webhook;
 
 /// A database.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ pub(crate) struct Tables {
     pub(crate) rooms: BTreeMap<RoomId, Room>,
     /// What batches were answered, for their reruns.
     pub(crate) batches: BTreeMap<BatchId, (Moment, BTreeMap<RoomId, RoomDone>)>,
+    pub(crate) webhooks: BTreeMap<WebhookId, Webhook>,
 }
 
 /// Somebody.
@@ -121,6 +124,7 @@ impl Tables {
             tickets: BTreeMap::new(),
             rooms: BTreeMap::new(),
             batches: BTreeMap::new(),
+            webhooks: BTreeMap::new(),
         };
         let row = RoomRow {
             id: RoomId::new(),
