@@ -49,4 +49,5 @@ mod slow_reader;
 mod store;
 mod support;
 mod tidy;
+mod webhooks;
 mod writer;

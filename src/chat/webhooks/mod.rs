@@ -99,7 +99,7 @@ impl Webhooks {
         let secret = webhook.secret.clone();
         let made = self.store.create_webhook(user, slug, webhook).await;
         let row = made.map_err(StoreError::into_refusal)?;
-        self.watched.ring();
+        self.look_now().await;
         Ok((row, secret))
     }
 
@@ -129,8 +129,14 @@ impl Webhooks {
         }
         let edited = self.store.edit_webhook(user, slug, id, edit).await;
         let row = edited.map_err(StoreError::into_refusal)?;
-        self.watched.ring();
+        self.look_now().await;
         Ok(row)
+    }
+
+    /// What was written since, and what is written next, is heard of at once.
+    async fn look_now(&self) {
+        self.look().await;
+        self.watched.ring();
     }
 
     /// Gives a webhook a new secret; the former one signs too for a day.

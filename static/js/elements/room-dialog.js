@@ -3,6 +3,7 @@
  */
 import { h } from '../dom.js';
 import { openDialog, submitting } from './dialog.js';
+import { outgoingWebhooks } from './outgoing-webhooks.js';
 
 /** A room's address from its name. @param {string} name */
 const slugOf = (name) => name.normalize('NFKD').toLowerCase().replace(/[\u0300-\u036f]/g, '')
@@ -50,6 +51,10 @@ export function openRoomDialog({ salon, book }, opener) {
  * @param {object} room
  */
 export function openSettingsDialog({ salon }, room) {
+  if (room.role !== 'owner') {
+    openDialog('Room settings', outgoingWebhooks(salon.api, room));
+    return;
+  }
   const name = h('input', { id: 'room-name', required: true, maxlength: 64, value: room.name, autocomplete: 'off' });
   const topic = h('input', { id: 'room-topic', maxlength: 256, value: room.topic ?? '', autocomplete: 'off', placeholder: 'What it is about' });
   const archived = h('input', { type: 'checkbox', id: 'room-archived', checked: room.archived });
@@ -87,6 +92,7 @@ export function openSettingsDialog({ salon }, room) {
     h('form', { onsubmit: keep },
       h('label', { for: 'room-days', text: 'Keep messages for so many days' }), days, kept,
       h('footer', {}, h('button.quiet', { type: 'submit', text: 'Keep so long' }))),
+    outgoingWebhooks(salon.api, room),
     h('details.danger', {}, h('summary', { text: 'Delete this room' }),
       h('form', { onsubmit: remove },
         h('p', { text: 'Everything said in it goes, for everyone, and cannot be brought back.' }),

@@ -124,7 +124,7 @@ class SalonRoom extends HTMLElement {
       iconButton(muted ? 'muted' : 'bell', muted ? 'Unmute this room' : 'Mute this room', () => this.#mute(!muted)),
       iconButton('pin', 'Pinned messages', () => openPinsDialog(this.#context.salon.api, this.#room.state.room, (seq) => this.messages.jumpTo(seq))),
       iconButton('people', 'Members', () => this.#openMembers()),
-      ...(role === 'owner' ? [iconButton('settings', 'Room settings', () => openSettingsDialog(this.#context, this.#room.state.room))] : []));
+      ...(role === 'owner' || role === 'moderator' ? [iconButton('settings', 'Room settings', () => openSettingsDialog(this.#context, this.#room.state.room))] : []));
     this.buttons.hidden = state.room === null;
     this.buttons.children[place]?.focus();
   }

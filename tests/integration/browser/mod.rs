@@ -13,4 +13,5 @@ mod newcomer;
 mod page;
 mod people;
 mod rooms;
+mod webhooks;
 mod windows;

@@ -22,6 +22,7 @@ mod node;
 mod same;
 mod seeds;
 mod trace;
+mod webhooks;
 mod wire;
 mod world;
 

@@ -27,6 +27,7 @@ mod rooms;
 mod runners;
 mod search;
 mod sqlite;
+mod webhooks;
 
 /// One test function for each test of the table, on a fresh store.
 macro_rules! cases {
@@ -191,6 +192,17 @@ macro_rules! for_store {
                     only_a_prefix_goes_and_history_tells_where_it_begins
                     a_reply_that_runs_is_not_removed_nor_what_follows_it
                     what_was_kept_beside_a_message_goes_with_it;
+                webhooks:
+                    those_who_manage_a_room_make_its_webhooks
+                    webhooks_of_a_room_are_bounded
+                    a_new_secret_signs_beside_the_former_for_a_day
+                    a_webhook_with_something_to_deliver_is_claimed_by_one
+                    a_lost_claim_changes_nothing
+                    a_delivery_that_was_begun_is_remembered
+                    what_failed_waits_and_is_switched_off_after_days
+                    who_is_gone_is_left_alone
+                    attempts_are_kept_up_to_a_bound
+                    webhooks_end_with_their_room;
                 odd_input:
                     a_nul_is_refused_and_its_neighbours_live
                     odd_names_are_only_not_found

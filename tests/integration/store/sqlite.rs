@@ -41,6 +41,8 @@ impl BackEnd for Folder {
             "UPDATE replies SET lease_until = lease_until - {micros};
              UPDATE sessions SET expires_at = expires_at - {micros};
              UPDATE tickets SET expires_at = expires_at - {micros};
+             UPDATE outgoing_webhooks SET next_at = next_at - {micros}, lease_until = lease_until - {micros},
+                 failing_since = failing_since - {micros}, former_until = former_until - {micros};
              UPDATE batches SET created_at = created_at - {micros};"
         ))
     }

@@ -12,6 +12,7 @@ pub(crate) mod event_stream;
 pub(crate) mod fake_provider;
 pub(crate) mod fault_proxy;
 pub(crate) mod faulty_store;
+mod faulty_webhooks;
 pub(crate) mod haproxy;
 pub(crate) mod instance;
 pub(crate) mod lossy_layer;
