@@ -45,14 +45,12 @@ pub enum TargetError {
     /// It would put a password into every request.
     #[error("`url` holds a user or a password; requests are signed instead.")]
     UserInfo,
-    /// Where it leads is not allowed, or is only by https on port 443.
+    /// Where it leads is not allowed, or its host has no address: which of the two is nobody's business, or names inside the
+    /// operator's network could be tried.
     #[error(
-        "This server may not send there: webhooks go to public addresses by https on port 443, and to what its operator allows."
+        "This server may not send there, or there is no such host: webhooks go to public addresses by https on port 443, and to what its operator allows."
     )]
     NotAllowed,
-    /// Its name has no address.
-    #[error("The host in `url` has no address.")]
-    Unknown,
 }
 
 /// Why there is no answer.
@@ -120,10 +118,8 @@ impl Outbound {
             );
             let found =
                 tokio::time::timeout(limits::WEBHOOK_CONNECT_TIMEOUT, guard.addresses(name));
-            match found.await {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) if error.is::<NotAllowed>() => return Err(TargetError::NotAllowed),
-                _ => return Err(TargetError::Unknown),
+            if !matches!(found.await, Ok(Ok(_))) {
+                return Err(TargetError::NotAllowed);
             }
         }
         Ok(target.url.into())

@@ -133,11 +133,11 @@ async fn one_private_address_among_public_ones_is_enough() {
 }
 
 #[tokio::test]
-async fn a_name_without_an_address_is_unknown() {
+async fn a_name_without_an_address_is_refused_alike() {
     let outbound = outbound(&[], answers(&[&[]]));
     assert_eq!(
         outbound.check("https://a.example/").await,
-        Err(TargetError::Unknown)
+        Err(TargetError::NotAllowed)
     );
 }
 

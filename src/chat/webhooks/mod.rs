@@ -206,7 +206,7 @@ impl Webhooks {
                 TargetError::NotAUrl | TargetError::TooLong | TargetError::UserInfo => {
                     ErrorCode::BadRequest
                 }
-                TargetError::NotAllowed | TargetError::Unknown => ErrorCode::TargetRefused,
+                TargetError::NotAllowed => ErrorCode::TargetRefused,
             };
             Refusal::with_message(code, error.to_string())
         })

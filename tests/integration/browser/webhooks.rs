@@ -44,8 +44,7 @@ async fn a_webhook_is_made_tested_and_deleted_on_the_page() {
     page.type_into("#webhook-url", &target).await;
     page.click("#webhook-create").await;
     until_text(&page, ".webhooks .webhook-url", &target).await;
-    let secret =
-        "return document.querySelector('.webhook-secret input')?.value.startsWith('whsec_') ?? false";
+    let secret = "return document.querySelector('.webhook-secret input')?.value.startsWith('whsec_') ?? false";
     page.wait("the secret is shown", SOON, secret, &[]).await;
     photograph(&page, "desktop", "webhooks", ".webhook-actions").await;
     let press = format!("{PRESS}; return true");

@@ -194,6 +194,7 @@ macro_rules! for_store {
                     what_was_kept_beside_a_message_goes_with_it;
                 webhooks:
                     those_who_manage_a_room_make_its_webhooks
+                    a_webhook_is_changed_switched_off_and_removed
                     webhooks_of_a_room_are_bounded
                     a_new_secret_signs_beside_the_former_for_a_day
                     a_webhook_with_something_to_deliver_is_claimed_by_one

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::process::eventually;
 use crate::support::server::TestServer;
-use receiver::{Receiver, Reply};
+use receiver::{Receiver, Record, Reply};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 const ALLOW: [&str; 2] = ["--webhook-allow", "127.0.0.1"];
@@ -102,6 +102,30 @@ fn status(status: u16) -> Reply {
     Reply::Status(status, Vec::new(), "said")
 }
 
+/// Checks that each delivery is signed, of its form, and continues the one before; all events in order.
+fn continuous(records: &[Record], id: &str, secret: &str) -> Vec<(String, i64)> {
+    let mut place = 1;
+    let mut versions = Vec::new();
+    for record in records {
+        assert!(record.is_signed_with(secret));
+        assert_eq!(
+            (&record.body["type"], &record.body["webhook"]),
+            (&json!("room.events"), &json!(id))
+        );
+        assert_eq!(record.header("webhook-id"), record.body["delivery"]);
+        assert_eq!(record.header("content-type"), "application/json");
+        assert_eq!(record.body["room"]["slug"], "den");
+        assert_eq!(record.body["from"], place, "one continues the other");
+        place = record.body["to"].as_i64().unwrap();
+        versions.extend(record.events());
+    }
+    assert!(
+        versions.windows(2).all(|pair| pair[0].1 < pair[1].1),
+        "{versions:?}"
+    );
+    versions
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_written_comes_in_order_signed_and_soon() {
     let receiver = Receiver::start([]).await;
@@ -142,25 +166,7 @@ async fn what_is_written_comes_in_order_signed_and_soon() {
             records.last().is_some_and(|last| last.body["to"] == head)
         })
         .await;
-    let mut place = 1;
-    let mut versions = Vec::new();
-    for record in &records {
-        assert!(record.is_signed_with(&secret));
-        assert_eq!(
-            (&record.body["type"], &record.body["webhook"]),
-            (&json!("room.events"), &json!(id))
-        );
-        assert_eq!(record.header("webhook-id"), record.body["delivery"]);
-        assert_eq!(record.header("content-type"), "application/json");
-        assert_eq!(record.body["room"]["slug"], "den");
-        assert_eq!(record.body["from"], place, "one continues the other");
-        place = record.body["to"].as_i64().unwrap();
-        versions.extend(record.events());
-    }
-    assert!(
-        versions.windows(2).all(|pair| pair[0].1 < pair[1].1),
-        "{versions:?}"
-    );
+    let versions = continuous(&records, &id, &secret);
     let last: Vec<&str> = versions
         .iter()
         .rev()
@@ -439,6 +445,20 @@ async fn private_targets_and_wrong_wishes_are_refused() {
         (400, Some("target_refused"))
     );
     assert_eq!(world.ask(&format!("PATCH {one}x"), json!({})).await.0, 404);
+    assert!(receiver.records().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn webhooks_are_of_those_who_manage_the_room_and_not_many() {
+    let world = World::start(&[]).await;
+    let make = "POST /api/rooms/den/outgoing-webhooks";
+    let made = world
+        .ok(make, json!({"url": "https://93.184.216.34/"}))
+        .await;
+    let one = format!(
+        "/api/rooms/den/outgoing-webhooks/{}",
+        made["webhook"]["id"].as_str().unwrap()
+    );
     let guest = world.server.guest("eve").await;
     let (status, answer) = world
         .server
@@ -453,7 +473,6 @@ async fn private_targets_and_wrong_wishes_are_refused() {
         (status, answer["code"].as_str()),
         (404, Some("room_not_found"))
     );
-    assert!(receiver.records().is_empty());
     for _ in 1..limits::WEBHOOKS_PER_ROOM {
         world
             .ok(make, json!({"url": "https://93.184.216.34/"}))
