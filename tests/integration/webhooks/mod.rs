@@ -148,6 +148,11 @@ async fn what_is_written_comes_in_order_signed_and_soon() {
     for number in 0..30 {
         world.post(&format!("message {number}")).await;
     }
+    receiver
+        .wait("all messages", |records| {
+            records.last().is_some_and(|last| last.body["to"] == 32)
+        })
+        .await;
     world
         .ok(
             "PATCH /api/rooms/den/messages/2",
@@ -286,12 +291,7 @@ async fn a_reply_of_the_assistant_comes_as_its_settled_message() {
     world.post("@assistant how do tides work?").await;
     let records = receiver
         .wait("the reply", |records| {
-            records.iter().any(|it| {
-                it.body["events"]
-                    .to_string()
-                    .contains("\"kind\":\"assistant\",\"")
-                    || it.body["to"] == 3
-            })
+            records.iter().any(|it| it.body["to"] == 3)
         })
         .await;
     let events: Vec<Value> = records
@@ -471,7 +471,7 @@ async fn webhooks_are_of_those_who_manage_the_room_and_not_many() {
         .await;
     assert_eq!(
         (status, answer["code"].as_str()),
-        (404, Some("room_not_found"))
+        (403, Some("not_a_member"))
     );
     for _ in 1..limits::WEBHOOKS_PER_ROOM {
         world
