@@ -111,7 +111,7 @@ pub(super) async fn those_who_manage_a_room_make_its_webhooks(store: &TestStore)
     let stranger = store.person("stranger").await;
     store.post(room, message(&owner, "before")).await;
     let made = store.hook(moderator.id).await;
-    assert_eq!((made.version, made.enabled, made.failures), (1, true, 0));
+    assert_eq!((made.version, made.enabled, made.failures), (3, true, 0));
     assert_eq!((made.created_by, made.last.as_ref()), (moderator.id, None));
     assert_eq!(
         store.webhooks(owner.id, "den").await.unwrap(),
