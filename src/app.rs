@@ -7,13 +7,16 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::sync::Semaphore;
 
+use crate::addresses::AllowList;
 use crate::auth::Auth;
 use crate::channel_layer::ChannelLayer;
 use crate::chat::Chat;
+use crate::chat::webhooks::Webhooks;
 use crate::config::Config;
 use crate::db::Store;
 use crate::ids::{HookId, UserId};
 use crate::limits;
+use crate::outbound::{Outbound, system_lookup};
 use crate::rate_limit::{KeyedLimiter, Rate};
 use crate::shutdown::Shutdown;
 
@@ -29,6 +32,8 @@ pub struct App {
     pub layer: Arc<dyn ChannelLayer>,
     /// Rooms and messages.
     pub chat: Arc<Chat>,
+    /// Outgoing webhooks.
+    pub webhooks: Arc<Webhooks>,
     /// The model that answers, as the provider names it.
     pub model: String,
     /// Whether and how the process stops.
@@ -67,7 +72,13 @@ impl App {
         let sends = Rate::per_second(config.rate_sends, config.rate_sends_burst);
         let searches = Rate::per_minute(config.rate_searches);
         let invites = Rate::per_minute(limits::INVITE_LOOKUPS_PER_MINUTE);
+        let outbound = Outbound::new(
+            AllowList::new(config.webhook_allow.clone()),
+            system_lookup(),
+        );
+        let webhooks = Webhooks::new(Arc::clone(&store), chat.writer.watched(), outbound);
         Arc::new(Self {
+            webhooks: Arc::new(webhooks),
             auth: Arc::new(Auth::new(Arc::clone(&store))),
             config,
             store,

@@ -9,6 +9,8 @@ use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::addresses::AllowEntry;
+
 /// A setting that is one of two.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Switch {
@@ -172,6 +174,15 @@ pub struct Config {
         value_name = "NETWORK"
     )]
     pub trusted_proxies: Vec<IpNet>,
+
+    /// Where webhooks may go beside public addresses by https: addresses, networks (each on every port) or host:port, comma-separated
+    #[arg(
+        long,
+        env = "SALON_WEBHOOK_ALLOW",
+        value_delimiter = ',',
+        value_name = "NETWORK|HOST:PORT"
+    )]
+    pub webhook_allow: Vec<AllowEntry>,
 
     /// Messages one socket, or one user over HTTP, may send per second in the long run
     #[arg(long, env = "SALON_RATE_SENDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_SECOND")]

@@ -66,7 +66,9 @@ error_codes! {
     InviteInvalid = "invite_invalid", 404, "This invite does not work: it has ended, is used up, was withdrawn, or never was.";
     MessageNotFound = "message_not_found", 404, "There is no such message in this room.";
     ReplyNotFound = "reply_not_found", 404, "There is no such reply in this room.";
+    WebhookNotFound = "webhook_not_found", 404, "There is no such webhook in this room.";
     UserNotFound = "user_not_found", 404, "There is no such user.";
+    TargetRefused = "target_refused", 400, "This server may not send to this address.";
     NotFound = "not_found", 404, "There is nothing at this address.";
     MethodNotAllowed = "method_not_allowed", 405, "This address does not answer this method.";
     UnsupportedMediaType = "unsupported_media_type", 415, "Send the body as plain application/json.";

@@ -61,6 +61,10 @@ macro_rules! uuid_id {
 }
 
 uuid_id!(
+    /// An outgoing webhook.
+    WebhookId
+);
+uuid_id!(
     /// A person, a guest, a bot or the assistant.
     UserId
 );

@@ -13,12 +13,12 @@
 //! | handles | [`app`] | all below |
 //! | domain | [`chat`], [`auth`] | actors, adapters, vocabulary |
 //! | actors | [`feed`], [`writer`] | adapters, vocabulary |
-//! | adapters | [`db`], [`channel_layer`], [`llm`] | vocabulary |
-//! | vocabulary | [`ids`], [`limits`], [`error`], [`protocol`], [`permissions`], [`config`], [`rate_limit`], [`randomness`], [`metrics`], [`shutdown`], [`telemetry`] | each other |
+//! | adapters | [`db`], [`channel_layer`], [`llm`], [`outbound`] | vocabulary |
+//! | vocabulary | [`ids`], [`limits`], [`addresses`], [`error`], [`protocol`], [`permissions`], [`config`], [`rate_limit`], [`randomness`], [`metrics`], [`shutdown`], [`telemetry`] | each other |
 //!
 //! Three exceptions are by intent: [`protocol`] and [`llm`] use the row types of [`db::rows`], because a frame is a row as
 //! the wire has it and a completion's usage is stored as it comes; [`config`] asks [`channel_layer`] whether a name is one.
-//! Foreign packages have one home each: diesel in [`db`], redis in [`channel_layer::redis`], reqwest in [`llm`], axum in
+//! Foreign packages have one home each: diesel in [`db`], redis in [`channel_layer::redis`], reqwest in [`llm`] and [`outbound`], axum in
 //! [`http`] (and named by [`routes`] and [`server`]).
 //!
 //! # A message's way
@@ -40,6 +40,12 @@
 //! ([`chat::assistant`]) claims it under a lease, builds the prompt ([`chat::prompt`]), streams the model's text
 //! ([`llm`]) as deltas over the same layer, saves them every half second, and settles the reply through the writer.
 //!
+//! # A webhook's way
+//!
+//! Nothing is written for a webhook when a message is: its row holds a version, and what is above it is to be delivered. A job
+//! ([`jobs::webhooks`]) claims such rows under a lease, woken by commits of its own instance, and [`chat::webhooks`] reads the
+//! changes, signs and posts them, through the one client that judges each address ([`outbound`]).
+//!
 //! # What must always hold
 //!
 //! - Nothing is acknowledged before the database confirmed the COMMIT.
@@ -54,6 +60,7 @@
 //! This page, [`routes`], [`protocol`], [`consumer`], [`writer`], [`feed`], [`channel_layer`], [`db`], then
 //! `tests/integration/messages.rs`.
 
+pub mod addresses;
 pub mod app;
 pub mod auth;
 pub mod channel_layer;
@@ -69,6 +76,7 @@ pub mod jobs;
 pub mod limits;
 pub mod llm;
 pub mod metrics;
+pub mod outbound;
 pub mod permissions;
 pub mod protocol;
 pub mod randomness;

@@ -42,6 +42,11 @@ pub const ALL: &[(Kind, &str, &str)] = &[
         "Panics: each failed one request, socket or task",
     ),
     (
+        Kind::Counter,
+        "salon_webhook_attempts_total",
+        "Deliveries tried to outgoing webhooks, by outcome",
+    ),
+    (
         Kind::Gauge,
         "salon_accepting",
         "1 while connections are accepted, 0 while descriptors are short",

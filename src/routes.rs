@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, patch, post, put};
 use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -15,7 +15,7 @@ use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
 use crate::http::{
     assets, auth, bans, chat, export, health, incoming_hooks, invites, members, message_changes,
     messages, metrics, openapi, reply_events, retention, room_events, room_lists, rooms, search,
-    socket, tokens,
+    socket, tokens, webhooks,
 };
 use crate::limits;
 
@@ -86,6 +86,11 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/rooms/{slug}/messages/{seq}/reactions/{emoji}", put(message_changes::add_reaction).delete(message_changes::remove_reaction))
         .route("/api/rooms/{slug}/messages/{seq}/pin", put(message_changes::pin_message).delete(message_changes::unpin_message))
         .route("/api/rooms/{slug}/pins", get(message_changes::list_pins))
+        .route("/api/rooms/{slug}/outgoing-webhooks", get(webhooks::list_webhooks).post(webhooks::create_webhook))
+        .route("/api/rooms/{slug}/outgoing-webhooks/{id}", patch(webhooks::edit_webhook).delete(webhooks::delete_webhook))
+        .route("/api/rooms/{slug}/outgoing-webhooks/{id}/secret", post(webhooks::rotate_secret))
+        .route("/api/rooms/{slug}/outgoing-webhooks/{id}/test", post(webhooks::test_webhook))
+        .route("/api/rooms/{slug}/outgoing-webhooks/{id}/attempts", get(webhooks::list_attempts))
         .route("/api/search", get(search::search_messages))
         .route("/api/rooms/{slug}/replies/{seq}/stop", post(messages::stop_reply))
         .route("/api/rooms/{slug}/replies/{seq}/retry", post(messages::retry_reply))

@@ -1,7 +1,7 @@
 //! The rules of rooms and messages, over the writer, the feeds and the store: what the consumer and the HTTP handlers
 //! call. It knows no sockets and no HTTP.
 //!
-//! [`rooms`], [`invites`], [`messages`], [`reading`] and [`search`] are the nouns, [`message_changes`] what is done to messages; [`assistant`] runs replies; [`proofs`] and [`single_flight`] make many
+//! [`rooms`], [`invites`], [`messages`], [`reading`] and [`search`] are the nouns, [`message_changes`] what is done to messages; [`assistant`] runs replies, [`webhooks`] tells others; [`proofs`] and [`single_flight`] make many
 //! readers cost little; [`markdown`], [`mentions`] and [`prompt`] are pure.
 
 pub mod assistant;
@@ -17,6 +17,7 @@ pub mod reading;
 pub mod rooms;
 pub mod search;
 pub mod single_flight;
+pub mod webhooks;
 
 use std::sync::Arc;
 

@@ -17,6 +17,7 @@ mod room_rows;
 pub mod rows;
 pub mod search;
 pub mod sqlite;
+pub mod webhooks;
 
 use async_trait::async_trait;
 
@@ -102,6 +103,8 @@ pub struct Swept {
     pub tickets: u64,
     /// Batch ids older than an hour.
     pub batches: u64,
+    /// Outgoing webhooks of rooms that are gone.
+    pub webhooks: u64,
 }
 
 /// How a fresh session came to be, for [`Store::create_account`] and [`Store::create_session`].
@@ -122,7 +125,9 @@ pub struct SignedIn {
 /// - Lists are bounded by the `limit` given and by the byte bounds of `limits.rs`.
 /// - Names are compared without case. Slugs are never reused, also not after deletion (`slug_taken`).
 #[async_trait]
-pub trait Store: integrations::Integrations + Send + Sync + 'static {
+pub trait Store:
+    integrations::Integrations + webhooks::WebhookStore + Send + Sync + 'static
+{
     /// Whether the database answers, on a way of its own that a busy pool cannot block.
     async fn ping(&self) -> StoreResult<()>;
 

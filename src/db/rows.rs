@@ -36,6 +36,7 @@ macro_rules! named_enum {
         }
     };
 }
+pub(super) use named_enum;
 
 named_enum!(
     /// What a user is.

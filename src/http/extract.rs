@@ -21,7 +21,7 @@ use crate::auth::names;
 use crate::config::Config;
 use crate::db::rows::Identity;
 use crate::error::{ErrorCode, Refusal};
-use crate::ids::{HookId, InviteId, Seq, SessionId, UserId};
+use crate::ids::{HookId, InviteId, Seq, SessionId, UserId, WebhookId};
 
 /// How a client says who it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -370,6 +370,26 @@ impl<S: Send + Sync> FromRequestParts<S> for HookSecret {
 
 fn not_found() -> Problem {
     ErrorCode::NotFound.into()
+}
+
+/// `/rooms/{slug}/outgoing-webhooks/{id}`.
+#[derive(Clone, Debug)]
+pub struct WebhookPath {
+    /// The room's slug.
+    pub slug: String,
+    /// The webhook's id; what cannot be one is none's.
+    pub id: WebhookId,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for WebhookPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let [slug, id] = path_parts(parts, state, ErrorCode::RoomNotFound).await?;
+        let slug = room_slug(slug)?;
+        let id = id.parse().map_err(|_error| ErrorCode::WebhookNotFound)?;
+        Ok(Self { slug, id })
+    }
 }
 
 async fn path_parts<S: Send + Sync, const COUNT: usize>(

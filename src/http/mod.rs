@@ -29,3 +29,4 @@ pub mod rooms;
 pub mod search;
 pub mod socket;
 pub mod tokens;
+pub mod webhooks;

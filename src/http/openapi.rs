@@ -7,7 +7,7 @@ use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
     auth, bans, chat, error, export, incoming_hooks, invites, members, message_changes, messages,
-    reply_events, retention, room_events, room_lists, rooms, search, tokens,
+    reply_events, retention, room_events, room_lists, rooms, search, tokens, webhooks,
 };
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.
@@ -92,6 +92,13 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         tokens::list_tokens,
         tokens::remove_bot,
         tokens::revoke_token,
+        webhooks::create_webhook,
+        webhooks::delete_webhook,
+        webhooks::edit_webhook,
+        webhooks::list_attempts,
+        webhooks::list_webhooks,
+        webhooks::rotate_secret,
+        webhooks::test_webhook,
     )
 )]
 struct Document;

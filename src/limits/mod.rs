@@ -5,11 +5,13 @@
 
 mod integrations;
 mod room_life;
+mod webhooks;
 
 use std::time::Duration;
 
 pub use integrations::*;
 pub use room_life::*;
+pub use webhooks::*;
 
 // --- frames and bodies
 

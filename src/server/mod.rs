@@ -240,6 +240,9 @@ fn start_actors(
         shutdown.signal(),
     ));
     tokio::spawn(jobs::index::run(store(), shutdown.signal()));
+    // Deliveries on their way are waited for: one that is cut is sent again.
+    let deliveries = jobs::webhooks::run(Arc::clone(&app.webhooks), shutdown.signal());
+    shutdown.spawn("webhooks", deliveries);
 }
 
 fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, StartError> {

@@ -464,6 +464,7 @@ fn finish(
             shared
                 .layer
                 .group_send(&GroupName::room(room.room.id), publication.to_bytes());
+            shared.watched.changed(room.room.id);
         }
     }
     locked

@@ -11,6 +11,7 @@ pub mod lane;
 pub mod order;
 mod outcome;
 mod publish;
+pub mod watched;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::error::{ErrorCode, Refusal};
 use crate::ids::RoomRef;
 use crate::limits;
 pub use order::{SendOrder, SendPlace};
+use watched::WatchedRooms;
 
 /// Called once with what became of a change, on the lane's task: it must not block.
 pub type Answer = Box<dyn FnOnce(Result<Outcome, Refusal>) + Send>;
@@ -99,6 +101,8 @@ pub(crate) struct Shared {
     pub(crate) layer: Arc<dyn ChannelLayer>,
     /// Told when a reply was queued, so that a runner of this instance looks at once.
     pub(crate) prompts: Arc<Notify>,
+    /// Told of commits in rooms that somebody wants to hear of.
+    pub(crate) watched: Arc<WatchedRooms>,
     /// Connections that may wait for a locked room.
     pub(crate) locked_rooms: Arc<Semaphore>,
     /// Bytes waiting in all lanes.
@@ -126,6 +130,7 @@ impl Writer {
             store,
             layer,
             prompts,
+            watched: Arc::default(),
             locked_rooms: Arc::new(Semaphore::new(limits::LOCKED_ROOMS)),
             queued_bytes: AtomicUsize::new(0),
         });
@@ -143,6 +148,12 @@ impl Writer {
             tracker,
             stop,
         }
+    }
+
+    /// The rooms whose commits are heard of.
+    #[must_use]
+    pub fn watched(&self) -> Arc<WatchedRooms> {
+        Arc::clone(&self.shared.watched)
     }
 
     /// Hands a change in. Never waits: at the bound the answer is `busy`.

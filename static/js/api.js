@@ -128,6 +128,20 @@ export class Api {
   revokeIncomingHook(slug, hook) {
     return this.#call('DELETE', `/rooms/${encodeURIComponent(slug)}/incoming-hooks/${encodeURIComponent(hook)}`);
   }
+  /** @param {string} slug @returns {Promise<object[]>} where what is written is sent on to, the oldest first */
+  async outgoingWebhooks(slug) { return (await this.#call('GET', `/rooms/${encodeURIComponent(slug)}/outgoing-webhooks`)).webhooks; }
+  /** @param {string} slug @param {{url: string, events: string[]}} webhook @returns {Promise<{webhook: object, secret: string}>} */
+  makeOutgoingWebhook(slug, webhook) { return this.#call('POST', `/rooms/${encodeURIComponent(slug)}/outgoing-webhooks`, webhook); }
+  /** @param {string} slug @param {string} id @param {{url?: string, events?: string[], enabled?: boolean}} change */
+  changeOutgoingWebhook(slug, id, change) { return this.#call('PATCH', `/rooms/${encodeURIComponent(slug)}/outgoing-webhooks/${id}`, change); }
+  /** @param {string} slug @param {string} id */
+  deleteOutgoingWebhook(slug, id) { return this.#call('DELETE', `/rooms/${encodeURIComponent(slug)}/outgoing-webhooks/${id}`); }
+  /** @param {string} slug @param {string} id @returns {Promise<{outcome: string, status: number | null, detail: string}>} */
+  testOutgoingWebhook(slug, id) { return this.#call('POST', `/rooms/${encodeURIComponent(slug)}/outgoing-webhooks/${id}/test`); }
+  /** @param {string} slug @param {string} id @returns {Promise<string>} shown this once */
+  async newOutgoingWebhookSecret(slug, id) {
+    return (await this.#call('POST', `/rooms/${encodeURIComponent(slug)}/outgoing-webhooks/${id}/secret`)).secret;
+  }
   /** Where a room's export is. @param {string} slug @param {'ndjson' | 'markdown'} format */
   exportUrl(slug, format) { return `${this.#base}/rooms/${encodeURIComponent(slug)}/export?format=${format}`; }
 

@@ -55,4 +55,5 @@ mod store;
 mod support;
 mod tidy;
 mod tokens;
+mod webhooks;
 mod writer;

@@ -84,9 +84,11 @@ pub(super) async fn sweep(pools: &Pools) -> StoreResult<Swept> {
             age_s: limits::BATCH_ID_S,
         })
         .await?;
+    let webhooks = super::webhooks::sweep(pools).await?;
     Ok(Swept {
         sessions: sessions as u64,
         tickets: tickets as u64,
         batches: batches as u64,
+        webhooks: webhooks as u64,
     })
 }

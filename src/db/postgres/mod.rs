@@ -3,6 +3,7 @@
 //!
 //! One file per noun: [`accounts`], [`sessions`], [`rooms`], [`history`], [`search`], [`apply`] (all that takes a version),
 //! [`replies`], [`reading`], [`invites`], [`jobs`]. Below them [`pool`] (connections and transactions), [`mod@statement`] (SQL as types), [`records`]
+//! [`replies`], [`reading`], [`webhooks`], [`jobs`]. Below them [`pool`] (connections and transactions), [`mod@statement`] (SQL as types), [`records`]
 //! (rows as they come), [`errors`] and [`tls`]. [`migrate`] and [`durability`] stand beside.
 
 mod accounts;
@@ -27,6 +28,7 @@ mod sessions;
 mod statement;
 mod tls;
 mod tokens;
+mod webhooks;
 
 use std::sync::Arc;
 

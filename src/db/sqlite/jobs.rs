@@ -68,9 +68,11 @@ pub(super) fn sweep(conn: &mut SqliteConnection) -> Work<Swept> {
     let old = at - BATCH_ID_S * SECOND;
     let batches =
         diesel::delete(batches::table.filter(batches::created_at.le(old))).execute(conn)?;
+    let webhooks = super::webhooks::sweep(conn)?;
     Ok(Swept {
         sessions: sessions as u64,
         tickets: tickets as u64,
         batches: batches as u64,
+        webhooks: webhooks as u64,
     })
 }

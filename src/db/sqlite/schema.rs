@@ -207,6 +207,63 @@ diesel::table! {
 }
 
 diesel::table! {
+    outgoing_webhooks (id) {
+        id -> Binary,
+        room_id -> Binary,
+        created_by -> Binary,
+        created_at -> BigInt,
+        url -> Text,
+        events -> Integer,
+        secret -> Text,
+        former_secret -> Nullable<Text>,
+        former_until -> Nullable<BigInt>,
+        enabled -> Bool,
+        disabled_reason -> Nullable<Text>,
+        epoch -> BigInt,
+        version -> BigInt,
+        seen_seq -> BigInt,
+        next_at -> BigInt,
+        failures -> Integer,
+    }
+}
+
+// The same table, as the deliveries see it: diesel counts to sixteen columns.
+diesel::table! {
+    #[sql_name = "outgoing_webhooks"]
+    outgoing_webhook_places (id) {
+        id -> Binary,
+        enabled -> Bool,
+        disabled_reason -> Nullable<Text>,
+        epoch -> BigInt,
+        version -> BigInt,
+        seen_seq -> BigInt,
+        awaited -> Text,
+        sending_to -> Nullable<BigInt>,
+        next_at -> BigInt,
+        lease_owner -> Nullable<Binary>,
+        lease_until -> Nullable<BigInt>,
+        attempt -> BigInt,
+        failures -> Integer,
+        failing_since -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    outgoing_webhook_attempts (webhook_id, attempt) {
+        webhook_id -> Binary,
+        attempt -> BigInt,
+        at -> BigInt,
+        from_version -> BigInt,
+        to_version -> BigInt,
+        events -> Integer,
+        outcome -> Text,
+        status -> Nullable<Integer>,
+        detail -> Text,
+        took_ms -> Integer,
+    }
+}
+
+diesel::table! {
     mentions (user_id, room_id, seq) {
         user_id -> Binary,
         room_id -> Binary,
@@ -249,6 +306,7 @@ diesel::joinable!(memberships -> users (user_id));
 diesel::joinable!(room_heads -> rooms (room_id));
 diesel::joinable!(messages -> users (author_id));
 diesel::joinable!(room_log -> users (user_id));
+diesel::joinable!(outgoing_webhooks -> rooms (room_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
@@ -270,4 +328,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     invites,
     bans,
     mentions,
+    outgoing_webhooks,
+    outgoing_webhook_attempts,
 );

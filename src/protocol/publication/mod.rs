@@ -249,7 +249,12 @@ impl DeltaPiece {
 }
 
 /// The frame that tells members of a change.
-fn change_frame<'a>(room: &'a str, prev: Version, change: &'a StoredChange) -> ServerFrame<'a> {
+/// The frame of one stored change.
+pub(crate) fn change_frame<'a>(
+    room: &'a str,
+    prev: Version,
+    change: &'a StoredChange,
+) -> ServerFrame<'a> {
     match change {
         StoredChange::Message(row) => ServerFrame::Message {
             room,

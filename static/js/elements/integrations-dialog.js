@@ -1,9 +1,11 @@
 /**
- * The dialog of a room's integrations: by which addresses other programs post into it. For owners and moderators.
+ * The dialog of a room's integrations: by which addresses other programs post into it, and where
+ * what is written is sent on to. For owners and moderators.
  */
 import { h } from '../dom.js';
 import { hookLine } from '../use.js';
 import { openDialog, submitting } from './dialog.js';
+import { outgoingWebhooks } from './outgoing-webhooks.js';
 import { secretBox } from './secret.js';
 
 /**
@@ -11,7 +13,7 @@ import { secretBox } from './secret.js';
  * @param {{slug: string}} room
  */
 export function openIntegrationsDialog({ salon }, room) {
-  openDialog('Integrations', incomingSection(salon, room)).classList.add('wide');
+  openDialog('Integrations', incomingSection(salon, room), outgoingWebhooks(salon.api, room)).classList.add('wide');
 }
 
 function incomingSection(salon, room) {

@@ -15,4 +15,5 @@ mod newcomer;
 mod page;
 mod people;
 mod rooms;
+mod webhooks;
 mod windows;

@@ -56,6 +56,10 @@ fn body(world: &World, route: &Route, slug: &str) -> Value {
         ("post", "/api/rooms/{slug}/messages") | ("patch", "/api/rooms/{slug}/messages/{seq}") => {
             json!({"body": "hi"})
         }
+        ("post", "/api/rooms/{slug}/outgoing-webhooks") => {
+            json!({"url": "https://hooks.example.org/", "events": ["message"]})
+        }
+        ("patch", "/api/rooms/{slug}/outgoing-webhooks/{id}") => json!({"enabled": false}),
         ("post", "/api/rooms/{slug}/incoming-hooks") => json!({"name": "builds"}),
         ("post", "/api/chat") => json!({"room": slug, "message": "hi"}),
         ("post" | "put" | "patch", path) if !path.contains("{slug}") => json!({}),
@@ -85,6 +89,7 @@ fn request(
         .replace("{seq}", &place.seq.to_string())
         .replace("{emoji}", "%F0%9F%91%8D")
         .replace("{invite}", &place.invite)
+        .replace("{id}", "0191f0a0-0000-7000-8000-000000000000")
         .replace("{hook}", "0191f0a0-0000-7000-8000-000000000000")
         .replace("{user}", user);
     let mut request = world.request(route.method, &path, token);

@@ -29,6 +29,7 @@ mod rooms;
 mod runners;
 mod search;
 mod sqlite;
+mod webhooks;
 
 /// One test function for each test of the table, on a fresh store.
 macro_rules! cases {
@@ -219,6 +220,18 @@ macro_rules! for_store {
                     a_webhook_posts_as_its_own_bot
                     a_rotated_secret_is_unknown
                     webhooks_of_one_room_are_bounded;
+                webhooks:
+                    those_who_manage_a_room_make_its_webhooks
+                    a_webhook_is_changed_switched_off_and_removed
+                    webhooks_of_a_room_are_bounded
+                    a_new_secret_signs_beside_the_former_for_a_day
+                    a_webhook_with_something_to_deliver_is_claimed_by_one
+                    a_lost_claim_changes_nothing
+                    a_delivery_that_was_begun_is_remembered
+                    what_failed_waits_and_is_switched_off_after_days
+                    who_is_gone_is_left_alone
+                    attempts_are_kept_up_to_a_bound
+                    webhooks_end_with_their_room;
                 odd_input:
                     a_nul_is_refused_and_its_neighbours_live
                     odd_names_are_only_not_found

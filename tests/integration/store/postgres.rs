@@ -27,6 +27,10 @@ impl BackEnd for Database {
                      UPDATE invites SET expires_at = expires_at - interval '{seconds} s';
                      UPDATE api_tokens SET expires_at = expires_at - interval '{seconds} s', last_used_at = last_used_at - interval '{seconds} s';
                      UPDATE incoming_hooks SET last_used_at = last_used_at - interval '{seconds} s';
+                     UPDATE outgoing_webhooks SET next_at = next_at - interval '{seconds} s', \
+                         lease_until = lease_until - interval '{seconds} s', \
+                         failing_since = failing_since - interval '{seconds} s', \
+                         former_until = former_until - interval '{seconds} s';
                      UPDATE batches SET created_at = created_at - interval '{seconds} s';"
                 ))
                 .await;

@@ -44,6 +44,8 @@ impl BackEnd for Folder {
              UPDATE invites SET expires_at = expires_at - {micros};
              UPDATE api_tokens SET expires_at = expires_at - {micros}, last_used_at = last_used_at - {micros};
              UPDATE incoming_hooks SET last_used_at = last_used_at - {micros};
+             UPDATE outgoing_webhooks SET next_at = next_at - {micros}, lease_until = lease_until - {micros},
+                 failing_since = failing_since - {micros}, former_until = former_until - {micros};
              UPDATE batches SET created_at = created_at - {micros};"
         ))
     }

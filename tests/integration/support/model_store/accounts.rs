@@ -172,6 +172,7 @@ impl Tables {
             sessions: (before.0 - self.sessions.len()) as u64,
             tickets: tickets as u64,
             batches: (before.2 - self.batches.len()) as u64,
+            webhooks: self.sweep_webhooks(),
         }
     }
 }

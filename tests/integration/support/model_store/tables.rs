@@ -11,11 +11,12 @@ use salon::db::rows::{
 use salon::db::{ASSISTANT, LOBBY};
 use salon::ids::{
     Attempt, BatchId, ChunkNumber, Epoch, HookId, InstanceId, InviteId, RoomId, Seq, SessionId,
-    UserId, Version,
+    UserId, Version, WebhookId,
 };
 use salon::permissions::Role;
 
 use super::Moment;
+use super::webhooks::Webhook;
 
 /// A database.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ pub(crate) struct Tables {
     pub(crate) rooms: BTreeMap<RoomId, Room>,
     /// What batches were answered, for their reruns.
     pub(crate) batches: BTreeMap<BatchId, (Moment, BTreeMap<RoomId, RoomDone>)>,
+    pub(crate) webhooks: BTreeMap<WebhookId, Webhook>,
 }
 
 /// Somebody.
@@ -193,6 +195,7 @@ impl Tables {
             hooks: BTreeMap::new(),
             rooms: BTreeMap::new(),
             batches: BTreeMap::new(),
+            webhooks: BTreeMap::new(),
         };
         let row = RoomRow {
             id: RoomId::new(),

@@ -1,0 +1,2 @@
+DROP TABLE outgoing_webhook_attempts;
+DROP TABLE outgoing_webhooks;
