@@ -84,8 +84,8 @@ fn every_frame_of_a_client_has_one_example_that_parses() {
         let (_, reference) = client::parse(text).unwrap_or_else(|bad| panic!("{bad:?}: {text}"));
         assert_eq!(reference.as_deref(), example["ref"].as_str());
     }
-    let source = include_str!("../../src/protocol/client.rs");
-    let accepted = quoted_after(source, "fn parse_kind", "\n}", "\"", "\" =>");
+    let types_there_are = client::FRAME_TYPES.iter().copied();
+    let accepted: BTreeSet<String> = types_there_are.map(str::to_owned).collect();
     assert!(accepted.len() > 5, "{accepted:?}");
     let documented = types(&examples);
     assert_eq!(

@@ -81,7 +81,9 @@ async fn a_link_leads_in_and_a_ban_leads_out() {
     photograph(&ada, "desktop", "bans", ".bans").await;
     photograph(&bob, "phone", "banned", ".nothing").await;
     ada.click(".dialog [aria-label='Close']").await;
-    ada.send("Bob must not see this").await;
+    ada.type_into("#composer-input", "Bob must not see this")
+        .await;
+    ada.click("#composer-send").await;
     ada.see("Bob must not see this", "complete").await;
     assert!(!bob.sees(".message").await);
 

@@ -179,6 +179,7 @@ impl World {
                 Asker::Outsider | Asker::Stranger | Asker::Nobody => {}
             }
         }
+        let author = author.filter(|asker| matches!(asker, Asker::Member(_)));
         let author = author.and_then(|asker| self.person(asker));
         let seq = self
             .write(author.unwrap_or(&self.keeper), &slug, about)
