@@ -7,7 +7,8 @@ use super::{Chat, room_ref};
 use crate::db::StoreError;
 use crate::db::changes::{Change, NewRoom, Outcome, RoomEdit};
 use crate::db::rows::{
-    Identity, ListedRoom, MemberRow, PublicRoom, RoomView, UserKind, UserRow, Visibility,
+    Identity, Keep, ListPlace, ListedRoom, MemberRow, PublicRoom, RoomView, UserKind, UserRow,
+    Visibility,
 };
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{RoomId, RoomRef, UserId, Version};
@@ -147,15 +148,24 @@ impl Chat {
             .map_err(StoreError::into_refusal)
     }
 
-    /// The rooms `who` is in, then public ones it is not.
+    /// The rooms `who` is in, then public ones it is not, and whether there are more: at most `limit`, from behind
+    /// `after`.
     ///
     /// # Errors
     /// That it cannot be read now.
-    pub async fn rooms(&self, who: &Identity) -> Result<Vec<ListedRoom>, Refusal> {
-        self.store
-            .rooms(who.user.id, limits::ROOMS_LISTED)
-            .await
-            .map_err(StoreError::into_refusal)
+    pub async fn rooms(
+        &self,
+        who: &Identity,
+        after: Option<ListPlace>,
+        limit: i64,
+    ) -> Result<(Vec<ListedRoom>, bool), Refusal> {
+        let asked = limit.saturating_add(1);
+        let found = self.store.rooms(who.user.id, after, asked).await;
+        let mut rooms = found.map_err(StoreError::into_refusal)?;
+        let limit = usize::try_from(limit).unwrap_or(0);
+        let more = rooms.len() > limit;
+        rooms.truncate(limit);
+        Ok((rooms, more))
     }
 
     /// One room as `who` sees it.
@@ -205,18 +215,18 @@ impl Chat {
         self.room(who, slug).await
     }
 
-    /// How many days a room keeps its messages; none: for ever.
+    /// What of its messages a room keeps.
     ///
     /// # Errors
     /// As finding the room.
-    pub async fn retention(&self, who: &Identity, slug: &str) -> Result<Option<i32>, Refusal> {
+    pub async fn retention(&self, who: &Identity, slug: &str) -> Result<Keep, Refusal> {
         self.store
             .retention(who.user.id, slug)
             .await
             .map_err(StoreError::into_refusal)
     }
 
-    /// Sets it.
+    /// Sets it; `messages` left out: that remains as it is.
     ///
     /// # Errors
     /// `forbidden`, as finding the room.
@@ -225,11 +235,15 @@ impl Chat {
         who: &Identity,
         slug: &str,
         days: Option<i32>,
+        messages: Option<Option<i64>>,
     ) -> Result<Version, Refusal> {
         let room = self.find(who, slug).await?;
-        let actor = who.user.id;
-        self.change(room, Change::SetRetention { actor, days })
-            .await
+        let change = Change::SetRetention {
+            actor: who.user.id,
+            days,
+            messages,
+        };
+        self.change(room, change).await
     }
 
     /// Deletes a room.

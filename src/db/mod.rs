@@ -21,9 +21,9 @@ use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
 use changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use rows::{
-    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
-    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
+    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
+    LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
+    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
 
 /// The slug of the public room that every new database has.
@@ -207,8 +207,14 @@ pub trait Store: Send + Sync + 'static {
     ) -> StoreResult<RoomView>;
 
     /// The rooms the user is a member of, the latest message first (a room without one is as old as itself), then
-    /// public ones it is not in, by slug; at most `limit`.
-    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<ListedRoom>>;
+    /// public ones it is not in, by slug; at most `limit`, from behind `after`. A room that moves up while somebody reads pages
+    /// is not met below.
+    async fn rooms(
+        &self,
+        user: UserId,
+        after: Option<ListPlace>,
+        limit: i64,
+    ) -> StoreResult<Vec<ListedRoom>>;
 
     /// Public rooms by slug after the given one, with their members counted; at most `limit`. With a `text` those only
     /// whose slug, name or topic contains it; `A` is as `a` then, other letters are compared as they are.
@@ -427,10 +433,10 @@ pub trait Store: Send + Sync + 'static {
 
     // --- jobs
 
-    /// How many days a room keeps its messages; none: for ever.
-    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>>;
+    /// What of its messages a room keeps.
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Keep>;
 
-    /// Rooms whose oldest message is past their days and may go, with their slugs; at most `limit`.
+    /// Rooms that do not keep their oldest message, which may go, with their slugs; at most `limit`.
     async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>>;
 
     /// Removes what has run out.

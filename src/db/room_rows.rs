@@ -89,6 +89,58 @@ pub struct ListedRoom {
     pub muted: bool,
 }
 
+/// Where a page of a user's list ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ListPlace {
+    /// Among its own rooms.
+    Own {
+        /// When the last message of the room was stored; without one, when the room was made.
+        at: DateTime<Utc>,
+        /// The room.
+        slug: String,
+    },
+    /// Among the public ones it is not in.
+    Public {
+        /// The room.
+        slug: String,
+    },
+}
+
+impl ListedRoom {
+    /// Where it stands in the list.
+    #[must_use]
+    pub fn place(&self) -> ListPlace {
+        let (room, slug) = (&self.view.room, self.view.room.slug.clone());
+        match self.view.role {
+            Some(_) => ListPlace::Own {
+                at: self
+                    .last
+                    .as_ref()
+                    .map_or(room.created_at, |last| last.created_at),
+                slug,
+            },
+            None => ListPlace::Public { slug },
+        }
+    }
+}
+
+/// What a room keeps of its messages; by default all, for ever.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Keep {
+    /// Those of so many days.
+    pub days: Option<i32>,
+    /// The latest, so many.
+    pub messages: Option<i64>,
+}
+
+impl Keep {
+    /// The `data` of the log's entry.
+    #[must_use]
+    pub fn data(self) -> serde_json::Value {
+        serde_json::json!({ "retention_days": self.days, "retention_messages": self.messages })
+    }
+}
+
 /// The beginning of a room's last message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LastMessage {

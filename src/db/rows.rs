@@ -8,7 +8,9 @@ use crate::error::ErrorCode;
 use crate::ids::{Attempt, ChunkNumber, ClientId, Epoch, RoomId, Seq, SessionId, UserId, Version};
 use crate::permissions::Role;
 
-pub use super::room_rows::{LastMessage, ListedRoom, PublicRoom, RoomRow, RoomSettings};
+pub use super::room_rows::{
+    Keep, LastMessage, ListPlace, ListedRoom, PublicRoom, RoomRow, RoomSettings,
+};
 
 /// Enums that are stored and sent under the same lower-case name.
 macro_rules! named_enum {

@@ -341,7 +341,7 @@ pub const HASHES: usize = 2;
 pub const HASH_QUEUE: usize = 64;
 /// Rooms one user may own.
 pub const ROOMS_PER_OWNER: i64 = 1_000;
-/// Rooms listed at once.
+/// Rooms of one page of a user's list.
 pub const ROOMS_LISTED: i64 = 500;
 /// Of the last message, so many characters stand in the list of rooms: what fits a line or two.
 pub const PREVIEW_CHARS: i64 = 120;

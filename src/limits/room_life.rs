@@ -91,6 +91,8 @@ pub const EXPORT_STALL: Duration = Duration::from_secs(30);
 
 /// The longest time a room may be told to keep its messages, in days; without one it keeps them for ever.
 pub const RETENTION_DAYS: i32 = 36_500;
+/// The most messages a room may be told to keep; without a number it keeps any.
+pub const RETENTION_KEPT: i64 = 1_000_000_000;
 /// Messages removed in one transaction, so that a room's lock is short.
 pub const RETENTION_MESSAGES: i64 = 1_000;
 /// Between two of them.

@@ -22,10 +22,15 @@ class FakeSalon extends Emitter {
   user = ME;
   status = 'open';
   list = [];
+  page = 100;
   asked = [];
   states = new Map();
   api = {
-    rooms: async () => this.list,
+    rooms: async (after) => {
+      const from = after === null ? 0 : Number(after);
+      const next = from + this.page < this.list.length ? String(from + this.page) : null;
+      return { rooms: this.list.slice(from, from + this.page), next };
+    },
     mute: async (slug, muted) => { this.asked.push([slug, muted]); },
   };
 
@@ -113,4 +118,18 @@ test('a room that is asked for again keeps its words and stays muted', async (t)
   assert.deepEqual([order(), book.muted('d-1'), find(book, 'd-1').last.text], [['d-1', 'two'], true, 'in d-1']);
   book.put(room('new'));
   assert.deepEqual([book.muted('new'), find(book, 'new').last], [false, null]);
+});
+
+test('rooms of further pages come when they are asked for, and stay', async (t) => {
+  const { salon, book, order } = await bookOf(t);
+  salon.list = [listed('one', 5), listed('two', 4), listed('three', 3), listed('four', 2), listed('five', 1)];
+  salon.page = 2;
+  await book.load();
+  assert.deepEqual([order(), book.more], [['one', 'two'], true]);
+  await book.loadMore();
+  assert.deepEqual([order(), book.more], [['one', 'two', 'three', 'four'], true]);
+  await book.loadMore();
+  assert.deepEqual([order().length, book.more], [5, false]);
+  await book.load();
+  assert.equal(order().length, 5);
 });

@@ -35,9 +35,9 @@ pub use pool::PostgresSettings;
 
 use super::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use super::rows::{
-    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
-    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
+    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
+    LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
+    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
 use super::search::{Search, SearchPage};
 use super::{SignedIn, Store, StoreResult, Swept, uncancelled};
@@ -178,8 +178,13 @@ impl Store for PostgresStore {
         ))
     }
 
-    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<ListedRoom>> {
-        run!(self, |pools| room_lists::own(pools, user, limit))
+    async fn rooms(
+        &self,
+        user: UserId,
+        after: Option<ListPlace>,
+        limit: i64,
+    ) -> StoreResult<Vec<ListedRoom>> {
+        run!(self, |pools| room_lists::own(pools, user, after, limit))
     }
 
     async fn public_rooms(
@@ -391,7 +396,7 @@ impl Store for PostgresStore {
         ))
     }
 
-    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Keep> {
         let slug = slug.to_owned();
         run!(self, |pools| jobs::retention(pools, user, &slug))
     }

@@ -9,9 +9,9 @@ use super::{
 };
 use crate::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use crate::db::rows::{
-    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
-    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
+    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
+    LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
+    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
 use crate::db::search::{Search, SearchPage};
 use crate::db::{SignedIn, Store, StoreResult, Swept};
@@ -113,8 +113,13 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<ListedRoom>> {
-        self.read(move |conn| room_lists::own(conn, user, limit))
+    async fn rooms(
+        &self,
+        user: UserId,
+        after: Option<ListPlace>,
+        limit: i64,
+    ) -> StoreResult<Vec<ListedRoom>> {
+        self.read(move |conn| room_lists::own(conn, user, after, limit))
             .await
     }
 
@@ -345,7 +350,7 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Keep> {
         let slug = slug.to_owned();
         self.read(move |conn| jobs::retention(conn, user, &slug))
             .await

@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
 use super::accounts;
 use super::columns::{Micros, StoredId, named, now, storable, time};
@@ -13,7 +14,9 @@ use super::reading;
 use super::rooms::{self as room_rows, RoomColumns, ViewColumns, direct_key, views};
 use super::schema::{memberships, messages, room_heads, rooms, users};
 use crate::db::changes::NewRoom;
-use crate::db::rows::{LastMessage, ListedRoom, PublicRoom, RoomView, UserKind, Visibility};
+use crate::db::rows::{
+    LastMessage, ListPlace, ListedRoom, PublicRoom, RoomView, UserKind, Visibility,
+};
 use crate::error::ErrorCode;
 use crate::ids::{RoomId, Seq, UserId};
 use crate::limits::PREVIEW_CHARS;
@@ -43,15 +46,31 @@ type OwnColumns = (
     Option<String>,
 );
 
-/// The user's rooms, the latest message first, then the public ones it has not joined.
-pub(super) fn own(conn: &mut SqliteConnection, user: UserId, limit: i64) -> Work<Vec<ListedRoom>> {
+/// The user's rooms, the latest message first, then the public ones it has not joined; from behind a place.
+pub(super) fn own(
+    conn: &mut SqliteConnection,
+    user: UserId,
+    after: Option<ListPlace>,
+    limit: i64,
+) -> Work<Vec<ListedRoom>> {
     let limit = limit.max(0);
     let mentions = reading::mention_counts(conn, user, None)?;
-    let mut listed = joined(conn, user, limit, &mentions)?;
+    let (mut listed, public_after) = match after {
+        None => {
+            let from = (Micros::MAX, String::new());
+            (joined(conn, user, from, limit, &mentions)?, String::new())
+        }
+        Some(ListPlace::Own { at, slug }) => {
+            let from = (at.timestamp_micros(), slug);
+            (joined(conn, user, from, limit, &mentions)?, String::new())
+        }
+        Some(ListPlace::Public { slug }) => (Vec::new(), slug),
+    };
     let rest = limit - i64::try_from(listed.len()).unwrap_or(limit);
     let open = views(StoredId(user.0))
         .filter(memberships::role.is_null())
         .filter(rooms::visibility.eq(Visibility::Public.as_str()))
+        .filter(rooms::slug.gt(public_after))
         .order(rooms::slug)
         .limit(rest)
         .load::<ViewColumns>(conn)?;
@@ -68,9 +87,11 @@ pub(super) fn own(conn: &mut SqliteConnection, user: UserId, limit: i64) -> Work
 fn joined(
     conn: &mut SqliteConnection,
     user: UserId,
+    (before, after): (Micros, String),
     limit: i64,
     mentions: &HashMap<RoomId, i64>,
 ) -> Work<Vec<ListedRoom>> {
+    let active = || coalesce(messages::created_at.nullable(), rooms::created_at);
     let places = memberships::table
         .inner_join(rooms::table)
         .inner_join(room_heads::table.on(room_heads::room_id.eq(memberships::room_id)))
@@ -82,10 +103,12 @@ fn joined(
         .left_join(users::table.on(users::id.eq(messages::author_id)))
         .filter(memberships::user_id.eq(StoredId(user.0)))
         .filter(rooms::deleted_at.is_null())
-        .order((
-            coalesce(messages::created_at.nullable(), rooms::created_at).desc(),
-            rooms::slug,
-        ))
+        .filter(
+            active()
+                .lt(before)
+                .or(active().eq(before).and(rooms::slug.gt(after))),
+        )
+        .order((active().desc(), rooms::slug))
         .limit(limit)
         .select((
             memberships::room_id,
@@ -146,7 +169,7 @@ pub(super) fn public(
         .filter(own.field(memberships::user_id).eq(StoredId(user.0)))
         .select(own.field(memberships::role))
         .single_value();
-    let found = rooms::table
+    let mut query = rooms::table
         .filter(rooms::visibility.eq(Visibility::Public.as_str()))
         .filter(rooms::deleted_at.is_null())
         .filter(rooms::slug.gt(after.unwrap_or_default()))
@@ -172,7 +195,20 @@ pub(super) fn public(
             role,
             members,
         ))
-        .load::<(RoomColumns, Option<String>, Option<i64>)>(conn)?;
+        .into_boxed();
+    // The index knows every three letters in a row; what is shorter is looked for in the order of the addresses.
+    if text.chars().count() >= 3 {
+        let phrase = format!("\"{}\"", text.replace('"', "\"\""));
+        query = query.filter(
+            sql::<Bool>(
+                "rooms.id IN (SELECT p.room_id FROM room_words w JOIN room_places p ON p.id = w.rowid \
+                 WHERE w.room_words MATCH ",
+            )
+            .bind::<Text, _>(phrase)
+            .sql(")"),
+        );
+    }
+    let found = query.load::<(RoomColumns, Option<String>, Option<i64>)>(conn)?;
     let rows = found.into_iter();
     rows.map(|(room, role, members)| {
         Ok(PublicRoom {

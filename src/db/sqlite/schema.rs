@@ -172,6 +172,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    room_retention_counts (room_id) {
+        room_id -> Binary,
+        messages -> BigInt,
+    }
+}
+
+diesel::table! {
     batches (id) {
         id -> Binary,
         answer -> Text,
@@ -209,6 +216,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     replies,
     reply_chunks,
     room_retention,
+    room_retention_counts,
     batches,
     mentions,
 );

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use salon::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use salon::db::rows::{
-    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
-    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
+    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
+    LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
+    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
 use salon::db::search::{Search, SearchPage};
 use salon::db::{SignedIn, Store, StoreResult, Swept};
@@ -112,8 +112,13 @@ impl Store for SimStore {
         commit!(self.people_room(user, people, fresh))
     }
 
-    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<ListedRoom>> {
-        read!(self.rooms(user, limit))
+    async fn rooms(
+        &self,
+        user: UserId,
+        after: Option<ListPlace>,
+        limit: i64,
+    ) -> StoreResult<Vec<ListedRoom>> {
+        read!(self.rooms(user, after, limit))
     }
 
     async fn public_rooms(
@@ -301,7 +306,7 @@ impl Store for SimStore {
         read!(self.context(room, prompt_seq, limit))
     }
 
-    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Keep> {
         read!(self.retention(user, slug))
     }
 

@@ -76,6 +76,7 @@ macro_rules! for_store {
                     an_archived_room_takes_nothing_new
                     an_archived_room_is_read_and_tidied
                     own_rooms_are_listed_by_their_last_message
+                    own_rooms_come_in_pages
                     public_rooms_are_found_in_pages
                     muting_is_ones_own
                     each_set_of_people_has_one_direct_room
@@ -190,7 +191,8 @@ macro_rules! for_store {
                     owners_say_how_long_a_room_keeps
                     only_a_prefix_goes_and_history_tells_where_it_begins
                     a_reply_that_runs_is_not_removed_nor_what_follows_it
-                    what_was_kept_beside_a_message_goes_with_it;
+                    what_was_kept_beside_a_message_goes_with_it
+                    a_room_keeps_its_latest_messages;
                 odd_input:
                     a_nul_is_refused_and_its_neighbours_live
                     odd_names_are_only_not_found

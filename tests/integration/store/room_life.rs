@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use salon::db::LOBBY;
 use salon::db::changes::{Change, NewText, RoomEdit};
 use salon::db::marks::Mark;
-use salon::db::rows::{LogKind, RoomView, StoredChange, UserKind, UserRow, Visibility};
+use salon::db::rows::{ListedRoom, LogKind, RoomView, StoredChange, UserKind, UserRow, Visibility};
 use salon::error::ErrorCode;
 use salon::ids::{RoomId, UserId};
 use salon::limits::PREVIEW_CHARS;
@@ -197,7 +197,7 @@ pub(super) async fn own_rooms_are_listed_by_their_last_message(store: &TestStore
         );
     }
     let list = async |user: &UserRow| {
-        let listed = store.rooms(user.id, 9).await.unwrap();
+        let listed = store.rooms(user.id, None, 9).await.unwrap();
         listed
             .into_iter()
             .filter(|listed| listed.view.room.slug != LOBBY)
@@ -252,7 +252,41 @@ pub(super) async fn own_rooms_are_listed_by_their_last_message(store: &TestStore
         line("attic", Some((1, "ada", "", true))),
     ];
     assert_eq!(list(&owner).await, now);
-    assert_eq!(store.rooms(owner.id, 2).await.unwrap().len(), 2);
+    assert_eq!(store.rooms(owner.id, None, 2).await.unwrap().len(), 2);
+}
+
+pub(super) async fn own_rooms_come_in_pages(store: &TestStore) {
+    let (ada, eve) = (store.person("ada").await, store.person("eve").await);
+    let mut rooms = Vec::new();
+    for number in 0..7 {
+        let slug = format!("own-{number}");
+        let made = store.make_room(&ada, &slug, Visibility::Private).await;
+        rooms.push(made.room.id);
+        let slug = format!("open-{number}");
+        store.make_room(&eve, &slug, Visibility::Public).await;
+    }
+    for room in [3, 5, 1] {
+        store.post(rooms[room], message(&ada, "hello")).await;
+    }
+    let whole = store.rooms(ada.id, None, 100).await.unwrap();
+    assert_eq!(whole.len(), 15, "and the lobby");
+    for limit in 1..=whole.len() {
+        let (mut read, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.rooms(ada.id, after, limit as i64).await.unwrap();
+            after = page.last().map(ListedRoom::place);
+            read.extend(page);
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(read, whole, "by pages of {limit}");
+    }
+    // Where one left, another place in the list is still a place.
+    let after = whole[2].place();
+    store.post(rooms[3], message(&ada, "again")).await;
+    let rest = store.rooms(ada.id, Some(after), 100).await.unwrap();
+    assert_eq!(rest, whole[3..]);
 }
 
 pub(super) async fn public_rooms_are_found_in_pages(store: &TestStore) {
@@ -298,7 +332,21 @@ pub(super) async fn public_rooms_are_found_in_pages(store: &TestStore) {
     assert_eq!(find("", Some("sea-c"), 9).await, [of("wood", 1)]);
     assert_eq!(find("the wood", None, 9).await, [of("wood", 1)], "its name");
     assert_eq!(find("ÄSTE", None, 9).await, [of("wood", 1)]);
-    for nothing in ["äste", "s%a", "s_a", "\\", "sea-x"] {
+    for one in ["ea-c", "a-c", "-c"] {
+        assert_eq!(find(one, None, 9).await, [of("sea-c", 1)], "{one}");
+    }
+    assert_eq!(find("T", Some("sea-c"), 9).await, [of("wood", 1)]);
+    assert_eq!(find("SEA, Ä", None, 9).await, [of("wood", 1)]);
+    for nothing in [
+        "\"",
+        "sea\"",
+        "sea OR wood",
+        "äste",
+        "s%a",
+        "s_a",
+        "\\",
+        "sea-x",
+    ] {
         assert_eq!(find(nothing, None, 9).await, [], "{nothing}");
     }
     assert_eq!(find("", None, 0).await, []);
@@ -309,7 +357,7 @@ pub(super) async fn muting_is_ones_own(store: &TestStore) {
     let ada = store.member(room, &owner, "ada", Role::Reader).await;
     let eve = store.person("eve").await;
     let muted = async |user: &UserRow| {
-        let listed = store.rooms(user.id, 9).await.unwrap();
+        let listed = store.rooms(user.id, None, 9).await.unwrap();
         let den = listed
             .into_iter()
             .find(|listed| listed.view.room.id == room);

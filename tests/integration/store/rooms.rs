@@ -145,7 +145,7 @@ pub(super) async fn own_rooms_are_listed_before_public_ones(store: &TestStore) {
     }
     store.join_room(other.id, "bar").await.unwrap();
     let slugs = async |user: &UserRow, limit| {
-        let rooms = store.rooms(user.id, limit).await.unwrap();
+        let rooms = store.rooms(user.id, None, limit).await.unwrap();
         rooms
             .into_iter()
             .map(|listed| (listed.view.room.slug, listed.view.role))

@@ -10,9 +10,9 @@ use salon::db::changes::{
     Applied, Batch, Change, ChunkAppend, NewAccount, NewRoom, NewSession, RoomApplied,
 };
 use salon::db::rows::{
-    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
-    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
+    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
+    LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
+    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
 };
 use salon::db::search::{Search, SearchPage};
 use salon::db::{SignedIn, Store, StoreError, StoreResult, Swept};
@@ -250,8 +250,13 @@ impl Store for FaultyStore {
         self.inner.people_room(user, people, fresh).await
     }
 
-    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<ListedRoom>> {
-        self.inner.rooms(user, limit).await
+    async fn rooms(
+        &self,
+        user: UserId,
+        after: Option<ListPlace>,
+        limit: i64,
+    ) -> StoreResult<Vec<ListedRoom>> {
+        self.inner.rooms(user, after, limit).await
     }
 
     async fn public_rooms(
@@ -411,7 +416,7 @@ impl Store for FaultyStore {
     ) -> StoreResult<Vec<MessageRow>> {
         self.inner.context(room, prompt_seq, limit).await
     }
-    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Keep> {
         self.inner.retention(user, slug).await
     }
 

@@ -91,7 +91,11 @@ fn apply_change(work: &mut RoomWork<'_>, change: &Change) -> Work<Outcome> {
         Change::SetMember { actor, user, role } => members::set(work, *actor, *user, *role)?,
         Change::RemoveMember { actor, user } => members::remove(work, *actor, *user)?,
         Change::EditRoom { actor, edit } => settings::edit(work, *actor, edit)?,
-        Change::SetRetention { actor, days } => retention::set(work, *actor, *days)?,
+        Change::SetRetention {
+            actor,
+            days,
+            messages,
+        } => retention::set(work, *actor, *days, *messages)?,
         Change::Retain { limit } => retention::retain(work, *limit)?,
         Change::DeleteRoom { actor } => settings::delete(work, *actor)?,
         Change::StopReply { actor, seq } => replies::stop(work, *actor, *seq)?,

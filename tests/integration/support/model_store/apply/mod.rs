@@ -108,7 +108,11 @@ impl Work<'_> {
             Change::SetMember { actor, user, role } => self.set_member(*actor, *user, *role)?,
             Change::RemoveMember { actor, user } => self.remove_member(*actor, *user)?,
             Change::EditRoom { actor, edit } => self.edit_room(*actor, edit)?,
-            Change::SetRetention { actor, days } => self.set_retention(*actor, *days)?,
+            Change::SetRetention {
+                actor,
+                days,
+                messages,
+            } => self.set_retention(*actor, *days, *messages)?,
             Change::Retain { limit } => self.retain(*limit),
             Change::DeleteRoom { actor } => self.delete_room(*actor)?,
             Change::StopReply { actor, seq } => self.stop_reply(*actor, *seq)?,
