@@ -145,7 +145,11 @@ impl Chat {
         self.store
             .set_muted(who.user.id, slug, muted)
             .await
-            .map_err(StoreError::into_refusal)
+            .map_err(StoreError::into_refusal)?;
+        let slug = slug.to_owned();
+        self.reading
+            .tell_room(who.user.id, News::Muted { slug, muted });
+        Ok(())
     }
 
     /// The rooms `who` is in, then public ones it is not, and whether there are more: at most `limit`, from behind

@@ -23,7 +23,7 @@ use changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
     LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
-    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
+    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, Unread, UserRow,
 };
 
 /// The slug of the public room that every new database has.
@@ -262,6 +262,9 @@ pub trait Store: Send + Sync + 'static {
     /// Moves what users have read forward: never back, never above a room's last message, and takes no version. Answers
     /// only for the marks that moved something; one of a user who is no member, or of a deleted room, moves nothing.
     async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>>;
+
+    /// What members have unread in rooms, each pair once; nothing of those who are none, or of rooms that are gone.
+    async fn unread(&self, members: &[(UserId, RoomId)]) -> StoreResult<Vec<Unread>>;
 
     // --- history
 

@@ -223,6 +223,21 @@ pub struct ReadMoved {
     pub members: i64,
 }
 
+/// What a member has unread in a room.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unread {
+    /// Who.
+    pub user: UserId,
+    /// The room's address.
+    pub slug: String,
+    /// The room's last message.
+    pub last_seq: Seq,
+    /// Messages above what it has read.
+    pub unread: i64,
+    /// Those of them that mention it, counted up to [`crate::limits::MENTIONS_COUNTED`].
+    pub mentions: i64,
+}
+
 /// That a user was a member of a room when its head stood at `view.head`: everything up to that version may be
 /// shown to it, and a removal above it ends this proof. `view.role` is always there.
 #[derive(Clone, PartialEq, Eq, Debug)]

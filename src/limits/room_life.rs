@@ -48,6 +48,8 @@ pub const MENTIONS_PER_MESSAGE: usize = 20;
 pub const MENTION_READINGS: usize = 8;
 /// Unread mentions are counted up to here, in each room.
 pub const MENTIONS_COUNTED: i64 = 100;
+/// Members mentioned of late that are still to be told of it, once for each room; above it they find it in their lists.
+pub const MENTIONS_WAITING: usize = 100_000;
 /// What was marked as read is written so often, all of it together.
 pub const READ_INTERVAL: Duration = Duration::from_millis(1_000);
 /// Marks that wait to be written, one for each user and room; above it `busy`.

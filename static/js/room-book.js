@@ -173,12 +173,24 @@ export class RoomBook extends Emitter {
     return this.mine().reduce((sum, room) => sum + (room.muted ? 0 : this.unread(room)), 0);
   }
 
+  /** A room that is joined counts for itself, and later. */
+  #mentioned(frame, room) {
+    if (this.#salon.openRoom(frame.room)?.state.phase === 'joined') return;
+    if (room === undefined) {
+      if (this.loaded) this.load();
+      return;
+    }
+    this.put({ ...room, last_seq: Math.max(room.last_seq, frame.last_seq), mentions: frame.mentions });
+  }
+
   #userFrame(frame) {
     if (frame.type === 'user.rooms') {
       if (this.loaded) this.load();
       return;
     }
     const room = this.#rooms.get(frame.room);
+    if (frame.type === 'user.muted' && room !== undefined) this.put({ ...room, muted: frame.muted });
+    if (frame.type === 'user.mentioned') this.#mentioned(frame, room);
     if (frame.type !== 'user.read' || room === undefined) return;
     this.#memory.setReadSeq(frame.room, frame.seq);
     this.put({ ...room, last_read_seq: Math.max(frame.seq, room.last_read_seq ?? 0), mentions: frame.mentions });

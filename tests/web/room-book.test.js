@@ -133,3 +133,19 @@ test('rooms of further pages come when they are asked for, and stay', async (t) 
   await book.load();
   assert.equal(order().length, 5);
 });
+
+test('a mention and a mute in another window are shown before the list is read again', async (t) => {
+  const { salon, book } = await bookOf(t, listed('one', 3, { last_read_seq: 3 }), listed('two', 2, { last_read_seq: 2 }));
+  salon.shows('two', { last_seq: 2, last_read_seq: 2 }, []);
+  salon.emit('user', { type: 'user.mentioned', room: 'one', last_seq: 5, unread: 2, mentions: 1 });
+  assert.deepEqual([book.unread(find(book, 'one')), book.mentions(find(book, 'one'))], [2, 1]);
+  salon.emit('user', { type: 'user.mentioned', room: 'two', last_seq: 9, unread: 7, mentions: 3 });
+  assert.equal(book.mentions(find(book, 'two')), 0, 'what is joined counts by itself');
+  salon.emit('user', { type: 'user.muted', room: 'one', muted: true });
+  assert.deepEqual([book.muted('one'), book.muted('two')], [true, false]);
+  salon.list.push(listed('three', 1, { last_read_seq: 0, mentions: 1 }));
+  const read = new Promise((resolve) => { book.on('change', resolve); });
+  salon.emit('user', { type: 'user.mentioned', room: 'three', last_seq: 1, unread: 1, mentions: 1 });
+  await read;
+  assert.equal(book.mentions(find(book, 'three')), 1);
+});

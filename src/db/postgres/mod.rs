@@ -37,7 +37,7 @@ use super::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSessio
 use super::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
     LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
-    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
+    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, Unread, UserRow,
 };
 use super::search::{Search, SearchPage};
 use super::{SignedIn, Store, StoreResult, Swept, uncancelled};
@@ -231,6 +231,11 @@ impl Store for PostgresStore {
         run!(self, |pools| rooms::members(
             pools, user, &slug, after, limit
         ))
+    }
+
+    async fn unread(&self, members: &[(UserId, RoomId)]) -> StoreResult<Vec<Unread>> {
+        let members = members.to_vec();
+        run!(self, |pools| reading::unread_of(pools, &members))
     }
 
     async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>> {

@@ -11,7 +11,7 @@ use crate::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSe
 use crate::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
     LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
-    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
+    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, Unread, UserRow,
 };
 use crate::db::search::{Search, SearchPage};
 use crate::db::{SignedIn, Store, StoreResult, Swept};
@@ -184,6 +184,12 @@ impl Store for SqliteStore {
     ) -> StoreResult<Vec<MemberRow>> {
         let slug = slug.to_owned();
         self.read(move |conn| members::list(conn, user, &slug, after, limit))
+            .await
+    }
+
+    async fn unread(&self, members: &[(UserId, RoomId)]) -> StoreResult<Vec<Unread>> {
+        let members = members.to_vec();
+        self.read(move |conn| reading::unread_of(conn, &members))
             .await
     }
 

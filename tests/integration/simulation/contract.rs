@@ -5,7 +5,7 @@ use salon::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSe
 use salon::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
     LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
-    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
+    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, Unread, UserRow,
 };
 use salon::db::search::{Search, SearchPage};
 use salon::db::{SignedIn, Store, StoreResult, Swept};
@@ -164,6 +164,10 @@ impl Store for SimStore {
         limit: i64,
     ) -> StoreResult<Vec<MemberRow>> {
         read!(self.members(user, slug, after, limit))
+    }
+
+    async fn unread(&self, members: &[(UserId, RoomId)]) -> StoreResult<Vec<Unread>> {
+        read!(self.unread(members))
     }
 
     async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>> {

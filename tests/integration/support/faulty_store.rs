@@ -12,7 +12,7 @@ use salon::db::changes::{
 use salon::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
     LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
-    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
+    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, Unread, UserRow,
 };
 use salon::db::search::{Search, SearchPage};
 use salon::db::{SignedIn, Store, StoreError, StoreResult, Swept};
@@ -290,6 +290,10 @@ impl Store for FaultyStore {
     ) -> StoreResult<Vec<MemberRow>> {
         self.inner.members(user, slug, after, limit).await
     }
+    async fn unread(&self, members: &[(UserId, RoomId)]) -> StoreResult<Vec<Unread>> {
+        self.inner.unread(members).await
+    }
+
     async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>> {
         self.inner.mark_read(marks).await
     }

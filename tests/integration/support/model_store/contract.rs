@@ -5,7 +5,7 @@ use salon::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSe
 use salon::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
     LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
-    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
+    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, Unread, UserRow,
 };
 use salon::db::search::{Search, SearchPage};
 use salon::db::{SignedIn, Store, StoreResult, Swept};
@@ -144,6 +144,10 @@ impl Store for ModelStore {
         limit: i64,
     ) -> StoreResult<Vec<MemberRow>> {
         self.unit(|tables, _| tables.list_members(user, slug, after, limit))
+    }
+
+    async fn unread(&self, members: &[(UserId, RoomId)]) -> StoreResult<Vec<Unread>> {
+        Ok(self.unit(|tables, _| tables.unread(members)))
     }
 
     async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>> {
