@@ -2,7 +2,7 @@
 -- follow whoever writes. It knows nothing of the new table, so it removes by days only.
 
 -- Public rooms in the order in which they are listed.
-CREATE INDEX rooms_public ON rooms (slug COLLATE "C") WHERE visibility = 'public' AND deleted_at IS NULL;
+CREATE INDEX rooms_listed ON rooms (slug COLLATE "C") WHERE visibility = 'public' AND deleted_at IS NULL;
 
 -- Every two and every three letters in a row of what a room is found by: whatever holds a text holds those of the text.
 -- `lower` of the collation C knows the letters a to z only, as every other store does.

@@ -55,19 +55,19 @@ statement!(
     )
 );
 
-/// Public rooms by slug, those only that fit.
+/// Of these rooms those that hold a text, by slug.
 macro_rules! public_rooms {
-    ($fit:literal) => {
+    ($rooms:literal) => {
         concat!(
             "SELECT p.id, p.slug, p.name, p.created_at, p.topic, p.archived, own.role, \
                  (SELECT count(*) FROM memberships m WHERE m.room_id = p.id) \
              FROM ( \
-                 SELECT id, slug, name, created_at, topic, archived FROM rooms \
-                 WHERE visibility = 'public' AND deleted_at IS NULL AND slug COLLATE \"C\" > $3 \
+                 SELECT id, slug, name, created_at, topic, archived FROM ",
+            $rooms,
+            " slug COLLATE \"C\" > $3 \
                    AND (strpos(slug, $2) > 0 OR strpos(lower(name COLLATE \"C\"), $2) > 0 \
-                     OR strpos(lower(topic COLLATE \"C\"), $2) > 0)",
-            $fit,
-            " ORDER BY slug COLLATE \"C\" LIMIT $4 \
+                     OR strpos(lower(topic COLLATE \"C\"), $2) > 0) \
+                 ORDER BY slug COLLATE \"C\" LIMIT $4 \
              ) p LEFT JOIN memberships own ON own.room_id = p.id AND own.user_id = $1 \
              ORDER BY p.slug COLLATE \"C\""
         )
@@ -78,13 +78,17 @@ statement!(
     /// knows the letters a to z only, as every other store does.
     ListPublic { user: Uuid, text: String, after: String, limit: i64 }
         -> (Uuid, String, String, DateTime<Utc>, String, bool, Option<String>, i64),
-    public_rooms!("")
+    public_rooms!("rooms WHERE visibility = 'public' AND deleted_at IS NULL AND")
 );
 statement!(
-    /// With a longer text in it: of those that hold all its grams, which the other index knows.
+    /// With a longer text in it: of those that hold all its grams, which the other index knows. They are found first, since a
+    /// plan that goes in the order of the addresses reads every room for a text that is rare.
     FindPublic { user: Uuid, text: String, after: String, limit: i64, grams: Vec<String> }
         -> (Uuid, String, String, DateTime<Utc>, String, bool, Option<String>, i64),
-    public_rooms!(" AND salon_grams(slug, name, topic) @> $5")
+    public_rooms!(
+        "(SELECT * FROM rooms WHERE visibility = 'public' AND deleted_at IS NULL \
+             AND salon_grams(slug, name, topic) @> $5 OFFSET 0) held WHERE"
+    )
 );
 statement!(
     /// A member's wish.

@@ -3,9 +3,8 @@
 
 use std::collections::HashMap;
 
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use super::accounts;
 use super::columns::{Micros, StoredId, named, now, storable, time};
@@ -37,6 +36,19 @@ diesel::define_sql_function! {
 diesel::define_sql_function! {
     /// A to Z as a to z; other letters as they are.
     fn lower(text: Text) -> Text;
+}
+
+/// The first public rooms that hold a text: of those that the index names, which is why it comes first.
+const FIND_PUBLIC: &str = "SELECT r.id FROM room_words w CROSS JOIN room_places p ON p.id = w.rowid \
+    CROSS JOIN rooms r ON r.id = p.room_id \
+    WHERE w.room_words MATCH ?1 AND r.visibility = 'public' AND r.deleted_at IS NULL AND r.slug > ?2 \
+      AND (instr(r.slug, ?3) > 0 OR instr(lower(r.name), ?3) > 0 OR instr(lower(r.topic), ?3) > 0) \
+    ORDER BY r.slug LIMIT ?4";
+
+#[derive(QueryableByName)]
+struct Held {
+    #[diesel(sql_type = Binary)]
+    id: StoredId,
 }
 
 type OwnColumns = (
@@ -199,14 +211,13 @@ pub(super) fn public(
     // The index knows every three letters in a row; what is shorter is looked for in the order of the addresses.
     if text.chars().count() >= 3 {
         let phrase = format!("\"{}\"", text.replace('"', "\"\""));
-        query = query.filter(
-            sql::<Bool>(
-                "rooms.id IN (SELECT p.room_id FROM room_words w JOIN room_places p ON p.id = w.rowid \
-                 WHERE w.room_words MATCH ",
-            )
+        let held = diesel::sql_query(FIND_PUBLIC)
             .bind::<Text, _>(phrase)
-            .sql(")"),
-        );
+            .bind::<Text, _>(after.unwrap_or_default())
+            .bind::<Text, _>(&text)
+            .bind::<BigInt, _>(limit.max(0))
+            .load::<Held>(conn)?;
+        query = query.filter(rooms::id.eq_any(held.into_iter().map(|held| held.id)));
     }
     let found = query.load::<(RoomColumns, Option<String>, Option<i64>)>(conn)?;
     let rows = found.into_iter();

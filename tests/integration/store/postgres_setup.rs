@@ -114,7 +114,7 @@ async fn migrations_go_up_down_and_up_again() {
 /// Rows of `rooms` that were read one after the other, and how often each of two indexes was used.
 async fn scans(database: &TestDatabase) -> (i64, [i64; 2]) {
     let question = "SELECT s.seq_scan, \
-            (SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'rooms_public'), \
+            (SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'rooms_listed'), \
             (SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'rooms_grams') \
         FROM pg_stat_user_tables s WHERE s.relname = 'rooms'";
     let row = database
