@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::changes::RoomEdit;
 use super::rows::{RoomView, Visibility};
 use crate::error::{ErrorCode, Refusal};
-use crate::ids::{RoomId, Seq};
+use crate::ids::{RoomId, Seq, UserId};
 use crate::permissions::Role;
 
 /// A room as a member (or, if public, anyone) sees it.
@@ -154,6 +154,21 @@ pub struct LastMessage {
     pub created_at: DateTime<Utc>,
     /// Only its tombstone is left.
     pub deleted: bool,
+}
+
+/// What a member has unread in a room.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unread {
+    /// Who.
+    pub user: UserId,
+    /// The room's address.
+    pub slug: String,
+    /// The room's last message.
+    pub last_seq: Seq,
+    /// Messages above what it has read.
+    pub unread: i64,
+    /// Those of them that mention it, counted up to [`crate::limits::MENTIONS_COUNTED`].
+    pub mentions: i64,
 }
 
 /// A public room that was found.

@@ -9,7 +9,7 @@ use crate::ids::{Attempt, ChunkNumber, ClientId, Epoch, RoomId, Seq, SessionId, 
 use crate::permissions::Role;
 
 pub use super::room_rows::{
-    Keep, LastMessage, ListPlace, ListedRoom, PublicRoom, RoomRow, RoomSettings,
+    Keep, LastMessage, ListPlace, ListedRoom, PublicRoom, RoomRow, RoomSettings, Unread,
 };
 
 /// Enums that are stored and sent under the same lower-case name.
@@ -221,21 +221,6 @@ pub struct ReadMoved {
     pub unread: i64,
     /// The room's members; more than [`crate::limits::RECEIPT_MEMBERS`] are not counted on.
     pub members: i64,
-}
-
-/// What a member has unread in a room.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Unread {
-    /// Who.
-    pub user: UserId,
-    /// The room's address.
-    pub slug: String,
-    /// The room's last message.
-    pub last_seq: Seq,
-    /// Messages above what it has read.
-    pub unread: i64,
-    /// Those of them that mention it, counted up to [`crate::limits::MENTIONS_COUNTED`].
-    pub mentions: i64,
 }
 
 /// That a user was a member of a room when its head stood at `view.head`: everything up to that version may be

@@ -117,35 +117,6 @@ async fn rooms_are_listed_searched_and_muted() {
         (&json!(1), &json!("ada"), &json!("hello"), &json!(false))
     );
     assert_eq!(list["rooms"][1]["last"], Value::Null);
-    assert_eq!(
-        (&list["more"], &list["next"]),
-        (&json!(false), &Value::Null)
-    );
-    // The same, page by page.
-    let (mut read, mut path) = (Vec::new(), "GET /api/rooms?limit=1".to_owned());
-    loop {
-        let page = ok(&app, &ada, &path, Value::Null).await;
-        read.extend(page["rooms"].as_array().unwrap().iter().cloned());
-        let Some(next) = page["next"].as_str() else {
-            assert_eq!(page["more"], false);
-            break;
-        };
-        path = format!("GET /api/rooms?limit=1&after={next}");
-    }
-    assert_eq!(json!(read), list["rooms"]);
-    for bad in [
-        "limit=0",
-        "limit=501",
-        "after=one",
-        "after=own:1",
-        "after=public:%20",
-    ] {
-        let what = format!("GET /api/rooms?{bad}");
-        assert_eq!(
-            no(&app, &ada, &what, Value::Null).await,
-            refusal(400, "bad_request")
-        );
-    }
 
     let found = ok(
         &app,
@@ -295,5 +266,44 @@ async fn a_room_is_told_what_of_its_messages_it_keeps() {
         json!({"days": 0, "messages": 5}),
     ] {
         assert_eq!(no(&app, &ada, set, bad).await, refusal(400, "bad_request"));
+    }
+}
+
+#[tokio::test]
+async fn the_list_of_rooms_comes_in_pages() {
+    let app = TestApp::start(&[]).await;
+    let ada = person(&app, "ada").await;
+    for slug in ["one", "two", "three"] {
+        ok(&app, &ada, "POST /api/rooms", json!({"slug": slug})).await;
+    }
+    let list = ok(&app, &ada, "GET /api/rooms", Value::Null).await;
+    assert_eq!(
+        (&list["more"], &list["next"]),
+        (&json!(false), &Value::Null)
+    );
+    // The same, page by page.
+    let (mut read, mut path) = (Vec::new(), "GET /api/rooms?limit=1".to_owned());
+    loop {
+        let page = ok(&app, &ada, &path, Value::Null).await;
+        read.extend(page["rooms"].as_array().unwrap().iter().cloned());
+        let Some(next) = page["next"].as_str() else {
+            assert_eq!(page["more"], false);
+            break;
+        };
+        path = format!("GET /api/rooms?limit=1&after={next}");
+    }
+    assert_eq!(json!(read), list["rooms"]);
+    for bad in [
+        "limit=0",
+        "limit=501",
+        "after=one",
+        "after=own:1",
+        "after=public:%20",
+    ] {
+        let what = format!("GET /api/rooms?{bad}");
+        assert_eq!(
+            no(&app, &ada, &what, Value::Null).await,
+            refusal(400, "bad_request")
+        );
     }
 }

@@ -60,6 +60,7 @@ macro_rules! for_store {
                     the_sweep_removes_what_has_run_out
                     the_assistant_is_there;
                 rooms:
+                    own_rooms_come_in_pages
                     a_new_room_has_its_owner_and_no_history
                     an_address_is_never_used_twice
                     a_private_room_does_not_exist_for_others
@@ -76,7 +77,6 @@ macro_rules! for_store {
                     an_archived_room_takes_nothing_new
                     an_archived_room_is_read_and_tidied
                     own_rooms_are_listed_by_their_last_message
-                    own_rooms_come_in_pages
                     public_rooms_are_found_in_pages
                     muting_is_ones_own
                     each_set_of_people_has_one_direct_room

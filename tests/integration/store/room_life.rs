@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use salon::db::LOBBY;
 use salon::db::changes::{Change, NewText, RoomEdit};
 use salon::db::marks::Mark;
-use salon::db::rows::{ListedRoom, LogKind, RoomView, StoredChange, UserKind, UserRow, Visibility};
+use salon::db::rows::{LogKind, RoomView, StoredChange, UserKind, UserRow, Visibility};
 use salon::error::ErrorCode;
 use salon::ids::{RoomId, UserId};
 use salon::limits::PREVIEW_CHARS;
@@ -253,40 +253,6 @@ pub(super) async fn own_rooms_are_listed_by_their_last_message(store: &TestStore
     ];
     assert_eq!(list(&owner).await, now);
     assert_eq!(store.rooms(owner.id, None, 2).await.unwrap().len(), 2);
-}
-
-pub(super) async fn own_rooms_come_in_pages(store: &TestStore) {
-    let (ada, eve) = (store.person("ada").await, store.person("eve").await);
-    let mut rooms = Vec::new();
-    for number in 0..7 {
-        let slug = format!("own-{number}");
-        let made = store.make_room(&ada, &slug, Visibility::Private).await;
-        rooms.push(made.room.id);
-        let slug = format!("open-{number}");
-        store.make_room(&eve, &slug, Visibility::Public).await;
-    }
-    for room in [3, 5, 1] {
-        store.post(rooms[room], message(&ada, "hello")).await;
-    }
-    let whole = store.rooms(ada.id, None, 100).await.unwrap();
-    assert_eq!(whole.len(), 15, "and the lobby");
-    for limit in 1..=whole.len() {
-        let (mut read, mut after) = (Vec::new(), None);
-        loop {
-            let page = store.rooms(ada.id, after, limit as i64).await.unwrap();
-            after = page.last().map(ListedRoom::place);
-            read.extend(page);
-            if after.is_none() {
-                break;
-            }
-        }
-        assert_eq!(read, whole, "by pages of {limit}");
-    }
-    // Where one left, another place in the list is still a place.
-    let after = whole[2].place();
-    store.post(rooms[3], message(&ada, "again")).await;
-    let rest = store.rooms(ada.id, Some(after), 100).await.unwrap();
-    assert_eq!(rest, whole[3..]);
 }
 
 pub(super) async fn public_rooms_are_found_in_pages(store: &TestStore) {
