@@ -94,7 +94,11 @@ impl Chat {
         Self {
             searches: Semaphore::new(limits::SEARCHES),
             proofs: Proofs::start(Arc::clone(&store)),
-            reading: Arc::new(Reading::new(Arc::clone(&store), Arc::clone(&layer))),
+            reading: Arc::new(Reading::new(
+                Arc::clone(&store),
+                Arc::clone(&layer),
+                writer.mentioned(),
+            )),
             store,
             writer,
             feeds,

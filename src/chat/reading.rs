@@ -1,5 +1,6 @@
 //! What members have read: marks are gathered, one for each user and room, and written together. Called by the consumer
-//! for each `read.mark`; the server runs [`Reading::run`], and flushes what is left when it stops.
+//! for each `read.mark`; the server runs [`Reading::run`], and flushes what is left when it stops. At the same pace it tells
+//! members that posts of this process mentioned what they have unread there, wherever their windows are.
 //!
 //! A mark takes no version and has no answer of its own: when it is written, every socket of its user hears `user.read`.
 //! A process that dies loses the marks of its last second; its clients mark what they show again.
@@ -16,6 +17,7 @@ use crate::error::{ErrorCode, Refusal};
 use crate::ids::{RoomId, Seq, UserId};
 use crate::limits;
 use crate::protocol::user_news::{News, UserNews, to_bytes};
+use crate::writer::Mentioned;
 
 /// News in one message of the layer.
 const NEWS_PER_MESSAGE: usize = 500;
@@ -25,15 +27,21 @@ pub struct Reading {
     store: Arc<dyn Store>,
     layer: Arc<dyn ChannelLayer>,
     marks: Mutex<BTreeMap<(UserId, RoomId), Seq>>,
+    mentioned: Arc<Mentioned>,
 }
 
 impl Reading {
     /// None wait.
-    pub(super) fn new(store: Arc<dyn Store>, layer: Arc<dyn ChannelLayer>) -> Self {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        layer: Arc<dyn ChannelLayer>,
+        mentioned: Arc<Mentioned>,
+    ) -> Self {
         Self {
             store,
             layer,
             marks: Mutex::default(),
+            mentioned,
         }
     }
 
@@ -58,8 +66,38 @@ impl Reading {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(limits::READ_INTERVAL) => self.flush().await,
+                () = tokio::time::sleep(limits::READ_INTERVAL) => {
+                    self.flush().await;
+                    self.tell_mentioned().await;
+                }
             }
+        }
+    }
+
+    /// Tells those who were mentioned what they have unread. Once: who misses it finds it in its list of rooms.
+    pub async fn tell_mentioned(&self) {
+        for part in self
+            .mentioned
+            .take()
+            .chunks(limits::READ_MARKS_PER_STATEMENT)
+        {
+            let unread = match self.store.unread(part).await {
+                Ok(unread) => unread,
+                Err(error) => {
+                    tracing::warn!(%error, "who was mentioned could not be told");
+                    continue;
+                }
+            };
+            let news = unread.into_iter().map(|unread| UserNews {
+                user: unread.user,
+                what: News::Mentioned {
+                    slug: unread.slug,
+                    last_seq: unread.last_seq,
+                    unread: unread.unread,
+                    mentions: unread.mentions,
+                },
+            });
+            self.send(&news.collect::<Vec<_>>());
         }
     }
 
@@ -99,15 +137,19 @@ impl Reading {
                 },
             })
             .collect();
+        self.send(&news);
+    }
+
+    /// News of a kind go by themselves: an instance that does not know it passes over what it came with.
+    fn send(&self, news: &[UserNews]) {
         for part in news.chunks(NEWS_PER_MESSAGE) {
             self.layer.group_send(&GroupName::users(), to_bytes(part));
         }
     }
 
-    /// Tells a user's sockets of a room it got or lost.
+    /// Tells a user's sockets of a room it got or lost, or muted.
     pub(super) fn tell_room(&self, user: UserId, what: News) {
-        self.layer
-            .group_send(&GroupName::users(), to_bytes(&[UserNews { user, what }]));
+        self.send(&[UserNews { user, what }]);
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(UserId, RoomId), Seq>> {

@@ -7,7 +7,8 @@ use super::{Chat, room_ref};
 use crate::db::StoreError;
 use crate::db::changes::{Change, NewRoom, Outcome, RoomEdit};
 use crate::db::rows::{
-    Identity, ListedRoom, MemberRow, PublicRoom, RoomView, UserKind, UserRow, Visibility,
+    Identity, Keep, ListPlace, ListedRoom, MemberRow, PublicRoom, RoomView, UserKind, UserRow,
+    Visibility,
 };
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{RoomId, RoomRef, UserId, Version};
@@ -144,18 +145,31 @@ impl Chat {
         self.store
             .set_muted(who.user.id, slug, muted)
             .await
-            .map_err(StoreError::into_refusal)
+            .map_err(StoreError::into_refusal)?;
+        let slug = slug.to_owned();
+        self.reading
+            .tell_room(who.user.id, News::Muted { slug, muted });
+        Ok(())
     }
 
-    /// The rooms `who` is in, then public ones it is not.
+    /// The rooms `who` is in, then public ones it is not, and whether there are more: at most `limit`, from behind
+    /// `after`.
     ///
     /// # Errors
     /// That it cannot be read now.
-    pub async fn rooms(&self, who: &Identity) -> Result<Vec<ListedRoom>, Refusal> {
-        self.store
-            .rooms(who.user.id, limits::ROOMS_LISTED)
-            .await
-            .map_err(StoreError::into_refusal)
+    pub async fn rooms(
+        &self,
+        who: &Identity,
+        after: Option<ListPlace>,
+        limit: i64,
+    ) -> Result<(Vec<ListedRoom>, bool), Refusal> {
+        let asked = limit.saturating_add(1);
+        let found = self.store.rooms(who.user.id, after, asked).await;
+        let mut rooms = found.map_err(StoreError::into_refusal)?;
+        let limit = usize::try_from(limit).unwrap_or(0);
+        let more = rooms.len() > limit;
+        rooms.truncate(limit);
+        Ok((rooms, more))
     }
 
     /// One room as `who` sees it.
@@ -205,18 +219,18 @@ impl Chat {
         self.room(who, slug).await
     }
 
-    /// How many days a room keeps its messages; none: for ever.
+    /// What of its messages a room keeps.
     ///
     /// # Errors
     /// As finding the room.
-    pub async fn retention(&self, who: &Identity, slug: &str) -> Result<Option<i32>, Refusal> {
+    pub async fn retention(&self, who: &Identity, slug: &str) -> Result<Keep, Refusal> {
         self.store
             .retention(who.user.id, slug)
             .await
             .map_err(StoreError::into_refusal)
     }
 
-    /// Sets it.
+    /// Sets it; `messages` left out: that remains as it is.
     ///
     /// # Errors
     /// `forbidden`, as finding the room.
@@ -225,11 +239,15 @@ impl Chat {
         who: &Identity,
         slug: &str,
         days: Option<i32>,
+        messages: Option<Option<i64>>,
     ) -> Result<Version, Refusal> {
         let room = self.find(who, slug).await?;
-        let actor = who.user.id;
-        self.change(room, Change::SetRetention { actor, days })
-            .await
+        let change = Change::SetRetention {
+            actor: who.user.id,
+            days,
+            messages,
+        };
+        self.change(room, change).await
     }
 
     /// Deletes a room.
@@ -304,25 +322,37 @@ impl Chat {
     /// Ends the memberships of a bot that was removed, as far as that goes: a room keeps its last owner, and one that cannot be
     /// written now keeps its member, who can do nothing any more.
     pub async fn leave_everywhere(&self, bot: UserId) {
-        let rooms = match self.store.rooms(bot, limits::ROOMS_LISTED).await {
-            Ok(rooms) => rooms,
-            Err(error) => {
-                tracing::warn!(%bot, %error, "the rooms of a bot that was removed could not be read");
-                return;
+        let mut after = None;
+        loop {
+            let rooms = match self.store.rooms(bot, after, limits::ROOMS_LISTED).await {
+                Ok(rooms) => rooms,
+                Err(error) => {
+                    tracing::warn!(%bot, %error, "the rooms of a bot that was removed could not be read");
+                    return;
+                }
+            };
+            for listed in rooms.iter().filter(|listed| listed.view.role.is_some()) {
+                self.leave_for(bot, &listed.view).await;
             }
+            // Public rooms it is not in come last.
+            match rooms.last() {
+                Some(last) if last.view.role.is_some() => after = Some(last.place()),
+                _ => return,
+            }
+        }
+    }
+
+    async fn leave_for(&self, bot: UserId, view: &RoomView) {
+        let room = RoomRef {
+            id: view.room.id,
+            slug: view.room.slug.as_str().into(),
         };
-        for listed in rooms.iter().filter(|listed| listed.view.role.is_some()) {
-            let room = RoomRef {
-                id: listed.view.room.id,
-                slug: listed.view.room.slug.as_str().into(),
-            };
-            let change = Change::RemoveMember {
-                actor: bot,
-                user: bot,
-            };
-            if let Err(refusal) = self.change(room, change).await {
-                tracing::info!(%bot, code = refusal.code.as_str(), "a bot that was removed stays a member");
-            }
+        let change = Change::RemoveMember {
+            actor: bot,
+            user: bot,
+        };
+        if let Err(refusal) = self.change(room, change).await {
+            tracing::info!(%bot, code = refusal.code.as_str(), "a bot that was removed stays a member");
         }
     }
 

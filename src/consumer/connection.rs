@@ -243,6 +243,10 @@ impl Reader for Connection {
     fn who(&self) -> Option<&UserRow> {
         Some(&self.identity.user)
     }
+
+    fn asks_for_texts(&self) -> bool {
+        true
+    }
 }
 
 /// The stream the codec works on: reads come from the transport, writes go through the outbox.

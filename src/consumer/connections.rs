@@ -9,6 +9,7 @@ use std::time::Duration;
 use rand::Rng;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::connection::Connection;
 use crate::db::Store;
@@ -22,12 +23,44 @@ use crate::protocol::server::ServerFrame;
 /// All of them.
 #[derive(Default)]
 pub struct Connections {
-    by_id: Mutex<BTreeMap<ConnectionId, Arc<Connection>>>,
+    sockets: Mutex<Sockets>,
     streams: Mutex<BTreeMap<ConnectionId, Stream>>,
     /// Set, under the lock, when the sockets were told to go: whoever comes later would never hear of it.
     draining: AtomicBool,
     /// Told when a session may have been revoked.
     check: Notify,
+}
+
+/// Sockets by what they are looked for. Both maps hold the same, so their bound is [`limits::SOCKETS`].
+#[derive(Default)]
+struct Sockets {
+    by_id: BTreeMap<ConnectionId, Arc<Connection>>,
+    /// A user's sockets lie beside each other: what is told to one user costs a look-up and its own sockets, not a walk over
+    /// everybody's under the lock.
+    by_user: BTreeMap<(UserId, ConnectionId), Arc<Connection>>,
+}
+
+impl Sockets {
+    fn insert(&mut self, socket: &Arc<Connection>) {
+        let (id, user) = (socket.id, socket.identity.user.id);
+        self.by_id.insert(id, Arc::clone(socket));
+        self.by_user.insert((user, id), Arc::clone(socket));
+    }
+
+    fn remove(&mut self, id: ConnectionId) {
+        if let Some(socket) = self.by_id.remove(&id) {
+            self.by_user.remove(&(socket.identity.user.id, id));
+        }
+    }
+
+    /// The sockets of a user.
+    fn of(&self, user: UserId) -> impl Iterator<Item = &Arc<Connection>> {
+        let first = (user, ConnectionId(Uuid::nil()));
+        let sockets = self.by_user.range(first..);
+        sockets
+            .take_while(move |((owner, _), _)| *owner == user)
+            .map(|(_, socket)| socket)
+    }
 }
 
 /// An event stream, or a call that waits for a reply.
@@ -66,7 +99,7 @@ pub struct Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.connections.lock().remove(&self.id);
+        self.connections.lock().remove(self.id);
         metrics::gauge!("salon_sockets").decrement(1.0);
     }
 }
@@ -82,10 +115,10 @@ impl Connections {
         if self.draining.load(Ordering::Relaxed) {
             return Err(ErrorCode::ShuttingDown.into());
         }
-        if sockets.len() >= limits::SOCKETS {
+        if sockets.by_id.len() >= limits::SOCKETS {
             return Err(Refusal::from(ErrorCode::Busy).retry_after_ms(limits::RETRY_HINT_MS));
         }
-        sockets.insert(connection.id, Arc::clone(connection));
+        sockets.insert(connection);
         metrics::gauge!("salon_sockets").increment(1.0);
         Ok(Registered {
             connections: Arc::clone(self),
@@ -122,23 +155,26 @@ impl Connections {
     /// How many sockets there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.lock().len()
+        self.lock().by_id.len()
     }
 
     /// Bytes that wait for slow readers, and the most that wait for one of them.
     #[must_use]
     pub fn held(&self) -> (usize, usize) {
         let sockets = self.lock();
-        let held = sockets.values().map(|socket| socket.outbox.held());
+        let held = sockets.by_id.values().map(|socket| socket.outbox.held());
         held.fold((0, 0), |(all, most), held| (all + held, most.max(held)))
     }
 
     /// Gives users' frames to all of their sockets.
     pub fn deliver_to(&self, frames: &HashMap<UserId, Vec<Frame>>) {
-        for socket in self.lock().values() {
-            for frame in frames.get(&socket.identity.user.id).into_iter().flatten() {
-                // A socket that is going needs no more frames.
-                let _ = socket.outbox.deliver(frame);
+        let sockets = self.lock();
+        for (user, frames) in frames {
+            for socket in sockets.of(*user) {
+                for frame in frames {
+                    // A socket that is going needs no more frames.
+                    let _ = socket.outbox.deliver(frame);
+                }
             }
         }
     }
@@ -172,6 +208,7 @@ impl Connections {
     pub async fn close_ended(&self, store: &Arc<dyn Store>) -> bool {
         let mut sessions: BTreeSet<SessionId> = self
             .lock()
+            .by_id
             .values()
             .map(|socket| socket.identity.session)
             .collect();
@@ -187,7 +224,7 @@ impl Connections {
             };
             let asked: HashSet<SessionId> = part.iter().copied().collect();
             let ended = |session| asked.contains(&session) && !live.contains(&session);
-            for socket in self.lock().values() {
+            for socket in self.lock().by_id.values() {
                 if ended(socket.identity.session) {
                     socket.outbox.close(CloseCode::SignedOut);
                 }
@@ -207,7 +244,7 @@ impl Connections {
         let sockets: Vec<Arc<Connection>> = {
             let sockets = self.lock();
             self.draining.store(true, Ordering::Relaxed);
-            sockets.values().cloned().collect()
+            sockets.by_id.values().cloned().collect()
         };
         let spread = u64::try_from(limits::CLOSE_SPREAD.as_millis()).unwrap_or(u64::MAX);
         let mut closes: Vec<(u64, Arc<Connection>)> = sockets
@@ -228,8 +265,8 @@ impl Connections {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ConnectionId, Arc<Connection>>> {
-        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Sockets> {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_streams(&self) -> std::sync::MutexGuard<'_, BTreeMap<ConnectionId, Stream>> {
@@ -258,6 +295,37 @@ mod tests {
         let (server, client) = pipe(1024);
         let connection = Connection::new(identity, Transport::Memory(server));
         (connection, client)
+    }
+
+    #[test]
+    fn a_user_is_found_among_many_by_its_own_sockets() {
+        let connections = Arc::new(Connections::default());
+        let mut kept = Vec::new();
+        for _ in 0..1_000 {
+            let (socket, client) = connection();
+            let registered = connections.register(&socket).ok().unwrap();
+            kept.push((socket, client, registered));
+        }
+        let user = kept[500].0.identity.user.id;
+        // Two more of the same user, one of which goes again.
+        let again = || {
+            let (server, client) = pipe(1024);
+            let identity = kept[500].0.identity.clone();
+            (Connection::new(identity, Transport::Memory(server)), client)
+        };
+        let ((second, _its_client), (third, _also_its)) = (again(), again());
+        let _registered = connections.register(&second).ok().unwrap();
+        drop(connections.register(&third).ok().unwrap());
+        let sockets = connections.lock();
+        let found: Vec<ConnectionId> = sockets.of(user).map(|socket| socket.id).collect();
+        let mut own = vec![kept[500].0.id, second.id];
+        own.sort_unstable();
+        assert_eq!(found, own, "these and no other are looked at");
+        assert_eq!(sockets.by_id.len(), 1_001);
+        drop(sockets);
+        drop((kept, _registered));
+        assert_eq!(connections.count(), 0);
+        assert!(connections.lock().by_user.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

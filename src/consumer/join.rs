@@ -73,6 +73,10 @@ pub(super) async fn join(
         drop(turn);
         match attached {
             Attached::Done => return settle(shared, connection, &room).await,
+            Attached::Owing => {
+                hand_out_texts(shared, connection, &room, number).await;
+                return settle(shared, connection, &room).await;
+            }
             Attached::TooOld => {
                 catch_up(shared, connection, &room, &proof, cursor, number).await;
                 return settle(shared, connection, &room).await;
@@ -244,6 +248,7 @@ async fn catch_up(
         };
         match attached {
             Attached::Done | Attached::Gone => return,
+            Attached::Owing => return hand_out_texts(shared, connection, room, number).await,
             Attached::TooOld if moved => {}
             Attached::TooOld => tokio::time::sleep(limits::PAGE_SHARE).await,
             Attached::ProveAgain => match shared.chat.prove(proof.user, &room.slug).await {
@@ -257,6 +262,20 @@ async fn catch_up(
                 connection.outbox.close(CloseCode::EpochChanged);
                 return;
             }
+        }
+    }
+}
+
+/// Gives out the running texts that `room.joined` had no place for, one at a time and at the socket's pace: a room may have
+/// more of them than an outbox holds. Ends when a leave or a later join overtakes it, which is owed its own.
+async fn hand_out_texts(shared: &Consumers, connection: &Connection, room: &RoomRef, number: u64) {
+    loop {
+        let turn = connection.turn_to_fill().await;
+        if turn.is_none() || !connection.is_latest_join(&room.slug, number) {
+            return;
+        }
+        if !shared.chat.feeds.next_text(room.id, connection.id).await {
+            return;
         }
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! Waking a task costs more than a write, so a delivery to an empty outbox writes straight to the stream, without
 //! blocking and under the outbox's lock; only what does not fit is queued. A reader that lets
-//! `limits::OUTBOX_BYTES` pile up is closed with 4008 and comes back with its cursors: nobody else slows down.
+//! `limits::OUTBOX_BYTES` pile up is closed with 4008 and comes back with its cursors: nobody else slows down. One that
+//! takes what it is given is never closed for the size of one frame: where next to nothing waits, any single one is taken.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,9 +19,6 @@ use crate::limits;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Frame;
 
-/// Whoever reads pages for a socket waits until less than this waits for it: what one join then adds (a page, a ring)
-/// does not overflow an outbox.
-const ROOM_BYTES: usize = limits::OUTBOX_BYTES / 16;
 /// Buffers handed to one vectored write.
 const SLICES: usize = 16;
 
@@ -95,7 +93,8 @@ impl Outbox {
                     return false;
                 }
             }
-        } else if state.bytes + rest.len() > limits::OUTBOX_BYTES
+        } else if (state.bytes + rest.len() > limits::OUTBOX_BYTES
+            && state.bytes >= limits::OUTBOX_ROOM_BYTES)
             || state.queue.len() >= limits::OUTBOX_FRAMES
         {
             state.close(CloseCode::Slow);
@@ -174,7 +173,7 @@ impl Outbox {
         if state.broken || state.closing.is_some() {
             return Poll::Ready(false);
         }
-        if state.bytes < ROOM_BYTES {
+        if state.bytes < limits::OUTBOX_ROOM_BYTES {
             return Poll::Ready(true);
         }
         state.waiting.push(cx.waker().clone());
@@ -231,7 +230,7 @@ impl State {
             count -= front.len();
             self.queue.pop_front();
         }
-        if self.bytes < ROOM_BYTES {
+        if self.bytes < limits::OUTBOX_ROOM_BYTES {
             self.waiting.drain(..).for_each(Waker::wake);
         }
     }

@@ -1,5 +1,5 @@
-//! Gives users' own news to their sockets here, from whichever instance it comes: `user.read`, `user.rooms`, and to the
-//! rooms they read in `read`. Started by the server. A lost one costs nothing but time: the client reads its rooms again
+//! Gives users' own news to their sockets here, from whichever instance it comes: `user.read`, `user.rooms`, `user.muted`,
+//! `user.mentioned`, and to the rooms they read in `read`. Started by the server. A lost one costs nothing but time: the client reads its rooms again
 //! when it comes back.
 
 use std::collections::HashMap;
@@ -54,7 +54,11 @@ pub async fn run(
 }
 
 fn frame_of(news: &News) -> Frame {
-    let (News::Read { slug, .. } | News::Gained { slug } | News::Lost { slug }) = news;
+    let (News::Read { slug, .. }
+    | News::Gained { slug }
+    | News::Lost { slug }
+    | News::Muted { slug, .. }
+    | News::Mentioned { slug, .. }) = news;
     let room = [slug.as_str()];
     Frame::encode(&match news {
         News::Read {
@@ -75,6 +79,21 @@ fn frame_of(news: &News) -> Frame {
         News::Lost { .. } => ServerFrame::UserRooms {
             gained: &[],
             lost: &room,
+        },
+        News::Muted { muted, .. } => ServerFrame::UserMuted {
+            room: slug,
+            muted: *muted,
+        },
+        News::Mentioned {
+            last_seq,
+            unread,
+            mentions,
+            ..
+        } => ServerFrame::UserMentioned {
+            room: slug,
+            last_seq: *last_seq,
+            unread: *unread,
+            mentions: *mentions,
         },
     })
 }

@@ -129,14 +129,16 @@ pub enum Change {
         /// What changes.
         edit: RoomEdit,
     },
-    /// How many days messages are kept; none: for ever. Versioned (`settings`).
+    /// What of its messages a room keeps. Versioned (`settings`).
     SetRetention {
         /// Who does it.
         actor: UserId,
-        /// From now on.
+        /// How many days, from now on; none: for ever.
         days: Option<i32>,
+        /// How many of the latest; none: any number; left out: as it is.
+        messages: Option<Option<i64>>,
     },
-    /// Removes the oldest messages past the room's days: at most so many, none behind one that is younger or a reply that is
+    /// Removes the oldest messages that the room does not keep: at most so many, none behind one that stays or a reply that is
     /// not settled. Versioned (`settings`, with the new `first_seq`) where any went.
     Retain {
         /// How many at most.

@@ -26,9 +26,9 @@ use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserI
 use changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use invites::{BanRow, InviteRow, InviteView};
 use rows::{
-    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
-    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
+    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
+    LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
+    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, Unread, UserRow,
 };
 
 /// The slug of the public room that every new database has.
@@ -216,8 +216,14 @@ pub trait Store:
     ) -> StoreResult<RoomView>;
 
     /// The rooms the user is a member of, the latest message first (a room without one is as old as itself), then
-    /// public ones it is not in, by slug; at most `limit`.
-    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<ListedRoom>>;
+    /// public ones it is not in, by slug; at most `limit`, from behind `after`. A room that moves up while somebody reads pages
+    /// is not met below.
+    async fn rooms(
+        &self,
+        user: UserId,
+        after: Option<ListPlace>,
+        limit: i64,
+    ) -> StoreResult<Vec<ListedRoom>>;
 
     /// Public rooms by slug after the given one, with their members counted; at most `limit`. With a `text` those only
     /// whose slug, name or topic contains it; `A` is as `a` then, other letters are compared as they are.
@@ -283,6 +289,9 @@ pub trait Store:
     /// Moves what users have read forward: never back, never above a room's last message, and takes no version. Answers
     /// only for the marks that moved something; one of a user who is no member, or of a deleted room, moves nothing.
     async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>>;
+
+    /// What members have unread in rooms, each pair once; nothing of those who are none, or of rooms that are gone.
+    async fn unread(&self, members: &[(UserId, RoomId)]) -> StoreResult<Vec<Unread>>;
 
     // --- history
 
@@ -456,10 +465,10 @@ pub trait Store:
 
     // --- jobs
 
-    /// How many days a room keeps its messages; none: for ever.
-    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>>;
+    /// What of its messages a room keeps.
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Keep>;
 
-    /// Rooms whose oldest message is past their days and may go, with their slugs; at most `limit`.
+    /// Rooms that do not keep their oldest message, which may go, with their slugs; at most `limit`.
     async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>>;
 
     /// Removes what has run out.

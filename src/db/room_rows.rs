@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::changes::RoomEdit;
 use super::rows::{RoomView, Visibility};
 use crate::error::{ErrorCode, Refusal};
-use crate::ids::{RoomId, Seq};
+use crate::ids::{RoomId, Seq, UserId};
 use crate::permissions::Role;
 
 /// A room as a member (or, if public, anyone) sees it.
@@ -89,6 +89,58 @@ pub struct ListedRoom {
     pub muted: bool,
 }
 
+/// Where a page of a user's list ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ListPlace {
+    /// Among its own rooms.
+    Own {
+        /// When the last message of the room was stored; without one, when the room was made.
+        at: DateTime<Utc>,
+        /// The room.
+        slug: String,
+    },
+    /// Among the public ones it is not in.
+    Public {
+        /// The room.
+        slug: String,
+    },
+}
+
+impl ListedRoom {
+    /// Where it stands in the list.
+    #[must_use]
+    pub fn place(&self) -> ListPlace {
+        let (room, slug) = (&self.view.room, self.view.room.slug.clone());
+        match self.view.role {
+            Some(_) => ListPlace::Own {
+                at: self
+                    .last
+                    .as_ref()
+                    .map_or(room.created_at, |last| last.created_at),
+                slug,
+            },
+            None => ListPlace::Public { slug },
+        }
+    }
+}
+
+/// What a room keeps of its messages; by default all, for ever.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Keep {
+    /// Those of so many days.
+    pub days: Option<i32>,
+    /// The latest, so many.
+    pub messages: Option<i64>,
+}
+
+impl Keep {
+    /// The `data` of the log's entry.
+    #[must_use]
+    pub fn data(self) -> serde_json::Value {
+        serde_json::json!({ "retention_days": self.days, "retention_messages": self.messages })
+    }
+}
+
 /// The beginning of a room's last message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LastMessage {
@@ -102,6 +154,21 @@ pub struct LastMessage {
     pub created_at: DateTime<Utc>,
     /// Only its tombstone is left.
     pub deleted: bool,
+}
+
+/// What a member has unread in a room.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unread {
+    /// Who.
+    pub user: UserId,
+    /// The room's address.
+    pub slug: String,
+    /// The room's last message.
+    pub last_seq: Seq,
+    /// Messages above what it has read.
+    pub unread: i64,
+    /// Those of them that mention it, counted up to [`crate::limits::MENTIONS_COUNTED`].
+    pub mentions: i64,
 }
 
 /// A public room that was found.

@@ -9,7 +9,9 @@ use crate::ids::{Attempt, ChunkNumber, ClientId, Epoch, RoomId, Seq, UserId, Ver
 use crate::permissions::Role;
 
 pub use super::account_rows::{Credentials, Identity};
-pub use super::room_rows::{LastMessage, ListedRoom, PublicRoom, RoomRow, RoomSettings};
+pub use super::room_rows::{
+    Keep, LastMessage, ListPlace, ListedRoom, PublicRoom, RoomRow, RoomSettings, Unread,
+};
 
 /// Enums that are stored and sent under the same lower-case name.
 macro_rules! named_enum {

@@ -22,7 +22,7 @@ use crate::ids::{Cursor, RoomRef, Seq, Version};
 use crate::limits;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Frame;
-use crate::protocol::publication::{ChangeRange, DeltaPiece, Effect, Publication};
+use crate::protocol::publication::{ChangeRange, Effect, Publication};
 use crate::protocol::server::{ReplyBody, ServerFrame};
 
 /// Changes read by one fill; what is left is read by the next.
@@ -242,7 +242,7 @@ impl Running {
             }
             Read::Replies(Ok(known)) => {
                 let frames = self.replies.fill(&self.feed.room.slug, known);
-                self.subscribers.deliver_all(&frames).await;
+                self.subscribers.deliver_deltas(&frames).await;
             }
             Read::Replies(Err(error)) => {
                 tracing::warn!(room = %self.feed.room.slug, %error, "a feed could not read its replies");
@@ -296,7 +296,7 @@ impl Running {
                 Some(Publication::Range(range)) => self.accept(range).await,
                 Some(Publication::Delta(piece)) => {
                     let frames = self.replies.delta(piece);
-                    self.subscribers.deliver_all(&frames).await;
+                    self.subscribers.deliver_deltas(&frames).await;
                 }
                 Some(Publication::Look) | None => self.sequencer.mark_dirty(),
             },
@@ -354,7 +354,7 @@ impl Running {
                     after_attempt,
                 } => {
                     let frames = self.replies.queued(seq, prompt_seq, after_attempt);
-                    self.subscribers.deliver_all(&frames).await;
+                    self.subscribers.deliver_deltas(&frames).await;
                     self.next_reply_check = Instant::now() + REPLY_CHECK;
                 }
                 Effect::ReplySettled { seq } => self.replies.settled(seq),
@@ -368,6 +368,12 @@ impl Running {
         match command {
             Command::Attach(attach, answer) => self.attach(attach, answer),
             Command::Detach(connection) => self.subscribers.remove(connection),
+            Command::NextText(connection, answer) => {
+                let (replies, slug) = (&mut self.replies, &*self.feed.room.slug);
+                let text = |seq| replies.whole_text(slug, seq);
+                // Whoever asked may have gone meanwhile.
+                let _ = answer.send(self.subscribers.next_text(connection, text));
+            }
             Command::Head(head) => self.sequencer.head_seen(head, Instant::now().into_std()),
             Command::Tell(telling) => self.subscribers.tell(&telling).await,
         }
@@ -390,36 +396,49 @@ impl Running {
             return Attached::ProveAgain;
         }
         // What the greeting tells of replies needs no telling again; what it had to leave out follows.
-        let mut untold = self.replies.snapshot();
+        let running = self.replies.snapshot();
+        let mut owed: Vec<Seq> = running
+            .iter()
+            .filter(|reply| reply.chunks > 0)
+            .map(|reply| reply.seq)
+            .collect();
+        let mut greeted = 0;
         if let Some(greeting) = attach.greeting.take() {
-            let told = bodies_within(&untold, limits::PAGE_BYTES);
-            let left_out: Vec<Seq> = told
-                .iter()
-                .filter(|reply| reply.body.is_none())
-                .map(|reply| reply.seq)
-                .collect();
-            if !attach
-                .reader
-                .deliver(&greeting(told, self.sequencer.version()))
-            {
+            let told = bodies_within(&running, limits::PAGE_BYTES);
+            for reply in told.iter().filter(|reply| reply.body.is_some()) {
+                owed.retain(|seq| *seq != reply.seq);
+            }
+            let greeting = greeting(told, self.sequencer.version());
+            greeted = greeting.len();
+            if !attach.reader.deliver(&greeting) {
                 return Attached::Gone;
             }
-            untold.retain(|reply| left_out.contains(&reply.seq));
         }
         let Some(runs) = self.ring.above(attach.cursor.version) else {
             return Attached::TooOld;
         };
-        let replies = whole_texts(&self.feed.room.slug, &untold);
-        if !runs
-            .iter()
-            .chain(&replies)
-            .all(|run| attach.reader.deliver(run))
-        {
+        let follows: usize = runs.iter().map(Frame::len).sum();
+        if greeted > 0 && follows > 0 && greeted + follows > limits::ATTACH_BYTES {
+            return Attached::TooOld;
+        }
+        if !runs.iter().all(|run| attach.reader.deliver(run)) {
             return Attached::Gone;
         }
+        if !attach.reader.asks_for_texts() {
+            for seq in std::mem::take(&mut owed) {
+                let text = self.replies.whole_text(&self.feed.room.slug, seq);
+                if text.is_some_and(|text| !attach.reader.deliver(&text)) {
+                    return Attached::Gone;
+                }
+            }
+        }
+        let attached = match owed.is_empty() {
+            true => Attached::Done,
+            false => Attached::Owing,
+        };
         let cursor = attach.cursor.version.max(self.sequencer.version());
-        self.subscribers.add(attach, cursor);
-        Attached::Done
+        self.subscribers.add(attach, cursor, owed);
+        attached
     }
 }
 
@@ -438,18 +457,6 @@ fn bodies_within(replies: &[RunningReply], limit: usize) -> Vec<ReplyBody<'_>> {
             body: fits.then_some(reply.body.as_str()),
             ..ReplyBody::from(reply)
         })
-        .collect()
-}
-
-/// Each reply's whole text so far as one delta from chunk 1.
-fn whole_texts(slug: &str, replies: &[RunningReply]) -> Vec<Frame> {
-    replies
-        .iter()
-        .filter(|reply| reply.chunks > 0)
-        .map(|reply| {
-            DeltaPiece::encode(slug, reply.seq, reply.attempt, 1, reply.chunks, &reply.body)
-        })
-        .map(|piece| Frame::from_encoded(piece.frame))
         .collect()
 }
 

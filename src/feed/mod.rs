@@ -46,6 +46,12 @@ pub trait Reader: Send + Sync + 'static {
     fn who(&self) -> Option<&UserRow> {
         None
     }
+
+    /// Whether it asks for the running texts that it was not greeted with, each when it has room for it
+    /// ([`Feeds::next_text`]). Others are given all of them as they are attached.
+    fn asks_for_texts(&self) -> bool {
+        false
+    }
 }
 
 /// Builds the first frame of an attachment (`room.joined`) from the replies that run and the feed's version.
@@ -76,7 +82,10 @@ pub struct Attach {
 pub enum Attached {
     /// Everything above the cursor follows, until it is detached.
     Done,
-    /// The greeting was sent, but the cursor is older than the ring: read pages, then attach again.
+    /// The same, but texts of running replies wait until they are asked for, and what is added to these waits too.
+    Owing,
+    /// The greeting was sent, but the cursor is older than the ring, or so much follows that both would not fit a
+    /// reader that takes nothing for a moment: read pages, then attach again.
     TooOld,
     /// The proof is too old, or was ended by a removal: prove again. Nothing was sent.
     ProveAgain,
@@ -90,6 +99,8 @@ pub enum Attached {
 pub(crate) enum Command {
     Attach(Attach, oneshot::Sender<Attached>),
     Detach(ConnectionId),
+    /// Give a reader the next text it is owed; answered whether another one is.
+    NextText(ConnectionId, oneshot::Sender<bool>),
     /// The head check saw this.
     Head(Cursor),
     /// Who is there, or who writes.
@@ -186,6 +197,17 @@ impl Feeds {
             // A feed that has ended holds no readers.
             let _ = handle.commands.send(Command::Detach(connection)).await;
         }
+    }
+
+    /// Gives a reader the whole text of the next running reply it is owed ([`Attached::Owing`]), at most
+    /// [`limits::REPLY_BYTES`] and its escapes; whether there is another.
+    pub async fn next_text(&self, room: RoomId, connection: ConnectionId) -> bool {
+        let handle = self.lock().get(&room).cloned();
+        let Some(handle) = handle else { return false };
+        let (answer, answered) = oneshot::channel();
+        let command = Command::NextText(connection, answer);
+        // A feed that has ended owes nobody anything.
+        handle.commands.send(command).await.is_ok() && answered.await.unwrap_or(false)
     }
 
     /// What must beat for feeds to deliver; see [`gate::keep`].

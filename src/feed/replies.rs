@@ -23,9 +23,14 @@ struct Running {
     attempt: Attempt,
     chunks: ChunkNumber,
     text: String,
+    /// All of the text as one delta, once somebody needed it; for all who come before it grows.
+    whole: Option<Frame>,
     /// Pieces that came before their time, by their first chunk.
     early: BTreeMap<ChunkNumber, DeltaPiece>,
 }
+
+/// A frame with a piece of a reply's text, and which reply it is of.
+pub type Delta = (Seq, Frame);
 
 /// All of a room.
 #[derive(Debug, Default)]
@@ -49,13 +54,14 @@ impl Replies {
     }
 
     /// The version that creates (or puts back) a reply was emitted. Returns the frames that waited for it.
-    pub fn queued(&mut self, seq: Seq, prompt_seq: Seq, after_attempt: Attempt) -> Vec<Frame> {
+    pub fn queued(&mut self, seq: Seq, prompt_seq: Seq, after_attempt: Attempt) -> Vec<Delta> {
         let reply = self.running.entry(seq).or_insert(Running {
             prompt_seq,
             over: after_attempt,
             attempt: after_attempt,
             chunks: 0,
             text: String::new(),
+            whole: None,
             early: BTreeMap::new(),
         });
         reply.over = after_attempt;
@@ -81,8 +87,9 @@ impl Replies {
     }
 
     /// A piece came. Returns the frames to send now, in order.
-    pub fn delta(&mut self, piece: DeltaPiece) -> Vec<Frame> {
-        let Some(reply) = self.running.get_mut(&piece.seq) else {
+    pub fn delta(&mut self, piece: DeltaPiece) -> Vec<Delta> {
+        let seq = piece.seq;
+        let Some(reply) = self.running.get_mut(&seq) else {
             if self.unknown.len() >= limits::EARLY_DELTAS {
                 self.unknown.remove(0);
             }
@@ -96,11 +103,12 @@ impl Replies {
             reply.attempt = piece.attempt;
             reply.restart();
         }
-        reply.take(piece)
+        let frames = reply.take(piece).into_iter();
+        frames.map(|frame| (seq, frame)).collect()
     }
 
     /// What the database knows of the room's replies: fills what is missing. Returns the frames to send now.
-    pub fn fill(&mut self, slug: &str, known: Vec<RunningReply>) -> Vec<Frame> {
+    pub fn fill(&mut self, slug: &str, known: Vec<RunningReply>) -> Vec<Delta> {
         let mut frames = Vec::new();
         for saved in known {
             let Some(reply) = self.running.get_mut(&saved.seq) else {
@@ -119,9 +127,24 @@ impl Replies {
             };
             let (first, count) = (reply.chunks + 1, saved.chunks - reply.chunks);
             let piece = DeltaPiece::encode(slug, saved.seq, saved.attempt, first, count, rest);
-            frames.extend(reply.take(piece));
+            let taken = reply.take(piece).into_iter();
+            frames.extend(taken.map(|frame| (saved.seq, frame)));
         }
         frames
+    }
+
+    /// All of a reply's text so far as one delta from chunk 1; none of one that has no text, or does not run.
+    pub fn whole_text(&mut self, slug: &str, seq: Seq) -> Option<Frame> {
+        let reply = self.running.get_mut(&seq)?;
+        if reply.chunks == 0 {
+            return None;
+        }
+        let whole = reply.whole.get_or_insert_with(|| {
+            let (attempt, chunks) = (reply.attempt, reply.chunks);
+            let piece = DeltaPiece::encode(slug, seq, attempt, 1, chunks, &reply.text);
+            Frame::from_encoded(piece.frame)
+        });
+        Some(whole.clone())
     }
 
     /// Every running reply with its text so far, by seq, for `room.joined`.
@@ -163,6 +186,7 @@ impl Replies {
                     attempt: saved.attempt,
                     chunks: saved.chunks,
                     text: saved.body,
+                    whole: None,
                     early: BTreeMap::new(),
                 },
             );
@@ -174,6 +198,7 @@ impl Running {
     fn restart(&mut self) {
         self.chunks = 0;
         self.text.clear();
+        self.whole = None;
         self.early.clear();
     }
 
@@ -187,6 +212,7 @@ impl Running {
                 self.text
                     .push_str(std::str::from_utf8(&piece.text).unwrap_or_default());
                 self.chunks = last;
+                self.whole = None;
                 frames.push(Frame::from_encoded(Bytes::clone(&piece.frame)));
             } else if last > self.chunks && self.early.len() < limits::EARLY_DELTAS {
                 self.early.insert(piece.first, piece);
@@ -214,10 +240,10 @@ mod tests {
         DeltaPiece::encode("r", 2, attempt, first, count, text)
     }
 
-    fn texts(frames: &[Frame]) -> String {
+    fn texts(frames: &[Delta]) -> String {
         frames
             .iter()
-            .flat_map(|frame| frame.payloads().collect::<Vec<_>>())
+            .flat_map(|(_, frame)| frame.payloads().collect::<Vec<_>>())
             .map(|json| {
                 serde_json::from_slice::<serde_json::Value>(&json).unwrap()["text"]
                     .as_str()
@@ -248,6 +274,23 @@ mod tests {
         assert_eq!(replies.snapshot()[0].body, "");
         assert!(replies.delta(piece(2, 1, 1, "late")).is_empty());
         assert_eq!(replies.snapshot()[0].body, "");
+    }
+
+    #[test]
+    fn the_whole_text_is_what_was_shown_so_far() {
+        let mut replies = Replies::default();
+        let _ = replies.queued(2, 1, 0);
+        assert_eq!(replies.whole_text("r", 2), None);
+        let mut whole = String::new();
+        for (number, word) in (1..).zip(["a", "b", "c"]) {
+            let _ = replies.delta(piece(1, number, 1, word));
+            whole.push_str(word);
+            let frame = replies.whole_text("r", 2).unwrap();
+            assert_eq!(replies.whole_text("r", 2).as_ref(), Some(&frame));
+            assert_eq!(texts(&[(2, frame)]), whole);
+        }
+        let _ = replies.queued(2, 1, 1);
+        assert_eq!(replies.whole_text("r", 2), None, "it starts over");
     }
 
     #[test]

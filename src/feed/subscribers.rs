@@ -6,8 +6,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::presence::{Audience, Seats, Telling};
+use super::replies::Delta;
 use super::{Attach, Reader};
-use crate::ids::{ConnectionId, UserId, Version};
+use crate::ids::{ConnectionId, Seq, UserId, Version};
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Frame;
 use crate::protocol::publication::ChangeRange;
@@ -26,6 +27,8 @@ struct Subscriber {
     proof: Version,
     cursor: Version,
     whole_until: Version,
+    /// Running replies whose text it was not given yet: what is added to them waits, for it would not join.
+    owed: Vec<Seq>,
     seats: Arc<Seats>,
     /// It is shown in the room, and told who else is.
     seated: bool,
@@ -64,8 +67,8 @@ impl Subscribers {
         self.idle_since
     }
 
-    /// Adds a reader that stands at `cursor`.
-    pub(super) fn add(&mut self, attach: Attach, cursor: Version) {
+    /// Adds a reader that stands at `cursor` and is still to be given some texts.
+    pub(super) fn add(&mut self, attach: Attach, cursor: Version, owed: Vec<Seq>) {
         let Attach {
             connection,
             reader,
@@ -88,6 +91,7 @@ impl Subscribers {
             proof,
             cursor,
             whole_until,
+            owed,
         });
         self.idle_since = None;
     }
@@ -123,12 +127,34 @@ impl Subscribers {
         .await;
     }
 
-    /// Sends frames without a version to everyone.
-    pub(super) async fn deliver_all(&mut self, frames: &[Frame]) {
-        for frame in frames {
-            self.in_turns(|subscriber| subscriber.take_unversioned(frame))
-                .await;
+    /// Sends pieces of replies to everyone who holds what they join.
+    pub(super) async fn deliver_deltas(&mut self, frames: &[Delta]) {
+        for (seq, frame) in frames {
+            self.in_turns(|subscriber| match subscriber.owed.contains(seq) {
+                true => subscriber.cursor != GONE,
+                false => subscriber.take_unversioned(frame),
+            })
+            .await;
         }
+    }
+
+    /// Gives a reader the next text it is owed, of a reply that still runs; whether another one is owed.
+    pub(super) fn next_text(
+        &mut self,
+        connection: ConnectionId,
+        mut text: impl FnMut(Seq) -> Option<Frame>,
+    ) -> bool {
+        let mut all = self.all.iter_mut();
+        let Some(subscriber) = all.find(|one| one.connection == connection) else {
+            return false;
+        };
+        while !subscriber.owed.is_empty() {
+            let seq = subscriber.owed.remove(0);
+            if let Some(text) = text(seq) {
+                return subscriber.take_unversioned(&text) && !subscriber.owed.is_empty();
+            }
+        }
+        false
     }
 
     /// Delivers to each, with a pause for other tasks after so many; those that are gone are swept out in the end.
@@ -307,7 +333,7 @@ mod tests {
             whole_until,
             greeting: None,
         };
-        subscribers.add(attach, 3);
+        subscribers.add(attach, 3, Vec::new());
         reader
     }
 
@@ -359,7 +385,7 @@ mod tests {
                 whole_until: 0,
                 greeting: None,
             };
-            subscribers.add(attach, version);
+            subscribers.add(attach, version, Vec::new());
             readers[index]
                 .broken
                 .store(index % 5 == 0, Ordering::Relaxed);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -14,7 +14,7 @@ use super::error::Problem;
 use super::extract::{Caller, JsonBody, QueryOf, RoomPath};
 use crate::app::App;
 use crate::auth::names;
-use crate::db::rows::{LastMessage, ListedRoom, PublicRoom};
+use crate::db::rows::{LastMessage, ListPlace, ListedRoom, PublicRoom};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::Seq;
 use crate::limits;
@@ -24,8 +24,52 @@ use crate::protocol::server::{RoomBody, millis};
 /// Rooms.
 #[derive(Serialize, ToSchema)]
 pub struct RoomList<'a> {
-    /// Those one is a member of, the latest message first, then public ones one is not, by address.
+    /// Those one is a member of, the latest message first, then public ones one is not, by address: at most `limit`.
     rooms: Vec<ListedBody<'a>>,
+    /// Whether there are more: ask again with `after` this page's `next`.
+    more: bool,
+    /// Where the next page begins; null where there is none.
+    next: Option<String>,
+}
+
+/// Which part of the list.
+#[derive(Deserialize, IntoParams)]
+pub struct RoomsQuery {
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// How many: 1 to 500; left out: 500.
+    limit: Option<i64>,
+}
+
+/// A place in the list as a page tells it: `own:<microseconds>:<slug>` or `public:<slug>`.
+fn place_text(place: &ListPlace) -> String {
+    match place {
+        ListPlace::Own { at, slug } => format!("own:{}:{slug}", at.timestamp_micros()),
+        ListPlace::Public { slug } => format!("public:{slug}"),
+    }
+}
+
+fn place(text: &str) -> Option<ListPlace> {
+    let place = match text.split_once(':')? {
+        ("own", rest) => {
+            let (at, slug) = rest.split_once(':')?;
+            let at = DateTime::from_timestamp_micros(at.parse().ok()?)?;
+            // What a database can hold.
+            if !(1970..10_000).contains(&at.year()) {
+                return None;
+            }
+            ListPlace::Own {
+                at,
+                slug: slug.to_owned(),
+            }
+        }
+        ("public", slug) => ListPlace::Public {
+            slug: slug.to_owned(),
+        },
+        _ => return None,
+    };
+    let (ListPlace::Own { slug, .. } | ListPlace::Public { slug }) = &place;
+    names::is_slug(slug).then_some(place)
 }
 
 /// A room of the list.
@@ -135,16 +179,33 @@ pub struct Mute {
     muted: bool,
 }
 
-/// The rooms one is in, and the public ones.
-#[utoipa::path(get, path = "/api/rooms", tag = "rooms",
+/// The rooms one is in, and the public ones, by pages.
+#[utoipa::path(get, path = "/api/rooms", tag = "rooms", params(RoomsQuery),
     responses((status = 200, description = "Rooms", body = RoomList<'_>), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn list_rooms(
     State(app): State<Arc<App>>,
     Caller(who): Caller,
+    QueryOf(query): QueryOf<RoomsQuery>,
 ) -> Result<Response, Problem> {
-    let listed = app.chat.rooms(&who).await?;
-    let rooms = listed.iter().map(ListedBody::new).collect();
-    Ok(Json(RoomList { rooms }).into_response())
+    let bad = |sentence: &'static str| Refusal::with_message(ErrorCode::BadRequest, sentence);
+    let limit = query.limit.unwrap_or(limits::ROOMS_LISTED);
+    if !(1..=limits::ROOMS_LISTED).contains(&limit) {
+        return Err(bad("`limit` is a number from 1 to 500.").into());
+    }
+    let after = match query.after.as_deref() {
+        Some(text) => {
+            Some(place(text).ok_or_else(|| bad("`after` is the `next` of a page of rooms."))?)
+        }
+        None => None,
+    };
+    let (listed, more) = app.chat.rooms(&who, after, limit).await?;
+    let last = listed.last().filter(|_| more);
+    let list = RoomList {
+        rooms: listed.iter().map(ListedBody::new).collect(),
+        more,
+        next: last.map(|last| place_text(&last.place())),
+    };
+    Ok(Json(list).into_response())
 }
 
 /// Public rooms, all or those that hold a text.
@@ -185,4 +246,39 @@ pub async fn mute_room(
 ) -> Result<Json<Mute>, Problem> {
     app.chat.set_muted(&who, &slug, wish.muted).await?;
     Ok(Json(wish))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_as_it_was_told_and_nothing_else_is_one() {
+        let at = DateTime::from_timestamp_micros(1_770_000_000_000_001).unwrap();
+        let slug = "den".to_owned();
+        for told in [
+            ListPlace::Own {
+                at,
+                slug: slug.clone(),
+            },
+            ListPlace::Public { slug },
+        ] {
+            assert_eq!(place(&place_text(&told)), Some(told));
+        }
+        for bad in [
+            "",
+            "den",
+            "own:den",
+            "own:1:",
+            "own::den",
+            "own:x:den",
+            "public:",
+            "public:A b",
+            "own:99999999999999999:den",
+            "own:-1:den",
+            "other:den",
+        ] {
+            assert_eq!(place(bad), None, "{bad}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Removes what rooms no longer keep: the oldest messages past the room's days, through the writer, a part at a time. Every instance
+//! Removes what rooms no longer keep: the oldest messages past the room's days, or beyond how many it keeps, through the writer, a part at a time. Every instance
 //! does it; under the room's lock the second finds nothing to do and takes no version.
 
 use std::sync::Arc;

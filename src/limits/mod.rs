@@ -61,6 +61,12 @@ pub const PINS_PER_ROOM: i64 = 50;
 
 /// Bytes waiting for one slow reader; above it the socket closes with 4008 and comes back with its cursor.
 pub const OUTBOX_BYTES: usize = 1024 * 1024;
+/// Whoever fills an outbox with pages and texts waits until less than this waits in it. Where so little waits, any single
+/// frame is taken.
+pub const OUTBOX_ROOM_BYTES: usize = OUTBOX_BYTES / 16;
+/// What one join adds to an outbox at once; where a `room.joined` and the recent changes are more, the changes come in
+/// pages. A sixteenth is left for what else comes meanwhile.
+pub const ATTACH_BYTES: usize = OUTBOX_BYTES - OUTBOX_BYTES / 8;
 /// Frames waiting for one slow reader.
 pub const OUTBOX_FRAMES: usize = 4096;
 /// Rooms one socket may be in.
@@ -339,7 +345,7 @@ pub const HASHES: usize = 2;
 pub const HASH_QUEUE: usize = 64;
 /// Rooms one user may own.
 pub const ROOMS_PER_OWNER: i64 = 1_000;
-/// Rooms listed at once.
+/// Rooms of one page of a user's list.
 pub const ROOMS_LISTED: i64 = 500;
 /// Of the last message, so many characters stand in the list of rooms: what fits a line or two.
 pub const PREVIEW_CHARS: i64 = 120;
@@ -401,6 +407,12 @@ const _: () = assert!(
 const _: () = assert!(
     PAGE_BYTES + REPLY_BYTES * 2 < OUTBOX_BYTES,
     "an outbox always admits one largest frame"
+);
+const _: () = assert!(
+    OUTBOX_ROOM_BYTES + REPLY_BYTES * 6 < OUTBOX_BYTES
+        && OUTBOX_ROOM_BYTES + RING_BYTES < ATTACH_BYTES
+        && OUTBOX_ROOM_BYTES + ATTACH_BYTES < OUTBOX_BYTES,
+    "what is handed out at once fits: one running text with escapes, a ring, one join"
 );
 const _: () = assert!(
     LEASE_OWN.as_millis() < LEASE_MS as u128,

@@ -48,6 +48,8 @@ pub const MENTIONS_PER_MESSAGE: usize = 20;
 pub const MENTION_READINGS: usize = 8;
 /// Unread mentions are counted up to here, in each room.
 pub const MENTIONS_COUNTED: i64 = 100;
+/// Members mentioned of late that are still to be told of it, once for each room; above it they find it in their lists.
+pub const MENTIONS_WAITING: usize = 100_000;
 /// What was marked as read is written so often, all of it together.
 pub const READ_INTERVAL: Duration = Duration::from_millis(1_000);
 /// Marks that wait to be written, one for each user and room; above it `busy`.
@@ -91,6 +93,8 @@ pub const EXPORT_STALL: Duration = Duration::from_secs(30);
 
 /// The longest time a room may be told to keep its messages, in days; without one it keeps them for ever.
 pub const RETENTION_DAYS: i32 = 36_500;
+/// The most messages a room may be told to keep; without a number it keeps any.
+pub const RETENTION_KEPT: i64 = 1_000_000_000;
 /// Messages removed in one transaction, so that a room's lock is short.
 pub const RETENTION_MESSAGES: i64 = 1_000;
 /// Between two of them.

@@ -162,6 +162,26 @@ pub enum ServerFrame<'a> {
         /// Slugs.
         lost: &'a [&'a str],
     },
+    /// One wants to be left alone by a room, or no more.
+    #[serde(rename = "user.muted")]
+    UserMuted {
+        /// The slug.
+        room: &'a str,
+        /// Whether one does.
+        muted: bool,
+    },
+    /// Somebody mentioned one: what one has unread there.
+    #[serde(rename = "user.mentioned")]
+    UserMentioned {
+        /// The slug.
+        room: &'a str,
+        /// The room's last message by then.
+        last_seq: Seq,
+        /// Messages above what one has read.
+        unread: i64,
+        /// Those of them that mention one, counted up to [`limits::MENTIONS_COUNTED`].
+        mentions: i64,
+    },
     /// The answer to `message.history`.
     #[serde(rename = "message.page")]
     Page {

@@ -1,5 +1,5 @@
 //! What instances tell each other of one user's own affairs, for all sockets of that user wherever they are: how far it has
-//! read, which rooms it got and lost. Best effort: a lost one is made good when the client reads its rooms again. Made by
+//! read, which rooms it got, lost and muted, where it was mentioned. Best effort: a lost one is made good when the client reads its rooms again. Made by
 //! `chat`, taken by `consumer`; a group of its own, so that an instance that does not know it is never woken by it.
 
 use bytes::Bytes;
@@ -48,6 +48,24 @@ pub enum News {
         /// The room's address.
         slug: String,
     },
+    /// It wants to be left alone by this room, or no more.
+    Muted {
+        /// The room's address.
+        slug: String,
+        /// Whether it does.
+        muted: bool,
+    },
+    /// Somebody mentioned it.
+    Mentioned {
+        /// The room's address.
+        slug: String,
+        /// The room's last message by then.
+        last_seq: Seq,
+        /// Messages above what it has read.
+        unread: i64,
+        /// Those of them that mention it.
+        mentions: i64,
+    },
 }
 
 /// The bytes that go over the layer.
@@ -93,6 +111,16 @@ mod tests {
             of(read),
             of(News::Gained { slug: slug() }),
             of(News::Lost { slug: slug() }),
+            of(News::Muted {
+                slug: slug(),
+                muted: true,
+            }),
+            of(News::Mentioned {
+                slug: slug(),
+                last_seq: 9,
+                unread: 2,
+                mentions: 1,
+            }),
         ];
         let bytes = to_bytes(&news);
         assert_eq!(from_bytes(&bytes).as_deref(), Some(&news[..]));

@@ -452,6 +452,7 @@ fn finish(
         if done.changes.iter().any(is_queued_reply) {
             shared.prompts.notify_one();
         }
+        shared.mentioned.note(room.room.id, &done);
         let mut outcomes = done.outcomes.into_iter();
         for job in room.jobs {
             let outcome = outcomes

@@ -8,6 +8,7 @@
 //! It judges no rights (the store does, inside the transaction) and knows no sockets.
 
 pub mod lane;
+pub mod mentioned;
 pub mod order;
 mod outcome;
 mod publish;
@@ -28,6 +29,7 @@ use crate::db::changes::{Change, Outcome};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::RoomRef;
 use crate::limits;
+pub use mentioned::Mentioned;
 pub use order::{SendOrder, SendPlace};
 use watched::WatchedRooms;
 
@@ -107,6 +109,8 @@ pub(crate) struct Shared {
     pub(crate) locked_rooms: Arc<Semaphore>,
     /// Bytes waiting in all lanes.
     pub(crate) queued_bytes: AtomicUsize,
+    /// Whom posts mentioned.
+    pub(crate) mentioned: Arc<Mentioned>,
 }
 
 /// The writer of this process.
@@ -133,6 +137,7 @@ impl Writer {
             watched: Arc::default(),
             locked_rooms: Arc::new(Semaphore::new(limits::LOCKED_ROOMS)),
             queued_bytes: AtomicUsize::new(0),
+            mentioned: Arc::default(),
         });
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let lanes = (0..lanes.max(1))
@@ -154,6 +159,12 @@ impl Writer {
     #[must_use]
     pub fn watched(&self) -> Arc<WatchedRooms> {
         Arc::clone(&self.shared.watched)
+    }
+
+    /// Whom posts of this process mentioned.
+    #[must_use]
+    pub fn mentioned(&self) -> Arc<Mentioned> {
+        Arc::clone(&self.shared.mentioned)
     }
 
     /// Hands a change in. Never waits: at the bound the answer is `busy`.

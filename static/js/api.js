@@ -29,8 +29,14 @@ export class Api {
   signIn(name, password) { return this.#call('POST', '/sessions', { name, password }); }
   signOut() { return this.#call('DELETE', '/sessions/current'); }
 
-  /** One's own rooms and the public ones. */
-  async rooms() { return (await this.#call('GET', '/rooms')).rooms; }
+  /**
+   * One's own rooms, then the public ones, a page of them.
+   * @param {string | null} [after] the `next` of the page before
+   * @returns {Promise<{rooms: object[], next?: string | null}>}
+   */
+  rooms(after = null) {
+    return this.#call('GET', `/rooms?${new URLSearchParams({ limit: 200, ...(after !== null && { after }) })}`);
+  }
   /** @param {{slug: string, name: string, visibility: 'public' | 'private'}} room */
   createRoom(room) { return this.#call('POST', '/rooms', room); }
   /** Public rooms by address. @param {{q?: string, after?: string}} page @returns {Promise<{rooms: object[], more: boolean}>} */
@@ -96,10 +102,10 @@ export class Api {
     const given = Object.entries(search).filter(([, value]) => value !== undefined && value !== '');
     return this.#call('GET', `/search?${new URLSearchParams(given)}`);
   }
-  /** @param {string} slug @returns {Promise<number | null>} how many days messages are kept; null: for ever */
-  async retention(slug) { return (await this.#call('GET', `/rooms/${encodeURIComponent(slug)}/retention`)).days; }
-  /** @param {string} slug @param {number | null} days */
-  setRetention(slug, days) { return this.#call('PUT', `/rooms/${encodeURIComponent(slug)}/retention`, { days }); }
+  /** What is kept: so many days, the latest so many; null: all. @param {string} slug @returns {Promise<{days: number | null, messages?: number | null}>} */
+  retention(slug) { return this.#call('GET', `/rooms/${encodeURIComponent(slug)}/retention`); }
+  /** @param {string} slug @param {{days: number | null, messages: number | null}} kept */
+  setRetention(slug, kept) { return this.#call('PUT', `/rooms/${encodeURIComponent(slug)}/retention`, kept); }
   /** One's own tokens. */
   async tokens() { return (await this.#call('GET', '/tokens')).tokens; }
   /** @param {{name: string, scope: 'read' | 'write', expires_in_s?: number}} token @returns {Promise<{secret: string, token: object}>} */

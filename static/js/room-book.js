@@ -24,6 +24,10 @@ export class RoomBook extends Emitter {
   current = null;
   /** Whether the list has come. */
   loaded = false;
+  /** Whether there are more rooms than were read. */
+  more = false;
+  /** How many pages of the list are read. */
+  #pages = 1;
 
   /** @param {import('./salon.js').Salon} salon @param {import('./memory.js').Memory} memory */
   constructor(salon, memory) {
@@ -39,12 +43,18 @@ export class RoomBook extends Emitter {
 
   /** Reads the list; a failure leaves the one there is. */
   async load() {
-    let rooms;
+    const rooms = [];
+    let next = null;
     try {
-      rooms = await this.#salon.api.rooms();
+      for (let page = 0; page < this.#pages && (page === 0 || next !== null); page += 1) {
+        const read = await this.#salon.api.rooms(next);
+        rooms.push(...read.rooms);
+        next = read.next ?? null;
+      }
     } catch {
       return;
     }
+    this.more = next !== null;
     const open = [...this.#rooms.values()].filter(({ slug }) => this.#salon.openRoom(slug)?.state.phase === 'joined');
     const listed = new Map(rooms.map((room) => [room.slug, room]));
     // What an open room knows is newer, but for what only the list tells.
@@ -57,6 +67,12 @@ export class RoomBook extends Emitter {
     for (const room of this.mine().slice(0, WATCHED_MAX)) this.#salon.room(room.slug);
     this.loaded = true;
     this.emit('change');
+  }
+
+  /** Reads one page more, from now on. */
+  loadMore() {
+    this.#pages += 1;
+    return this.load();
   }
 
   /** @returns {object[]} the rooms one is a member of, the latest message first */
@@ -157,12 +173,24 @@ export class RoomBook extends Emitter {
     return this.mine().reduce((sum, room) => sum + (room.muted ? 0 : this.unread(room)), 0);
   }
 
+  /** A room that is joined counts for itself, and later. */
+  #mentioned(frame, room) {
+    if (this.#salon.openRoom(frame.room)?.state.phase === 'joined') return;
+    if (room === undefined) {
+      if (this.loaded) this.load();
+      return;
+    }
+    this.put({ ...room, last_seq: Math.max(room.last_seq, frame.last_seq), mentions: frame.mentions });
+  }
+
   #userFrame(frame) {
     if (frame.type === 'user.rooms') {
       if (this.loaded) this.load();
       return;
     }
     const room = this.#rooms.get(frame.room);
+    if (frame.type === 'user.muted' && room !== undefined) this.put({ ...room, muted: frame.muted });
+    if (frame.type === 'user.mentioned') this.#mentioned(frame, room);
     if (frame.type !== 'user.read' || room === undefined) return;
     this.#memory.setReadSeq(frame.room, frame.seq);
     this.put({ ...room, last_read_seq: Math.max(frame.seq, room.last_read_seq ?? 0), mentions: frame.mentions });

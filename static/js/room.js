@@ -18,13 +18,16 @@ export const HELD_MAX = 4_000;
 const READ_MS = 500;
 const JOIN_RETRY_MS = 1_000;
 const JOIN_RETRY_CAP_MS = 15_000;
+/** After a gap the room is joined again at most once in so long. */
+const REJOIN_EVERY_MS = 1_000;
 
 export class Room extends Emitter {
   #connection;
   #pending;
   #state;
-  #timers = { flush: null, join: null, people: null, read: null };
+  #timers = { flush: null, join: null, rejoin: null, people: null, read: null };
   #joinFailures = 0;
+  #rejoinedAt = -Infinity;
   #people = NOBODY;
   #typedAt = -Infinity;
   /** The last message marked as read, and the last one told to the server. */
@@ -81,6 +84,8 @@ export class Room extends Emitter {
   /** Joins, or joins again from the cursor: after a reconnect, after a gap, after a long sleep. */
   join() {
     clearTimeout(this.#timers.join);
+    clearTimeout(this.#timers.rejoin);
+    this.#timers.rejoin = null;
     if (this.#connection.status !== 'open') return;
     const ref = this.#connection.nextRef();
     const { cursor, epoch, slug } = this.#state;
@@ -248,6 +253,7 @@ export class Room extends Emitter {
   close() {
     clearTimeout(this.#timers.flush);
     clearTimeout(this.#timers.join);
+    clearTimeout(this.#timers.rejoin);
     clearTimeout(this.#timers.people);
     clearTimeout(this.#timers.read);
     this.#tellRead();
@@ -259,7 +265,22 @@ export class Room extends Emitter {
     const changed = state !== this.#state;
     this.#state = state;
     if (changed) this.emit('change', state);
-    if (rejoin) this.join();
+    if (rejoin) this.#missed();
+  }
+
+  /** Something is missing: joins again, at once the first time; were every answer to miss something too, no more often than this. */
+  #missed() {
+    const wait = this.#rejoinedAt + REJOIN_EVERY_MS - Date.now();
+    if (wait > 0) {
+      this.#timers.rejoin ??= setTimeout(() => this.#rejoin(), wait);
+    } else {
+      this.#rejoin();
+    }
+  }
+
+  #rejoin() {
+    this.#rejoinedAt = Date.now();
+    this.join();
   }
 
   #setPeople(people) {

@@ -392,6 +392,7 @@ fn limits_of_people_and_history() -> Vec<(&'static str, i64)> {
         ("EXPORTS", count(limits::EXPORTS)),
         ("EXPORT_STALL", ms(limits::EXPORT_STALL)),
         ("RETENTION_DAYS", i64::from(limits::RETENTION_DAYS)),
+        ("RETENTION_KEPT", limits::RETENTION_KEPT),
     ]
 }
 

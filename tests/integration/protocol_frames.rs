@@ -34,6 +34,16 @@ pub(crate) fn frames_of_people(user: &UserRow) -> Vec<ServerFrame<'_>> {
             gained: &["lobby"],
             lost: &["den"],
         },
+        ServerFrame::UserMuted {
+            room: "lobby",
+            muted: true,
+        },
+        ServerFrame::UserMentioned {
+            room: "lobby",
+            last_seq: 3,
+            unread: 2,
+            mentions: 1,
+        },
     ]
 }
 

@@ -104,6 +104,54 @@ async fn what_is_read_on_one_socket_is_read_on_all() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_mentioned_or_mutes_hears_it_where_the_room_is_not_joined() {
+    let (one, two, _database) = two_instances().await;
+    let (ada, bob) = (one.user("ada").await, one.user("bob").await);
+    let room = one.make_room(&bob, "den", Visibility::Private).await;
+    one.add(&room, &bob, &ada).await;
+    // In no room at all, and on another instance than where it is said.
+    let mut window = two.connect(&ada).await;
+    let mut other = one.connect(&bob).await;
+    other.join("den").await;
+    other.send("den", "hello").await;
+    for _ in 0..5 {
+        other.send("den", "hello @ada").await;
+    }
+    let mut frames = 0;
+    loop {
+        let told = window.expect("user.mentioned").await;
+        frames += 1;
+        assert_eq!(told["room"], "den");
+        if told["mentions"] == 5 {
+            assert_eq!((&told["last_seq"], &told["unread"]), (&json!(6), &json!(6)));
+            break;
+        }
+    }
+    assert!(frames <= 3, "coalesced, and not one for each: {frames}");
+    // One that was counted while it was still on its way is told again.
+    while window
+        .receive_within(limits::READ_INTERVAL * 2)
+        .await
+        .is_some()
+    {}
+    // Words that mention nobody are no news, nor is a repeat or a mark on what did.
+    let client_id = salon::ids::ClientId::new();
+    other.send_as("den", client_id, "hello").await;
+    other.send_as("den", client_id, "hello @ada").await;
+    let mark = json!({"type": "reaction.add", "room": "den", "seq": 2, "emoji": "👍"});
+    other.ask(mark).await;
+    hear_no(&mut window, "user.mentioned", limits::READ_INTERVAL * 2).await;
+    for muted in [true, false] {
+        one.app.chat.set_muted(&ada, "den", muted).await.unwrap();
+        let told = window.expect("user.muted").await;
+        assert_eq!(
+            (&told["room"], &told["muted"]),
+            (&json!("den"), &json!(muted))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_hears_everywhere_of_rooms_it_got_and_lost() {
     let (one, two, _database) = two_instances().await;
     let (owner, ada) = (one.user("owner").await, one.user("ada").await);

@@ -23,7 +23,11 @@ async fn readers_hear_where_history_begins_and_old_cursors_are_reset() {
         here.send("den", &format!("old {number}")).await;
     }
     database.age_messages(3 * DAY);
-    let set = salon.app.chat.set_retention(&owner, "den", Some(2)).await;
+    let set = salon
+        .app
+        .chat
+        .set_retention(&owner, "den", Some(2), None)
+        .await;
     assert_eq!(set.unwrap(), 6);
     here.send("den", "new").await;
     assert!(retain_once(&salon.store, &salon.writer).await);

@@ -3,13 +3,17 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use salon::ids::ClientId;
 use salon::limits;
+use salon::llm::Delta;
+use serde_json::json;
 use tokio::time::Instant;
 
+use crate::replies::{endless, enter, read_settled, salon_with};
 use crate::support::client::RoomClient;
-use crate::support::communicator::message;
-use crate::support::instance::Instance;
+use crate::support::communicator::{WebsocketCommunicator, message};
+use crate::support::instance::{FakeModel, Instance};
 
 /// Two megabytes: more than an outbox and a pipe hold.
 const MESSAGES: usize = 200;
@@ -116,4 +120,65 @@ async fn a_reader_that_is_only_slow_for_a_moment_stays() {
         client.take(&slow.receive_json_from().await);
     }
     client.check();
+}
+
+/// What is long of a reply, below `limits::REPLY_BYTES`.
+const LONG: usize = 120 * 1024;
+
+/// Asks for a reply, and reads until the long of it was shown.
+async fn long_reply(socket: &mut WebsocketCommunicator, client: &mut RoomClient) -> i64 {
+    let seq = socket.prompt("lobby", "tell").await;
+    while client
+        .replies
+        .get(&seq)
+        .is_none_or(|reply| reply.text.len() < LONG)
+    {
+        client.take(&socket.receive_json_from().await);
+    }
+    seq
+}
+
+/// As many replies as a room may have, each nearly as long as one may be, are together more than an outbox holds: a reader
+/// at its own pace gets all of them and what is added meanwhile, as often as it comes.
+#[tokio::test]
+async fn f29_a_room_full_of_long_replies_closes_nobody() {
+    let model = FakeModel::new(|_| {
+        let long = stream::iter([Ok(Delta::Text("x".repeat(LONG)))]);
+        long.chain(endless()).boxed()
+    });
+    let (salon, _database) = salon_with(model).await;
+    let (mut ada, mut ada_client) = enter(salon.arrive("ada").await).await;
+    let mut replies = Vec::new();
+    for _ in 0..limits::REPLIES_PER_ROOM {
+        replies.push(long_reply(&mut ada, &mut ada_client).await);
+    }
+    let bob = salon.user("bob").await;
+    for time in 0..2 {
+        let (mut slow, _serving) = salon.connect_raw(&bob, 16 * 1024).await;
+        slow.expect("welcome").await;
+        let mut client = RoomClient::new("lobby");
+        let joined = slow.join("lobby").await;
+        let told = joined["replies"].as_array().unwrap();
+        assert_eq!(told.len(), replies.len());
+        assert!(told.iter().any(|reply| reply["body"].is_null()));
+        client.take(&joined);
+        // Not before every text has come, and then more of each.
+        while replies
+            .iter()
+            .any(|seq| client.replies[seq].text.len() < LONG || client.replies[seq].deltas < 3)
+        {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            client.take(&slow.receive_json_from().await);
+        }
+        client.check();
+        let seq = replies[time];
+        ada.ask(json!({"type": "reply.stop", "room": "lobby", "seq": seq}))
+            .await;
+        let shown = client.replies[&seq].text.clone();
+        let settled = read_settled(&mut slow, &mut client, seq).await;
+        assert!(settled["body"].as_str().unwrap().starts_with(&shown));
+        replies.retain(|other| *other != seq);
+        // As many as there were.
+        replies.push(long_reply(&mut ada, &mut ada_client).await);
+    }
 }

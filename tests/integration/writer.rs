@@ -76,6 +76,29 @@ async fn a_database_that_is_away_refuses_and_the_resend_is_taken_once() {
 }
 
 #[tokio::test]
+async fn nothing_is_shown_of_what_is_not_committed() {
+    let (salon, store, _database) = faulty().await;
+    let (mut ada, mut bob) = (salon.arrive("ada").await, salon.arrive("bob").await);
+    for socket in [&mut ada, &mut bob] {
+        socket.join("lobby").await;
+    }
+    store.plan([Fault::Unavailable]);
+    assert_eq!(code(&ada.send("lobby", "lost").await), "unavailable");
+    bob.receive_nothing(Duration::from_millis(200)).await;
+    store.hold();
+    ada.send_json_to(&message("lobby", ClientId::new(), "kept"))
+        .await;
+    applied(&store, 2).await;
+    bob.receive_nothing(Duration::from_millis(200)).await;
+    store.release();
+    let shown = bob.expect("message").await;
+    assert_eq!(
+        (&shown["version"], &shown["message"]["body"]),
+        (&json!(1), &json!("kept"))
+    );
+}
+
+#[tokio::test]
 async fn a_lost_commit_is_settled_by_running_it_again() {
     for fault in [Fault::CommittedUnknown, Fault::LostUnknown] {
         let (salon, store, _database) = faulty().await;

@@ -22,10 +22,15 @@ class FakeSalon extends Emitter {
   user = ME;
   status = 'open';
   list = [];
+  page = 100;
   asked = [];
   states = new Map();
   api = {
-    rooms: async () => this.list,
+    rooms: async (after) => {
+      const from = after === null ? 0 : Number(after);
+      const next = from + this.page < this.list.length ? String(from + this.page) : null;
+      return { rooms: this.list.slice(from, from + this.page), next };
+    },
     mute: async (slug, muted) => { this.asked.push([slug, muted]); },
   };
 
@@ -113,4 +118,34 @@ test('a room that is asked for again keeps its words and stays muted', async (t)
   assert.deepEqual([order(), book.muted('d-1'), find(book, 'd-1').last.text], [['d-1', 'two'], true, 'in d-1']);
   book.put(room('new'));
   assert.deepEqual([book.muted('new'), find(book, 'new').last], [false, null]);
+});
+
+test('rooms of further pages come when they are asked for, and stay', async (t) => {
+  const { salon, book, order } = await bookOf(t);
+  salon.list = [listed('one', 5), listed('two', 4), listed('three', 3), listed('four', 2), listed('five', 1)];
+  salon.page = 2;
+  await book.load();
+  assert.deepEqual([order(), book.more], [['one', 'two'], true]);
+  await book.loadMore();
+  assert.deepEqual([order(), book.more], [['one', 'two', 'three', 'four'], true]);
+  await book.loadMore();
+  assert.deepEqual([order().length, book.more], [5, false]);
+  await book.load();
+  assert.equal(order().length, 5);
+});
+
+test('a mention and a mute in another window are shown before the list is read again', async (t) => {
+  const { salon, book } = await bookOf(t, listed('one', 3, { last_read_seq: 3 }), listed('two', 2, { last_read_seq: 2 }));
+  salon.shows('two', { last_seq: 2, last_read_seq: 2 }, []);
+  salon.emit('user', { type: 'user.mentioned', room: 'one', last_seq: 5, unread: 2, mentions: 1 });
+  assert.deepEqual([book.unread(find(book, 'one')), book.mentions(find(book, 'one'))], [2, 1]);
+  salon.emit('user', { type: 'user.mentioned', room: 'two', last_seq: 9, unread: 7, mentions: 3 });
+  assert.equal(book.mentions(find(book, 'two')), 0, 'what is joined counts by itself');
+  salon.emit('user', { type: 'user.muted', room: 'one', muted: true });
+  assert.deepEqual([book.muted('one'), book.muted('two')], [true, false]);
+  salon.list.push(listed('three', 1, { last_read_seq: 0, mentions: 1 }));
+  const read = new Promise((resolve) => { book.on('change', resolve); });
+  salon.emit('user', { type: 'user.mentioned', room: 'three', last_seq: 1, unread: 1, mentions: 1 });
+  await read;
+  assert.equal(book.mentions(find(book, 'three')), 1);
 });

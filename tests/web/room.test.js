@@ -291,3 +291,22 @@ test('an ended session is told', async () => {
   world.socket.closed(4501);
   assert.deepEqual(told, { ended: true });
 });
+
+test('were every answer to miss something, the room would be joined once a second, not for each frame', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+  const { world, server, room } = await inLobby();
+  const joins = (frames) => frames.filter(({ type }) => type === 'room.join').length;
+  // A reply of which a piece is missing again and again.
+  const said = server.model.post(OTHER, '', { kind: 'assistant', state: 'queued', reply: { attempt: 1, prompt_seq: 8 } });
+  world.socket.said(said);
+  const { seq } = said.message;
+  let asked = 0;
+  for (let piece = 0; piece < 300; piece += 1) {
+    world.socket.said({ type: 'reply.delta', room: 'lobby', seq, attempt: 1, chunk: 5 + piece, count: 1, text: 'x' });
+    asked += joins(server.answer());
+    t.mock.timers.tick(10);
+    asked += joins(server.answer());
+  }
+  assert.ok(asked >= 2 && asked <= 4, `${asked} joins in three seconds`);
+  assert.equal(room.state.phase, 'joined');
+});

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::pool::Pools;
 use super::statement::statement;
+use crate::db::rows::Keep;
 use crate::db::{StoreError, StoreResult, Swept};
 use crate::error::ErrorCode;
 use crate::ids::{RoomId, UserId};
@@ -36,30 +37,37 @@ statement!(
 );
 
 statement!(
-    /// A member's right to know, and the days.
-    FindRetention { user: Uuid, slug: String } -> (Option<String>, Option<i32>),
-    "SELECT own.role, t.days FROM rooms r \
+    /// A member's right to know, and what is kept.
+    FindRetention { user: Uuid, slug: String } -> (Option<String>, Option<i32>, Option<i64>),
+    "SELECT own.role, t.days, c.messages FROM rooms r \
      LEFT JOIN memberships own ON own.room_id = r.id AND own.user_id = $1 \
      LEFT JOIN room_retention t ON t.room_id = r.id \
+     LEFT JOIN room_retention_counts c ON c.room_id = r.id \
      WHERE r.slug = $2 AND r.deleted_at IS NULL AND (own.role IS NOT NULL OR r.visibility = 'public')"
 );
 statement!(
     /// Rooms whose oldest message may go.
     PastRetention { limit: i64 } -> (Uuid, String),
-    "SELECT r.id, r.slug FROM room_retention t JOIN rooms r ON r.id = t.room_id AND r.deleted_at IS NULL \
-     JOIN room_heads h ON h.room_id = t.room_id \
-     JOIN messages m ON m.room_id = t.room_id AND m.seq = h.first_seq AND m.state <> 'queued' \
-         AND m.created_at < clock_timestamp() - t.days * interval '1 day' \
+    "SELECT r.id, r.slug FROM (SELECT room_id FROM room_retention UNION SELECT room_id FROM room_retention_counts) k \
+     JOIN rooms r ON r.id = k.room_id AND r.deleted_at IS NULL \
+     JOIN room_heads h ON h.room_id = k.room_id \
+     LEFT JOIN room_retention t ON t.room_id = k.room_id \
+     LEFT JOIN room_retention_counts c ON c.room_id = k.room_id \
+     JOIN messages m ON m.room_id = k.room_id AND m.seq = h.first_seq AND m.state <> 'queued' \
+         AND (m.created_at < clock_timestamp() - t.days * interval '1 day' OR m.seq <= h.last_seq - c.messages) \
      ORDER BY r.id LIMIT $1"
 );
 
-pub(super) async fn retention(pools: &Pools, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
+pub(super) async fn retention(pools: &Pools, user: UserId, slug: &str) -> StoreResult<Keep> {
     let slug = slug.to_owned();
     let found = pools.read(FindRetention { user: user.0, slug }).await?;
     match found.first() {
         None => Err(StoreError::Refused(ErrorCode::RoomNotFound.into())),
-        Some((None, _)) => Err(StoreError::Refused(ErrorCode::NotAMember.into())),
-        Some((Some(_), days)) => Ok(*days),
+        Some((None, ..)) => Err(StoreError::Refused(ErrorCode::NotAMember.into())),
+        Some((Some(_), days, messages)) => Ok(Keep {
+            days: *days,
+            messages: *messages,
+        }),
     }
 }
 

@@ -42,9 +42,9 @@ pub use pool::PostgresSettings;
 use super::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use super::invites::{BanRow, InviteRow, InviteView};
 use super::rows::{
-    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
-    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
+    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
+    LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
+    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, Unread, UserRow,
 };
 use super::search::{Search, SearchPage};
 use super::{SignedIn, Store, StoreResult, Swept, uncancelled};
@@ -185,8 +185,13 @@ impl Store for PostgresStore {
         ))
     }
 
-    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<ListedRoom>> {
-        run!(self, |pools| room_lists::own(pools, user, limit))
+    async fn rooms(
+        &self,
+        user: UserId,
+        after: Option<ListPlace>,
+        limit: i64,
+    ) -> StoreResult<Vec<ListedRoom>> {
+        run!(self, |pools| room_lists::own(pools, user, after, limit))
     }
 
     async fn public_rooms(
@@ -248,6 +253,11 @@ impl Store for PostgresStore {
     async fn bans(&self, user: UserId, slug: &str) -> StoreResult<Vec<BanRow>> {
         let slug = slug.to_owned();
         run!(self, |pools| invites::bans(pools, user, slug))
+    }
+
+    async fn unread(&self, members: &[(UserId, RoomId)]) -> StoreResult<Vec<Unread>> {
+        let members = members.to_vec();
+        run!(self, |pools| reading::unread_of(pools, &members))
     }
 
     async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>> {
@@ -413,7 +423,7 @@ impl Store for PostgresStore {
         ))
     }
 
-    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Keep> {
         let slug = slug.to_owned();
         run!(self, |pools| jobs::retention(pools, user, &slug))
     }

@@ -7,7 +7,7 @@ use super::pool::Pools;
 use super::records::mention_count;
 use super::statement::statement;
 use crate::db::StoreResult;
-use crate::db::rows::{ReadMark, ReadMoved, ReadState, unread};
+use crate::db::rows::{ReadMark, ReadMoved, ReadState, Unread, unread};
 use crate::ids::{RoomId, UserId};
 use crate::limits::RECEIPT_MEMBERS;
 
@@ -36,6 +36,43 @@ statement!(
     )
 );
 const _: () = assert!(RECEIPT_MEMBERS == 50, "one more, as the statement says");
+
+statement!(
+    /// What members have read, and what is above it.
+    FindUnread { users: Vec<Uuid>, rooms: Vec<Uuid> } -> (Uuid, String, i64, i64, i64, i64),
+    concat!(
+        "SELECT own.user_id, r.slug, own.last_read_seq, h.last_seq, h.first_seq, ",
+        mention_count!("own.user_id", "own.last_read_seq"),
+        " FROM unnest($1, $2) AS w (user_id, room_id) \
+         JOIN memberships own ON own.room_id = w.room_id AND own.user_id = w.user_id \
+         JOIN rooms r ON r.id = own.room_id AND r.deleted_at IS NULL JOIN room_heads h ON h.room_id = r.id"
+    )
+);
+
+pub(super) async fn unread_of(
+    pools: &Pools,
+    members: &[(UserId, RoomId)],
+) -> StoreResult<Vec<Unread>> {
+    if members.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = pools
+        .read(FindUnread {
+            users: members.iter().map(|(user, _)| user.0).collect(),
+            rooms: members.iter().map(|(_, room)| room.0).collect(),
+        })
+        .await?;
+    let found = found
+        .into_iter()
+        .map(|(user, slug, read, last_seq, first_seq, mentions)| Unread {
+            user: UserId(user),
+            slug,
+            last_seq,
+            unread: unread(last_seq, first_seq, read),
+            mentions,
+        });
+    Ok(found.collect())
+}
 
 pub(super) async fn mark(pools: &Pools, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>> {
     if marks.is_empty() {

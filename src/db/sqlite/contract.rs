@@ -10,9 +10,9 @@ use super::{
 use crate::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use crate::db::invites::{BanRow, InviteRow, InviteView};
 use crate::db::rows::{
-    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
-    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
+    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
+    LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
+    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, Unread, UserRow,
 };
 use crate::db::search::{Search, SearchPage};
 use crate::db::{SignedIn, Store, StoreResult, Swept};
@@ -114,8 +114,13 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<ListedRoom>> {
-        self.read(move |conn| room_lists::own(conn, user, limit))
+    async fn rooms(
+        &self,
+        user: UserId,
+        after: Option<ListPlace>,
+        limit: i64,
+    ) -> StoreResult<Vec<ListedRoom>> {
+        self.read(move |conn| room_lists::own(conn, user, after, limit))
             .await
     }
 
@@ -198,6 +203,12 @@ impl Store for SqliteStore {
     async fn bans(&self, user: UserId, slug: &str) -> StoreResult<Vec<BanRow>> {
         let slug = slug.to_owned();
         self.read(move |conn| invites::bans(conn, user, &slug))
+            .await
+    }
+
+    async fn unread(&self, members: &[(UserId, RoomId)]) -> StoreResult<Vec<Unread>> {
+        let members = members.to_vec();
+        self.read(move |conn| reading::unread_of(conn, &members))
             .await
     }
 
@@ -364,7 +375,7 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Keep> {
         let slug = slug.to_owned();
         self.read(move |conn| jobs::retention(conn, user, &slug))
             .await

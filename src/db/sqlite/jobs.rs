@@ -7,23 +7,34 @@ use diesel::sql_types::{BigInt, Binary, Text};
 use super::columns::{SECOND, StoredId, now};
 use super::failure::Work;
 use super::rooms;
-use super::schema::{api_tokens, batches, room_retention, sessions, tickets};
+use super::schema::{
+    api_tokens, batches, room_retention, room_retention_counts, sessions, tickets,
+};
 use crate::db::Swept;
+use crate::db::rows::Keep;
 use crate::ids::{RoomId, UserId};
 use crate::limits::BATCH_ID_S;
 
-/// How many days a member's room keeps its messages.
-pub(super) fn retention(
-    conn: &mut SqliteConnection,
-    user: UserId,
-    slug: &str,
-) -> Work<Option<i32>> {
+/// What of its messages a member's room keeps.
+pub(super) fn retention(conn: &mut SqliteConnection, user: UserId, slug: &str) -> Work<Keep> {
     let (view, _) = rooms::of_member(conn, user, slug)?;
-    Ok(room_retention::table
-        .find(StoredId(view.room.id.0))
-        .select(room_retention::days)
-        .first::<i32>(conn)
-        .optional()?)
+    kept(conn, StoredId(view.room.id.0))
+}
+
+/// What of its messages a room keeps.
+pub(super) fn kept(conn: &mut SqliteConnection, room: StoredId) -> Work<Keep> {
+    Ok(Keep {
+        days: room_retention::table
+            .find(room)
+            .select(room_retention::days)
+            .first::<i32>(conn)
+            .optional()?,
+        messages: room_retention_counts::table
+            .find(room)
+            .select(room_retention_counts::messages)
+            .first::<i64>(conn)
+            .optional()?,
+    })
 }
 
 /// Rooms whose oldest message may go.
@@ -32,10 +43,13 @@ pub(super) fn past_retention(
     limit: i64,
 ) -> Work<Vec<(RoomId, String)>> {
     let rows = diesel::sql_query(
-        "SELECT r.id, r.slug FROM room_retention t JOIN rooms r ON r.id = t.room_id AND r.deleted_at IS NULL \
-         JOIN room_heads h ON h.room_id = t.room_id \
-         JOIN messages m ON m.room_id = t.room_id AND m.seq = h.first_seq AND m.state <> 'queued' \
-             AND m.created_at < ?1 - t.days * ?2 \
+        "SELECT r.id, r.slug FROM (SELECT room_id FROM room_retention UNION SELECT room_id FROM room_retention_counts) k \
+         JOIN rooms r ON r.id = k.room_id AND r.deleted_at IS NULL \
+         JOIN room_heads h ON h.room_id = k.room_id \
+         LEFT JOIN room_retention t ON t.room_id = k.room_id \
+         LEFT JOIN room_retention_counts c ON c.room_id = k.room_id \
+         JOIN messages m ON m.room_id = k.room_id AND m.seq = h.first_seq AND m.state <> 'queued' \
+             AND (m.created_at < ?1 - t.days * ?2 OR m.seq <= h.last_seq - c.messages) \
          ORDER BY r.id LIMIT ?3",
     )
     .bind::<BigInt, _>(now())

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use super::columns::StoredId;
 use super::failure::Work;
 use super::schema::{memberships, mentions, room_heads, rooms};
-use crate::db::rows::{ReadMark, ReadMoved, ReadState, unread};
+use crate::db::rows::{ReadMark, ReadMoved, ReadState, Unread, unread};
 use crate::ids::{RoomId, Seq, UserId};
 use crate::limits::{MENTIONS_COUNTED, RECEIPT_MEMBERS};
 
@@ -61,6 +61,42 @@ fn mark_one(conn: &mut SqliteConnection, mark: &ReadMark) -> Work<Option<ReadMov
         unread: unread(last_seq, first_seq, seq),
         members: i64::try_from(members.len()).unwrap_or(i64::MAX),
     }))
+}
+
+/// What members have unread.
+pub(super) fn unread_of(
+    conn: &mut SqliteConnection,
+    members: &[(UserId, RoomId)],
+) -> Work<Vec<Unread>> {
+    let mut found = Vec::new();
+    for (user, room) in members {
+        let place = memberships::table
+            .inner_join(rooms::table)
+            .inner_join(room_heads::table.on(room_heads::room_id.eq(memberships::room_id)))
+            .filter(memberships::room_id.eq(StoredId(room.0)))
+            .filter(memberships::user_id.eq(StoredId(user.0)))
+            .filter(rooms::deleted_at.is_null())
+            .select((
+                rooms::slug,
+                memberships::last_read_seq,
+                room_heads::last_seq,
+                room_heads::first_seq,
+            ))
+            .first::<(String, Seq, Seq, Seq)>(conn)
+            .optional()?;
+        let Some((slug, read, last_seq, first_seq)) = place else {
+            continue;
+        };
+        let counts = mention_counts(conn, *user, Some(*room))?;
+        found.push(Unread {
+            user: *user,
+            slug,
+            last_seq,
+            unread: unread(last_seq, first_seq, read),
+            mentions: counts.get(room).copied().unwrap_or(0),
+        });
+    }
+    Ok(found)
 }
 
 /// The messages that mention a user above what it has read: in each of its rooms, or in one.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use super::accounts;
 use super::columns::{Micros, StoredId, named, now, storable, time};
@@ -13,7 +13,9 @@ use super::reading;
 use super::rooms::{self as room_rows, RoomColumns, ViewColumns, direct_key, views};
 use super::schema::{memberships, messages, room_heads, rooms, users};
 use crate::db::changes::NewRoom;
-use crate::db::rows::{LastMessage, ListedRoom, PublicRoom, RoomView, UserKind, Visibility};
+use crate::db::rows::{
+    LastMessage, ListPlace, ListedRoom, PublicRoom, RoomView, UserKind, Visibility,
+};
 use crate::error::ErrorCode;
 use crate::ids::{RoomId, Seq, UserId};
 use crate::limits::PREVIEW_CHARS;
@@ -36,6 +38,19 @@ diesel::define_sql_function! {
     fn lower(text: Text) -> Text;
 }
 
+/// The first public rooms that hold a text: of those that the index names, which is why it comes first.
+const FIND_PUBLIC: &str = "SELECT r.id FROM room_words w CROSS JOIN room_places p ON p.id = w.rowid \
+    CROSS JOIN rooms r ON r.id = p.room_id \
+    WHERE w.room_words MATCH ?1 AND r.visibility = 'public' AND r.deleted_at IS NULL AND r.slug > ?2 \
+      AND (instr(r.slug, ?3) > 0 OR instr(lower(r.name), ?3) > 0 OR instr(lower(r.topic), ?3) > 0) \
+    ORDER BY r.slug LIMIT ?4";
+
+#[derive(QueryableByName)]
+struct Held {
+    #[diesel(sql_type = Binary)]
+    id: StoredId,
+}
+
 type OwnColumns = (
     StoredId,
     bool,
@@ -43,15 +58,31 @@ type OwnColumns = (
     Option<String>,
 );
 
-/// The user's rooms, the latest message first, then the public ones it has not joined.
-pub(super) fn own(conn: &mut SqliteConnection, user: UserId, limit: i64) -> Work<Vec<ListedRoom>> {
+/// The user's rooms, the latest message first, then the public ones it has not joined; from behind a place.
+pub(super) fn own(
+    conn: &mut SqliteConnection,
+    user: UserId,
+    after: Option<ListPlace>,
+    limit: i64,
+) -> Work<Vec<ListedRoom>> {
     let limit = limit.max(0);
     let mentions = reading::mention_counts(conn, user, None)?;
-    let mut listed = joined(conn, user, limit, &mentions)?;
+    let (mut listed, public_after) = match after {
+        None => {
+            let from = (Micros::MAX, String::new());
+            (joined(conn, user, from, limit, &mentions)?, String::new())
+        }
+        Some(ListPlace::Own { at, slug }) => {
+            let from = (at.timestamp_micros(), slug);
+            (joined(conn, user, from, limit, &mentions)?, String::new())
+        }
+        Some(ListPlace::Public { slug }) => (Vec::new(), slug),
+    };
     let rest = limit - i64::try_from(listed.len()).unwrap_or(limit);
     let open = views(StoredId(user.0))
         .filter(memberships::role.is_null())
         .filter(rooms::visibility.eq(Visibility::Public.as_str()))
+        .filter(rooms::slug.gt(public_after))
         .order(rooms::slug)
         .limit(rest)
         .load::<ViewColumns>(conn)?;
@@ -68,9 +99,11 @@ pub(super) fn own(conn: &mut SqliteConnection, user: UserId, limit: i64) -> Work
 fn joined(
     conn: &mut SqliteConnection,
     user: UserId,
+    (before, after): (Micros, String),
     limit: i64,
     mentions: &HashMap<RoomId, i64>,
 ) -> Work<Vec<ListedRoom>> {
+    let active = || coalesce(messages::created_at.nullable(), rooms::created_at);
     let places = memberships::table
         .inner_join(rooms::table)
         .inner_join(room_heads::table.on(room_heads::room_id.eq(memberships::room_id)))
@@ -82,10 +115,12 @@ fn joined(
         .left_join(users::table.on(users::id.eq(messages::author_id)))
         .filter(memberships::user_id.eq(StoredId(user.0)))
         .filter(rooms::deleted_at.is_null())
-        .order((
-            coalesce(messages::created_at.nullable(), rooms::created_at).desc(),
-            rooms::slug,
-        ))
+        .filter(
+            active()
+                .lt(before)
+                .or(active().eq(before).and(rooms::slug.gt(after))),
+        )
+        .order((active().desc(), rooms::slug))
         .limit(limit)
         .select((
             memberships::room_id,
@@ -146,7 +181,7 @@ pub(super) fn public(
         .filter(own.field(memberships::user_id).eq(StoredId(user.0)))
         .select(own.field(memberships::role))
         .single_value();
-    let found = rooms::table
+    let mut query = rooms::table
         .filter(rooms::visibility.eq(Visibility::Public.as_str()))
         .filter(rooms::deleted_at.is_null())
         .filter(rooms::slug.gt(after.unwrap_or_default()))
@@ -172,7 +207,19 @@ pub(super) fn public(
             role,
             members,
         ))
-        .load::<(RoomColumns, Option<String>, Option<i64>)>(conn)?;
+        .into_boxed();
+    // The index knows every three letters in a row; what is shorter is looked for in the order of the addresses.
+    if text.chars().count() >= 3 {
+        let phrase = format!("\"{}\"", text.replace('"', "\"\""));
+        let held = diesel::sql_query(FIND_PUBLIC)
+            .bind::<Text, _>(phrase)
+            .bind::<Text, _>(after.unwrap_or_default())
+            .bind::<Text, _>(&text)
+            .bind::<BigInt, _>(limit.max(0))
+            .load::<Held>(conn)?;
+        query = query.filter(rooms::id.eq_any(held.into_iter().map(|held| held.id)));
+    }
+    let found = query.load::<(RoomColumns, Option<String>, Option<i64>)>(conn)?;
     let rows = found.into_iter();
     rows.map(|(room, role, members)| {
         Ok(PublicRoom {

@@ -199,6 +199,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    room_retention_counts (room_id) {
+        room_id -> Binary,
+        messages -> BigInt,
+    }
+}
+
+diesel::table! {
     batches (id) {
         id -> Binary,
         answer -> Text,
@@ -324,6 +331,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     replies,
     reply_chunks,
     room_retention,
+    room_retention_counts,
     batches,
     invites,
     bans,

@@ -62,14 +62,21 @@ export function openSettingsDialog({ salon }, room) {
     dialog.close();
   });
   const days = h('input', { id: 'room-days', type: 'number', min: 1, max: 36_500, step: 1, placeholder: 'For ever' });
+  const messages = h('input', { id: 'room-messages', type: 'number', min: 1, max: 1_000_000_000, step: 1, placeholder: 'All' });
+  const countOf = (input) => (input.value === '' ? null : Number(input.value));
   const kept = h('p.problem', { role: 'alert' });
   const keep = (event) => submitting(event, kept, async () => {
-    const wanted = days.value === '' ? null : Number(days.value);
-    if (wanted !== null && !confirm(`Messages older than ${wanted} days go for good, for everyone. Go on?`)) return;
+    const wanted = { days: countOf(days), messages: countOf(messages) };
+    const goes = [
+      wanted.days !== null && `Messages older than ${wanted.days} days`,
+      wanted.messages !== null && `${wanted.days === null ? 'All' : 'all'} messages before the latest ${wanted.messages}`,
+    ].filter(Boolean);
+    if (goes.length > 0 && !confirm(`${goes.join(', and ')} go for good, for everyone. Go on?`)) return;
     await salon.api.setRetention(room.slug, wanted);
     dialog.close();
   });
-  salon.api.retention(room.slug).then((value) => { days.value = value ?? ''; }, (refusal) => { kept.textContent = refusal.message; });
+  const showKept = (value) => { [days.value, messages.value] = [value.days ?? '', value.messages ?? '']; };
+  salon.api.retention(room.slug).then(showKept, (refusal) => { kept.textContent = refusal.message; });
   const confirmation = h('input', { id: 'room-delete-slug', autocomplete: 'off', spellcheck: 'false', required: true, pattern: room.slug, title: room.slug });
   const lost = h('p.problem', { role: 'alert' });
   const remove = (event) => submitting(event, lost, async () => {
@@ -86,8 +93,9 @@ export function openSettingsDialog({ salon }, room) {
       problem,
       h('footer', {}, h('button.primary', { type: 'submit', text: 'Save' }))),
     h('form', { onsubmit: keep },
-      h('label', { for: 'room-days', text: 'Keep messages for so many days' }), days, kept,
-      h('footer', {}, h('button.quiet', { type: 'submit', text: 'Keep so long' }))),
+      h('label', { for: 'room-days', text: 'Keep messages for so many days' }), days,
+      h('label', { for: 'room-messages', text: 'Keep the latest, so many' }), messages, kept,
+      h('footer', {}, h('button.quiet', { type: 'submit', text: 'Keep these' }))),
     room.visibility === 'direct' ? null : h('p.settings-more', {}, h('button.quiet', {
       type: 'button', id: 'room-integrations', text: 'Integrations…', onclick: () => openIntegrationsDialog({ salon }, room),
     })),

@@ -61,7 +61,10 @@ class SalonRoomList extends HTMLElement {
     ];
     const nothing = this.#filter !== '' && ![...mine, ...others].some(fits);
     const focused = document.activeElement?.closest?.('.room-link')?.dataset.slug;
-    this.rooms.replaceChildren(...(nothing ? [h('p.empty', { text: 'No room is called that.' })] : shown.filter(Boolean)));
+    const asks = document.activeElement?.classList.contains('more-rooms');
+    const more = book.more && h('button.text-button.more-rooms', { type: 'button', text: 'More rooms', onclick: () => book.loadMore() });
+    this.rooms.replaceChildren(...[...(nothing ? [h('p.empty', { text: 'No room is called that.' })] : shown), more].filter(Boolean));
+    if (asks) this.rooms.querySelector('.more-rooms')?.focus();
     if (focused !== undefined) this.rooms.querySelector(`[data-slug="${CSS.escape(focused)}"]`)?.focus();
   }
 

@@ -297,7 +297,7 @@ async fn f21_a_call_waits_at_most_1_s_for_a_connection() {
         let store = Arc::clone(&store);
         async move {
             let began = Instant::now();
-            (store.rooms(assistant, 1).await, began.elapsed())
+            (store.rooms(assistant, None, 1).await, began.elapsed())
         }
     });
     let (answers, ping) = tokio::join!(futures_util::future::join_all(calls), store.ping());
@@ -316,7 +316,7 @@ async fn f21_a_call_waits_at_most_1_s_for_a_connection() {
     }
     let healed = Instant::now();
     eventually("the pool works again", BACK, async || {
-        store.rooms(assistant, 1).await.is_ok()
+        store.rooms(assistant, None, 1).await.is_ok()
     })
     .await;
     assert!(healed.elapsed() < Duration::from_secs(1));

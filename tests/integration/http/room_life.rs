@@ -234,3 +234,76 @@ async fn a_direct_room_needs_people_to_meet() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_room_is_told_what_of_its_messages_it_keeps() {
+    let app = TestApp::start(&[]).await;
+    let ada = person(&app, "ada").await;
+    ok(&app, &ada, "POST /api/rooms", json!({"slug": "den"})).await;
+    let (show, set) = (
+        "GET /api/rooms/den/retention",
+        "PUT /api/rooms/den/retention",
+    );
+    for (wish, kept) in [
+        (
+            json!({"days": null, "messages": 100}),
+            json!({"days": null, "messages": 100}),
+        ),
+        // As clients of before send it.
+        (json!({"days": 7}), json!({"days": 7, "messages": 100})),
+        (
+            json!({"days": 7, "messages": null}),
+            json!({"days": 7, "messages": null}),
+        ),
+    ] {
+        ok(&app, &ada, set, wish).await;
+        assert_eq!(ok(&app, &ada, show, Value::Null).await, kept);
+    }
+    for bad in [
+        json!({"messages": 5}),
+        json!({"days": null, "messages": 0}),
+        json!({"days": null, "messages": 1_000_000_001}),
+        json!({"days": 0, "messages": 5}),
+    ] {
+        assert_eq!(no(&app, &ada, set, bad).await, refusal(400, "bad_request"));
+    }
+}
+
+#[tokio::test]
+async fn the_list_of_rooms_comes_in_pages() {
+    let app = TestApp::start(&[]).await;
+    let ada = person(&app, "ada").await;
+    for slug in ["one", "two", "three"] {
+        ok(&app, &ada, "POST /api/rooms", json!({"slug": slug})).await;
+    }
+    let list = ok(&app, &ada, "GET /api/rooms", Value::Null).await;
+    assert_eq!(
+        (&list["more"], &list["next"]),
+        (&json!(false), &Value::Null)
+    );
+    // The same, page by page.
+    let (mut read, mut path) = (Vec::new(), "GET /api/rooms?limit=1".to_owned());
+    loop {
+        let page = ok(&app, &ada, &path, Value::Null).await;
+        read.extend(page["rooms"].as_array().unwrap().iter().cloned());
+        let Some(next) = page["next"].as_str() else {
+            assert_eq!(page["more"], false);
+            break;
+        };
+        path = format!("GET /api/rooms?limit=1&after={next}");
+    }
+    assert_eq!(json!(read), list["rooms"]);
+    for bad in [
+        "limit=0",
+        "limit=501",
+        "after=one",
+        "after=own:1",
+        "after=public:%20",
+    ] {
+        let what = format!("GET /api/rooms?{bad}");
+        assert_eq!(
+            no(&app, &ada, &what, Value::Null).await,
+            refusal(400, "bad_request")
+        );
+    }
+}

@@ -352,7 +352,7 @@ pub(super) async fn a_deleted_room_is_gone_but_tells_so(store: &TestStore) {
         .unwrap()
         .remove(0);
     assert_eq!(proof.unwrap_err().code, gone);
-    let rooms = store.rooms(owner.id, 9).await.unwrap();
+    let rooms = store.rooms(owner.id, None, 9).await.unwrap();
     assert!(rooms.iter().all(|listed| listed.view.room.id != room));
     // A feed that was cut off still learns why.
     let changes = store.changes_after(room, 1, 9).await.unwrap();

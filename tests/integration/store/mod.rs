@@ -63,6 +63,7 @@ macro_rules! for_store {
                     the_sweep_removes_what_has_run_out
                     the_assistant_is_there;
                 rooms:
+                    own_rooms_come_in_pages
                     a_new_room_has_its_owner_and_no_history
                     an_address_is_never_used_twice
                     a_private_room_does_not_exist_for_others
@@ -204,7 +205,8 @@ macro_rules! for_store {
                     owners_say_how_long_a_room_keeps
                     only_a_prefix_goes_and_history_tells_where_it_begins
                     a_reply_that_runs_is_not_removed_nor_what_follows_it
-                    what_was_kept_beside_a_message_goes_with_it;
+                    what_was_kept_beside_a_message_goes_with_it
+                    a_room_keeps_its_latest_messages;
                 integrations:
                     a_token_stands_for_its_user_until_it_is_revoked
                     a_token_runs_out

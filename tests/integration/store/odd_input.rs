@@ -122,5 +122,5 @@ pub(super) async fn odd_numbers_are_only_empty(store: &TestStore) {
     assert_eq!(store.claim_replies(InstanceId::new(), 0).await.unwrap(), []);
     assert_eq!(store.running_replies(RoomId::new()).await.unwrap(), []);
     assert_eq!(store.context(RoomId::new(), 1, 9).await.unwrap(), []);
-    assert_eq!(store.rooms(UserId::new(), 9).await.unwrap().len(), 2);
+    assert_eq!(store.rooms(UserId::new(), None, 9).await.unwrap().len(), 2);
 }

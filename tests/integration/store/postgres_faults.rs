@@ -9,6 +9,7 @@ use salon::db::changes::{Batch, Change, Outcome, RoomApplied};
 use salon::db::postgres::PostgresStore;
 use salon::db::rows::{UserRow, Visibility};
 use salon::db::{Store, StoreError};
+use salon::error::ErrorCode;
 use salon::ids::{RoomId, Seq};
 use salon::limits;
 use salon::permissions::Role;
@@ -145,6 +146,44 @@ async fn a_locked_room_stalls_no_other() {
     let written = done(applied.unwrap().rooms.remove(0));
     assert_eq!(posted(written.outcomes[0].clone()).seq, 1);
     assert_eq!(left_open(&database).await, 0);
+    database.drop().await;
+}
+
+/// Rights are read by statements of their own after the lock: one statement would see what was there before it waited.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_removed_while_its_post_waited_for_the_lock_is_refused() {
+    let database = TestDatabase::shared().await;
+    let store = plain(store_at(&database.url()));
+    let (owner, room) = store.owner_and_room().await;
+    let ada = store.member(room, &owner, "ada", Role::Member).await;
+    let holder = database.client().await;
+    holder
+        .batch_execute(&format!(
+            "BEGIN; SELECT FROM room_heads WHERE room_id = '{room}' FOR NO KEY UPDATE; \
+             DELETE FROM memberships WHERE room_id = '{room}' AND user_id = '{}'",
+            ada.id
+        ))
+        .await
+        .unwrap();
+    let waits = store.apply(batch(vec![(room, vec![post(&ada, "too late")])]));
+    let (applied, _) = tokio::join!(waits, async {
+        eventually("somebody waits", BACK, async || {
+            let question = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+                            AND datname = current_database()";
+            count(&database, question).await == 1
+        })
+        .await;
+        holder.batch_execute("COMMIT").await.unwrap();
+    });
+    let judged = done(applied.unwrap().rooms.remove(0));
+    let refused = judged.outcomes[0].as_ref().unwrap_err();
+    assert!(
+        matches!(
+            refused.code,
+            ErrorCode::NotAMember | ErrorCode::RoomNotFound
+        ),
+        "{refused:?}"
+    );
     database.drop().await;
 }
 

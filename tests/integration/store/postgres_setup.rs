@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use salon::db::postgres::{describe, migrate, pending};
 use salon::db::{Store, StoreError};
@@ -107,6 +108,63 @@ async fn migrations_go_up_down_and_up_again() {
         .await;
     assert_eq!(migrate(&url).await.unwrap().len(), folders.len());
     assert_eq!(schema(&database).await, up);
+    database.drop().await;
+}
+
+/// Rows of `rooms` that were read one after the other, and how often each of two indexes was used.
+async fn scans(database: &TestDatabase) -> (i64, [i64; 2]) {
+    let question = "SELECT s.seq_scan, \
+            (SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'rooms_listed'), \
+            (SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'rooms_grams') \
+        FROM pg_stat_user_tables s WHERE s.relname = 'rooms'";
+    let row = database
+        .client()
+        .await
+        .query_one(question, &[])
+        .await
+        .unwrap();
+    (row.get(0), [row.get(1), row.get(2)])
+}
+
+/// The server's own counts tell what its plans do with the statements as they are sent; `EXPLAIN` would tell of a copy.
+#[tokio::test]
+async fn lists_of_rooms_are_found_by_their_indexes() {
+    let database = TestDatabase::shared().await;
+    database
+        .execute(
+            "INSERT INTO rooms (id, slug, name, visibility, topic) \
+                 SELECT gen_random_uuid(), 'room-' || n, 'Number ' || md5(n::text), 'public', md5('topic' || n) \
+                 FROM generate_series(1, 20000) AS n; \
+             INSERT INTO room_heads (room_id, epoch) SELECT id, 1 FROM rooms ON CONFLICT DO NOTHING; \
+             ANALYZE rooms, room_heads, memberships",
+        )
+        .await;
+    let store = store_at(&database.url());
+    let user = store.assistant().await.unwrap().id;
+    let (read, before) = scans(&database).await;
+    // A server tells its counts a second later at most, to whoever asks then.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        for _ in 0..8 {
+            let found = store.public_rooms(user, "room-1234", None, 50).await;
+            assert_eq!(found.unwrap().len(), 11);
+            let found = store.public_rooms(user, "", Some("room-5"), 50).await;
+            assert_eq!(found.unwrap().len(), 50);
+            let listed = store.rooms(user, None, 51).await.unwrap();
+            assert_eq!(listed.len(), 51);
+        }
+        let (_, [public, grams]) = scans(&database).await;
+        if public >= before[0] + 16 && grams >= before[1] + 8 {
+            break;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "not by the indexes: {public}, {grams}"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let (now, _) = scans(&database).await;
+    assert_eq!(now, read, "nothing read all rooms");
     database.drop().await;
 }
 

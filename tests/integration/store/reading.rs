@@ -284,7 +284,7 @@ pub(super) async fn mentions_are_counted_above_what_was_read(store: &TestStore) 
             1
         )
     );
-    let listed = store.rooms(ada.id, 9).await.unwrap();
+    let listed = store.rooms(ada.id, None, 9).await.unwrap();
     let mut views = listed.iter().map(|listed| &listed.view);
     let den = views.find(|view| view.room.id == room).unwrap();
     assert_eq!((den.read, den.unread()), (state(3, 1), 1));

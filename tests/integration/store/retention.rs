@@ -2,7 +2,7 @@
 
 use salon::db::changes::{Change, NewText};
 use salon::db::marks::Mark;
-use salon::db::rows::{LogKind, MessageState, StoredChange};
+use salon::db::rows::{Keep, LogKind, MessageState, StoredChange};
 use salon::error::ErrorCode;
 use salon::ids::{InstanceId, RoomId};
 use salon::permissions::Role;
@@ -26,23 +26,36 @@ pub(super) async fn owners_say_how_long_a_room_keeps(store: &TestStore) {
     let moderator = store
         .member(room, &owner, "moderator", Role::Moderator)
         .await;
-    let set = |actor, days| Change::SetRetention { actor, days };
+    let set = |actor, days| Change::SetRetention {
+        actor,
+        days,
+        messages: None,
+    };
     assert_eq!(
         code(store.change(room, set(moderator.id, Some(1))).await),
         ErrorCode::Forbidden
     );
-    assert_eq!(store.retention(owner.id, "den").await.unwrap(), None);
+    assert_eq!(
+        store.retention(owner.id, "den").await.unwrap(),
+        Keep::default()
+    );
     let done = store.write(room, vec![set(owner.id, Some(30))]).await;
     let StoredChange::Log(log) = &done.changes[0] else {
         panic!("a log entry")
     };
     assert_eq!(
         (log.kind, &log.data),
-        (LogKind::Settings, &json!({"retention_days": 30}))
+        (
+            LogKind::Settings,
+            &json!({"retention_days": 30, "retention_messages": null})
+        )
     );
     assert_eq!(
         store.retention(moderator.id, "den").await.unwrap(),
-        Some(30)
+        Keep {
+            days: Some(30),
+            messages: None
+        }
     );
     let again = store.write(room, vec![set(owner.id, Some(30))]).await;
     assert_eq!(
@@ -53,7 +66,10 @@ pub(super) async fn owners_say_how_long_a_room_keeps(store: &TestStore) {
         .write(room, vec![set(owner.id, Some(7)), set(owner.id, None)])
         .await;
     assert_eq!(other.changes.len(), 2);
-    assert_eq!(store.retention(owner.id, "den").await.unwrap(), None);
+    assert_eq!(
+        store.retention(owner.id, "den").await.unwrap(),
+        Keep::default()
+    );
     let stranger = store.person("stranger").await;
     assert_eq!(
         refused(store.retention(stranger.id, "den").await),
@@ -81,6 +97,7 @@ pub(super) async fn only_a_prefix_goes_and_history_tells_where_it_begins(store: 
                 Change::SetRetention {
                     actor: owner.id,
                     days: Some(9),
+                    messages: None,
                 },
             )
             .await,
@@ -138,6 +155,65 @@ pub(super) async fn only_a_prefix_goes_and_history_tells_where_it_begins(store: 
     assert_eq!((again.seq, again.duplicate), (8, false));
 }
 
+pub(super) async fn a_room_keeps_its_latest_messages(store: &TestStore) {
+    let (owner, room) = store.owner_and_room().await;
+    let set = |days, messages| Change::SetRetention {
+        actor: owner.id,
+        days,
+        messages,
+    };
+    for number in 1..=7 {
+        store
+            .post(room, message(&owner, &format!("tea {number}")))
+            .await;
+    }
+    let done = store.write(room, vec![set(None, Some(Some(3)))]).await;
+    let StoredChange::Log(log) = &done.changes[0] else {
+        panic!("a log entry")
+    };
+    assert_eq!(
+        log.data,
+        json!({"retention_days": null, "retention_messages": 3})
+    );
+    // What is left out remains as it is; so is it with what there is already.
+    assert_eq!(store.write(room, vec![set(None, None)]).await.changes, []);
+    let kept = Keep {
+        days: Some(40_000),
+        messages: Some(3),
+    };
+    changed(store.change(room, set(kept.days, None)).await);
+    assert_eq!(store.retention(owner.id, "den").await.unwrap(), kept);
+    assert_eq!(
+        store.rooms_past_retention(10).await.unwrap(),
+        [(room, "den".to_owned())]
+    );
+    assert!(store.retain(room, 3).await.is_some(), "in parts");
+    assert!(store.retain(room, 3).await.is_some());
+    assert_eq!(store.rooms_past_retention(10).await.unwrap(), []);
+    assert_eq!(store.retain(room, 3).await, None);
+    let head = store.heads(&[room]).await.unwrap()[0];
+    assert_eq!((head.first_seq, head.floor, head.last_seq), (5, 4, 7));
+    // One more, and the oldest is one too many.
+    store.post(room, message(&owner, "tea 8")).await;
+    assert!(store.retain(room, 100).await.is_some());
+    let page = store.history(owner.id, "den", None, 100).await.unwrap();
+    let seqs: Vec<i64> = page.messages.iter().map(|message| message.seq).collect();
+    assert_eq!(seqs, [6, 7, 8]);
+    // Whichever comes first.
+    store.back_end.age_messages(10 * DAY).await;
+    changed(store.change(room, set(Some(9), None)).await);
+    store.post(room, message(&owner, "tea 9")).await;
+    assert!(store.retain(room, 100).await.is_some());
+    let head = store.heads(&[room]).await.unwrap()[0];
+    assert_eq!(head.first_seq, 9);
+    changed(store.change(room, set(None, Some(None))).await);
+    assert_eq!(
+        store.retention(owner.id, "den").await.unwrap(),
+        Keep::default()
+    );
+    assert_eq!(store.retain(room, 100).await, None);
+}
+
 pub(super) async fn a_reply_that_runs_is_not_removed_nor_what_follows_it(store: &TestStore) {
     let (owner, room) = store.owner_and_room().await;
     store.post(room, message(&owner, "first")).await;
@@ -151,6 +227,7 @@ pub(super) async fn a_reply_that_runs_is_not_removed_nor_what_follows_it(store: 
                 Change::SetRetention {
                     actor: owner.id,
                     days: Some(1),
+                    messages: None,
                 },
             )
             .await,
@@ -206,6 +283,7 @@ pub(super) async fn what_was_kept_beside_a_message_goes_with_it(store: &TestStor
         Change::SetRetention {
             actor,
             days: Some(1),
+            messages: None,
         },
     ];
     store.write(room, changes).await;

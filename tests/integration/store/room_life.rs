@@ -197,7 +197,7 @@ pub(super) async fn own_rooms_are_listed_by_their_last_message(store: &TestStore
         );
     }
     let list = async |user: &UserRow| {
-        let listed = store.rooms(user.id, 9).await.unwrap();
+        let listed = store.rooms(user.id, None, 9).await.unwrap();
         listed
             .into_iter()
             .filter(|listed| listed.view.room.slug != LOBBY)
@@ -252,7 +252,7 @@ pub(super) async fn own_rooms_are_listed_by_their_last_message(store: &TestStore
         line("attic", Some((1, "ada", "", true))),
     ];
     assert_eq!(list(&owner).await, now);
-    assert_eq!(store.rooms(owner.id, 2).await.unwrap().len(), 2);
+    assert_eq!(store.rooms(owner.id, None, 2).await.unwrap().len(), 2);
 }
 
 pub(super) async fn public_rooms_are_found_in_pages(store: &TestStore) {
@@ -298,7 +298,21 @@ pub(super) async fn public_rooms_are_found_in_pages(store: &TestStore) {
     assert_eq!(find("", Some("sea-c"), 9).await, [of("wood", 1)]);
     assert_eq!(find("the wood", None, 9).await, [of("wood", 1)], "its name");
     assert_eq!(find("ÄSTE", None, 9).await, [of("wood", 1)]);
-    for nothing in ["äste", "s%a", "s_a", "\\", "sea-x"] {
+    for one in ["ea-c", "a-c", "-c"] {
+        assert_eq!(find(one, None, 9).await, [of("sea-c", 1)], "{one}");
+    }
+    assert_eq!(find("T", Some("sea-c"), 9).await, [of("wood", 1)]);
+    assert_eq!(find("SEA, Ä", None, 9).await, [of("wood", 1)]);
+    for nothing in [
+        "\"",
+        "sea\"",
+        "sea OR wood",
+        "äste",
+        "s%a",
+        "s_a",
+        "\\",
+        "sea-x",
+    ] {
         assert_eq!(find(nothing, None, 9).await, [], "{nothing}");
     }
     assert_eq!(find("", None, 0).await, []);
@@ -309,7 +323,7 @@ pub(super) async fn muting_is_ones_own(store: &TestStore) {
     let ada = store.member(room, &owner, "ada", Role::Reader).await;
     let eve = store.person("eve").await;
     let muted = async |user: &UserRow| {
-        let listed = store.rooms(user.id, 9).await.unwrap();
+        let listed = store.rooms(user.id, None, 9).await.unwrap();
         let den = listed
             .into_iter()
             .find(|listed| listed.view.room.id == room);

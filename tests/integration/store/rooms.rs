@@ -3,13 +3,13 @@
 use futures_util::future::join_all;
 use salon::db::LOBBY;
 use salon::db::changes::Change;
-use salon::db::rows::{UserRow, Visibility};
+use salon::db::rows::{ListedRoom, UserRow, Visibility};
 use salon::error::ErrorCode;
 use salon::ids::{RoomId, UserId};
 use salon::limits::ROOMS_PER_OWNER;
 use salon::permissions::Role;
 
-use super::fixtures::{TestStore, changed, new_room, refused};
+use super::fixtures::{TestStore, changed, message, new_room, refused};
 
 pub(super) async fn a_new_room_has_its_owner_and_no_history(store: &TestStore) {
     let owner = store.person("ada").await;
@@ -145,7 +145,7 @@ pub(super) async fn own_rooms_are_listed_before_public_ones(store: &TestStore) {
     }
     store.join_room(other.id, "bar").await.unwrap();
     let slugs = async |user: &UserRow, limit| {
-        let rooms = store.rooms(user.id, limit).await.unwrap();
+        let rooms = store.rooms(user.id, None, limit).await.unwrap();
         rooms
             .into_iter()
             .map(|listed| (listed.view.room.slug, listed.view.role))
@@ -265,4 +265,38 @@ pub(super) async fn an_owner_has_a_bounded_number_of_rooms(store: &TestStore) {
         }
     }
     assert_eq!(refused(create(ROOMS_PER_OWNER).await), ErrorCode::TooMany);
+}
+
+pub(super) async fn own_rooms_come_in_pages(store: &TestStore) {
+    let (ada, eve) = (store.person("ada").await, store.person("eve").await);
+    let mut rooms = Vec::new();
+    for number in 0..7 {
+        let slug = format!("own-{number}");
+        let made = store.make_room(&ada, &slug, Visibility::Private).await;
+        rooms.push(made.room.id);
+        let slug = format!("open-{number}");
+        store.make_room(&eve, &slug, Visibility::Public).await;
+    }
+    for room in [3, 5, 1] {
+        store.post(rooms[room], message(&ada, "hello")).await;
+    }
+    let whole = store.rooms(ada.id, None, 100).await.unwrap();
+    assert_eq!(whole.len(), 15, "and the lobby");
+    for limit in 1..=whole.len() {
+        let (mut read, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.rooms(ada.id, after, limit as i64).await.unwrap();
+            after = page.last().map(ListedRoom::place);
+            read.extend(page);
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(read, whole, "by pages of {limit}");
+    }
+    // Where one left, another place in the list is still a place.
+    let after = whole[2].place();
+    store.post(rooms[3], message(&ada, "again")).await;
+    let rest = store.rooms(ada.id, Some(after), 100).await.unwrap();
+    assert_eq!(rest, whole[3..]);
 }

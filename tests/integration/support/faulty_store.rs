@@ -11,9 +11,9 @@ use salon::db::changes::{
 };
 use salon::db::invites::{BanRow, InviteRow, InviteView};
 use salon::db::rows::{
-    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
-    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
+    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
+    LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
+    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, Unread, UserRow,
 };
 use salon::db::search::{Search, SearchPage};
 use salon::db::{SignedIn, Store, StoreError, StoreResult, Swept};
@@ -251,8 +251,13 @@ impl Store for FaultyStore {
         self.inner.people_room(user, people, fresh).await
     }
 
-    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<ListedRoom>> {
-        self.inner.rooms(user, limit).await
+    async fn rooms(
+        &self,
+        user: UserId,
+        after: Option<ListPlace>,
+        limit: i64,
+    ) -> StoreResult<Vec<ListedRoom>> {
+        self.inner.rooms(user, after, limit).await
     }
 
     async fn public_rooms(
@@ -296,6 +301,10 @@ impl Store for FaultyStore {
 
     async fn bans(&self, user: UserId, slug: &str) -> StoreResult<Vec<BanRow>> {
         self.inner.bans(user, slug).await
+    }
+
+    async fn unread(&self, members: &[(UserId, RoomId)]) -> StoreResult<Vec<Unread>> {
+        self.inner.unread(members).await
     }
 
     async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>> {
@@ -424,7 +433,7 @@ impl Store for FaultyStore {
     ) -> StoreResult<Vec<MessageRow>> {
         self.inner.context(room, prompt_seq, limit).await
     }
-    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Keep> {
         self.inner.retention(user, slug).await
     }
 

@@ -191,9 +191,11 @@ impl Judge {
             Change::EditRoom { actor, edit } => {
                 settings::edit(connection, work, *actor, edit).await
             }
-            Change::SetRetention { actor, days } => {
-                retention::set(connection, work, *actor, *days).await
-            }
+            Change::SetRetention {
+                actor,
+                days,
+                messages,
+            } => retention::set(connection, work, *actor, *days, *messages).await,
             Change::Retain { limit } => retention::retain(connection, work, *limit).await,
             Change::DeleteRoom { actor } => settings::delete(connection, work, *actor).await,
             Change::StopReply { actor, seq } => replies::stop(connection, work, *actor, *seq).await,

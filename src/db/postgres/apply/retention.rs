@@ -1,4 +1,4 @@
-//! How long a room keeps its messages on Postgres: the setting, and the removal of what is older. Called by the judge, under
+//! What of its messages a room keeps on Postgres: the setting, and the removal of what it does not keep. Called by the judge, under
 //! the room's lock.
 
 use chrono::{DateTime, Utc};
@@ -9,7 +9,7 @@ use super::room::RoomWork;
 use crate::db::StoreResult;
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::statement::statement;
-use crate::db::rows::LogKind;
+use crate::db::rows::{Keep, LogKind};
 use crate::ids::{UserId, Version};
 use crate::permissions::Action;
 
@@ -24,17 +24,32 @@ statement!(
     "DELETE FROM room_retention WHERE room_id = $1"
 );
 statement!(
-    /// How many days there are now.
-    FindDays { room: Uuid } -> (i32,),
-    "SELECT days FROM room_retention WHERE room_id = $1"
+    /// So many messages.
+    KeepMessages { room: Uuid, messages: i64 },
+    "INSERT INTO room_retention_counts (room_id, messages) VALUES ($1, $2) \
+     ON CONFLICT (room_id) DO UPDATE SET messages = $2"
 );
 statement!(
-    /// Removes the oldest messages past their days, at most so many, none behind one that stays; where history begins then.
-    RemovePrefix { room: Uuid, first: i64, limit: i64, now: DateTime<Utc> } -> (i64, Option<i64>),
-    "WITH oldest AS ( \
-         SELECT m.seq, m.created_at < $4 - t.days * interval '1 day' AND m.state <> 'queued' AS goes \
-         FROM room_retention t JOIN messages m ON m.room_id = t.room_id AND m.seq >= $2 \
-         WHERE t.room_id = $1 ORDER BY m.seq LIMIT $3 \
+    /// Any number.
+    KeepAnyNumber { room: Uuid },
+    "DELETE FROM room_retention_counts WHERE room_id = $1"
+);
+statement!(
+    /// What is kept now.
+    FindKept { room: Uuid } -> (Option<i32>, Option<i64>),
+    "SELECT (SELECT days FROM room_retention WHERE room_id = $1), \
+         (SELECT messages FROM room_retention_counts WHERE room_id = $1)"
+);
+statement!(
+    /// Removes the oldest messages that are not kept, at most so many, none behind one that stays; where history begins then.
+    RemovePrefix { room: Uuid, first: i64, limit: i64, now: DateTime<Utc>, last: i64 } -> (i64, Option<i64>),
+    "WITH kept AS ( \
+         SELECT (SELECT days FROM room_retention WHERE room_id = $1) AS days, \
+             (SELECT messages FROM room_retention_counts WHERE room_id = $1) AS messages \
+     ), oldest AS ( \
+         SELECT m.seq, m.state <> 'queued' AND (coalesce(m.created_at < $4 - k.days * interval '1 day', false) \
+             OR coalesce(m.seq <= $5 - k.messages, false)) AS goes \
+         FROM kept k, messages m WHERE m.room_id = $1 AND m.seq >= $2 ORDER BY m.seq LIMIT $3 \
      ), cut AS ( \
          SELECT coalesce(min(seq) FILTER (WHERE NOT goes), max(seq) + 1, $2) AS seq FROM oldest \
      ), chunks AS ( \
@@ -61,29 +76,42 @@ statement!(
     "UPDATE room_heads SET first_seq = $2, floor = $3 WHERE room_id = $1"
 );
 
-/// Sets how many days messages are kept; none: for ever.
+/// Sets what is kept.
 pub(super) async fn set(
     connection: &mut Conn,
     work: &mut RoomWork,
     actor: UserId,
     days: Option<i32>,
+    messages: Option<Option<i64>>,
 ) -> StoreResult<Version> {
     work.require(actor, Action::EditRoom)?;
     let room = work.head.room.0;
-    let present = connection.run(FindDays { room }).await?;
-    if present.first().map(|(days,)| *days) == days {
+    let found = connection.run(FindKept { room }).await?;
+    let (present_days, present_messages) = found.first().copied().unwrap_or_default();
+    let present = Keep {
+        days: present_days,
+        messages: present_messages,
+    };
+    let wanted = Keep {
+        days,
+        messages: messages.unwrap_or(present.messages),
+    };
+    if wanted == present {
         return Ok(work.head.version);
     }
-    match days {
+    match wanted.days {
         Some(days) => connection.run(KeepDays { room, days }).await?,
         None => connection.run(KeepAll { room }).await?,
     };
-    let data = json!({ "retention_days": days });
-    work.log(connection, LogKind::Settings, None, None, data)
+    match wanted.messages {
+        Some(messages) => connection.run(KeepMessages { room, messages }).await?,
+        None => connection.run(KeepAnyNumber { room }).await?,
+    };
+    work.log(connection, LogKind::Settings, None, None, wanted.data())
         .await
 }
 
-/// Removes what is past its days. A version is taken only where something went.
+/// Removes what is not kept. A version is taken only where something went.
 pub(super) async fn retain(
     connection: &mut Conn,
     work: &mut RoomWork,
@@ -96,6 +124,7 @@ pub(super) async fn retain(
             first: work.head.first_seq,
             limit,
             now: work.now,
+            last: work.head.last_seq,
         })
         .await?;
     let Some((first, Some(floor))) = removed.first().copied() else {

@@ -103,7 +103,11 @@ fn apply_change(work: &mut RoomWork<'_>, change: &Change) -> Work<Outcome> {
         Change::RevokeInvite { actor, invite } => invites::revoke(work, *actor, *invite)?,
         Change::AcceptInvite { user, invite } => invites::accept(work, *user, *invite)?,
         Change::EditRoom { actor, edit } => settings::edit(work, *actor, edit)?,
-        Change::SetRetention { actor, days } => retention::set(work, *actor, *days)?,
+        Change::SetRetention {
+            actor,
+            days,
+            messages,
+        } => retention::set(work, *actor, *days, *messages)?,
         Change::Retain { limit } => retention::retain(work, *limit)?,
         Change::DeleteRoom { actor } => settings::delete(work, *actor)?,
         Change::StopReply { actor, seq } => replies::stop(work, *actor, *seq)?,

@@ -1,27 +1,38 @@
-//! How long a room keeps its messages on SQLite: the setting, and the removal of what is older. Called by `apply`.
+//! What of its messages a room keeps on SQLite: the setting, and the removal of what it does not keep. Called by `apply`.
 
 use diesel::prelude::*;
 use serde_json::json;
 
 use super::room::RoomWork;
-use crate::db::rows::{LogKind, MessageState};
+use crate::db::rows::{Keep, LogKind, MessageState};
 use crate::db::sqlite::columns::{Micros, SECOND};
 use crate::db::sqlite::failure::Work;
+use crate::db::sqlite::jobs::kept;
 use crate::db::sqlite::schema::{
     mentions, message_edits, message_pins, message_reactions, messages, replies, reply_chunks,
-    room_heads, room_retention,
+    room_heads, room_retention, room_retention_counts,
 };
 use crate::ids::{Seq, UserId, Version};
 use crate::permissions::Action;
 
-/// Sets how many days messages are kept; none: for ever.
-pub(super) fn set(work: &mut RoomWork<'_>, actor: UserId, days: Option<i32>) -> Work<Version> {
+/// Sets what is kept.
+pub(super) fn set(
+    work: &mut RoomWork<'_>,
+    actor: UserId,
+    days: Option<i32>,
+    messages: Option<Option<i64>>,
+) -> Work<Version> {
     work.require(actor, Action::EditRoom)?;
-    if days_of(work)? == days {
+    let present = kept(work.conn, work.id)?;
+    let wanted = Keep {
+        days,
+        messages: messages.unwrap_or(present.messages),
+    };
+    if wanted == present {
         return Ok(work.head.version);
     }
     diesel::delete(room_retention::table.find(work.id)).execute(work.conn)?;
-    if let Some(days) = days {
+    if let Some(days) = wanted.days {
         diesel::insert_into(room_retention::table)
             .values((
                 room_retention::room_id.eq(work.id),
@@ -29,29 +40,28 @@ pub(super) fn set(work: &mut RoomWork<'_>, actor: UserId, days: Option<i32>) -> 
             ))
             .execute(work.conn)?;
     }
-    work.log(
-        LogKind::Settings,
-        None,
-        None,
-        json!({ "retention_days": days }),
-    )
+    diesel::delete(room_retention_counts::table.find(work.id)).execute(work.conn)?;
+    if let Some(messages) = wanted.messages {
+        diesel::insert_into(room_retention_counts::table)
+            .values((
+                room_retention_counts::room_id.eq(work.id),
+                room_retention_counts::messages.eq(messages),
+            ))
+            .execute(work.conn)?;
+    }
+    work.log(LogKind::Settings, None, None, wanted.data())
 }
 
-fn days_of(work: &mut RoomWork<'_>) -> Work<Option<i32>> {
-    Ok(room_retention::table
-        .find(work.id)
-        .select(room_retention::days)
-        .first::<i32>(work.conn)
-        .optional()?)
-}
-
-/// Removes the oldest messages past their days, at most so many, none behind one that stays. A version is taken only where
-/// something went.
+/// Removes the oldest messages that are not kept, at most so many, none behind one that stays. A version is taken only
+/// where something went.
 pub(super) fn retain(work: &mut RoomWork<'_>, limit: i64) -> Work<Version> {
-    let Some(days) = days_of(work)? else {
+    let kept = kept(work.conn, work.id)?;
+    if kept == Keep::default() {
         return Ok(work.head.version);
-    };
-    let before = work.now - Micros::from(days) * 24 * 3_600 * SECOND;
+    }
+    let day = 24 * 3_600 * SECOND;
+    let before = kept.days.map(|days| work.now - Micros::from(days) * day);
+    let too_many = kept.messages.map(|count| work.head.last_seq - count);
     let oldest = messages::table
         .filter(messages::room_id.eq(work.id))
         .filter(messages::seq.ge(work.head.first_seq))
@@ -64,8 +74,10 @@ pub(super) fn retain(work: &mut RoomWork<'_>, limit: i64) -> Work<Version> {
             messages::state,
         ))
         .load::<(Seq, Version, Micros, String)>(work.conn)?;
-    let goes = |(_, _, created_at, state): &&(Seq, Version, Micros, String)| {
-        *created_at < before && state != MessageState::Queued.as_str()
+    let goes = |(seq, _, created_at, state): &&(Seq, Version, Micros, String)| {
+        (before.is_some_and(|before| *created_at < before)
+            || too_many.is_some_and(|last| *seq <= last))
+            && state != MessageState::Queued.as_str()
     };
     let gone: Vec<(Seq, Version)> = oldest
         .iter()

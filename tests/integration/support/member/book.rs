@@ -178,7 +178,8 @@ impl Book {
             "error" => return self.error(frame),
             "pong" => {}
             // Of people: they have no version and promise nothing.
-            "presence" | "typing" | "read" | "user.read" | "user.rooms" => {}
+            "presence" | "typing" | "read" | "user.read" | "user.rooms" | "user.muted"
+            | "user.mentioned" => {}
             other => self.violation(format!("an unexpected {other}: {frame}")),
         }
         Next::Nothing

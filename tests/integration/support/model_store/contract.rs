@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use salon::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use salon::db::invites::{BanRow, InviteRow, InviteView};
 use salon::db::rows::{
-    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity,
-    LatestPage, LeaseState, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom, ReadMark,
-    ReadMoved, ReplyChunk, RoomView, RunningReply, UserRow,
+    Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
+    LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
+    ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, Unread, UserRow,
 };
 use salon::db::search::{Search, SearchPage};
 use salon::db::{SignedIn, Store, StoreResult, Swept};
@@ -97,8 +97,13 @@ impl Store for ModelStore {
         self.unit(|tables, now| tables.people_room(user, people, &fresh, now))
     }
 
-    async fn rooms(&self, user: UserId, limit: i64) -> StoreResult<Vec<ListedRoom>> {
-        Ok(self.unit(|tables, _| tables.list_rooms(user, limit)))
+    async fn rooms(
+        &self,
+        user: UserId,
+        after: Option<ListPlace>,
+        limit: i64,
+    ) -> StoreResult<Vec<ListedRoom>> {
+        Ok(self.unit(|tables, _| tables.list_rooms(user, after.as_ref(), limit)))
     }
 
     async fn public_rooms(
@@ -152,6 +157,10 @@ impl Store for ModelStore {
 
     async fn bans(&self, user: UserId, slug: &str) -> StoreResult<Vec<BanRow>> {
         self.unit(|tables, _| tables.bans(user, slug))
+    }
+
+    async fn unread(&self, members: &[(UserId, RoomId)]) -> StoreResult<Vec<Unread>> {
+        Ok(self.unit(|tables, _| tables.unread(members)))
     }
 
     async fn mark_read(&self, marks: &[ReadMark]) -> StoreResult<Vec<ReadMoved>> {
@@ -304,8 +313,8 @@ impl Store for ModelStore {
         Ok(self.unit(|tables, _| tables.context(room, prompt_seq, limit)))
     }
 
-    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Option<i32>> {
-        self.unit(|tables, _| Ok(tables.of_member(user, slug)?.0.retention_days))
+    async fn retention(&self, user: UserId, slug: &str) -> StoreResult<Keep> {
+        self.unit(|tables, _| Ok(tables.of_member(user, slug)?.0.keep))
     }
 
     async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>> {

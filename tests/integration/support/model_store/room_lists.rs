@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 
 use salon::db::StoreResult;
 use salon::db::changes::NewRoom;
-use salon::db::rows::{LastMessage, ListedRoom, PublicRoom, RoomView, UserKind, Visibility};
+use salon::db::rows::{
+    LastMessage, ListPlace, ListedRoom, PublicRoom, RoomView, UserKind, Visibility,
+};
 use salon::error::ErrorCode;
 use salon::ids::UserId;
 use salon::limits::PREVIEW_CHARS;
@@ -14,14 +16,19 @@ use super::tables::{Message, Room, Tables};
 use super::{Moment, no};
 
 impl Tables {
-    /// The user's rooms, the latest message first, then the public ones it has not joined, by address.
-    pub(super) fn list_rooms(&self, user: UserId, limit: i64) -> Vec<ListedRoom> {
+    /// The user's rooms, the latest message first, then the public ones it has not joined, by address; from behind a place.
+    pub(super) fn list_rooms(
+        &self,
+        user: UserId,
+        after: Option<&ListPlace>,
+        limit: i64,
+    ) -> Vec<ListedRoom> {
         let living = self.rooms.values().filter(|room| !room.deleted);
         let mut rooms: Vec<&Room> = living.collect();
         rooms.retain(|room| {
             room.members.contains_key(&user) || room.row.visibility == Visibility::Public
         });
-        rooms.sort_by_key(|room| {
+        let key = |room: &Room| {
             let active = room.members.contains_key(&user).then(|| {
                 Reverse(
                     room.last()
@@ -29,7 +36,15 @@ impl Tables {
                 )
             });
             (active.is_none(), active, room.row.slug.clone())
-        });
+        };
+        if let Some(after) = after {
+            let place = match after {
+                ListPlace::Own { at, slug } => (false, Some(Reverse(*at)), slug.clone()),
+                ListPlace::Public { slug } => (true, None, slug.clone()),
+            };
+            rooms.retain(|room| key(room) > place);
+        }
+        rooms.sort_by_key(|room| key(room));
         rooms.truncate(usize::try_from(limit).unwrap_or(0));
         let listed = rooms.into_iter().map(|room| ListedRoom {
             view: room.view(user),

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use salon::db::StoreResult;
 use salon::db::changes::NewRoom;
 use salon::db::rows::{
-    MemberRow, Proof, ReadMark, ReadMoved, ReadState, RoomRow, RoomView, Visibility,
+    MemberRow, Proof, ReadMark, ReadMoved, ReadState, RoomRow, RoomView, Unread, Visibility,
 };
 use salon::error::{ErrorCode, Refusal};
-use salon::ids::UserId;
+use salon::ids::{RoomId, UserId};
 use salon::limits::{MENTIONS_COUNTED, RECEIPT_MEMBERS, ROOMS_PER_OWNER};
 use salon::permissions::Role;
 
@@ -192,6 +192,22 @@ impl Tables {
             moved.insert((mark.user, mark.room), one);
         }
         moved.into_values().collect()
+    }
+
+    /// What members have unread.
+    pub(super) fn unread(&self, members: &[(UserId, RoomId)]) -> Vec<Unread> {
+        let of = |(user, room): &(UserId, RoomId)| {
+            let room = self.rooms.get(room).filter(|room| !room.deleted)?;
+            room.members.get(user)?;
+            Some(Unread {
+                user: *user,
+                slug: room.row.slug.clone(),
+                last_seq: room.head.last_seq,
+                unread: room.view(*user).unread(),
+                mentions: room.read_state(*user).mentions,
+            })
+        };
+        members.iter().filter_map(of).collect()
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use salon::db::changes::RoomDone;
 use salon::db::integrations::{HookRow, TokenRow};
 use salon::db::rows::{
-    EditRow, Head, LogKind, LogRow, MessageRow, ReplyChunk, ReplyState, RoomRow, StoredChange,
-    UserKind, UserRow, Visibility,
+    EditRow, Head, Keep, LogKind, LogRow, MessageRow, ReplyChunk, ReplyState, RoomRow,
+    StoredChange, UserKind, UserRow, Visibility,
 };
 use salon::db::{ASSISTANT, LOBBY};
 use salon::ids::{
@@ -104,8 +104,8 @@ pub(crate) struct Room {
     /// Those of a direct room, ascending: a user and the assistant, or people.
     pub(crate) direct: Option<Vec<UserId>>,
     pub(crate) deleted: bool,
-    /// How many days messages are kept.
-    pub(crate) retention_days: Option<i32>,
+    /// What of its messages it keeps.
+    pub(crate) keep: Keep,
     pub(crate) head: Head,
     /// The time of the latest change: `created_at` never goes back.
     pub(crate) last_at: Moment,
@@ -242,7 +242,7 @@ impl Room {
         Self {
             direct,
             deleted: false,
-            retention_days: None,
+            keep: Keep::default(),
             head,
             last_at: row.created_at,
             row,

@@ -118,7 +118,11 @@ impl Work<'_> {
             Change::RevokeInvite { actor, invite } => self.revoke_invite(*actor, *invite)?,
             Change::AcceptInvite { user, invite } => self.accept_invite(*user, *invite)?,
             Change::EditRoom { actor, edit } => self.edit_room(*actor, edit)?,
-            Change::SetRetention { actor, days } => self.set_retention(*actor, *days)?,
+            Change::SetRetention {
+                actor,
+                days,
+                messages,
+            } => self.set_retention(*actor, *days, *messages)?,
             Change::Retain { limit } => self.retain(*limit),
             Change::DeleteRoom { actor } => self.delete_room(*actor)?,
             Change::StopReply { actor, seq } => self.stop_reply(*actor, *seq)?,

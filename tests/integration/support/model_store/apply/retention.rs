@@ -1,7 +1,7 @@
-//! How long a room keeps its messages, in the model.
+//! What of its messages a room keeps, in the model.
 
 use chrono::Duration;
-use salon::db::rows::{LogKind, MessageRow, MessageState};
+use salon::db::rows::{Keep, LogKind, MessageRow, MessageState};
 use salon::ids::{RoomId, UserId, Version};
 use salon::permissions::Action;
 use serde_json::json;
@@ -10,18 +10,24 @@ use super::{Judged, Work};
 use crate::support::model_store::{Moment, Room, Tables};
 
 impl Work<'_> {
-    /// Sets how many days messages are kept.
-    pub(super) fn set_retention(&mut self, actor: UserId, days: Option<i32>) -> Judged<Version> {
+    /// Sets what is kept.
+    pub(super) fn set_retention(
+        &mut self,
+        actor: UserId,
+        days: Option<i32>,
+        messages: Option<Option<i64>>,
+    ) -> Judged<Version> {
         self.require(actor, Action::EditRoom)?;
-        if self.room.retention_days == days {
+        let messages = messages.unwrap_or(self.room.keep.messages);
+        let wanted = Keep { days, messages };
+        if self.room.keep == wanted {
             return Ok(self.room.head.version);
         }
-        self.room.retention_days = days;
-        let data = json!({ "retention_days": days });
-        Ok(self.room.log(LogKind::Settings, None, None, data))
+        self.room.keep = wanted;
+        Ok(self.room.log(LogKind::Settings, None, None, wanted.data()))
     }
 
-    /// Removes the oldest messages past their days.
+    /// Removes the oldest messages that are not kept.
     pub(super) fn retain(&mut self, limit: i64) -> Version {
         let limit = usize::try_from(limit).unwrap_or(0);
         let now = self.now;
@@ -47,10 +53,12 @@ impl Work<'_> {
 }
 
 impl Room {
-    /// Whether a message is past the room's days and may go.
+    /// Whether a message is not kept and may go.
     fn is_past(&self, row: &MessageRow, now: Moment) -> bool {
-        let days = self.retention_days.map(|days| Duration::days(days.into()));
-        row.state != MessageState::Queued && days.is_some_and(|days| row.created_at < now - days)
+        let days = self.keep.days.map(|days| Duration::days(days.into()));
+        let is_old = days.is_some_and(|days| row.created_at < now - days);
+        let last = self.keep.messages.map(|count| self.head.last_seq - count);
+        row.state != MessageState::Queued && (is_old || last.is_some_and(|last| row.seq <= last))
     }
 }
 
