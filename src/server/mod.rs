@@ -239,7 +239,11 @@ fn start_actors(
         Arc::clone(&parts.writer),
         shutdown.signal(),
     ));
-    tokio::spawn(jobs::index::run(store(), shutdown.signal()));
+    tokio::spawn(jobs::index::run(
+        store(),
+        parts.writer.written(),
+        shutdown.signal(),
+    ));
 }
 
 fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, StartError> {

@@ -4,13 +4,14 @@
 //!
 //! A room always maps to one lane. A lane takes all that queued while its last commit was in flight: an idle system
 //! adds no delay, a busy one batches by itself. [`lane`] is the actor, [`order`] the rule for pipelined sends (P10), [`outcome`]
-//! what is done about a lost COMMIT (P5).
+//! what is done about a lost COMMIT (P5), [`written`] which rooms were written to, for whoever follows behind.
 //! It judges no rights (the store does, inside the transaction) and knows no sockets.
 
 pub mod lane;
 pub mod order;
 mod outcome;
 mod publish;
+pub mod written;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::error::{ErrorCode, Refusal};
 use crate::ids::RoomRef;
 use crate::limits;
 pub use order::{SendOrder, SendPlace};
+pub use written::WrittenRooms;
 
 /// Called once with what became of a change, on the lane's task: it must not block.
 pub type Answer = Box<dyn FnOnce(Result<Outcome, Refusal>) + Send>;
@@ -103,6 +105,8 @@ pub(crate) struct Shared {
     pub(crate) locked_rooms: Arc<Semaphore>,
     /// Bytes waiting in all lanes.
     pub(crate) queued_bytes: AtomicUsize,
+    /// Rooms with a fresh commit.
+    pub(crate) written: Arc<WrittenRooms>,
 }
 
 /// The writer of this process.
@@ -128,6 +132,7 @@ impl Writer {
             prompts,
             locked_rooms: Arc::new(Semaphore::new(limits::LOCKED_ROOMS)),
             queued_bytes: AtomicUsize::new(0),
+            written: Arc::default(),
         });
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let lanes = (0..lanes.max(1))
@@ -203,6 +208,12 @@ impl Writer {
         });
         told.await
             .unwrap_or_else(|_| Err(ErrorCode::ShuttingDown.into()))
+    }
+
+    /// The rooms this process wrote to.
+    #[must_use]
+    pub fn written(&self) -> Arc<WrittenRooms> {
+        Arc::clone(&self.shared.written)
     }
 
     /// Takes nothing more, writes what is queued and ends.
