@@ -89,6 +89,16 @@ async fn a_part_is_bounded_and_the_next_goes_on() {
     let indexed = count(&client, "SELECT max(indexed) FROM search_progress").await;
     assert_eq!(indexed, 10 + i64::try_from(fit).unwrap());
     assert_eq!(store.index_new(&[den], 1_000).await.unwrap(), []);
+    // What retention took before its turn came is no obstacle.
+    store.write(other, many(20, "coffee")).await;
+    let gone = "DELETE FROM messages WHERE seq <= 15 AND room_id IN (SELECT id FROM rooms WHERE slug = 'other')";
+    client.execute(gone, &[]).await.unwrap();
+    assert_eq!(store.index_new(&[other], 7).await.unwrap(), []);
+    assert_eq!(
+        seqs(&*store.store, owner.id, "coffee").await,
+        (16..=22).rev().collect::<Vec<_>>()
+    );
+    assert_eq!(count(&client, WRONG).await, 0);
     store.end().await;
 }
 
