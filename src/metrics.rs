@@ -87,6 +87,11 @@ pub const ALL: &[(Kind, &str, &str)] = &[
         "Changes refused because a lane was full, or did not come to them in time",
     ),
     (
+        Kind::Gauge,
+        "salon_search_lag_seconds",
+        "How long what was written to here has been waiting to be found by searches; 0 when nothing waits",
+    ),
+    (
         Kind::Counter,
         "salon_feed_fills_total",
         "Holes that a feed filled from the database",

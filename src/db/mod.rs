@@ -358,12 +358,28 @@ pub trait Store:
     async fn pins(&self, user: UserId, slug: &str) -> StoreResult<Vec<MessageRow>>;
 
     /// What of the rooms the user is a member of fits a search, newest first. Tombstones, and replies that are not
-    /// settled, are never found.
+    /// settled, are never found. A new message may be found only once [`Store::index_new`] has come to it; what changes one
+    /// that is found holds at once.
     async fn search(&self, user: UserId, search: search::Search)
     -> StoreResult<search::SearchPage>;
 
     /// Indexes up to `count` messages written before there was an index; false when there was nothing to do.
     async fn index_older(&self, count: i64) -> StoreResult<bool>;
+
+    /// Indexes for search what was posted into the given rooms: about `count` messages of all of them, the oldest of each room
+    /// first. Answers those to ask for again: with more to index, or being indexed by somebody else just now. Any number may do
+    /// it at once, and no writer waits longer than for a part. A store that indexes what it writes as it writes it has
+    /// nothing to do.
+    async fn index_new(&self, rooms: &[RoomId], count: i64) -> StoreResult<Vec<RoomId>> {
+        let _ = (rooms, count);
+        Ok(Vec::new())
+    }
+
+    /// Rooms with messages that [`Store::index_new`] has not come to, whoever wrote them; at most `limit`.
+    async fn rooms_behind_index(&self, limit: i64) -> StoreResult<Vec<RoomId>> {
+        let _ = limit;
+        Ok(Vec::new())
+    }
 
     // --- writes
 

@@ -1,5 +1,6 @@
 //! What must be done whether anybody asks or not: [`orphans`] settles replies whose runner died, [`sweep`] removes
-//! what has run out, [`retention`] what rooms no longer keep, [`index`] makes what is older than the index found, [`webhooks`] tells others. Every instance runs them; the database decides who does what, so any of them may die.
+//! what has run out, [`retention`] what rooms no longer keep, [`index`] makes what was posted found by searches,
+//! [`webhooks`] tells others. Every instance runs them; the database decides who does what, so any of them may die.
 
 pub mod index;
 pub mod orphans;

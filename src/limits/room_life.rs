@@ -73,10 +73,28 @@ pub const SEARCH_HITS_DEFAULT: i64 = 20;
 pub const SEARCHES: usize = 4;
 /// A search waits so long for its turn, then it is refused `busy`.
 pub const SEARCH_WAIT: Duration = Duration::from_secs(3);
-/// Messages of before the index that are indexed in one transaction.
+/// Messages that are indexed in one transaction: whoever edits one of them waits for it.
 pub const INDEX_MESSAGES: i64 = 500;
-/// Between two of them, so that others get their turn.
-pub const INDEX_PAUSE: Duration = Duration::from_millis(100);
+/// Bytes of text in it, where messages are long; of each room one more message.
+pub const INDEX_BYTES: i64 = 1024 * 1024;
+/// Rooms in it.
+pub const INDEX_ROOMS: usize = 100;
+/// Between two of them, at least, so that others get their turn.
+pub const INDEX_PAUSE: Duration = Duration::from_millis(20);
+/// And at least so many times as long as the one before took: a server with all hands full writes messages first.
+pub const INDEX_REST: u32 = 2;
+/// What was written to is looked at so often: nothing is done for a message by itself.
+pub const INDEX_INTERVAL: Duration = Duration::from_millis(500);
+/// After the database said no.
+pub const INDEX_RETRY: Duration = Duration::from_secs(3);
+/// Rooms that were written to and wait for it; above it every room is looked at.
+pub const INDEX_ROOMS_NOTED: usize = 100_000;
+/// Every room is looked at so often, for what an instance that died, or one of another release, left.
+pub const INDEX_SCAN: Duration = Duration::from_secs(30);
+/// Rooms found by one such look; where there are more, the next comes at once.
+pub const INDEX_SCAN_ROOMS: i64 = 10_000;
+/// Between two parts of what was written before there was an index.
+pub const INDEX_OLDER_PAUSE: Duration = Duration::from_millis(100);
 
 // --- export
 

@@ -239,7 +239,11 @@ fn start_actors(
         Arc::clone(&parts.writer),
         shutdown.signal(),
     ));
-    tokio::spawn(jobs::index::run(store(), shutdown.signal()));
+    tokio::spawn(jobs::index::run(
+        store(),
+        parts.writer.written(),
+        shutdown.signal(),
+    ));
     // Deliveries on their way are waited for: one that is cut is sent again.
     let deliveries = jobs::webhooks::run(Arc::clone(&app.webhooks), shutdown.signal());
     shutdown.spawn("webhooks", deliveries);

@@ -462,6 +462,7 @@ fn finish(
             (job.answer)(outcome);
         }
         if let Some(publication) = publication {
+            shared.written.note(room.room.id);
             shared
                 .layer
                 .group_send(&GroupName::room(room.room.id), publication.to_bytes());

@@ -4,7 +4,7 @@
 //!
 //! A room always maps to one lane. A lane takes all that queued while its last commit was in flight: an idle system
 //! adds no delay, a busy one batches by itself. [`lane`] is the actor, [`order`] the rule for pipelined sends (P10), [`outcome`]
-//! what is done about a lost COMMIT (P5).
+//! what is done about a lost COMMIT (P5), [`written`] which rooms were written to, for whoever follows behind.
 //! It judges no rights (the store does, inside the transaction) and knows no sockets.
 
 pub mod lane;
@@ -13,6 +13,7 @@ pub mod order;
 mod outcome;
 mod publish;
 pub mod watched;
+pub mod written;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::limits;
 pub use mentioned::Mentioned;
 pub use order::{SendOrder, SendPlace};
 use watched::WatchedRooms;
+pub use written::WrittenRooms;
 
 /// Called once with what became of a change, on the lane's task: it must not block.
 pub type Answer = Box<dyn FnOnce(Result<Outcome, Refusal>) + Send>;
@@ -111,6 +113,8 @@ pub(crate) struct Shared {
     pub(crate) queued_bytes: AtomicUsize,
     /// Whom posts mentioned.
     pub(crate) mentioned: Arc<Mentioned>,
+    /// Rooms with a fresh commit.
+    pub(crate) written: Arc<WrittenRooms>,
 }
 
 /// The writer of this process.
@@ -138,6 +142,7 @@ impl Writer {
             locked_rooms: Arc::new(Semaphore::new(limits::LOCKED_ROOMS)),
             queued_bytes: AtomicUsize::new(0),
             mentioned: Arc::default(),
+            written: Arc::default(),
         });
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let lanes = (0..lanes.max(1))
@@ -225,6 +230,12 @@ impl Writer {
         });
         told.await
             .unwrap_or_else(|_| Err(ErrorCode::ShuttingDown.into()))
+    }
+
+    /// The rooms this process wrote to.
+    #[must_use]
+    pub fn written(&self) -> Arc<WrittenRooms> {
+        Arc::clone(&self.shared.written)
     }
 
     /// Takes nothing more, writes what is queued and ends.

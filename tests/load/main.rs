@@ -14,6 +14,7 @@ mod client;
 mod fanout;
 mod fill;
 mod idle;
+mod open;
 mod search;
 
 use std::time::Duration;
@@ -108,6 +109,20 @@ enum Command {
         #[arg(long, default_value_t = 200)]
         count: usize,
     },
+    /// How long a room of a filled database takes to open, and how often the database is asked
+    Open {
+        #[command(flatten)]
+        target: Target,
+        /// The database
+        #[arg(long)]
+        database: String,
+        /// Filled rooms to be opened, in turn
+        #[arg(long, default_value_t = 10)]
+        rooms: usize,
+        /// Openings
+        #[arg(long, default_value_t = 400)]
+        count: usize,
+    },
     /// How long the export of `fill-1` takes, and what the server keeps of it
     Export {
         #[command(flatten)]
@@ -148,6 +163,12 @@ fn main() {
                 rooms,
                 count,
             } => search::search(&target, rooms, count).await,
+            Command::Open {
+                target,
+                database,
+                rooms,
+                count,
+            } => open::run(&target, &database, rooms, count).await,
             Command::Export { target } => search::export(&target).await,
         }
     });

@@ -107,7 +107,7 @@ pub(crate) async fn export(target: &Target) {
 }
 
 /// A guest who is a member of the filled rooms.
-async fn reader(target: &Target, rooms: usize) -> String {
+pub(crate) async fn reader(target: &Target, rooms: usize) -> String {
     let token = client::guest(&target.server, "searcher").await;
     let http = reqwest::Client::new();
     for room in 1..=rooms {
@@ -127,7 +127,7 @@ async fn reader(target: &Target, rooms: usize) -> String {
     token
 }
 
-fn quantiles(took: &mut [Duration]) -> String {
+pub(crate) fn quantiles(took: &mut [Duration]) -> String {
     took.sort_unstable();
     let at = |share: f64| {
         took.get((took.len() as f64 * share) as usize)

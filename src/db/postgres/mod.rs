@@ -24,6 +24,7 @@ mod replies;
 mod room_lists;
 mod rooms;
 mod search;
+mod search_index;
 mod sessions;
 mod statement;
 mod tls;
@@ -344,7 +345,16 @@ impl Store for PostgresStore {
     }
 
     async fn index_older(&self, count: i64) -> StoreResult<bool> {
-        run!(self, |pools| search::index_older(pools, count))
+        run!(self, |pools| search_index::index_older(pools, count))
+    }
+
+    async fn index_new(&self, rooms: &[RoomId], count: i64) -> StoreResult<Vec<RoomId>> {
+        let rooms = rooms.to_vec();
+        run!(self, |pools| search_index::index_new(pools, &rooms, count))
+    }
+
+    async fn rooms_behind_index(&self, limit: i64) -> StoreResult<Vec<RoomId>> {
+        run!(self, |pools| search_index::rooms_behind(pools, limit))
     }
 
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {

@@ -1,5 +1,5 @@
-//! Searching what was said, and indexing what was there before the index. Called by [`super::PostgresStore`]. The index is
-//! kept by triggers of the migration, so no write can leave it behind.
+//! Searching what was said. Called by [`super::PostgresStore`]. The index is written by [`super::search_index`] and by triggers
+//! of the migrations.
 //!
 //! Two ways lead to what is found, newest first, each good where the other is not: the newest messages are looked through, where
 //! a frequent word is met soon; where they did not hold enough, so the words are rare, the index of words gives all there are.
@@ -101,26 +101,6 @@ search_statement!(
         )
     )
 );
-statement!(
-    /// Indexes a piece of one room's past. The messages are held meanwhile, so that none is edited or deleted in between.
-    IndexOlder { count: i64 } -> (i64,),
-    "WITH part AS ( \
-         SELECT room_id, below FROM search_backfill ORDER BY room_id LIMIT 1 FOR UPDATE SKIP LOCKED \
-     ), held AS ( \
-         SELECT m.room_id, m.seq, m.created_at, m.body FROM part JOIN messages m ON m.room_id = part.room_id \
-             AND m.seq < part.below AND m.seq >= part.below - $1 \
-         WHERE m.body <> '' AND m.deleted_at IS NULL AND m.state <> 'queued' FOR SHARE OF m \
-     ), indexed AS ( \
-         INSERT INTO message_words (room_id, seq, created_at, words) \
-         SELECT room_id, seq, created_at, salon_words(body) FROM held ON CONFLICT DO NOTHING \
-     ), moved AS ( \
-         UPDATE search_backfill b SET below = part.below - $1 FROM part \
-         WHERE b.room_id = part.room_id AND part.below - $1 > 1 \
-     ), done AS ( \
-         DELETE FROM search_backfill b USING part WHERE b.room_id = part.room_id AND part.below - $1 <= 1 \
-     ) SELECT count(*) FROM part"
-);
-
 /// A row of [`FindNewest`] and [`FindAll`].
 #[derive(QueryableByName, Debug)]
 pub(super) struct HitRecord {
@@ -204,12 +184,4 @@ fn websearch(query: &SearchQuery) -> String {
         .chain(query.none.iter().map(phrase("-")))
         .collect();
     terms.join(" ")
-}
-
-/// Whether there was something to do.
-pub(super) async fn index_older(pools: &Pools, count: i64) -> StoreResult<bool> {
-    let mut connection = pools.shared().await?;
-    let parts = connection.begin_with(IndexOlder { count }).await?;
-    connection.commit().await?;
-    Ok(parts.first().is_some_and(|(parts,)| *parts > 0))
 }

@@ -18,6 +18,7 @@ mod odd_input;
 mod pages;
 pub(crate) mod postgres;
 mod postgres_faults;
+mod postgres_index;
 mod postgres_setup;
 mod posts;
 mod prompts;

@@ -102,6 +102,7 @@ pub(super) async fn only_a_prefix_goes_and_history_tells_where_it_begins(store: 
             )
             .await,
     );
+    store.index().await;
     for body in ["new tea", "newer tea"] {
         store.post(room, message(&owner, body)).await;
     }
@@ -144,6 +145,7 @@ pub(super) async fn only_a_prefix_goes_and_history_tells_where_it_begins(store: 
         (last.kind, &last.data),
         (LogKind::Settings, &json!({"first_seq": 6}))
     );
+    store.index().await;
     let tea = super::search::search("tea");
     assert_eq!(
         store.search(owner.id, tea).await.unwrap().hits.len(),

@@ -8,6 +8,7 @@ use salon::ids::{InstanceId, Seq};
 use salon::permissions::Role;
 
 use super::fixtures::{TestStore, changed, message, new_room, settlement};
+use super::message_changes::edit;
 
 /// For these words, in every room.
 pub(super) fn search(query: &str) -> Search {
@@ -29,6 +30,17 @@ fn found(page: &SearchPage) -> Vec<(&str, Seq)> {
 }
 
 impl TestStore {
+    /// Indexes all there is, where it was not as it was written.
+    pub(crate) async fn index(&self) {
+        loop {
+            let rooms = self.rooms_behind_index(100).await.unwrap();
+            if rooms.is_empty() {
+                return;
+            }
+            self.index_new(&rooms, 100).await.unwrap();
+        }
+    }
+
     /// The seqs found in the room `den`, newest first.
     async fn seqs_of(&self, user: &UserRow, query: &str) -> Vec<Seq> {
         let page = self.search(user.id, search(query)).await.unwrap();
@@ -55,6 +67,7 @@ pub(super) async fn words_phrases_and_exclusions_find(store: &TestStore) {
     for body in bodies {
         store.post(room, message(&owner, body)).await;
     }
+    store.index().await;
     for (query, expected) in [
         ("kettle", vec![6, 2, 1]),
         ("KETTLE the", vec![6, 2, 1]),
@@ -91,6 +104,7 @@ pub(super) async fn only_rooms_one_is_in_are_searched(store: &TestStore) {
         .id;
     store.post(room, message(&owner, "secret tea")).await;
     store.post(private, message(&owner, "secret kettle")).await;
+    store.index().await;
     let all = store.search(owner.id, search("secret")).await.unwrap();
     assert_eq!(found(&all), [("private", 1), ("den", 1)]);
     assert_eq!(all.hits[0].room_name, "The private");
@@ -137,6 +151,7 @@ pub(super) async fn a_search_is_filtered(store: &TestStore) {
     store
         .post(other.room.id, message(&owner, "tea three"))
         .await;
+    store.index().await;
     let ask = async |change: &dyn Fn(&mut Search)| {
         let mut search = search("tea");
         change(&mut search);
@@ -195,6 +210,7 @@ pub(super) async fn what_is_found_comes_in_pages(store: &TestStore) {
         expected.push(("other", 2 * number - 1));
     }
     expected.reverse();
+    store.index().await;
     for limit in [1, 3, 14, 15] {
         let (mut read, mut from) = (Vec::new(), None);
         loop {
@@ -232,6 +248,7 @@ pub(super) async fn the_index_follows_what_is_written(store: &TestStore) {
     let (owner, room) = store.owner_and_room().await;
     store.post(room, message(&owner, "tea for two")).await;
     store.prompt(room, &owner).await;
+    store.index().await;
     assert_eq!(
         store.seqs_of(&owner, "hello").await,
         [2],
@@ -260,6 +277,13 @@ pub(super) async fn the_index_follows_what_is_written(store: &TestStore) {
     store.back_end.bury(room, 1).await;
     assert_eq!(store.seqs_of(&owner, "tea").await, Vec::<Seq>::new());
     assert_eq!(store.seqs_of(&owner, "two").await, Vec::<Seq>::new());
+    // What was edited before its turn came is indexed as it is then.
+    store.post(room, message(&owner, "coffee")).await;
+    let text = edit(&owner, 4, "cocoa", None);
+    changed(store.change(room, text).await);
+    store.index().await;
+    assert_eq!(store.seqs_of(&owner, "coffee").await, Vec::<Seq>::new());
+    assert_eq!(store.seqs_of(&owner, "cocoa").await, [4]);
     // A whole history is indexed already.
     assert!(!store.index_older(10).await.unwrap());
 }

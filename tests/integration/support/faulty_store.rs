@@ -368,6 +368,12 @@ impl Store for FaultyStore {
     async fn index_older(&self, count: i64) -> StoreResult<bool> {
         self.inner.index_older(count).await
     }
+    async fn index_new(&self, rooms: &[RoomId], count: i64) -> StoreResult<Vec<RoomId>> {
+        self.inner.index_new(rooms, count).await
+    }
+    async fn rooms_behind_index(&self, limit: i64) -> StoreResult<Vec<RoomId>> {
+        self.inner.rooms_behind_index(limit).await
+    }
 
     async fn apply(&self, batch: Batch) -> StoreResult<Applied> {
         self.faulty_apply(batch).await
