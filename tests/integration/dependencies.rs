@@ -1,5 +1,5 @@
 //! The audit of dependencies: known advisories, licences and sources of every package in the lock file. Offline: advisories
-//! come from a dated snapshot of RustSec's database, which `tests/advisories/renew` makes anew.
+//! come from a dated snapshot of the database at rustsec.org, which `tests/advisories/renew` makes anew.
 
 use std::path::Path;
 use std::process::Command;
@@ -41,9 +41,7 @@ fn lock() -> Lockfile {
 }
 
 fn advisories() -> Vec<Advisory> {
-    let (date, rest) = SNAPSHOT.split_once('\n').unwrap();
-    println!("{date}");
-    let texts = rest.split("```toml\n").skip(1);
+    let texts = SNAPSHOT.split("```toml\n").skip(1);
     texts
         .map(|text| format!("```toml\n{text}").parse().unwrap())
         .collect()

@@ -116,11 +116,7 @@ pub(super) async fn only_a_prefix_goes_and_history_tells_where_it_begins(store: 
     assert_eq!((head.first_seq, head.floor, head.last_seq), (3, 2, 7));
     let version = store.retain(room, 100).await.unwrap();
     assert_eq!(store.rooms_past_retention(10).await.unwrap(), []);
-    assert_eq!(
-        store.retain(room, 100).await,
-        None,
-        "the second time there is nothing to do"
-    );
+    assert_eq!(store.retain(room, 100).await, None, "nothing is left to do");
     let head = store.heads(&[room]).await.unwrap()[0];
     assert_eq!((head.first_seq, head.floor, head.version), (6, 5, version));
     let page = store.history(owner.id, "den", None, 100).await.unwrap();
