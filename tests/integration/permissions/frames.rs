@@ -53,6 +53,16 @@ async fn send(socket: &mut SocketClient, kind: &str, place: &Place) -> Option<St
     Some(refusal["code"].as_str().unwrap().to_owned())
 }
 
+async fn connect(world: &World, token: &str, credential: Credential) -> SocketClient {
+    let port = world.server.port;
+    let mut socket = match credential {
+        Credential::Cookie => SocketClient::connect_by_cookie(port, token).await,
+        Credential::Bearer => SocketClient::connect(port, token).await,
+    };
+    assert_eq!(socket.receive_json_from().await["type"], "welcome");
+    socket
+}
+
 async fn ask(world: &World, kind: &str, needs: Needs, asker: Asker, own: bool) {
     let Some(person) = world.person(asker) else {
         return;
@@ -60,13 +70,7 @@ async fn ask(world: &World, kind: &str, needs: Needs, asker: Asker, own: bool) {
     for credential in Credential::BOTH {
         let author = own.then_some(asker);
         let place = world.place(&[asker], author, about(kind)).await;
-        let mut socket = match credential {
-            Credential::Cookie => {
-                SocketClient::connect_by_cookie(world.server.port, &person.token).await
-            }
-            Credential::Bearer => SocketClient::connect(world.server.port, &person.token).await,
-        };
-        assert_eq!(socket.receive_json_from().await["type"], "welcome");
+        let mut socket = connect(world, &person.token, credential).await;
         let joined = matches!(asker, Asker::Member(_)) && kind == "typing";
         if joined {
             socket.join(&place.slug).await;
@@ -86,9 +90,11 @@ async fn ask(world: &World, kind: &str, needs: Needs, asker: Asker, own: bool) {
                 slug: "no-such-room".into(),
                 ..place
             };
+            // On a socket of its own: a second `typing` at once would be dropped.
+            let mut other = connect(world, &person.token, credential).await;
             assert_eq!(
                 got,
-                send(&mut socket, kind, &missing).await,
+                send(&mut other, kind, &missing).await,
                 "{what}: missing"
             );
         }
