@@ -9,8 +9,9 @@ use salon::limits;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 
 use crate::support::communicator::WebsocketCommunicator;
 use crate::support::instance::{Instance, TestDatabase};
@@ -339,6 +340,10 @@ async fn what_breaks_the_protocol_closes_with_its_code() {
         Message::Frame(Frame::message(bytes.to_vec(), OpCode::Data(opcode), fin))
     };
     let part = vec![b'x'; limits::CLIENT_FRAME_BYTES / 2 + 1];
+    let bye = CloseFrame {
+        code: CloseCode::Away,
+        reason: "off".into(),
+    };
     let cases: Vec<(&str, Vec<Message>, u16)> = vec![
         ("binary", vec![Message::binary(vec![1, 2, 3])], 1003),
         ("too big", vec![Message::text(big)], 1009),
@@ -370,7 +375,7 @@ async fn what_breaks_the_protocol_closes_with_its_code() {
             vec![data(Data::Text, b"x", false), data(Data::Text, b"x", true)],
             1002,
         ),
-        ("a bye", vec![Message::Close(None)], 1000),
+        ("a bye", vec![Message::Close(Some(bye))], 1001),
     ];
     for (what, messages, code) in cases {
         let mut socket = salon

@@ -83,11 +83,12 @@ async fn nothing_is_shown_of_what_is_not_committed() {
         socket.join("lobby").await;
     }
     store.plan([Fault::Unavailable]);
-    assert_eq!(code(&ada.send("lobby", "lost").await), "unavailable");
+    let client_id = ClientId::new();
+    let refused = ada.send_as("lobby", client_id, "kept").await;
+    assert_eq!(code(&refused), "unavailable");
     bob.receive_nothing(Duration::from_millis(200)).await;
     store.hold();
-    ada.send_json_to(&message("lobby", ClientId::new(), "kept"))
-        .await;
+    ada.send_json_to(&message("lobby", client_id, "kept")).await;
     applied(&store, 2).await;
     bob.receive_nothing(Duration::from_millis(200)).await;
     store.release();
