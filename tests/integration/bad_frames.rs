@@ -332,6 +332,13 @@ async fn unknown_fields_are_ignored() {
     assert_eq!(socket.ask(frame).await["type"], "message.accepted");
 }
 
+fn bye() -> Message {
+    Message::Close(Some(CloseFrame {
+        code: CloseCode::Away,
+        reason: "off".into(),
+    }))
+}
+
 #[tokio::test]
 async fn what_breaks_the_protocol_closes_with_its_code() {
     let (salon, _database, _) = salon().await;
@@ -340,10 +347,6 @@ async fn what_breaks_the_protocol_closes_with_its_code() {
         Message::Frame(Frame::message(bytes.to_vec(), OpCode::Data(opcode), fin))
     };
     let part = vec![b'x'; limits::CLIENT_FRAME_BYTES / 2 + 1];
-    let bye = CloseFrame {
-        code: CloseCode::Away,
-        reason: "off".into(),
-    };
     let cases: Vec<(&str, Vec<Message>, u16)> = vec![
         ("binary", vec![Message::binary(vec![1, 2, 3])], 1003),
         ("too big", vec![Message::text(big)], 1009),
@@ -375,7 +378,7 @@ async fn what_breaks_the_protocol_closes_with_its_code() {
             vec![data(Data::Text, b"x", false), data(Data::Text, b"x", true)],
             1002,
         ),
-        ("a bye", vec![Message::Close(Some(bye))], 1001),
+        ("a bye", vec![bye()], 1001),
     ];
     for (what, messages, code) in cases {
         let mut socket = salon
