@@ -414,9 +414,10 @@ impl Consumer {
     }
 }
 
-/// Reads and forgets what still comes, until the peer ends the stream. A stream that is dropped with something unread is
-/// reset, and its peer may never see the close frame that says why.
+/// Ends the stream once the close frame is out, then reads and forgets what still comes, until the peer ends it too. A
+/// stream that is dropped with something unread is reset, and its peer may never see the frame that says why.
 pub async fn linger(connection: &Connection) {
+    connection.outbox.transport().end_writing();
     let mut scratch = [0; limits::READ_BUFFER_BYTES];
     loop {
         let mut buffer = ReadBuf::new(&mut scratch);

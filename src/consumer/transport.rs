@@ -51,6 +51,17 @@ impl Transport {
         }
     }
 
+    /// Ends the writing side; the peer sees the end of the stream after what was written.
+    pub fn end_writing(&self) {
+        match self {
+            // A stream that failed has ended anyway.
+            Self::Tcp(stream) => {
+                let _ = socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write);
+            }
+            Self::Memory(stream) => stream.outgoing.close(),
+        }
+    }
+
     /// Reads what has come.
     pub fn poll_read(
         &self,

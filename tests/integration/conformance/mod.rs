@@ -98,3 +98,19 @@ async fn what_must_fail_fails_on_the_real_socket() {
         play_all(&format!("127.0.0.1:{port}"), &bearer, true, failing()).await;
     }
 }
+
+/// RFC 6455 §7.1.1: the server ends the stream, and a browser waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answered_close_ends_the_stream_at_once() {
+    let salon = SalonProcess::start(&[]).await;
+    let token = guest(salon.port(), "ada").await;
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    let address = format!("127.0.0.1:{}", salon.port());
+    let mut took = Vec::new();
+    for _ in 0..5 {
+        took.push(run::time_to_end(&address, &bearer).await.unwrap());
+    }
+    // The best of five: a busy machine may be slow once.
+    took.sort();
+    assert!(took[0] < salon::limits::CLOSE_TIMEOUT / 4, "{took:?}");
+}

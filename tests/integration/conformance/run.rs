@@ -1,6 +1,6 @@
 //! Plays one case on a socket of its own, with raw bytes, and says what was wrong.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -205,4 +205,25 @@ fn judge_close(payload: &[u8], missing: usize, end: &End) -> Result<(), String> 
         return Err(format!("closed with {missing} answers missing"));
     }
     Ok(())
+}
+
+/// How long the stream lives on after the client's close frame was answered, while the client leaves its side open.
+pub(super) async fn time_to_end(address: &str, headers: &str) -> Result<Duration, String> {
+    let played = async {
+        let (mut frames, mut write) = open(address, headers).await?;
+        frames.next().await?.ok_or("closed before a word")?;
+        let bye = close(1000, "").encode();
+        write.write_all(&bye).await.map_err(|error| error.to_string())?;
+        let answer = frames.next().await?.ok_or("no close frame")?;
+        if answer.opcode != CLOSE {
+            return Err(format!("opcode {}", answer.opcode));
+        }
+        let answered = Instant::now();
+        match frames.next().await? {
+            None => Ok(answered.elapsed()),
+            Some(more) => Err(format!("opcode {} after the close frame", more.opcode)),
+        }
+    };
+    let played = tokio::time::timeout(DEADLINE, played).await;
+    played.unwrap_or_else(|_| Err("not over in time".into()))
 }
