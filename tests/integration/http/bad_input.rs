@@ -46,6 +46,33 @@ const GUARDED: &[(&str, &str, bool)] = &[
         "/api/rooms/lobby/incoming-hooks/018f0000-0000-7000-8000-000000000000/rotate",
         false,
     ),
+    ("GET", "/api/rooms/lobby/outgoing-webhooks", false),
+    ("POST", "/api/rooms/lobby/outgoing-webhooks", true),
+    (
+        "PATCH",
+        "/api/rooms/lobby/outgoing-webhooks/018f0000-0000-7000-8000-000000000000",
+        true,
+    ),
+    (
+        "DELETE",
+        "/api/rooms/lobby/outgoing-webhooks/018f0000-0000-7000-8000-000000000000",
+        false,
+    ),
+    (
+        "POST",
+        "/api/rooms/lobby/outgoing-webhooks/018f0000-0000-7000-8000-000000000000/secret",
+        false,
+    ),
+    (
+        "POST",
+        "/api/rooms/lobby/outgoing-webhooks/018f0000-0000-7000-8000-000000000000/test",
+        false,
+    ),
+    (
+        "GET",
+        "/api/rooms/lobby/outgoing-webhooks/018f0000-0000-7000-8000-000000000000/attempts",
+        false,
+    ),
     ("GET", "/api/rooms", false),
     ("POST", "/api/rooms", true),
     ("GET", "/api/rooms/lobby", false),

@@ -11,7 +11,14 @@ use serde_json::{Value, json};
 use super::world::{About, Credential, Place, World};
 
 /// Codes of those who were let through to something that was not as it must be: rights are judged before.
-const BEYOND: &[&str] = &["reply_settled", "reply_running", "bad_request", "not_found"];
+const BEYOND: &[&str] = &[
+    "reply_settled",
+    "reply_running",
+    "bad_request",
+    "not_found",
+    "webhook_not_found",
+    "target_refused",
+];
 
 /// The members who may and those who may not come in one room; strangers have one of their own.
 fn groups(needs: Needs, own: bool) -> Vec<Vec<Asker>> {
