@@ -113,8 +113,8 @@ impl World {
                 waiting.insert(reference);
             }
             let message = message_of(line);
-            if let Message::Close(Some(frame)) = &message {
-                echoed.push(u16::from(frame.code));
+            if let Message::Close(frame) = &message {
+                echoed.push(frame.as_ref().map(|frame| u16::from(frame.code)));
             }
             socket.send_message(message).await;
         }
@@ -135,14 +135,14 @@ impl World {
         &mut self,
         socket: &mut WebsocketCommunicator,
         mut waiting: BTreeSet<String>,
-        echoed: &[u16],
+        echoed: &[Option<u16>],
     ) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         while !waiting.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
             let Some(frame) = socket.receive_within(left).await else {
                 return match socket.close_code {
-                    Some(code) if echoed.contains(&code) => Ok(()),
+                    code if echoed.contains(&code) => Ok(()),
                     Some(code) => judge_close(code),
                     None => Err(format!("no answer and no close code; open: {waiting:?}")),
                 };

@@ -51,7 +51,7 @@ const GUARDED: &[(&str, &str, bool)] = &[
     (
         "PATCH",
         "/api/rooms/lobby/outgoing-webhooks/018f0000-0000-7000-8000-000000000000",
-        true,
+        false,
     ),
     (
         "DELETE",
