@@ -15,7 +15,7 @@ const choice = (name, value, title, sentence, checked) => h('label.choice', {},
 
 const choices = (visibility) => h('fieldset', {}, h('legend', { text: 'Who may enter' }),
   choice('visibility', 'public', 'Public', 'Anybody signed in finds it and may join.', visibility === 'public'),
-  choice('visibility', 'private', 'Private', 'Only whom you add. To others it does not exist.', visibility === 'private'));
+  choice('visibility', 'private', 'Private', 'Only whom you add or invite. To others it does not exist.', visibility === 'private'));
 
 /**
  * @param {{salon: import('../salon.js').Salon, book: import('../room-book.js').RoomBook}} context
