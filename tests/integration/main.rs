@@ -48,6 +48,7 @@ mod replies;
 mod retention;
 mod room_events;
 mod runners;
+mod security;
 mod sessions;
 mod simulation;
 mod slow_reader;
