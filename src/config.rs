@@ -165,6 +165,14 @@ pub struct Config {
     )]
     pub public_origin: Vec<String>,
 
+    /// Who hears of a security problem of this server, for /.well-known/security.txt; not served if not set
+    #[arg(
+        long,
+        env = "SALON_SECURITY_CONTACT",
+        value_name = "mailto:…|https://…"
+    )]
+    pub security_contact: Option<String>,
+
     /// Proxies whose X-Forwarded-For is believed: addresses or networks, comma-separated
     #[arg(
         long,
@@ -297,15 +305,32 @@ impl Config {
             return Err("SALON_DEPLOYMENT: letters, digits, '-', '_' and '.' only.".into());
         }
         match self.llm {
-            Some(LlmKind::Anthropic) if self.anthropic_api_key.is_none() => {
+            Some(LlmKind::Anthropic) if !is_set(self.anthropic_api_key.as_ref()) => {
                 Err("SALON_LLM=anthropic needs ANTHROPIC_API_KEY.".into())
             }
-            Some(LlmKind::Openai) if self.openai_api_key.is_none() => Err(
+            Some(LlmKind::Openai) if !is_set(self.openai_api_key.as_ref()) => Err(
                 "SALON_LLM=openai needs OPENAI_API_KEY (any text for a server without keys)."
                     .into(),
             ),
-            _ => self.check_origins(),
+            _ => {
+                self.check_origins()?;
+                self.check_contact()
+            }
         }
+    }
+
+    /// It is written into a line of its own, so it is one word.
+    fn check_contact(&self) -> Result<(), String> {
+        let is_contact = |text: &String| {
+            let rest = text
+                .strip_prefix("mailto:")
+                .or_else(|| text.strip_prefix("https://"));
+            rest.is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_graphic()))
+        };
+        if self.security_contact.as_ref().is_none_or(is_contact) {
+            return Ok(());
+        }
+        Err("SALON_SECURITY_CONTACT: an address such as mailto:security@example.org or https://example.org/security.".into())
     }
 
     fn check_origins(&self) -> Result<(), String> {
@@ -327,15 +352,10 @@ impl Config {
     /// Who answers, after the keys that are there.
     #[must_use]
     pub fn llm_kind(&self) -> LlmKind {
-        // An empty variable is how many tools say "not set".
-        let is_set = |key: &Option<SecretString>| {
-            key.as_ref()
-                .is_some_and(|key| !key.expose_secret().is_empty())
-        };
         match self.llm {
             Some(kind) => kind,
-            None if is_set(&self.anthropic_api_key) => LlmKind::Anthropic,
-            None if is_set(&self.openai_api_key) => LlmKind::Openai,
+            None if is_set(self.anthropic_api_key.as_ref()) => LlmKind::Anthropic,
+            None if is_set(self.openai_api_key.as_ref()) => LlmKind::Openai,
             None => LlmKind::Scripted,
         }
     }
@@ -349,6 +369,11 @@ impl Config {
             origins => origins.iter().all(|origin| origin.starts_with("http://")),
         }
     }
+}
+
+/// An empty variable is how many tools say "not set".
+fn is_set(key: Option<&SecretString>) -> bool {
+    key.is_some_and(|key| !key.expose_secret().is_empty())
 }
 
 /// A network such as `10.0.0.0/8`, or one address.

@@ -15,7 +15,7 @@ use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
 use crate::http::{
     assets, auth, bans, chat, export, health, incoming_hooks, invites, members, message_changes,
     messages, metrics, openapi, reply_events, retention, room_events, room_lists, rooms, search,
-    socket, tokens, webhooks,
+    security_contact, socket, tokens, webhooks,
 };
 use crate::limits;
 
@@ -47,6 +47,7 @@ fn answers() -> Router<Arc<App>> {
     Router::new()
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
+        .route("/.well-known/security.txt", get(security_contact::show))
         .route("/api/openapi.json", get(openapi::document))
         .route("/api/config", get(auth::config))
         .route("/api/users", post(auth::create_user))

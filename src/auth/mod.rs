@@ -120,8 +120,13 @@ impl Auth {
             None => (None, None),
         };
         let matches = self.passwords.verify(password, hash).await?;
+        let tried = user.as_ref().map(|user| user.id);
         let Some(user) = user.filter(|_| matches) else {
-            tracing::info!("a sign-in was refused");
+            // Never the name as it was typed: people type their password there too.
+            match tried {
+                Some(user) => tracing::info!(%user, "a sign-in was refused"),
+                None => tracing::info!("a sign-in of an unknown name was refused"),
+            }
             return Err(ErrorCode::BadCredentials.into());
         };
         let (token, session) = fresh_session(user.id, limits::SESSION_S);

@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::client_address::{client_address, rate_key};
 use super::error::{Problem, too_fast};
-use super::extract::{Caller, JsonBody, SignedInCaller, cookie_name};
+use super::extract::{Caller, Credential, JsonBody, SignedInCaller, cookie_name, credential};
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::channel_layer::GroupName;
@@ -131,12 +131,14 @@ type SignInAnswer = (StatusCode, [(HeaderName, String); 1], Json<Welcome>);
 pub async fn create_user(
     State(app): State<Arc<App>>,
     _allowed: SignInAllowed,
+    headers: HeaderMap,
     JsonBody(wanted): JsonBody<NameAndPassword>,
 ) -> Result<SignInAnswer, Problem> {
     if !app.config.signup.is_on() {
         return Err(ErrorCode::SignupOff.into());
     }
     let signed_in = app.auth.sign_up(&wanted.name, &wanted.password).await?;
+    end_replaced(&app, &headers).await;
     Ok(welcome(&app.config, signed_in))
 }
 
@@ -146,12 +148,14 @@ pub async fn create_user(
 pub async fn create_guest(
     State(app): State<Arc<App>>,
     _allowed: SignInAllowed,
+    headers: HeaderMap,
     JsonBody(wanted): JsonBody<NameOnly>,
 ) -> Result<SignInAnswer, Problem> {
     if !app.config.guests.is_on() {
         return Err(ErrorCode::GuestsOff.into());
     }
     let signed_in = app.auth.guest(&wanted.name).await?;
+    end_replaced(&app, &headers).await;
     Ok(welcome(&app.config, signed_in))
 }
 
@@ -161,9 +165,11 @@ pub async fn create_guest(
 pub async fn create_session(
     State(app): State<Arc<App>>,
     _allowed: SignInAllowed,
+    headers: HeaderMap,
     JsonBody(wanted): JsonBody<NameAndPassword>,
 ) -> Result<SignInAnswer, Problem> {
     let signed_in = app.auth.sign_in(&wanted.name, &wanted.password).await?;
+    end_replaced(&app, &headers).await;
     Ok(welcome(&app.config, signed_in))
 }
 
@@ -226,6 +232,22 @@ pub async fn config(State(app): State<Arc<App>>, caller: Option<Caller>) -> Json
         body_bytes: limits::BODY_BYTES,
         user: caller.map(|Caller(identity)| identity.user),
     })
+}
+
+/// Ends the session whose cookie the browser is about to replace: what a cookie stood for before a sign-in, whoever put it
+/// there, is worth nothing after it. A program keeps the tokens it has.
+async fn end_replaced(app: &App, headers: &HeaderMap) {
+    let Some((Credential::Cookie, token)) = credential(headers, &app.config) else {
+        return;
+    };
+    // The new session is made: when the old one cannot be ended now it runs out by itself.
+    if let Ok(Some(old)) = app.auth.authenticate(&token).await
+        && old.scope.is_none()
+        && app.auth.sign_out(old.session).await.is_ok()
+    {
+        let nudge = Control::Sessions.to_bytes();
+        app.layer.group_send(&GroupName::control(), nudge);
+    }
 }
 
 fn welcome(config: &Config, signed_in: SignedIn) -> SignInAnswer {

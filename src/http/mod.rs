@@ -27,6 +27,7 @@ pub mod room_events;
 pub mod room_lists;
 pub mod rooms;
 pub mod search;
+pub mod security_contact;
 pub mod socket;
 pub mod tokens;
 pub mod webhooks;

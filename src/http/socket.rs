@@ -98,6 +98,7 @@ async fn identify(
         (_, Some(ticket)) => app.auth.redeem_ticket(ticket).await?,
         (Some((Credential::Cookie, token)), None) => {
             if !origin_allowed(headers, &app.config) {
+                tracing::info!("a socket of another origin was refused");
                 return Err(ErrorCode::OriginRefused.into());
             }
             app.auth.authenticate(&token).await?

@@ -76,6 +76,7 @@ use Needs::{Account, Entry, Nothing, Operator, Own, Room, Session, Sight};
 pub const ROUTES: &[Route] = &[
     route("get", "/livez", Nothing),
     route("get", "/readyz", Nothing),
+    route("get", "/.well-known/security.txt", Nothing),
     route("get", "/metrics", Operator),
     route("get", "/api/openapi.json", Nothing),
     route("get", "/api/config", Nothing),

@@ -49,6 +49,7 @@ mod replies;
 mod retention;
 mod room_events;
 mod runners;
+mod security;
 mod sessions;
 mod simulation;
 mod slow_reader;
