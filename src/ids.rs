@@ -123,7 +123,9 @@ impl fmt::Display for Epoch {
 impl FromStr for Epoch {
     type Err = std::num::ParseIntError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        i64::from_str_radix(text, 16).map(Self)
+        // No epoch is printed with a sign, and a negative one would be printed as what cannot be read.
+        let digits = text.strip_prefix(['+', '-']).map_or(text, |_| "signed");
+        i64::from_str_radix(digits, 16).map(Self)
     }
 }
 
@@ -158,6 +160,30 @@ pub struct Cursor {
     pub version: Version,
 }
 
+/// The id of an event: `epoch:version`.
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.epoch, self.version)
+    }
+}
+
+/// A text that is no cursor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoCursor;
+
+impl FromStr for Cursor {
+    type Err = NoCursor;
+    fn from_str(text: &str) -> Result<Self, NoCursor> {
+        let (epoch, version) = text.split_once(':').ok_or(NoCursor)?;
+        let epoch = epoch.parse().map_err(|_error| NoCursor)?;
+        let version: Version = version.parse().map_err(|_error| NoCursor)?;
+        if version < 0 {
+            return Err(NoCursor);
+        }
+        Ok(Self { epoch, version })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +194,8 @@ mod tests {
             let text = serde_json::to_string(&epoch).unwrap();
             assert_eq!(serde_json::from_str::<Epoch>(&text).unwrap(), epoch);
         }
-        assert!("not hex".parse::<Epoch>().is_err());
+        for text in ["not hex", "", "-1", "+1", "--1", "8000000000000000"] {
+            assert!(text.parse::<Epoch>().is_err(), "{text}");
+        }
     }
 }

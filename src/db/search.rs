@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 
 use super::rows::MessageRow;
 use crate::error::{ErrorCode, Refusal};
@@ -103,7 +103,8 @@ impl FromStr for SearchPlace {
             next().parse().ok(),
         );
         match (
-            at.and_then(DateTime::from_timestamp_micros),
+            at.and_then(DateTime::from_timestamp_micros)
+                .filter(is_storable),
             room,
             seq,
             parts.next(),
@@ -112,6 +113,12 @@ impl FromStr for SearchPlace {
             _ => Err(bad("`cursor` is one that a page of results gave.")),
         }
     }
+}
+
+/// Whether a database can hold a time: Postgres fails on what is far off.
+#[must_use]
+pub fn is_storable(at: &DateTime<Utc>) -> bool {
+    (0..10_000).contains(&at.year())
 }
 
 impl SearchQuery {
@@ -248,6 +255,28 @@ mod tests {
             .iter()
             .map(|term| term.iter().map(|word| (*word).to_owned()).collect())
             .collect()
+    }
+
+    #[test]
+    fn a_place_is_read_as_it_was_told_and_none_is_out_of_a_databases_reach() {
+        let place = SearchPlace {
+            at: DateTime::from_timestamp_micros(1_769_860_680_000_001).unwrap(),
+            room: RoomId::new(),
+            seq: 12,
+        };
+        assert_eq!(place.to_string().parse(), Ok(place));
+        let room = place.room.0.simple();
+        for text in [
+            "",
+            "1.2.3",
+            &format!("x.{room}.1"),
+            &format!("1.{room}.1.1"),
+            // The years 200000 and -200000.
+            &format!("6249221107200000000.{room}.1"),
+            &format!("-6373616000000000000.{room}.1"),
+        ] {
+            assert!(text.parse::<SearchPlace>().is_err(), "{text}");
+        }
     }
 
     #[test]

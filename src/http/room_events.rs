@@ -198,7 +198,7 @@ impl RoomEvents {
             _ => None,
         };
         let event = match (self.epoch, id) {
-            (Some(epoch), Some(version)) => event.id(format!("{epoch}:{version}")),
+            (Some(epoch), Some(version)) => event.id(Cursor { epoch, version }.to_string()),
             _ => event,
         };
         Some(event.data(json))
@@ -247,14 +247,7 @@ fn unavailable(sentence: &'static str) -> Refusal {
 
 /// The cursor of an event's id.
 fn cursor(id: &str) -> Result<Cursor, Refusal> {
-    let parsed = id.split_once(':').and_then(|(epoch, version)| {
-        let version: Version = version.parse().ok().filter(|version| *version >= 0)?;
-        Some(Cursor {
-            epoch: epoch.parse().ok()?,
-            version,
-        })
-    });
-    parsed.ok_or_else(|| {
+    id.parse::<Cursor>().map_err(|_no_cursor| {
         Refusal::with_message(
             ErrorCode::BadRequest,
             "An event's id is `epoch:version`, as it was sent.",

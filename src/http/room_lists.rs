@@ -42,14 +42,17 @@ pub struct RoomsQuery {
 }
 
 /// A place in the list as a page tells it: `own:<microseconds>:<slug>` or `public:<slug>`.
-fn place_text(place: &ListPlace) -> String {
+#[must_use]
+pub fn place_text(place: &ListPlace) -> String {
     match place {
         ListPlace::Own { at, slug } => format!("own:{}:{slug}", at.timestamp_micros()),
         ListPlace::Public { slug } => format!("public:{slug}"),
     }
 }
 
-fn place(text: &str) -> Option<ListPlace> {
+/// The place of such a text, if it is one.
+#[must_use]
+pub fn place(text: &str) -> Option<ListPlace> {
     let place = match text.split_once(':')? {
         ("own", rest) => {
             let (at, slug) = rest.split_once(':')?;

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::auth::names;
 use crate::chat::search::{Piece, snippet};
 use crate::db::rows::{MessageKind, UserRow};
-use crate::db::search::{Search, SearchHit, SearchQuery};
+use crate::db::search::{Search, SearchHit, SearchQuery, is_storable};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::Seq;
 use crate::limits;
@@ -99,6 +99,17 @@ pub async fn search_messages(
         .is_some_and(|slug| !names::is_slug(slug))
     {
         return Err(ErrorCode::RoomNotFound.into());
+    }
+    if ![asked.before, asked.after]
+        .iter()
+        .flatten()
+        .all(is_storable)
+    {
+        return Err(Refusal::with_message(
+            ErrorCode::BadRequest,
+            "`before` and `after` are times up to the year 9999.",
+        )
+        .into());
     }
     // A NUL is in no name, and Postgres takes none.
     let author = asked.author.map(|name| name.replace('\0', "\u{fffd}"));

@@ -10,6 +10,8 @@ pub mod anthropic;
 pub mod breaker;
 pub mod event_stream;
 mod failure;
+#[cfg(test)]
+mod fuzzed;
 pub mod http;
 pub mod openai;
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod deploy;
 mod drain;
 mod export;
 mod faults;
+mod fuzz;
 mod heartbeat;
 mod http;
 mod incoming_hooks;

@@ -3,7 +3,7 @@
 //! It holds no database connection while it waits, never writes, and never stops the reply: readers come and go.
 
 mod mailbox;
-mod place;
+pub mod place;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;

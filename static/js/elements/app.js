@@ -5,6 +5,7 @@
 import { Refusal, Salon } from '../salon.js';
 import { h, announce } from '../dom.js';
 import { Memory, livingTabs, local, tabId } from '../memory.js';
+import { permalink, placeOf } from '../permalink.js';
 import { RoomBook } from '../room-book.js';
 import { inviteToken } from '../roles.js';
 import { invitation, openInvitation } from './invite-dialogs.js';
@@ -102,12 +103,12 @@ class SalonApp extends HTMLElement {
   /** A newcomer lands in the lobby; who has been here, in the last room; a narrow screen shows the list first. */
   #openFirst() {
     const slug = this.#book.first();
-    if (slug !== null) location.replace(`#/rooms/${encodeURIComponent(slug)}`);
+    if (slug !== null) location.replace(permalink(slug));
     else this.#route();
   }
 
   #open(slug) {
-    const hash = `#/rooms/${encodeURIComponent(slug)}`;
+    const hash = permalink(slug);
     if (location.hash === hash) this.#route();
     else location.hash = hash;
   }
@@ -124,9 +125,7 @@ class SalonApp extends HTMLElement {
       history.replaceState(null, '', '#/');
       openInvitation({ salon: this.#salon, book: this.#book }, token, this);
     }
-    const match = /^#\/rooms\/([^/]+)(?:\/([1-9][0-9]{0,14}))?$/.exec(location.hash);
-    const slug = match && decodeURIComponent(match[1]);
-    const seq = match?.[2] === undefined ? null : Number(match[2]);
+    const { slug, seq } = placeOf(location.hash) ?? { slug: null, seq: null };
     this.dataset.pane = slug === null ? 'list' : 'room';
     if (slug !== null) this.#book.open(slug);
     this.querySelector('salon-room')?.open(slug ?? this.#book.current, seq);

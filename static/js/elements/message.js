@@ -6,6 +6,7 @@ import { h, icon } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { replyFailure } from '../errors.js';
 import { GrowingBody, copyButton, renderPlain, renderSettled } from '../render.js';
+import { permalink } from '../permalink.js';
 import { isRunning } from '../replies.js';
 import { clockTime, fullTime } from '../time.js';
 import { messageAt } from '../store.js';
@@ -173,7 +174,7 @@ class SalonMessage extends HTMLElement {
 
   #linkButton() {
     const { slug } = this.#room;
-    const link = () => new URL(`#/rooms/${encodeURIComponent(slug)}/${this.#item.message.seq}`, location.href).href;
+    const link = () => new URL(permalink(slug, this.#item.message.seq), location.href).href;
     return copyButton(link, 'Copy a link to this message', { shape: 'link', text: 'Link' });
   }
 

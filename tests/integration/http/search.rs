@@ -110,6 +110,12 @@ async fn what_is_no_search_is_refused() {
         ("q=tea&limit=51", "bad_request"),
         ("q=tea&cursor=x", "bad_request"),
         ("q=tea&before=yesterday", "bad_request"),
+        ("q=tea&before=%2B200000-01-01T00:00:00Z", "bad_request"),
+        ("q=tea&after=-200000-01-01T00:00:00Z", "bad_request"),
+        (
+            "q=tea&cursor=6249221107200000000.019a7b1d000070008000000000000001.1",
+            "bad_request",
+        ),
         ("q=tea&room=nowhere", "room_not_found"),
         ("q=tea&room=no%00where", "room_not_found"),
         (&long, "too_large"),
