@@ -277,7 +277,7 @@ mod tests {
             "own:x:den",
             "public:",
             "public:A b",
-            "own:99999999999999999:den",
+            "own:999999999999999999:den",
             "own:-1:den",
             "other:den",
         ] {
