@@ -46,6 +46,8 @@ pub struct App {
     pub sends: KeyedLimiter<UserId>,
     /// Posts through incoming webhooks, by webhook.
     pub hook_posts: KeyedLimiter<HookId>,
+    /// Bots and incoming webhooks made, by user.
+    pub bots: KeyedLimiter<UserId>,
     /// Searches by user.
     pub searches: KeyedLimiter<UserId>,
     /// Looks at invites, by client address.
@@ -72,6 +74,7 @@ impl App {
         let sends = Rate::per_second(config.rate_sends, config.rate_sends_burst);
         let searches = Rate::per_minute(config.rate_searches);
         let invites = Rate::per_minute(limits::INVITE_LOOKUPS_PER_MINUTE);
+        let bots = Rate::per_minute(limits::BOTS_PER_MINUTE);
         let outbound = Outbound::new(
             AllowList::new(config.webhook_allow.clone()),
             system_lookup(),
@@ -96,6 +99,7 @@ impl App {
                 },
                 limits::RATE_KEYS,
             ),
+            bots: KeyedLimiter::new(bots, limits::RATE_KEYS),
             searches: KeyedLimiter::new(searches, limits::RATE_KEYS),
             invites: KeyedLimiter::new(invites, limits::RATE_KEYS),
             exports: Arc::new(Semaphore::new(limits::EXPORTS)),

@@ -102,14 +102,18 @@ impl Chat {
     ) -> Result<Version, Refusal> {
         let room = self.find(who, slug).await?;
         let actor = who.user.id;
+        // Whoever is not in it is told nothing: not even that there is such a room.
+        let was_in = self.prove(user, slug).await.is_ok();
         let change = Change::Ban {
             actor,
             user,
             reason,
         };
         let version = self.change(room, change).await?;
-        let slug = slug.to_owned();
-        self.reading.tell_room(user, News::Lost { slug });
+        if was_in {
+            let slug = slug.to_owned();
+            self.reading.tell_room(user, News::Lost { slug });
+        }
         Ok(version)
     }
 

@@ -157,7 +157,8 @@ impl Chat {
             return Ok(page);
         }
         // It was read before retention took what it shows.
-        self.latest.forget(&head.room);
+        self.latest
+            .forget(&head.room, |kept| Arc::ptr_eq(kept, &page));
         self.shared_page(head.room).await
     }
 
@@ -219,7 +220,8 @@ impl Chat {
             .map_err(crate::db::StoreError::into_refusal)?;
         if page.head.version - page.range.to > limits::CATCH_UP_NEAR {
             // Far from the head few stand together: kept for others, the pages of one long way would fill the memory.
-            self.catching_up.forget(&(room.id, after));
+            self.catching_up
+                .forget(&(room.id, after), |kept| Arc::ptr_eq(kept, &page));
         }
         Ok(page)
     }

@@ -84,8 +84,9 @@ impl Reading {
             let unread = match self.store.unread(part).await {
                 Ok(unread) => unread,
                 Err(error) => {
+                    // Marks wait behind this: they are worth more than news.
                     tracing::warn!(%error, "who was mentioned could not be told");
-                    continue;
+                    return;
                 }
             };
             let news = unread.into_iter().map(|unread| UserNews {

@@ -51,9 +51,14 @@ impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
         answer.get_or_try_init(|| read).await.cloned()
     }
 
-    /// Ends the sharing of an answer: whoever has asked gets it, the next to ask reads again.
-    pub fn forget(&self, key: &K) {
-        self.lock().by_key.remove(key);
+    /// Ends the sharing of the answer that `is_it` knows, if it is the one that is kept: whoever has asked gets it, the next to
+    /// ask reads again. A read that is under way since goes on and is shared.
+    pub fn forget(&self, key: &K, is_it: impl Fn(&V) -> bool) {
+        let mut entries = self.lock();
+        let kept = entries.by_key.get(key).and_then(|entry| entry.answer.get());
+        if kept.is_some_and(is_it) {
+            entries.by_key.remove(key);
+        }
     }
 
     fn entry(&self, key: K) -> Arc<OnceCell<V>> {
@@ -125,7 +130,9 @@ mod tests {
         let old = flights.get(1, read()).await.unwrap();
         let other = flights.get(2, read()).await.unwrap();
         assert_eq!((Arc::strong_count(&old), Arc::strong_count(&other)), (2, 2));
-        flights.forget(&2);
+        flights.forget(&2, |kept| Arc::ptr_eq(kept, &old));
+        assert_eq!(Arc::strong_count(&other), 2, "another answer is kept");
+        flights.forget(&2, |kept| Arc::ptr_eq(kept, &other));
         assert_eq!(Arc::strong_count(&other), 1);
         tokio::time::advance(Duration::from_secs(2)).await;
         flights.get(3, read()).await.unwrap();

@@ -74,7 +74,7 @@ pub(super) async fn join(
         match attached {
             Attached::Done => return settle(shared, connection, &room).await,
             Attached::Owing => {
-                hand_out_texts(shared, connection, &room, number).await;
+                hand_out_texts(shared, connection, &room).await;
                 return settle(shared, connection, &room).await;
             }
             Attached::TooOld => {
@@ -248,7 +248,7 @@ async fn catch_up(
         };
         match attached {
             Attached::Done | Attached::Gone => return,
-            Attached::Owing => return hand_out_texts(shared, connection, room, number).await,
+            Attached::Owing => return hand_out_texts(shared, connection, room).await,
             Attached::TooOld if moved => {}
             Attached::TooOld => tokio::time::sleep(limits::PAGE_SHARE).await,
             Attached::ProveAgain => match shared.chat.prove(proof.user, &room.slug).await {
@@ -267,11 +267,12 @@ async fn catch_up(
 }
 
 /// Gives out the running texts that `room.joined` had no place for, one at a time and at the socket's pace: a room may have
-/// more of them than an outbox holds. Ends when a leave or a later join overtakes it, which is owed its own.
-async fn hand_out_texts(shared: &Consumers, connection: &Connection, room: &RoomRef, number: u64) {
+/// more of them than an outbox holds. A leave ends it. A later join does not: should it fail, what this one began still holds,
+/// and when it succeeds both give out what that one is owed, each text once.
+async fn hand_out_texts(shared: &Consumers, connection: &Connection, room: &RoomRef) {
     loop {
         let turn = connection.turn_to_fill().await;
-        if turn.is_none() || !connection.is_latest_join(&room.slug, number) {
+        if turn.is_none() || !connection.follows(&room.slug) {
             return;
         }
         if !shared.chat.feeds.next_text(room.id, connection.id).await {

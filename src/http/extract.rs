@@ -152,8 +152,12 @@ impl FromRequestParts<Arc<App>> for SignedInCaller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let caller = <Caller as FromRequestParts<Arc<App>>>::from_request_parts(parts, app);
-        let Caller(identity) = caller.await?;
+        let caller = <Caller as FromRequestParts<Arc<App>>>::from_request_parts(parts, app).await;
+        let Caller(identity) = caller.map_err(|problem| match problem.0.code {
+            // No other scope would do either.
+            ErrorCode::ScopeMissing => ErrorCode::SessionRequired.into(),
+            _ => problem,
+        })?;
         if identity.scope.is_some() {
             return Err(ErrorCode::SessionRequired.into());
         }

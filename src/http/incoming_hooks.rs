@@ -110,6 +110,9 @@ pub async fn create_hook(
     RoomPath(slug): RoomPath,
     JsonBody(wanted): JsonBody<NewIncomingHook>,
 ) -> Result<(StatusCode, Json<MadeIncomingHook>), Problem> {
+    app.bots
+        .take(who.user.id, Instant::now())
+        .map_err(too_fast)?;
     let (secret, row) = app.auth.create_hook(&who, &slug, &wanted.name).await?;
     Ok((StatusCode::CREATED, Json(made(secret.reveal(), row))))
 }
@@ -148,12 +151,8 @@ pub async fn revoke_hook(
     HookPath { slug, hook }: HookPath,
 ) -> Result<StatusCode, Problem> {
     let user = app.auth.revoke_hook(&who, &slug, hook).await?;
-    match app.chat.remove_member(&who, &slug, user.id).await {
-        Ok(_) => {}
-        // Somebody removed it before.
-        Err(refusal) if refusal.code == ErrorCode::UserNotFound => {}
-        Err(refusal) => return Err(refusal.into()),
-    }
+    // It is revoked, whatever becomes of this: a second try would find nothing.
+    app.chat.leave_everywhere(user.id).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

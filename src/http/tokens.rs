@@ -2,6 +2,7 @@
 //! signed in; a token can do nothing here.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
@@ -10,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::error::Problem;
+use super::error::{Problem, too_fast};
 use super::extract::{BotPath, JsonBody, SignedInCaller, TokenPath};
 use crate::app::App;
 use crate::auth::{WantedToken, token};
@@ -155,6 +156,9 @@ pub async fn create_bot(
     SignedInCaller(who): SignedInCaller,
     JsonBody(wanted): JsonBody<NewBot>,
 ) -> Result<(StatusCode, Json<Bot>), Problem> {
+    app.bots
+        .take(who.user.id, Instant::now())
+        .map_err(too_fast)?;
     let bot = app.auth.create_bot(&who, &wanted.name).await?;
     Ok((StatusCode::CREATED, Json(bot.into())))
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::error::Problem;
-use super::extract::{Caller, JsonBody, RoomPath, WebhookPath};
+use super::extract::{JsonBody, RoomPath, SignedInCaller, WebhookPath};
 use crate::app::App;
 use crate::chat::webhooks::reveal;
 use crate::db::webhooks::{
@@ -176,7 +176,7 @@ fn events_of(events: &[WebhookEvent]) -> Result<WebhookEvents, Problem> {
     responses((status = 200, description = "Webhooks", body = WebhookList), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn list_webhooks(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    SignedInCaller(who): SignedInCaller,
     RoomPath(slug): RoomPath,
 ) -> Result<Json<WebhookList>, Problem> {
     let rows = app.webhooks.list(who.user.id, &slug).await?;
@@ -189,7 +189,7 @@ pub async fn list_webhooks(
     responses((status = 201, description = "Made", body = MadeWebhook), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn create_webhook(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    SignedInCaller(who): SignedInCaller,
     RoomPath(slug): RoomPath,
     JsonBody(wanted): JsonBody<NewWebhook>,
 ) -> Result<(StatusCode, Json<MadeWebhook>), Problem> {
@@ -210,7 +210,7 @@ pub async fn create_webhook(
     responses((status = 200, description = "Changed", body = Webhook), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn edit_webhook(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    SignedInCaller(who): SignedInCaller,
     WebhookPath { slug, id }: WebhookPath,
     JsonBody(wanted): JsonBody<WebhookChange>,
 ) -> Result<Json<Webhook>, Problem> {
@@ -230,7 +230,7 @@ pub async fn edit_webhook(
     responses((status = 204, description = "Removed"), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn delete_webhook(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    SignedInCaller(who): SignedInCaller,
     WebhookPath { slug, id }: WebhookPath,
 ) -> Result<StatusCode, Problem> {
     app.webhooks.delete(who.user.id, &slug, id).await?;
@@ -242,7 +242,7 @@ pub async fn delete_webhook(
     responses((status = 200, description = "The new secret", body = WebhookSecret), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn rotate_secret(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    SignedInCaller(who): SignedInCaller,
     WebhookPath { slug, id }: WebhookPath,
 ) -> Result<Json<WebhookSecret>, Problem> {
     let secret = app.webhooks.rotate(who.user.id, &slug, id).await?;
@@ -255,7 +255,7 @@ pub async fn rotate_secret(
     responses((status = 200, description = "What came of it", body = TestResult), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn test_webhook(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    SignedInCaller(who): SignedInCaller,
     WebhookPath { slug, id }: WebhookPath,
 ) -> Result<Json<TestResult>, Problem> {
     let tried = app.webhooks.test(who.user.id, &slug, id).await?;
@@ -272,7 +272,7 @@ pub async fn test_webhook(
     responses((status = 200, description = "Attempts", body = AttemptList), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn list_attempts(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    SignedInCaller(who): SignedInCaller,
     WebhookPath { slug, id }: WebhookPath,
 ) -> Result<Json<AttemptList>, Problem> {
     let rows = app.webhooks.attempts(who.user.id, &slug, id).await?;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use rand::Rng;
 use tokio_util::sync::CancellationToken;
 
-use crate::db::Store;
 use crate::db::changes::Change;
-use crate::ids::RoomRef;
+use crate::db::{Store, StoreResult};
+use crate::ids::{RoomId, RoomRef};
 use crate::limits;
 use crate::writer::Writer;
 
@@ -25,23 +25,29 @@ pub async fn run(store: Arc<dyn Store>, writer: Arc<Writer>, stop: CancellationT
             () = tokio::time::sleep(wait) => {}
         }
         wait = match retain_once(&store, &writer).await {
-            // There may be more of the same rooms.
             true => limits::RETENTION_PAUSE,
             false => limits::SWEEP_INTERVAL,
         };
     }
 }
 
-/// Takes one part of each room that has something to remove; whether there was any.
+/// Takes one part of each room that has something to remove; whether there is more. A room that keeps its latest messages has
+/// something to remove after each new one: that can wait for the next time.
 pub async fn retain_once(store: &Arc<dyn Store>, writer: &Writer) -> bool {
-    let rooms = match store.rooms_past_retention(ROOMS).await {
-        Ok(rooms) => rooms,
+    match retain(store, writer).await {
+        Ok(more) => more,
         Err(error) => {
             tracing::warn!(%error, "rooms past their retention could not be read");
-            return false;
+            false
         }
-    };
-    let mut any = false;
+    }
+}
+
+async fn retain(store: &Arc<dyn Store>, writer: &Writer) -> StoreResult<bool> {
+    let rooms = store.rooms_past_retention(ROOMS).await?;
+    let ids: Vec<RoomId> = rooms.iter().map(|(id, _)| *id).collect();
+    let before = store.heads(&ids).await?;
+    let mut more = i64::try_from(rooms.len()).is_ok_and(|found| found >= ROOMS);
     for (id, slug) in rooms {
         let room = RoomRef {
             id,
@@ -50,10 +56,14 @@ pub async fn retain_once(store: &Arc<dyn Store>, writer: &Writer) -> bool {
         let change = Change::Retain {
             limit: limits::RETENTION_MESSAGES,
         };
-        match writer.write(room, change).await {
-            Ok(_) => any = true,
-            Err(refusal) => tracing::warn!(room = %id, %refusal, "a room's retention has to wait"),
+        if let Err(refusal) = writer.write(room, change).await {
+            tracing::warn!(room = %id, %refusal, "a room's retention has to wait");
         }
     }
-    any
+    for head in store.heads(&ids).await? {
+        let first = before.iter().find(|before| before.room == head.room);
+        let removed = first.map_or(0, |before| head.first_seq - before.first_seq);
+        more |= removed >= limits::RETENTION_MESSAGES;
+    }
+    Ok(more)
 }

@@ -10,12 +10,14 @@ pub const TOKEN_S: i64 = 10 * 365 * 24 * 3600;
 pub const LAST_USED_S: i64 = 60;
 /// Bots one user has; removed ones are not counted.
 pub const BOTS_PER_USER: i64 = 20;
+/// Bots and incoming webhooks one user makes in a minute, on each instance: what was removed leaves its row, and a bot its name.
+pub const BOTS_PER_MINUTE: u32 = 20;
 
 // --- incoming webhooks
 
 /// Incoming webhooks of one room.
 pub const HOOKS_PER_ROOM: i64 = 20;
-/// Messages of one incoming webhook in a minute, about; above it they are refused `rate_limited`. A program in a loop must not
+/// Messages of one incoming webhook in a minute on one instance, about; above it they are refused `rate_limited`. A program in a loop must not
 /// drown a room.
 pub const HOOK_POSTS_PER_MINUTE: u32 = 60;
 /// And so many at once.

@@ -12,6 +12,9 @@ pub const WEBHOOK_CHANGES: i64 = 100;
 pub const WEBHOOK_DELIVERIES: usize = 32;
 /// Connecting to a receiver, looking its name up and TLS included.
 pub const WEBHOOK_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Names of targets looked up at once: each look-up takes a thread of the process' blocking ones, which passwords and the embedded
+/// database need too, for as long as the system lets it.
+pub const WEBHOOK_LOOKUPS: usize = 16;
 /// One delivery, from the look-up of the name to the receiver's status.
 pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
 /// After the status, the receiver's text is waited for so long; it is only shown.
@@ -40,6 +43,9 @@ pub const WEBHOOK_AWAITED: usize = 64;
 pub const WEBHOOK_ROOMS: i64 = 10_000;
 /// Test events one room may send in a minute, on each instance: each is a request to somebody else.
 pub const WEBHOOK_TESTS_PER_MINUTE: u32 = 10;
+
+/// Test events on their way at once in one process.
+pub const WEBHOOK_TESTS: usize = 16;
 
 const _: () = assert!(
     WEBHOOK_TIMEOUT.as_millis() + WEBHOOK_ANSWER_TIMEOUT.as_millis() + 2 * 5_000

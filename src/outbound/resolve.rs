@@ -1,39 +1,43 @@
 //! The resolver of the outgoing client: it looks a name up and hands on its addresses only when every one of them is allowed.
 
-use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::Semaphore;
 
 use super::Rule;
 use crate::addresses::AllowList;
+use crate::limits;
 
 /// Finds the addresses of a name. Tests have their own.
 pub type Lookup =
     Arc<dyn Fn(String) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>> + Send + Sync>;
 
-/// As the system does it.
+/// As the system does it, [`limits::WEBHOOK_LOOKUPS`] at once. A look-up takes a thread for as long as the system likes, also
+/// when nobody waits for it any more, so it keeps its place until it has ended; the others wait for theirs.
 #[must_use]
 pub fn system_lookup() -> Lookup {
-    Arc::new(|name| {
+    let places = Arc::new(Semaphore::new(limits::WEBHOOK_LOOKUPS));
+    Arc::new(move |name| {
+        let places = Arc::clone(&places);
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name, 0)).await?;
-            Ok(found.map(|address| address.ip()).collect())
+            let place = places.acquire_owned().await;
+            let looking = tokio::spawn(async move {
+                let found = tokio::net::lookup_host((name, 0)).await;
+                drop(place);
+                found.map(|found| found.map(|address| address.ip()).collect())
+            });
+            looking.await?
         })
     })
 }
 
-/// One of a name's addresses is not allowed.
+/// One of a name's addresses is not allowed, or it has none.
 #[derive(Debug, thiserror::Error)]
 #[error("the address is not allowed")]
 pub(super) struct NotAllowed;
-
-/// A name has none.
-#[derive(Debug, thiserror::Error)]
-#[error("the name has no address")]
-struct NoAddress;
 
 /// The resolver of one rule.
 #[derive(Clone)]
@@ -55,18 +59,13 @@ impl Guard {
     /// All addresses of a name, each of them allowed. One that is not makes the name suspect, so nothing is sent to it at all.
     ///
     /// # Errors
-    /// [`NotAllowed`], or that there is none.
-    pub(super) async fn addresses(
-        &self,
-        name: &str,
-    ) -> Result<Vec<IpAddr>, Box<dyn Error + Send + Sync>> {
-        let found = (self.lookup)(name.to_owned()).await?;
-        if found.is_empty() {
-            return Err(NoAddress.into());
-        }
+    /// That one is not, or that there is none.
+    pub(super) async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, NotAllowed> {
+        // That there is no such name is not told apart from that it may not be: see `TargetError::NotAllowed`.
+        let found = (self.lookup)(name.to_owned()).await.unwrap_or_default();
         let allows = |address: &IpAddr| self.rule.allows(&self.allowed, *address);
-        if !found.iter().all(allows) {
-            return Err(NotAllowed.into());
+        if found.is_empty() || !found.iter().all(allows) {
+            return Err(NotAllowed);
         }
         Ok(found)
     }

@@ -126,10 +126,10 @@ async fn only_https_on_its_port_goes_to_the_public() {
 #[tokio::test]
 async fn one_private_address_among_public_ones_is_enough() {
     let outbound = outbound(&[], answers(&[&["93.184.216.34", "10.0.0.1"]]));
-    assert_eq!(
-        outbound.check("https://a.example/").await,
-        Err(TargetError::NotAllowed)
-    );
+    let url = "https://a.example/";
+    assert_eq!(outbound.check(url).await, Err(TargetError::NotAllowed));
+    let sent = outbound.post(url, &[], Bytes::new()).await;
+    assert_eq!(sent, Err(PostError::Blocked(TargetError::NotAllowed)));
 }
 
 #[tokio::test]

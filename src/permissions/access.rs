@@ -46,6 +46,17 @@ pub struct Route {
     pub kind: Kind,
     /// What it needs.
     pub needs: Needs,
+    /// Whether a token is refused, whatever its scope: it is about what outlives the token.
+    pub session_only: bool,
+}
+
+impl Route {
+    const fn without_tokens(self) -> Self {
+        Self {
+            session_only: true,
+            ..self
+        }
+    }
 }
 
 const fn route(method: &'static str, path: &'static str, needs: Needs) -> Route {
@@ -55,6 +66,7 @@ const fn route(method: &'static str, path: &'static str, needs: Needs) -> Route 
         path,
         kind,
         needs,
+        session_only: matches!(needs, Needs::Account),
     }
 }
 
@@ -65,6 +77,7 @@ const fn stream(method: &'static str, path: &'static str, needs: Needs) -> Route
         path,
         kind,
         needs,
+        session_only: matches!(needs, Needs::Account),
     }
 }
 
@@ -83,16 +96,16 @@ pub const ROUTES: &[Route] = &[
     route("post", "/api/users", Nothing),
     route("post", "/api/guests", Nothing),
     route("post", "/api/sessions", Nothing),
-    route("delete", "/api/sessions/current", Session),
+    route("delete", "/api/sessions/current", Account),
     route("get", "/api/me", Session),
-    route("post", "/api/tickets", Session),
+    route("post", "/api/tickets", Account),
     route("get", "/api/rooms", Session),
     route("post", "/api/rooms", Session),
     route("get", "/api/rooms/public", Session),
     route("post", "/api/direct", Session),
     route("get", "/api/search", Session),
     route("post", "/api/invites/look", Nothing),
-    route("post", "/api/invites/accept", Session),
+    route("post", "/api/invites/accept", Account),
     route("get", "/api/tokens", Account),
     route("post", "/api/tokens", Account),
     route("delete", "/api/tokens/{token}", Account),
@@ -119,17 +132,17 @@ pub const ROUTES: &[Route] = &[
     route("get", "/api/rooms/{slug}/invites", Room(Invite)),
     route("post", "/api/rooms/{slug}/invites", Room(Invite)),
     route("delete", "/api/rooms/{slug}/invites/{invite}", Room(Invite)),
-    route("get", "/api/rooms/{slug}/incoming-hooks", Room(ManageIntegrations)),
-    route("post", "/api/rooms/{slug}/incoming-hooks", Room(ManageIntegrations)),
-    route("delete", "/api/rooms/{slug}/incoming-hooks/{hook}", Room(ManageIntegrations)),
-    route("post", "/api/rooms/{slug}/incoming-hooks/{hook}/rotate", Room(ManageIntegrations)),
-    route("get", "/api/rooms/{slug}/outgoing-webhooks", Room(ManageIntegrations)),
-    route("post", "/api/rooms/{slug}/outgoing-webhooks", Room(ManageIntegrations)),
-    route("patch", "/api/rooms/{slug}/outgoing-webhooks/{id}", Room(ManageIntegrations)),
-    route("delete", "/api/rooms/{slug}/outgoing-webhooks/{id}", Room(ManageIntegrations)),
-    route("post", "/api/rooms/{slug}/outgoing-webhooks/{id}/secret", Room(ManageIntegrations)),
-    route("post", "/api/rooms/{slug}/outgoing-webhooks/{id}/test", Room(ManageIntegrations)),
-    route("get", "/api/rooms/{slug}/outgoing-webhooks/{id}/attempts", Room(ManageIntegrations)),
+    route("get", "/api/rooms/{slug}/incoming-hooks", Room(ManageIntegrations)).without_tokens(),
+    route("post", "/api/rooms/{slug}/incoming-hooks", Room(ManageIntegrations)).without_tokens(),
+    route("delete", "/api/rooms/{slug}/incoming-hooks/{hook}", Room(ManageIntegrations)).without_tokens(),
+    route("post", "/api/rooms/{slug}/incoming-hooks/{hook}/rotate", Room(ManageIntegrations)).without_tokens(),
+    route("get", "/api/rooms/{slug}/outgoing-webhooks", Room(ManageIntegrations)).without_tokens(),
+    route("post", "/api/rooms/{slug}/outgoing-webhooks", Room(ManageIntegrations)).without_tokens(),
+    route("patch", "/api/rooms/{slug}/outgoing-webhooks/{id}", Room(ManageIntegrations)).without_tokens(),
+    route("delete", "/api/rooms/{slug}/outgoing-webhooks/{id}", Room(ManageIntegrations)).without_tokens(),
+    route("post", "/api/rooms/{slug}/outgoing-webhooks/{id}/secret", Room(ManageIntegrations)).without_tokens(),
+    route("post", "/api/rooms/{slug}/outgoing-webhooks/{id}/test", Room(ManageIntegrations)).without_tokens(),
+    route("get", "/api/rooms/{slug}/outgoing-webhooks/{id}/attempts", Room(ManageIntegrations)).without_tokens(),
     route("get", "/api/rooms/{slug}/messages", Room(Read)),
     route("post", "/api/rooms/{slug}/messages", Room(Post)),
     route("get", "/api/rooms/{slug}/messages/{seq}", Room(Read)),

@@ -6,8 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::db::changes::{Outcome, RoomDone};
 use crate::db::rows::StoredChange;
-use crate::error::Refusal;
-use crate::ids::{RoomId, UserId};
+use crate::ids::{RoomId, UserId, Version};
 use crate::limits;
 
 /// Members that were mentioned, each once for each room.
@@ -24,21 +23,19 @@ impl Mentioned {
 
     /// Notes whom what was posted mentions. What changed in another way mentions nobody anew.
     pub(super) fn note(&self, room: RoomId, done: &RoomDone) {
-        let posted = |outcome: &Result<Outcome, Refusal>| match outcome {
-            Ok(Outcome::Posted(posted)) if !posted.duplicate => Some(posted.version),
-            _ => None,
-        };
+        let posted: BTreeSet<Version> = done
+            .outcomes
+            .iter()
+            .filter_map(|outcome| match outcome {
+                Ok(Outcome::Posted(posted)) if !posted.duplicate => Some(posted.version),
+                _ => None,
+            })
+            .collect();
         for change in &done.changes {
             let StoredChange::Message(row) = change else {
                 continue;
             };
-            if row.meta.mentions.is_empty()
-                || !done
-                    .outcomes
-                    .iter()
-                    .filter_map(posted)
-                    .any(|version| version == row.version)
-            {
+            if row.meta.mentions.is_empty() || !posted.contains(&row.version) {
                 continue;
             }
             let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,11 +12,12 @@ use salon::db::rows::{Identity, RoomView, Visibility};
 use salon::error::ErrorCode;
 use salon::ids::InviteId;
 use salon::permissions::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::store::postgres::store_at;
 use crate::support::instance::{Build, Instance, TestDatabase};
 use crate::support::postgres;
+use crate::support::server::TestServer;
 
 /// Tries of each race.
 const TRIES: usize = 1_000;
@@ -276,4 +277,33 @@ async fn a_ban_cuts_its_reader_on_every_instance() {
     let chat = &salons[0].app.chat;
     chat.unban(&owner, "den", ada.user.id).await.unwrap();
     sockets[0].join("den").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ban_tells_nothing_to_somebody_who_was_never_there() {
+    let server = TestServer::start(&[]).await;
+    let (owner, eve) = (server.guest("owner").await, server.guest("eve").await);
+    let mut socket = server.connect(&eve).await;
+    let (_, me) = server
+        .request("GET", "/api/me", Some(&eve), &Value::Null)
+        .await;
+    let id = me["user"]["id"].as_str().unwrap();
+    for slug in ["secret", "club"] {
+        let room = json!({"slug": slug, "name": slug, "visibility": "private"});
+        let made = server.request("POST", "/api/rooms", Some(&owner), &room);
+        assert_eq!(made.await.0, 201);
+    }
+    let ban = format!("/api/rooms/secret/bans/{id}");
+    let banned = server.request("PUT", &ban, Some(&owner), &json!({})).await;
+    assert_eq!(banned.0, 200, "{}", banned.1);
+    // News of one user come in order: what the ban told would come first.
+    let add = json!({"user": id, "role": "member"});
+    let added = server.request("POST", "/api/rooms/club/members", Some(&owner), &add);
+    assert_eq!(added.await.0, 200);
+    let told = socket.expect("user.rooms").await;
+    assert_eq!(
+        (&told["gained"], &told["lost"]),
+        (&json!(["club"]), &json!([]))
+    );
+    server.shutdown.stop();
 }

@@ -18,13 +18,15 @@ pub(crate) fn of_rooms() -> [(&'static str, i64); 8] {
 }
 
 /// Those of what programs use.
-pub(crate) fn of_integrations() -> [(&'static str, i64); 8] {
+pub(crate) fn of_integrations() -> [(&'static str, i64); 10] {
     let count = |count: usize| i64::try_from(count).unwrap();
     [
         ("TOKENS_PER_USER", limits::TOKENS_PER_USER),
         ("TOKEN_S", limits::TOKEN_S),
         ("LAST_USED_S", limits::LAST_USED_S),
         ("BOTS_PER_USER", limits::BOTS_PER_USER),
+        ("BOTS_PER_MINUTE", i64::from(limits::BOTS_PER_MINUTE)),
+        ("WEBHOOK_TESTS", count(limits::WEBHOOK_TESTS)),
         ("HOOKS_PER_ROOM", limits::HOOKS_PER_ROOM),
         (
             "HOOK_POSTS_PER_MINUTE",

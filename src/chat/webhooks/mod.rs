@@ -14,6 +14,7 @@ use bytes::Bytes;
 use chrono::Utc;
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
 
 use crate::db::webhooks::{
     AttemptRow, ClaimedWebhook, NewWebhook, WebhookEdit, WebhookEvents, WebhookOutcome, WebhookRow,
@@ -38,6 +39,8 @@ pub struct Webhooks {
     outbound: Outbound,
     /// Test events, by room.
     tests: KeyedLimiter<String>,
+    /// And of all rooms at once: whoever asks waits for the receiver.
+    test_turns: Semaphore,
     /// The owner of this process's claims.
     instance: InstanceId,
 }
@@ -67,6 +70,7 @@ impl Webhooks {
             watched,
             outbound,
             tests: KeyedLimiter::new(tests, limits::RATE_KEYS),
+            test_turns: Semaphore::new(limits::WEBHOOK_TESTS),
             instance: InstanceId::new(),
         }
     }
@@ -185,7 +189,7 @@ impl Webhooks {
     /// Sends a test event, signed as others are, and waits for what comes of it. It is no delivery: nothing is noted.
     ///
     /// # Errors
-    /// `webhook_not_found`, `forbidden`, `rate_limited`.
+    /// `webhook_not_found`, `forbidden`, `rate_limited`; `busy` when [`limits::WEBHOOK_TESTS`] are on their way.
     pub async fn test(&self, user: UserId, slug: &str, id: WebhookId) -> Result<Tried, Refusal> {
         let target = self.store.webhook_target(user, slug, id).await;
         let target = target.map_err(StoreError::into_refusal)?;
@@ -194,6 +198,9 @@ impl Webhooks {
             let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
             Refusal::from(ErrorCode::RateLimited).retry_after_ms(wait_ms)
         })?;
+        let Ok(_turn) = self.test_turns.try_acquire() else {
+            return Err(Refusal::from(ErrorCode::Busy).retry_after_ms(limits::RETRY_HINT_MS));
+        };
         let delivery = format!("{id}_test_{}", Utc::now().timestamp_millis());
         let body = test_body(id, &delivery, slug);
         Ok(self.post(&target, &delivery, body).await)
@@ -372,9 +379,11 @@ pub fn reveal(secret: &SecretString) -> String {
 fn wait_after(failures: i32, retry_after: Option<Duration>) -> Duration {
     let doubled = 2_u32.saturating_pow(u32::try_from(failures.clamp(0, 20)).unwrap_or(0));
     let wait = limits::WEBHOOK_RETRY_FIRST.saturating_mul(doubled);
-    let wait = wait.max(retry_after.unwrap_or_default());
-    wait.min(limits::WEBHOOK_RETRY_LONGEST)
-        .mul_f64(crate::randomness::rng().random_range(0.8..1.2))
+    let wait = wait.min(limits::WEBHOOK_RETRY_LONGEST);
+    // Fewer at once where many failed together; never sooner than was asked for, nor later than the longest.
+    let wait = wait.mul_f64(crate::randomness::rng().random_range(0.8..1.2));
+    wait.max(retry_after.unwrap_or_default())
+        .min(limits::WEBHOOK_RETRY_LONGEST)
 }
 
 fn millis(wait: Duration) -> i64 {
@@ -394,7 +403,16 @@ mod tests {
         within(wait_after(0, None), 1.0);
         within(wait_after(3, None), 8.0);
         within(wait_after(40, None), 3_600.0);
-        within(wait_after(0, Some(Duration::from_secs(90))), 90.0);
-        within(wait_after(0, Some(Duration::from_secs(1 << 40))), 3_600.0);
+        let hour = Duration::from_secs(3_600);
+        for _ in 0..100 {
+            assert!(wait_after(40, None) <= hour);
+            let asked = Duration::from_secs(90);
+            assert_eq!(
+                wait_after(0, Some(asked)),
+                asked,
+                "not sooner than was asked for"
+            );
+            assert_eq!(wait_after(0, Some(Duration::from_secs(1 << 40))), hour);
+        }
     }
 }

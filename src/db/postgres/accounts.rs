@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::pool::Pools;
-use super::records::{name_key, user_row};
+use super::records::{name_key, user_kind, user_row};
 use super::statement::statement;
 use crate::db::changes::{NewAccount, NewSession};
 use crate::db::rows::{Credentials, Identity, UserKind, UserRow};
@@ -51,8 +51,8 @@ statement!(
 statement!(
     /// Whoever has a name of its own and is still there.
     FindUser { name_key: String } -> (Uuid, String, String),
-    "SELECT id, name, CASE WHEN owner_id IS NULL THEN kind ELSE 'bot' END FROM users \
-     WHERE name_key = $1 AND kind <> 'guest' AND disabled_at IS NULL"
+    concat!("SELECT id, name, ", user_kind!("users"), " FROM users \
+     WHERE name_key = $1 AND kind <> 'guest' AND disabled_at IS NULL")
 );
 
 pub(super) async fn create(

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::pool::Pools;
 use super::records::{
-    HeadRecord, LogRecord, MessageRecord, head_columns, message_bytes, message_columns, word,
+    HeadRecord, LogRecord, MessageRecord, head_columns, message_bytes, message_columns, user_kind,
+    word,
 };
 use super::statement::statement;
 use crate::db::history::{PageAt, Sides};
@@ -31,7 +32,7 @@ statement!(
     concat!(
         "SELECT ", head_columns!(), ", page.* FROM room_heads h LEFT JOIN LATERAL ( \
              SELECT c.*, (sum(c.bytes) OVER (ORDER BY c.change_version))::bigint AS running FROM ( \
-                 (SELECT m.version AS change_version, ", message_bytes!(), " AS bytes, ", message_columns!(), ", \
+                 (SELECT m.version AS change_version, ", message_bytes!(), " AS bytes, ", message_columns!(), concat!(", \
                       NULL::bigint AS log_version, NULL::text AS log_kind, NULL::uuid AS log_user_id, \
                       NULL::text AS log_user_name, NULL::text AS log_user_kind, NULL::text AS log_role, \
                       NULL::jsonb AS log_data \
@@ -40,12 +41,12 @@ statement!(
                  UNION ALL \
                  (SELECT l.version, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
                       NULL, NULL, l.version, l.kind, l.user_id, u.name, \
-                      CASE WHEN u.owner_id IS NULL THEN u.kind ELSE 'bot' END, l.role, l.data \
+                      ", user_kind!("u"), ", l.role, l.data \
                   FROM room_log l LEFT JOIN users u ON u.id = l.user_id \
                   WHERE l.room_id = $1 AND l.version > $2 ORDER BY l.version LIMIT $3 + 1) \
              ) c ORDER BY c.change_version LIMIT $3 + 1 \
          ) page ON page.running - page.bytes <= $4 \
-         WHERE h.room_id = $1 ORDER BY page.change_version"
+         WHERE h.room_id = $1 ORDER BY page.change_version")
     )
 );
 statement!(

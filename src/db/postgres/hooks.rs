@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::pool::{Conn, Pools};
-use super::records::{name_key, user_row, word};
+use super::records::{name_key, user_kind, user_row, word};
 use super::rooms;
 use super::statement::statement;
 use crate::db::integrations::{HookRow, HookUse, NewHook};
@@ -28,7 +28,7 @@ type HookColumns = (
 );
 
 statement!(
-    /// The head lock of the room whose webhooks change, and what the actor is in it.
+    /// The head lock of the room whose webhooks change.
     LockRoom { room: Uuid } -> (Uuid,),
     "SELECT room_id FROM room_heads WHERE room_id = $1 FOR NO KEY UPDATE"
 );
@@ -58,22 +58,22 @@ statement!(
     /// One webhook of a room.
     FindHook { room: Uuid, hook: Uuid }
         -> (Uuid, DateTime<Utc>, Option<DateTime<Utc>>, Uuid, String, Uuid, String, String),
-    "SELECT h.id, h.created_at, h.last_used_at, u.id, u.name, c.id, c.name, \
-            CASE WHEN c.owner_id IS NULL THEN c.kind ELSE 'bot' END \
+    concat!("SELECT h.id, h.created_at, h.last_used_at, u.id, u.name, c.id, c.name, \
+            ", user_kind!("c"), " \
      FROM incoming_hooks h JOIN users u ON u.id = h.user_id JOIN users c ON c.id = h.created_by \
-     WHERE h.room_id = $1 AND h.id = $2"
+     WHERE h.room_id = $1 AND h.id = $2")
 );
 statement!(
     /// The reader's right, and with it each webhook; a row without one for a room that has none.
     ListHooks { user: Uuid, slug: String }
         -> (Option<String>, Option<Uuid>, Option<DateTime<Utc>>, Option<DateTime<Utc>>, Option<Uuid>, Option<String>,
             Option<Uuid>, Option<String>, Option<String>),
-    "SELECT own.role, h.id, h.created_at, h.last_used_at, u.id, u.name, c.id, c.name, \
-            CASE WHEN c.owner_id IS NULL THEN c.kind ELSE 'bot' END \
+    concat!("SELECT own.role, h.id, h.created_at, h.last_used_at, u.id, u.name, c.id, c.name, \
+            ", user_kind!("c"), " \
      FROM rooms r LEFT JOIN memberships own ON own.room_id = r.id AND own.user_id = $1 \
      LEFT JOIN incoming_hooks h ON h.room_id = r.id AND own.role IS NOT NULL \
      LEFT JOIN users u ON u.id = h.user_id LEFT JOIN users c ON c.id = h.created_by \
-     WHERE r.slug = $2 AND r.deleted_at IS NULL AND (own.role IS NOT NULL OR r.visibility = 'public') ORDER BY h.id"
+     WHERE r.slug = $2 AND r.deleted_at IS NULL AND (own.role IS NOT NULL OR r.visibility = 'public') ORDER BY h.id")
 );
 statement!(
     /// Another secret.

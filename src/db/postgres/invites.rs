@@ -7,7 +7,7 @@ use diesel::sql_types as sql;
 use uuid::Uuid;
 
 use super::pool::Pools;
-use super::records::{user_row, word};
+use super::records::{user_kind, user_row, word};
 use super::statement::statement;
 use crate::db::invites::{BanRow, InviteRow, InviteView, works};
 use crate::db::{StoreError, StoreResult};
@@ -19,42 +19,42 @@ use crate::permissions::{Action, Role, allows};
 statement!(
     /// The invite of a token that has not ended, of a room that is there.
     FindInvite { token_hash: Vec<u8> } -> struct InviteRecord,
-    "SELECT NULL::text AS own_role, i.id, i.role, i.created_at, i.expires_at, i.max_uses, i.uses, \
-         r.id AS room_id, r.slug, r.name, u.id AS maker_id, u.name AS maker_name, u.kind AS maker_kind, m.role AS maker_role \
+    concat!("SELECT NULL::text AS own_role, i.id, i.role, i.created_at, i.expires_at, i.max_uses, i.uses, \
+         r.id AS room_id, r.slug, r.name, u.id AS maker_id, u.name AS maker_name, ", user_kind!("u"), " AS maker_kind, m.role AS maker_role \
      FROM invites i JOIN rooms r ON r.id = i.room_id AND r.deleted_at IS NULL JOIN users u ON u.id = i.made_by \
      LEFT JOIN memberships m ON m.room_id = i.room_id AND m.user_id = i.made_by \
-     WHERE i.token_hash = $1 AND i.expires_at > clock_timestamp() AND i.uses < i.max_uses AND i.revoked_at IS NULL"
+     WHERE i.token_hash = $1 AND i.expires_at > clock_timestamp() AND i.uses < i.max_uses AND i.revoked_at IS NULL")
 );
 statement!(
     /// The reader's right, and with it each invite; a row without one for a room that has none.
     ListInvites { user: Uuid, slug: String, limit: i64 } -> struct InviteRecord,
-    "SELECT own.role AS own_role, page.* FROM rooms r \
+    concat!("SELECT own.role AS own_role, page.* FROM rooms r \
      LEFT JOIN memberships own ON own.room_id = r.id AND own.user_id = $1 \
      LEFT JOIN LATERAL ( \
          SELECT i.id, i.role, i.created_at, i.expires_at, i.max_uses, i.uses, i.room_id, r.slug, r.name, \
-             u.id AS maker_id, u.name AS maker_name, u.kind AS maker_kind, m.role AS maker_role \
+             u.id AS maker_id, u.name AS maker_name, ", user_kind!("u"), " AS maker_kind, m.role AS maker_role \
          FROM invites i JOIN users u ON u.id = i.made_by \
          LEFT JOIN memberships m ON m.room_id = i.room_id AND m.user_id = i.made_by \
          WHERE i.room_id = r.id AND i.expires_at > clock_timestamp() AND i.uses < i.max_uses AND i.revoked_at IS NULL \
          ORDER BY i.created_at DESC, i.id DESC LIMIT $3 \
      ) page ON true \
      WHERE r.slug = $2 AND r.deleted_at IS NULL AND (own.role IS NOT NULL OR r.visibility = 'public') \
-     ORDER BY page.created_at DESC, page.id DESC"
+     ORDER BY page.created_at DESC, page.id DESC")
 );
 statement!(
     /// The same of bans.
     ListBans { user: Uuid, slug: String, limit: i64 }
         -> (Option<String>, Option<Uuid>, Option<String>, Option<String>,
             Option<Uuid>, Option<String>, Option<String>, Option<String>, Option<DateTime<Utc>>),
-    "SELECT own.role, page.id, page.name, page.kind, page.by_id, page.by_name, page.by_kind, page.reason, page.created_at \
+    concat!("SELECT own.role, page.id, page.name, page.kind, page.by_id, page.by_name, page.by_kind, page.reason, page.created_at \
      FROM rooms r LEFT JOIN memberships own ON own.room_id = r.id AND own.user_id = $1 \
      LEFT JOIN LATERAL ( \
-         SELECT u.id, u.name, u.kind, w.id AS by_id, w.name AS by_name, w.kind AS by_kind, b.reason, b.created_at \
+         SELECT u.id, u.name, ", user_kind!("u"), " AS kind, w.id AS by_id, w.name AS by_name, ", user_kind!("w"), " AS by_kind, b.reason, b.created_at \
          FROM bans b JOIN users u ON u.id = b.user_id JOIN users w ON w.id = b.banned_by \
          WHERE b.room_id = r.id ORDER BY b.created_at DESC, u.id DESC LIMIT $3 \
      ) page ON true \
      WHERE r.slug = $2 AND r.deleted_at IS NULL AND (own.role IS NOT NULL OR r.visibility = 'public') \
-     ORDER BY page.created_at DESC, page.id DESC"
+     ORDER BY page.created_at DESC, page.id DESC")
 );
 
 /// A row of either statement; of the list, one without an invite tells of the reader only.

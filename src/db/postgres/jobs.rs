@@ -24,6 +24,21 @@ statement!(
      (SELECT id FROM api_tokens WHERE expires_at < clock_timestamp() ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED)"
 );
 statement!(
+    /// Invites into rooms that are gone.
+    SweepInvites {},
+    "DELETE FROM invites i USING rooms r WHERE r.id = i.room_id AND r.deleted_at IS NOT NULL"
+);
+statement!(
+    /// Who was kept out of rooms that are gone, and why.
+    SweepBans {},
+    "DELETE FROM bans b USING rooms r WHERE r.id = b.room_id AND r.deleted_at IS NOT NULL"
+);
+statement!(
+    /// Incoming webhooks of rooms that are gone; their bots stay, as the authors of what they said.
+    SweepHooks {},
+    "DELETE FROM incoming_hooks h USING rooms r WHERE r.id = h.room_id AND r.deleted_at IS NOT NULL"
+);
+statement!(
     /// Tickets past their end.
     SweepTickets {},
     "DELETE FROM tickets WHERE ticket_hash IN (SELECT ticket_hash FROM tickets \
@@ -46,7 +61,7 @@ statement!(
      WHERE r.slug = $2 AND r.deleted_at IS NULL AND (own.role IS NOT NULL OR r.visibility = 'public')"
 );
 statement!(
-    /// Rooms whose oldest message may go.
+    /// Rooms whose oldest message may go; in no order, so that each has its turn where there are many.
     PastRetention { limit: i64 } -> (Uuid, String),
     "SELECT r.id, r.slug FROM (SELECT room_id FROM room_retention UNION SELECT room_id FROM room_retention_counts) k \
      JOIN rooms r ON r.id = k.room_id AND r.deleted_at IS NULL \
@@ -55,7 +70,7 @@ statement!(
      LEFT JOIN room_retention_counts c ON c.room_id = k.room_id \
      JOIN messages m ON m.room_id = k.room_id AND m.seq = h.first_seq AND m.state <> 'queued' \
          AND (m.created_at < clock_timestamp() - t.days * interval '1 day' OR m.seq <= h.last_seq - c.messages) \
-     ORDER BY r.id LIMIT $1"
+     ORDER BY random() LIMIT $1"
 );
 
 pub(super) async fn retention(pools: &Pools, user: UserId, slug: &str) -> StoreResult<Keep> {
@@ -87,6 +102,9 @@ pub(super) async fn sweep(pools: &Pools) -> StoreResult<Swept> {
     let tickets = pools.write(SweepTickets {}).await?;
     let sessions = pools.write(SweepSessions {}).await?;
     pools.write(SweepTokens {}).await?;
+    pools.write(SweepInvites {}).await?;
+    pools.write(SweepBans {}).await?;
+    pools.write(SweepHooks {}).await?;
     let batches = pools
         .write(SweepBatches {
             age_s: limits::BATCH_ID_S,

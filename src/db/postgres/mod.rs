@@ -1,9 +1,9 @@
 //! The Postgres store: diesel-async over pooled connections, for one instance or many. Works behind `PgBouncer` 1.21 or
 //! later in transaction mode: no session state, no LISTEN, no session locks. Built by `app`, called through [`Store`].
 //!
-//! One file per noun: [`accounts`], [`sessions`], [`rooms`], [`history`], [`search`], [`apply`] (all that takes a version),
-//! [`replies`], [`reading`], [`invites`], [`jobs`]. Below them [`pool`] (connections and transactions), [`mod@statement`] (SQL as types), [`records`]
-//! [`replies`], [`reading`], [`webhooks`], [`jobs`]. Below them [`pool`] (connections and transactions), [`mod@statement`] (SQL as types), [`records`]
+//! One file per noun: [`accounts`], [`sessions`], [`tokens`], [`integrations`] with [`hooks`], [`rooms`], [`invites`], [`history`], [`search`] with
+//! [`search_index`], [`apply`] (all that takes a version), [`replies`], [`reading`], [`webhooks`], [`jobs`]. Below them [`pool`] (connections and
+//! transactions), [`mod@statement`] (SQL as types), [`records`]
 //! (rows as they come), [`errors`] and [`tls`]. [`migrate`] and [`durability`] stand beside.
 
 mod accounts;

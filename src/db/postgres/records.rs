@@ -34,13 +34,31 @@ pub(super) fn user_row(id: Uuid, name: String, kind: &str) -> StoreResult<UserRo
     })
 }
 
+/// What a user is, from `users` under a name: in the database a bot is a user that somebody owns.
+macro_rules! user_kind {
+    ($users:literal) => {
+        concat!(
+            "CASE WHEN ",
+            $users,
+            ".owner_id IS NULL THEN ",
+            $users,
+            ".kind ELSE 'bot' END"
+        )
+    };
+}
+pub(super) use user_kind;
+
 /// The columns of a [`MessageRecord`], from `messages m` and `users u`.
 macro_rules! message_columns {
     () => {
-        "m.seq, m.version, m.author_id, u.name AS author_name, CASE WHEN u.owner_id IS NULL THEN u.kind ELSE 'bot' END AS author_kind, \
+        concat!(
+            "m.seq, m.version, m.author_id, u.name AS author_name, ",
+            $crate::db::postgres::records::user_kind!("u"),
+            " AS author_kind, \
          m.client_id, m.kind, \
          m.state, m.body, m.html, m.reply_to, m.meta, m.created_at, m.edited_at, m.deleted_at, \
          m.marks"
+        )
     };
 }
 /// How many bytes of a page a message takes.

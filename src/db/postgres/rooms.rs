@@ -5,7 +5,7 @@ use diesel::sql_types as sql;
 use uuid::Uuid;
 
 use super::pool::Pools;
-use super::records::{ViewRecord, user_row, view_columns, word};
+use super::records::{ViewRecord, user_kind, user_row, view_columns, word};
 use super::statement::statement;
 use crate::db::changes::NewRoom;
 use crate::db::rows::{MemberRow, Proof, RoomView, Visibility};
@@ -104,16 +104,16 @@ statement!(
     /// The reader's right, and with it each member; a row without one for a room that has none left.
     ListMembers { user: Uuid, slug: String, after: Option<Uuid>, limit: i64 }
         -> (Option<String>, Option<Uuid>, Option<String>, Option<String>, Option<String>),
-    "SELECT own.role, page.id, page.name, page.kind, page.role FROM rooms r \
+    concat!("SELECT own.role, page.id, page.name, page.kind, page.role FROM rooms r \
      LEFT JOIN memberships own ON own.room_id = r.id AND own.user_id = $1 \
      LEFT JOIN LATERAL ( \
-         SELECT u.id, u.name, u.name_key, CASE WHEN u.owner_id IS NULL THEN u.kind ELSE 'bot' END AS kind, m.role FROM memberships m JOIN users u ON u.id = m.user_id \
+         SELECT u.id, u.name, u.name_key, ", user_kind!("u"), " AS kind, m.role FROM memberships m JOIN users u ON u.id = m.user_id \
          WHERE m.room_id = r.id AND own.role IS NOT NULL AND ($3 IS NULL OR (u.name_key COLLATE \"C\", u.id) > \
              (SELECT a.name_key COLLATE \"C\", a.id FROM users a WHERE a.id = $3)) \
          ORDER BY u.name_key COLLATE \"C\", u.id LIMIT $4 \
      ) page ON true \
      WHERE r.slug = $2 AND r.deleted_at IS NULL AND (own.role IS NOT NULL OR r.visibility = 'public') \
-     ORDER BY page.name_key COLLATE \"C\", page.id"
+     ORDER BY page.name_key COLLATE \"C\", page.id")
 );
 
 /// A row of [`Prove`].

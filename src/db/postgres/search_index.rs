@@ -3,8 +3,8 @@
 //! triggers of the migration.
 //!
 //! A message is held (`FOR SHARE`) from the reading of its text until its words are committed: who edits or deletes it comes
-//! before that or after, so no text that is gone can come back. Nothing here waits for anybody: what others hold is passed
-//! over, and the mark stays before it. So it cannot deadlock with those who write messages, who wait for it at most as
+//! before that or after, so no text that is gone can come back. Messages that others hold are passed
+//! over, and the mark stays before them; a new room's mark alone may wait for another that makes it too, all in one order. So it cannot deadlock with those who write messages, who wait for it at most as
 //! long as one small transaction takes.
 
 use uuid::Uuid;

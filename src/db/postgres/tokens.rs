@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::pool::Pools;
-use super::records::{name_key, user_row, word};
+use super::records::{name_key, user_kind, user_row, word};
 use super::statement::statement;
 use crate::db::integrations::{BotRow, NewToken, TokenRow, TokenUse};
 use crate::db::rows::{Identity, UserKind, UserRow};
@@ -51,10 +51,10 @@ statement!(
     /// Whose token it is, while it lives, and whether its last use is to be noted.
     FindToken { token_hash: Vec<u8>, noted_s: i64 }
         -> (Uuid, Uuid, String, String, Option<DateTime<Utc>>, String, bool),
-    "SELECT t.id, u.id, u.name, CASE WHEN u.owner_id IS NULL THEN u.kind ELSE 'bot' END, t.expires_at, t.scope, \
+    concat!("SELECT t.id, u.id, u.name, ", user_kind!("u"), ", t.expires_at, t.scope, \
             coalesce(t.last_used_at < clock_timestamp() - $2 * interval '1 second', true) \
      FROM api_tokens t JOIN users u ON u.id = t.user_id WHERE t.token_hash = $1 AND u.disabled_at IS NULL \
-     AND (t.expires_at IS NULL OR t.expires_at > clock_timestamp())"
+     AND (t.expires_at IS NULL OR t.expires_at > clock_timestamp())")
 );
 statement!(
     /// Notes a use, unless another note came first.

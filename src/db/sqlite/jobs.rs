@@ -50,7 +50,7 @@ pub(super) fn past_retention(
          LEFT JOIN room_retention_counts c ON c.room_id = k.room_id \
          JOIN messages m ON m.room_id = k.room_id AND m.seq = h.first_seq AND m.state <> 'queued' \
              AND (m.created_at < ?1 - t.days * ?2 OR m.seq <= h.last_seq - c.messages) \
-         ORDER BY r.id LIMIT ?3",
+         ORDER BY random() LIMIT ?3",
     )
     .bind::<BigInt, _>(now())
     .bind::<BigInt, _>(24 * 3_600 * SECOND)
@@ -82,6 +82,12 @@ pub(super) fn sweep(conn: &mut SqliteConnection) -> Work<Swept> {
     let old = at - BATCH_ID_S * SECOND;
     let batches =
         diesel::delete(batches::table.filter(batches::created_at.le(old))).execute(conn)?;
+    for kept_of_rooms in ["invites", "bans", "incoming_hooks"] {
+        diesel::sql_query(format!(
+            "DELETE FROM {kept_of_rooms} WHERE room_id IN (SELECT id FROM rooms WHERE deleted_at IS NOT NULL)"
+        ))
+        .execute(conn)?;
+    }
     let webhooks = super::webhooks::sweep(conn)?;
     Ok(Swept {
         sessions: sessions as u64,

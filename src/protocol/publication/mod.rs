@@ -248,8 +248,7 @@ impl DeltaPiece {
     }
 }
 
-/// The frame that tells members of a change.
-/// The frame of one stored change.
+/// The frame that tells members of one stored change.
 pub(crate) fn change_frame<'a>(
     room: &'a str,
     prev: Version,

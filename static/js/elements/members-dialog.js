@@ -78,7 +78,15 @@ export function openMembersDialog({ salon }, open, opener) {
   const roleMenu = (user, held, roles) => {
     const menu = h('select.role', { 'aria-label': `Role of ${user.name}` },
       ...roles.map((value) => h('option', { value, text: ROLES[value], selected: value === held })));
-    menu.addEventListener('change', () => doing(() => salon.api.setRole(room.slug, user.id, menu.value)));
+    menu.addEventListener('change', async () => {
+      // The arrow keys change a menu at once: whoever only passes by an owner's role is asked.
+      if (menu.value === 'owner' && !confirm(`Make ${user.name} an owner? Owners may do everything here, also to you.`)) {
+        menu.value = held;
+        return;
+      }
+      await doing(() => salon.api.setRole(room.slug, user.id, menu.value));
+      list.querySelector(`[data-user="${user.id}"] .role`)?.focus();
+    });
     return menu;
   };
   const button = (text, label, onclick, classes = 'text-button') =>

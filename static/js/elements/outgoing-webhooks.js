@@ -44,12 +44,18 @@ export function outgoingWebhooks(api, room) {
     }
     button.disabled = false;
   };
-  const action = (text, work) => h('button.text-button', { type: 'button', text, onclick: doing(work) });
+  const action = (text, label, work) => h('button.text-button', { type: 'button', text, 'aria-label': label, onclick: doing(work) });
   const row = (webhook) => {
     const line = h('small', { role: 'status', text: webhookLine(webhook) });
     const test = async () => {
       line.textContent = 'Sending…';
-      const told = await api.testOutgoingWebhook(room.slug, webhook.id);
+      let told;
+      try {
+        told = await api.testOutgoingWebhook(room.slug, webhook.id);
+      } catch (refusal) {
+        line.textContent = webhookLine(webhook);
+        throw refusal;
+      }
       line.textContent = `Test: ${OUTCOMES[told.outcome]}${told.status === null ? '' : ` (${told.status})`}`;
     };
     const turn = async () => {
@@ -57,6 +63,7 @@ export function outgoingWebhooks(api, room) {
       await reload();
     };
     const rotate = async () => showSecret(await api.newOutgoingWebhookSecret(room.slug, webhook.id));
+    const turnText = webhook.enabled ? 'Switch off' : 'Switch on';
     const remove = async () => {
       if (!confirm('Delete this webhook? What is not delivered yet never will be.')) return;
       await api.deleteOutgoingWebhook(room.slug, webhook.id);
@@ -65,8 +72,8 @@ export function outgoingWebhooks(api, room) {
     return h('li', { 'data-state': webhook.enabled && webhook.failures === 0 ? 'well' : 'ill' },
       h('strong.webhook-url', { text: webhook.url, title: webhook.url }),
       h('small', { text: webhook.events.map((event) => EVENTS[event] ?? event).join(' · ') }), line,
-      h('div.webhook-actions', {}, action('Test', test), action(webhook.enabled ? 'Switch off' : 'Switch on', turn),
-        action('New secret', rotate), action('Delete', remove)));
+      h('div.webhook-actions', {}, action('Test', `Test ${webhook.url}`, test), action(turnText, `${turnText} ${webhook.url}`, turn),
+        action('New secret', `New secret for ${webhook.url}`, rotate), action('Delete', `Delete ${webhook.url}`, remove)));
   };
   const create = (event) => submitting(event, note, async () => {
     const events = new FormData(event.target).getAll('events');

@@ -37,7 +37,7 @@ added by another (`banned`), until the ban is lifted. An invite works while the 
 ## Routes
 
 What each needs, and what it says to those who have it not. *own, else* tells two rights: for what is one's own, and for
-what is another's. Whatever is not in this table is a file of the page, for anybody.
+what is another's. *No token*: a token is refused (`session_required`), whatever its scope. Whatever is not in this table is a file of the page, for anybody.
 
 ";
 
@@ -113,6 +113,10 @@ fn document() -> String {
             Kind::Stream => " (stream)",
         };
         let what = format!("`{} {}`{stream}", route.method.to_uppercase(), route.path);
+        let what = match route.session_only {
+            true => format!("{what}, no token"),
+            false => what,
+        };
         (what, route.needs)
     });
     table(&mut text, "route", routes);

@@ -4,4 +4,5 @@
 mod document;
 mod frames;
 mod routes;
+mod tokens;
 mod world;

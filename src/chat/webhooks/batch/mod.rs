@@ -103,7 +103,7 @@ pub fn next_batch(hook: &ClaimedWebhook, changes: &Changes) -> Batch {
         if version > to {
             break;
         }
-        let Some(event) = event_of(&mut next, change) else {
+        let Some(event) = event_of(hook, &mut next, change) else {
             continue;
         };
         if hook.events.contains(event) {
@@ -126,7 +126,11 @@ pub fn next_batch(hook: &ClaimedWebhook, changes: &Changes) -> Batch {
 }
 
 /// What a change is to the receiver; none for a reply that is not settled, which is waited for.
-fn event_of(place: &mut WebhookPlace, change: &StoredChange) -> Option<WebhookEvent> {
+fn event_of(
+    hook: &ClaimedWebhook,
+    place: &mut WebhookPlace,
+    change: &StoredChange,
+) -> Option<WebhookEvent> {
     let row: &MessageRow = match change {
         StoredChange::Log(_) => return Some(WebhookEvent::RoomChanged),
         StoredChange::Message(row) => row,
@@ -142,7 +146,10 @@ fn event_of(place: &mut WebhookPlace, change: &StoredChange) -> Option<WebhookEv
         place.awaited.remove(index);
     }
     let is_new = row.seq > place.seen_seq || awaited.is_some();
-    Some(if is_new && row.deleted_at.is_none() {
+    // Whoever wants changes only must hear of one that befell a message before it was told of it.
+    let is_changed = row.edited_at.is_some() || !row.marks.is_empty();
+    let is_only_a_change = is_changed && !hook.events.contains(WebhookEvent::Message);
+    Some(if is_new && row.deleted_at.is_none() && !is_only_a_change {
         WebhookEvent::Message
     } else {
         WebhookEvent::MessageChanged

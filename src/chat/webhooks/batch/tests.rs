@@ -160,6 +160,19 @@ fn only_what_is_wanted_is_sent_and_the_rest_is_passed() {
 }
 
 #[test]
+fn a_change_of_what_was_never_told_is_told_to_those_who_want_changes_only() {
+    let mut hook = hook(3, 2);
+    hook.events = WebhookEvents::of(&[WebhookEvent::MessageChanged]);
+    let StoredChange::Message(mut edited) = message(3, 5, "better") else {
+        unreachable!("a message")
+    };
+    edited.edited_at = Some(edited.created_at);
+    let changes = vec![StoredChange::Message(edited), message(4, 6, "new")];
+    let batch = next_batch(&hook, &read(6, 4, changes, true));
+    assert_eq!(events(&batch), of(&[("message.changed", 5)]));
+}
+
+#[test]
 fn a_message_superseded_beyond_the_end_of_a_delivery_is_still_new_in_the_next() {
     // Message 1 was written at version 1 and edited at 9, after the part that is read.
     let first = next_batch(&hook(0, 0), &read(9, 3, vec![message(2, 2, "b")], false));

@@ -79,9 +79,23 @@ pub(super) async fn ban(
     if row.kind == UserKind::Assistant {
         return refused(ErrorCode::Forbidden);
     }
-    if is_banned(connection, work, user).await? {
+    if !is_banned(connection, work, user).await? {
+        insert(connection, work, (actor, user), reason).await?;
+    }
+    // Whoever is banned and a member all the same came in by an instance of the release that knew no bans.
+    if present.is_none() {
         return Ok(work.head.version);
     }
+    let data = json!({ "banned": true });
+    members::take_out(connection, work, user, Some(row), data).await
+}
+
+async fn insert(
+    connection: &mut Conn,
+    work: &RoomWork,
+    (actor, user): (UserId, UserId),
+    reason: &str,
+) -> StoreResult<()> {
     let room = work.head.room.0;
     let counted = connection.run(CountBans { room }).await?;
     if counted
@@ -90,20 +104,15 @@ pub(super) async fn ban(
     {
         return refused(ErrorCode::TooMany);
     }
-    connection
-        .run(InsertBan {
-            room,
-            user: user.0,
-            by: actor.0,
-            reason: reason.to_owned(),
-            at: work.now,
-        })
-        .await?;
-    if present.is_none() {
-        return Ok(work.head.version);
-    }
-    let data = json!({ "banned": true });
-    members::take_out(connection, work, user, Some(row), data).await
+    let ban = InsertBan {
+        room,
+        user: user.0,
+        by: actor.0,
+        reason: reason.to_owned(),
+        at: work.now,
+    };
+    connection.run(ban).await?;
+    Ok(())
 }
 
 /// Lets somebody come again.

@@ -12,6 +12,7 @@ use super::keeps_answer;
 use crate::db::StoreResult;
 use crate::db::changes::{Batch, Change, NewPost, NewText};
 use crate::db::postgres::pool::Conn;
+use crate::db::postgres::records::user_kind;
 use crate::db::postgres::statement::{Statement, statement};
 use crate::ids::RoomId;
 
@@ -56,7 +57,7 @@ statement!(
 statement!(
     /// Users that are named.
     ReadUsers { users: Vec<Uuid> } -> (Uuid, String, String),
-    "SELECT id, name, CASE WHEN owner_id IS NULL THEN kind ELSE 'bot' END FROM users WHERE id = ANY($1)"
+    concat!("SELECT id, name, ", user_kind!("users"), " FROM users WHERE id = ANY($1)")
 );
 statement!(
     /// What they are in the rooms.

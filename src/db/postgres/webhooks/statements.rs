@@ -68,7 +68,7 @@ statement!(
     )
 );
 statement!(
-    /// Changes one. Switched on it is due at once, as if nothing had failed.
+    /// Changes one. Switched on it is due at once, as if nothing had failed; with another target too.
     Edit {
         id: Uuid, room: Uuid, url: Option<String>, events: Option<i32>, enabled: Option<bool>, secret: Option<String>,
         overlap_s: i64,
@@ -78,7 +78,7 @@ statement!(
          disabled_reason = CASE WHEN $5 IS NULL THEN disabled_reason END, \
          failures = CASE WHEN $5 THEN 0 ELSE failures END, \
          failing_since = CASE WHEN $5 THEN NULL ELSE failing_since END, \
-         next_at = CASE WHEN $5 THEN clock_timestamp() ELSE next_at END, \
+         next_at = CASE WHEN $5 OR $3 IS NOT NULL THEN clock_timestamp() ELSE next_at END, \
          former_secret = CASE WHEN $6 IS NULL THEN former_secret ELSE secret END, \
          former_until = CASE WHEN $6 IS NULL THEN former_until \
              ELSE clock_timestamp() + $7 * interval '1 second' END, \

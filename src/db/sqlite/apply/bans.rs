@@ -41,9 +41,17 @@ pub(super) fn ban(
     if row.kind == UserKind::Assistant {
         return Err(ErrorCode::Forbidden.into());
     }
-    if is_banned(work, user)? {
+    if !is_banned(work, user)? {
+        insert(work, actor, user, reason)?;
+    }
+    // Whoever is banned and a member all the same came in by a release that knew no bans.
+    if present.is_none() {
         return Ok(work.head.version);
     }
+    members::take_out(work, row, json!({ "banned": true }))
+}
+
+fn insert(work: &mut RoomWork<'_>, actor: UserId, user: UserId, reason: &str) -> Work<()> {
     let count: i64 = bans::table
         .filter(bans::room_id.eq(work.id))
         .count()
@@ -60,10 +68,7 @@ pub(super) fn ban(
             bans::created_at.eq(work.now),
         ))
         .execute(work.conn)?;
-    if present.is_none() {
-        return Ok(work.head.version);
-    }
-    members::take_out(work, row, json!({ "banned": true }))
+    Ok(())
 }
 
 /// Lets somebody come again.

@@ -201,15 +201,17 @@ fn edit(
         );
         diesel::update(row).set(set).execute(conn)?;
     }
+    let place = places::table.find(StoredId(id.0));
     if edit.enabled == Some(true) {
         let set = (
             places::failures.eq(0),
             places::failing_since.eq(None::<Micros>),
-            places::next_at.eq(at),
         );
-        diesel::update(places::table.find(StoredId(id.0)))
-            .set(set)
-            .execute(conn)?;
+        diesel::update(place).set(set).execute(conn)?;
+    }
+    if edit.enabled == Some(true) || edit.url.is_some() {
+        let set = places::next_at.eq(at);
+        diesel::update(place).set(set).execute(conn)?;
     }
     if let Some(secret) = &edit.secret {
         let former: String = row.select(webhooks::secret).first(conn)?;

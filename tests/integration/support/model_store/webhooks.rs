@@ -156,6 +156,7 @@ impl Tables {
         if let Some(url) = edit.url {
             storable(&url)?;
             webhook.row.url = url;
+            webhook.next_at = now;
         }
         if let Some(events) = edit.events {
             webhook.row.events = events;
