@@ -1,8 +1,6 @@
 //! Invites on the page: a link is made, followed by somebody who has yet to sign in, and who came is given a role and
 //! banned; the page of the banned says so at once and shows nothing that comes later.
 
-use serde_json::json;
-
 use super::chromium::Chromium;
 use super::look::photograph;
 use super::page::{Page, SOON};
@@ -11,13 +9,6 @@ use crate::support::salon::SalonProcess;
 /// Makes a private room of the reader's own.
 const PREPARE: &str = "return fetch('/api/rooms', {method: 'POST', headers: {'content-type': 'application/json'},
     body: JSON.stringify({slug: 'den', name: 'The Den', visibility: 'private'})}).then((answer) => answer.status)";
-
-async fn until_text(page: &Page, css: &str, text: &str) {
-    let script =
-        "return document.querySelector(arguments[0])?.textContent.includes(arguments[1]) ?? false";
-    page.wait(text, SOON, script, &[json!(css), json!(text)])
-        .await;
-}
 
 #[tokio::test]
 async fn a_link_leads_in_and_a_ban_leads_out() {
@@ -29,34 +20,32 @@ async fn a_link_leads_in_and_a_ban_leads_out() {
     assert_eq!(made, 201);
     ada.load().await;
     ada.click(".room-link[data-slug='den']").await;
-    until_text(&ada, ".room-title", "The Den").await;
+    ada.until_text(".room-title", "The Den").await;
     ada.click(".room-buttons [aria-label='Members']").await;
     ada.click("#invite-people").await;
     ada.click("#invite-create").await;
     let value = "return document.querySelector('#invite-link').value || null";
     let link = ada.wait("a link", SOON, value, &[]).await;
-    let link = link.as_str().unwrap().to_owned();
-    assert!(
-        link.starts_with(&format!("{}/#/invite/", salon.url())),
-        "{link}"
-    );
-    until_text(&ada, ".invites", "0 of 10 used").await;
+    let (link, start) = (link.as_str().unwrap(), format!("{}/#/invite/", salon.url()));
+    assert!(link.starts_with(&start), "{link}");
+    ada.until_text(".invites", "0 of 10 used").await;
     photograph(&ada, "desktop", "invites", "#invite-link").await;
 
-    let bob = Page::blank(&chromium, &link).await;
+    let bob = Page::blank(&chromium, link).await;
     bob.be_a_phone().await;
     bob.load().await;
-    until_text(&bob, ".invited", "Ada invites you to The Den.").await;
+    bob.until_text(".invited", "Ada invites you to The Den.")
+        .await;
     photograph(&bob, "phone", "invited", ".invited").await;
     bob.type_into("#guest-name", "Bob").await;
     bob.click("#guest-go").await;
-    until_text(&bob, "#invite-join", "Join The Den").await;
+    bob.until_text("#invite-join", "Join The Den").await;
     photograph(&bob, "phone", "invitation", "#invite-join").await;
     let hidden = "return !location.href.includes('invite')";
     bob.wait("the secret is not in the address", SOON, hidden, &[])
         .await;
     bob.click("#invite-join").await;
-    until_text(&bob, ".room-title", "The Den").await;
+    bob.until_text(".room-title", "The Den").await;
 
     ada.load().await;
     ada.send("Welcome, Bob").await;
@@ -71,13 +60,14 @@ async fn a_link_leads_in_and_a_ban_leads_out() {
     let _: bool = ada.run(choose, &[]).await;
     let reads = "return document.querySelector('#composer-input') === null || document.querySelector('#composer-input').offsetParent === null";
     bob.wait("a reader does not write", SOON, reads, &[]).await;
-    until_text(&ada, ".members", "Reader").await;
+    ada.until_text(".members", "Reader").await;
 
     ada.click("[aria-label='Ban Bob']").await;
     ada.driver.send_alert_text("noise").await.unwrap();
     ada.driver.accept_alert().await.unwrap();
-    until_text(&bob, ".nothing", "You are no longer a member").await;
-    until_text(&ada, ".bans", "by Ada: noise").await;
+    bob.until_text(".nothing", "You are no longer a member")
+        .await;
+    ada.until_text(".bans", "by Ada: noise").await;
     photograph(&ada, "desktop", "bans", ".bans").await;
     photograph(&bob, "phone", "banned", ".nothing").await;
     ada.click(".dialog [aria-label='Close']").await;
@@ -89,9 +79,10 @@ async fn a_link_leads_in_and_a_ban_leads_out() {
 
     // The same link lets nobody in who is banned.
     bob.load().await;
-    until_text(&bob, ".dialog", "The Den").await;
+    bob.until_text(".dialog", "The Den").await;
     bob.click("#invite-join").await;
-    until_text(&bob, ".dialog .problem", "This invite does not work").await;
+    bob.until_text(".dialog .problem", "This invite does not work")
+        .await;
     ada.quit().await;
     bob.quit().await;
 }

@@ -117,6 +117,13 @@ impl Page {
         .await
     }
 
+    /// Waits until what `css` selects holds the text.
+    pub(super) async fn until_text(&self, css: &str, text: &str) {
+        let script = "return document.querySelector(arguments[0])?.textContent.includes(arguments[1]) ?? false";
+        self.wait(text, SOON, script, &[json!(css), json!(text)])
+            .await;
+    }
+
     /// Polls `look` until it finds something.
     pub(super) async fn until<T>(
         &self,

@@ -1,7 +1,6 @@
 //! Rooms on the page: a topic, archiving and opening again, the last message in the list, muting, finding a public
 //! room, and a direct room of two.
 
-use serde_json::json;
 use thirtyfour::prelude::*;
 
 use super::chromium::Chromium;
@@ -20,13 +19,6 @@ async fn text_of(page: &Page, css: &str) -> String {
     page.find(css).await.text().await.unwrap()
 }
 
-async fn until_text(page: &Page, css: &str, text: &str) {
-    let script =
-        "return document.querySelector(arguments[0])?.textContent.includes(arguments[1]) ?? false";
-    page.wait(text, SOON, script, &[json!(css), json!(text)])
-        .await;
-}
-
 #[tokio::test]
 async fn a_room_is_described_archived_muted_and_found() {
     let chromium = Chromium::start().await;
@@ -37,17 +29,16 @@ async fn a_room_is_described_archived_muted_and_found() {
     assert_eq!(made, 201);
     page.load().await;
     page.click(".room-link[data-slug='club']").await;
-    until_text(&page, ".room-title", "Club").await;
+    page.until_text(".room-title", "Club").await;
 
     page.click(".room-buttons [aria-label='Room settings']")
         .await;
     page.type_into("#room-topic", "Ships and the sea").await;
     photograph(&page, "desktop", "settings", "#room-archived").await;
     page.click(".dialog .primary").await;
-    until_text(&page, ".room-topic", "Ships and the sea").await;
+    page.until_text(".room-topic", "Ships and the sea").await;
     page.send("Who sails today?").await;
-    until_text(
-        &page,
+    page.until_text(
         ".room-link[data-slug='club'] .room-preview",
         "You: Who sails today?",
     )
@@ -65,7 +56,7 @@ async fn a_room_is_described_archived_muted_and_found() {
         .await;
     page.click("#room-archived").await;
     page.click(".dialog .primary").await;
-    until_text(&page, ".composer .keys", "archived").await;
+    page.until_text(".composer .keys", "archived").await;
     assert!(!page.sees("#composer-input").await);
     photograph(&page, "desktop", "archived", ".room-link .state").await;
 
@@ -78,12 +69,12 @@ async fn a_room_is_described_archived_muted_and_found() {
     page.wait("one room is found", SOON, one, &[]).await;
     photograph(&page, "desktop", "browse", ".found-room").await;
     page.click(".found-room").await;
-    until_text(&page, ".room-title", "harbour").await;
+    page.until_text(".room-title", "harbour").await;
 
     page.click("[aria-label='Direct message']").await;
     page.type_into("#direct-names", "grace").await;
     page.type_into("#direct-names", Key::Enter).await;
-    until_text(&page, ".room-title", "Grace").await;
+    page.until_text(".room-title", "Grace").await;
     page.send("Hello, Grace").await;
     page.see("Hello, Grace", "complete").await;
     page.be_a_phone().await;

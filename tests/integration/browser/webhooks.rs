@@ -13,13 +13,6 @@ const MAKE_ROOM: &str =
 const PRESS: &str = "[...document.querySelectorAll('.webhook-actions button')]
     .find((button) => button.textContent === arguments[0]).click()";
 
-async fn until_text(page: &Page, css: &str, text: &str) {
-    let script =
-        "return document.querySelector(arguments[0])?.textContent.includes(arguments[1]) ?? false";
-    page.wait(text, SOON, script, &[json!(css), json!(text)])
-        .await;
-}
-
 #[tokio::test]
 async fn a_webhook_is_made_tested_and_deleted_on_the_page() {
     let chromium = Chromium::start().await;
@@ -30,29 +23,30 @@ async fn a_webhook_is_made_tested_and_deleted_on_the_page() {
     assert_eq!(made, 201);
     page.load().await;
     page.click(".room-link[data-slug='club']").await;
-    until_text(&page, ".room-title", "Club").await;
+    page.until_text(".room-title", "Club").await;
     page.click(".room-buttons [aria-label='Room settings']")
         .await;
     page.click("#room-integrations").await;
     page.click(".outgoing-webhooks summary").await;
     page.type_into("#webhook-url", "https://10.0.0.1/in").await;
     page.click("#webhook-create").await;
-    until_text(&page, ".outgoing-webhooks .problem", "may not send there").await;
+    page.until_text(".outgoing-webhooks .problem", "may not send there")
+        .await;
     // The server itself answers: not as a receiver would.
     let target = format!("{}/in", salon.url());
     let clear = "document.querySelector('#webhook-url').value = ''; return true";
     let _: bool = page.run(clear, &[]).await;
     page.type_into("#webhook-url", &target).await;
     page.click("#webhook-create").await;
-    until_text(&page, ".webhooks .webhook-url", &target).await;
+    page.until_text(".webhooks .webhook-url", &target).await;
     let secret = "return document.querySelector('.webhook-secret input')?.value.startsWith('whsec_') ?? false";
     page.wait("the secret is shown", SOON, secret, &[]).await;
     photograph(&page, "desktop", "webhooks", ".webhook-actions").await;
     let press = format!("{PRESS}; return true");
     let _: bool = page.run(&press, &[json!("Test")]).await;
-    until_text(&page, ".webhooks li", "Test: refused (40").await;
+    page.until_text(".webhooks li", "Test: refused (40").await;
     let _: bool = page.run(&press, &[json!("Switch off")]).await;
-    until_text(&page, ".webhooks li", "Switch on").await;
+    page.until_text(".webhooks li", "Switch on").await;
     page.be_a_phone().await;
     photograph(&page, "phone", "webhooks", ".webhook-actions").await;
     let confirmed = format!("window.confirm = () => true; {PRESS}; return true");

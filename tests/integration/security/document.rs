@@ -1,8 +1,10 @@
-//! `docs/security.md` against the sources: all 80 lines are there, each says whether it holds, and every test it names exists
-//! and is named where its number says.
+//! `docs/security.md` against the sources: all 80 lines are there, each says whether it holds, and every numbered test
+//! stands in its line. That the tests it names exist is `promises_document.rs`' business.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
+
+use crate::promises_document::{collect, named};
 
 const DOCUMENT: &str = include_str!("../../../docs/security.md");
 
@@ -24,33 +26,6 @@ fn map() -> Vec<(u32, String, String, String)> {
     rows.collect()
 }
 
-/// What stands in code marks and could be a test's name.
-fn named(text: &str) -> Vec<&str> {
-    let marked = text.split('`').skip(1).step_by(2);
-    let words = marked.flat_map(|part| {
-        part.split(|c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'))
-    });
-    words
-        .filter(|word| word.matches('_').count() >= 2 && !word.starts_with('_'))
-        .collect()
-}
-
-fn collect(folder: &Path, found: &mut HashSet<String>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            collect(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = std::fs::read_to_string(&path).unwrap();
-            let functions = text
-                .split("fn ")
-                .skip(1)
-                .filter_map(|rest| rest.split('(').next());
-            found.extend(functions.map(|name| name.trim().to_owned()));
-        }
-    }
-}
-
 #[test]
 fn all_80_lines_are_there_and_say_what_holds() {
     let map = map();
@@ -66,19 +41,6 @@ fn all_80_lines_are_there_and_say_what_holds() {
         let is_open = status.starts_with("open");
         assert_eq!(named(tests).is_empty(), is_open, "{number}: {tests}");
     }
-}
-
-#[test]
-fn every_test_that_is_named_exists() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut functions = HashSet::new();
-    collect(&root.join("src"), &mut functions);
-    collect(&root.join("tests/integration"), &mut functions);
-    let gone: BTreeSet<&str> = named(DOCUMENT)
-        .into_iter()
-        .filter(|name| !functions.contains(*name))
-        .collect();
-    assert!(gone.is_empty(), "named and not there: {gone:?}");
 }
 
 #[test]
