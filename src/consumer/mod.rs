@@ -405,8 +405,12 @@ impl Consumer {
         self.connection.outbox.close(CloseCode::Normal);
         // Counted whether or not the peer takes its close frame: one that is slow or dead does not.
         count_closed(&self.connection, self.connection.outbox.closing());
+        // One that was not heard for so long has nothing on its way that would be left unread.
+        let dead = self.connection.outbox.closing() == Some(CloseCode::PeerTimeout);
         let closing = async {
-            if let WrittenOut::Closed(_) = written_out(&self.connection).await {
+            if let WrittenOut::Closed(_) = written_out(&self.connection).await
+                && !dead
+            {
                 linger(&self.connection).await;
             }
         };

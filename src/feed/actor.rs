@@ -14,6 +14,7 @@ use super::replies::Replies;
 use super::ring::Ring;
 use super::sequencer::{FillDue, Sequencer};
 use super::subscribers::Subscribers;
+use super::waiting::Waiting;
 use super::{Attach, Attached, Command, Shown};
 use crate::channel_layer::{Channel, ChannelLayer, GroupName, LayerEvent};
 use crate::db::rows::{Changes, RunningReply};
@@ -22,7 +23,7 @@ use crate::ids::{Cursor, RoomRef, Seq, Version};
 use crate::limits;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Frame;
-use crate::protocol::publication::{ChangeRange, Effect, Publication};
+use crate::protocol::publication::{ChangeRange, Effect, Entry, Publication};
 use crate::protocol::server::{ReplyBody, ServerFrame};
 
 /// Changes read by one fill; what is left is read by the next.
@@ -68,6 +69,8 @@ struct Running {
     ring: Ring,
     replies: Replies,
     subscribers: Subscribers,
+    /// Readers that stand above what was emitted.
+    waiting: Waiting,
     /// The one read of the database that is under way.
     reading: Option<BoxFuture<'static, Read>>,
     next_reply_check: Instant,
@@ -123,6 +126,7 @@ impl Feed {
             ring: Ring::new(start.version),
             replies,
             subscribers,
+            waiting: Waiting::default(),
             reading: None,
             next_reply_check: Instant::now() + REPLY_CHECK,
             replies_missing: false,
@@ -166,6 +170,9 @@ impl Running {
                 Some(Event::Due) => self.woken().await,
                 None => return,
             }
+            for (attach, answer) in self.waiting.reached(self.sequencer.version()) {
+                self.attach(attach, answer);
+            }
         }
     }
 
@@ -180,6 +187,9 @@ impl Running {
         if !self.replies.is_empty() {
             wake = wake.min(self.next_reply_check);
         }
+        if let Some(end) = self.waiting.end() {
+            wake = wake.min(end);
+        }
         if let (FillDue::At(due), None) = (self.sequencer.fill_due(), &self.reading) {
             wake = wake.min(due.into());
         }
@@ -188,6 +198,7 @@ impl Running {
 
     async fn woken(&mut self) {
         let now = Instant::now();
+        self.waiting.give_up(now);
         if self
             .subscribers
             .idle_since()
@@ -346,28 +357,22 @@ impl Running {
             epoch: range.epoch,
             version: range.to,
         });
-        for entry in &range.entries {
-            match entry.effect {
-                Effect::ReplyQueued {
-                    seq,
-                    prompt_seq,
-                    after_attempt,
-                } => {
-                    let frames = self.replies.queued(seq, prompt_seq, after_attempt);
-                    self.subscribers.deliver_deltas(&frames).await;
-                    self.next_reply_check = Instant::now() + REPLY_CHECK;
-                }
-                Effect::ReplySettled { seq } => self.replies.settled(seq),
-                _ => {}
-            }
+        let begins = |entry: &Entry| matches!(entry.effect, Effect::ReplyQueued { .. });
+        if range.entries.iter().any(begins) {
+            self.next_reply_check = Instant::now() + REPLY_CHECK;
         }
+        let frames = self.replies.emitted(&range.entries);
+        self.subscribers.deliver_deltas(&frames).await;
         self.ring.push(range);
     }
 
     async fn handle(&mut self, command: Command) {
         match command {
             Command::Attach(attach, answer) => self.attach(attach, answer),
-            Command::Detach(connection) => self.subscribers.remove(connection),
+            Command::Detach(connection) => {
+                self.waiting.remove(connection);
+                self.subscribers.remove(connection);
+            }
             Command::NextText(connection, answer) => {
                 let (replies, slug) = (&mut self.replies, &*self.feed.room.slug);
                 let text = |seq| replies.whole_text(slug, seq);
@@ -380,10 +385,31 @@ impl Running {
     }
 
     fn attach(&mut self, attach: Attach, answer: oneshot::Sender<Attached>) {
+        self.waiting.remove(attach.connection);
         self.subscribers.remove(attach.connection);
+        if self.is_ahead(&attach) {
+            self.subscribers.expected();
+            return self.waiting.add(attach, answer, Instant::now());
+        }
         let attached = self.admit(attach);
         // Whoever asked may have gone meanwhile; its reader then fails at the next delivery.
         let _ = answer.send(attached);
+    }
+
+    /// Whether a reader has read more than was emitted here: what runs may have ended in it. Then what is missing here is
+    /// looked for.
+    fn is_ahead(&mut self, attach: &Attach) -> bool {
+        let (epoch, version) = (self.sequencer.epoch(), self.sequencer.version());
+        if attach.cursor.epoch != epoch || attach.cursor.version <= version {
+            return false;
+        }
+        if self.feed.layer.is_up() {
+            let now = Instant::now().into_std();
+            self.sequencer.head_seen(attach.cursor, now);
+        } else {
+            self.sequencer.mark_dirty();
+        }
+        true
     }
 
     fn admit(&mut self, mut attach: Attach) -> Attached {

@@ -13,6 +13,7 @@ pub mod replies;
 pub mod ring;
 pub mod sequencer;
 mod subscribers;
+mod waiting;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -170,7 +171,8 @@ impl Feeds {
     /// Attaches a reader to a room's feed, starting it if there is none.
     ///
     /// # Errors
-    /// `busy` when this process follows [`limits::FEEDS`] rooms, `unavailable` when the feed could not start.
+    /// `busy` when this process follows [`limits::FEEDS`] rooms, `unavailable` when the feed could not start, or could
+    /// not read up to the reader's cursor within [`limits::ATTACH_WAIT`].
     pub async fn attach(&self, room: &RoomRef, attach: Attach) -> Result<Attached, Refusal> {
         let mut command = Command::Attach(attach, oneshot::channel().0);
         // A feed may end, for want of readers, between being found and being told: then it is started anew.

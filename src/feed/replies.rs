@@ -12,7 +12,7 @@ use crate::db::rows::{ReplyState, RunningReply};
 use crate::ids::{Attempt, ChunkNumber, Seq};
 use crate::limits;
 use crate::protocol::frame::Frame;
-use crate::protocol::publication::DeltaPiece;
+use crate::protocol::publication::{DeltaPiece, Effect, Entry};
 
 /// One reply that is not settled.
 #[derive(Debug)]
@@ -78,6 +78,27 @@ impl Replies {
             .into_iter()
             .flat_map(|piece| self.delta(piece))
             .collect()
+    }
+
+    /// A range was emitted: replies begin and end in it. Returns the frames that waited for it; none of a reply that
+    /// also ended in it, for they would come behind its end.
+    pub fn emitted(&mut self, entries: &[Entry]) -> Vec<Delta> {
+        let mut frames = Vec::new();
+        for entry in entries {
+            match entry.effect {
+                Effect::ReplyQueued {
+                    seq,
+                    prompt_seq,
+                    after_attempt,
+                } => frames.extend(self.queued(seq, prompt_seq, after_attempt)),
+                Effect::ReplySettled { seq } => {
+                    frames.retain(|(of, _)| *of != seq);
+                    self.settled(seq);
+                }
+                _ => {}
+            }
+        }
+        frames
     }
 
     /// A reply ended: its message's new version was emitted.
@@ -251,6 +272,42 @@ mod tests {
                     .to_owned()
             })
             .collect()
+    }
+
+    /// What was found in a room that an instance read again after the layer's silence: begun and ended in one range.
+    #[test]
+    fn nothing_comes_of_a_reply_that_begins_and_ends_in_one_range() {
+        let entry = |version, effect| Entry {
+            version,
+            offset: 0,
+            effect,
+        };
+        let queued = |seq| Effect::ReplyQueued {
+            seq,
+            prompt_seq: 1,
+            after_attempt: 0,
+        };
+        let mut replies = Replies::default();
+        let other = DeltaPiece::encode("r", 3, 1, 1, 1, "other");
+        for early in [piece(1, 1, 1, "late"), other] {
+            assert!(replies.delta(early).is_empty());
+        }
+        let range = [
+            entry(2, queued(2)),
+            entry(3, queued(3)),
+            entry(4, Effect::ReplySettled { seq: 2 }),
+        ];
+        let frames = replies.emitted(&range);
+        assert_eq!(texts(&frames), "other");
+        assert!(replies.delta(piece(1, 2, 1, "later")).is_empty());
+        // The next attempt, after a retry.
+        let again = Effect::ReplyQueued {
+            seq: 2,
+            prompt_seq: 1,
+            after_attempt: 1,
+        };
+        assert!(replies.emitted(&[entry(5, again)]).is_empty());
+        assert_eq!(texts(&replies.delta(piece(2, 1, 1, "again"))), "again");
     }
 
     #[test]

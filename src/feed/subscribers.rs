@@ -67,6 +67,11 @@ impl Subscribers {
         self.idle_since
     }
 
+    /// Somebody will come: nobody has been there only since now.
+    pub(super) fn expected(&mut self) {
+        self.idle_since = self.idle_since.map(|_| Instant::now());
+    }
+
     /// Adds a reader that stands at `cursor` and is still to be given some texts.
     pub(super) fn add(&mut self, attach: Attach, cursor: Version, owed: Vec<Seq>) {
         let Attach {

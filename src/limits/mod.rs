@@ -192,6 +192,8 @@ pub const CHANNEL_BYTES: usize = 8 * 1024 * 1024;
 pub const FEED_COMMANDS: usize = 256;
 /// An early range is held so long before the hole below it is filled.
 pub const EARLY_HOLD: Duration = Duration::from_millis(25);
+/// A reader that has read more than its room's feed waits so long for the feed to have read it too; then it is refused.
+pub const ATTACH_WAIT: Duration = Duration::from_secs(5);
 /// A head seen ahead of the feed waits so long for its publication.
 pub const HEAD_GRACE: Duration = Duration::from_millis(50);
 /// Every room with a feed has its head read once in so long.

@@ -197,3 +197,48 @@ async fn with_a_dead_layer_text_comes_through_the_database_while_it_is_written()
     client.check();
     assert!(client.replies[&seq].deltas > 0, "it came as deltas");
 }
+
+/// Who comes to an instance that has not heard of a reply's end yet is told of it by the page, and of nothing behind it.
+#[tokio::test]
+async fn nobody_is_told_of_a_reply_that_runs_when_the_page_says_it_is_over() {
+    const ROUNDS: usize = 20;
+    let goes_on = Arc::new(tokio::sync::Notify::new());
+    let end = Arc::clone(&goes_on);
+    let model = FakeModel::new(move |_| {
+        let end = Arc::clone(&end);
+        words(3, Duration::ZERO, move || {
+            async move {
+                end.notified().await;
+                None
+            }
+            .boxed()
+        })
+    });
+    let silent = Weather {
+        lost: 1.0,
+        doubled: 0.0,
+        delayed: 0.0,
+    };
+    let (one, two, _database) = instances_with(model, silent, 5).await;
+    let (mut ada, _) = enter(&one, "ada").await;
+    let (mut bob, mut client) = enter(&two, "bob").await;
+    for round in 0..ROUNDS {
+        let seq = ada.prompt("lobby", "think").await;
+        while client
+            .replies
+            .get(&seq)
+            .is_none_or(|reply| reply.deltas == 0)
+        {
+            client.take(&bob.receive_json_from().await);
+        }
+        goes_on.notify_one();
+        let settled = |frame: &serde_json::Value| {
+            frame["message"]["seq"] == seq && frame["message"]["state"] == "complete"
+        };
+        ada.expect_where("message", settled).await;
+        let mut late = two.arrive(&format!("late {round}")).await;
+        let joined = late.join("lobby").await;
+        assert_eq!(joined["replies"], json!([]), "round {round}");
+        late.disconnect().await;
+    }
+}
