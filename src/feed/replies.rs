@@ -279,8 +279,9 @@ mod tests {
     fn nothing_comes_of_a_reply_that_begins_and_ends_in_one_range() {
         let entry = |version, effect| Entry {
             version,
-            offset: 0,
             effect,
+            offset: 0,
+            length: 0,
         };
         let queued = |seq| Effect::ReplyQueued {
             seq,

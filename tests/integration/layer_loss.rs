@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use salon::channel_layer::ChannelLayer;
 use salon::ids::ClientId;
-use salon::llm::LlmProvider;
 use salon::llm::scripted::ScriptedProvider;
+use salon::llm::{Completion, Delta, LlmProvider};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -209,7 +209,7 @@ async fn nobody_is_told_of_a_reply_that_runs_when_the_page_says_it_is_over() {
         words(3, Duration::ZERO, move || {
             async move {
                 end.notified().await;
-                None
+                Some(Ok(Delta::Done(Completion::default())))
             }
             .boxed()
         })
@@ -233,7 +233,7 @@ async fn nobody_is_told_of_a_reply_that_runs_when_the_page_says_it_is_over() {
         }
         goes_on.notify_one();
         let settled = |frame: &serde_json::Value| {
-            frame["message"]["seq"] == seq && frame["message"]["state"] == "complete"
+            frame["message"]["seq"] == seq && frame["message"]["state"] != "queued"
         };
         ada.expect_where("message", settled).await;
         let mut late = two.arrive(&format!("late {round}")).await;
