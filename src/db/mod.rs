@@ -13,6 +13,7 @@ pub mod integrations;
 pub mod invites;
 pub mod marks;
 pub mod postgres;
+pub mod queue;
 mod room_rows;
 pub mod rows;
 pub mod search;
@@ -25,6 +26,7 @@ use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
 use changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use invites::{BanRow, InviteRow, InviteView};
+use queue::{QueuedReply, ReplyCaps};
 use rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
     LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
@@ -420,10 +422,20 @@ pub trait Store:
 
     // --- replies
 
-    /// Takes up to `limit` replies: queued ones, and streaming ones whose lease ran out before anything was shown
-    /// (those under the next attempt). Each comes back `streaming`, leased to `owner` for `limits::LEASE_MS` of
-    /// database time. Attempts count from 1.
-    async fn claim_replies(&self, owner: InstanceId, limit: i64) -> StoreResult<Vec<ClaimedReply>>;
+    /// Takes up to `limit` replies that wait, in the order of [`queue`] and within `caps`: queued ones, and streaming
+    /// ones whose lease ran out before anything was shown (those under the next attempt). Each comes back `streaming`,
+    /// leased to `owner` for `limits::LEASE_MS` of database time. Attempts count from 1. Two that claim at once take one
+    /// after the other, so the caps hold.
+    async fn claim_replies(
+        &self,
+        owner: InstanceId,
+        limit: i64,
+        caps: ReplyCaps,
+    ) -> StoreResult<Vec<ClaimedReply>>;
+
+    /// The queued replies of these rooms, at most [`limits::QUEUE_TOLD`] of each, each with its place in the whole
+    /// queue: by room, then place.
+    async fn queued_replies(&self, rooms: &[RoomId]) -> StoreResult<Vec<QueuedReply>>;
 
     /// Notes that text of this attempt is about to be shown; false when the attempt is no longer `owner`'s.
     async fn mark_shown(

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::partial::{PartialBody, PinBody};
 use crate::db::marks::Reaction;
+use crate::db::queue::QueuedReply;
 use crate::db::rows::{
     LogKind, MessageKind, MessageRow, MessageState, ReplyMeta, ReplyState, RunningReply, UserRow,
 };
@@ -123,6 +124,14 @@ pub enum ServerFrame<'a> {
         count: usize,
         /// The first [`limits::PRESENCE_NAMED`] of them by id.
         users: &'a [UserRow],
+    },
+    /// Which replies wait for a runner, told while any does and once when none does any more. It has no version.
+    #[serde(rename = "reply.queue")]
+    Queue {
+        /// The slug.
+        room: &'a str,
+        /// The next ones, in order; at most [`limits::QUEUE_TOLD`].
+        waiting: Vec<QueuedBody<'a>>,
     },
     /// Somebody writes. It has no version and runs out by itself.
     #[serde(rename = "typing")]
@@ -479,5 +488,26 @@ fn optional_millis<S: Serializer>(
     match time {
         Some(time) => millis(time, serializer),
         None => serializer.serialize_none(),
+    }
+}
+
+/// A reply that waits for a runner.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct QueuedBody<'a> {
+    /// Its seq.
+    pub seq: Seq,
+    /// How many go before it on this server, and itself: the next has 1.
+    pub position: i64,
+    /// Who asked.
+    pub user: &'a UserRow,
+}
+
+impl<'a> From<&'a QueuedReply> for QueuedBody<'a> {
+    fn from(reply: &'a QueuedReply) -> Self {
+        Self {
+            seq: reply.seq,
+            position: reply.position,
+            user: &reply.asker,
+        }
     }
 }
