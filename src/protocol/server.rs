@@ -6,7 +6,6 @@ use serde::{Serialize, Serializer};
 
 use super::partial::{PartialBody, PinBody};
 use crate::db::marks::Reaction;
-use crate::db::queue::QueuedReply;
 use crate::db::rows::{
     LogKind, MessageKind, MessageRow, MessageState, ReplyMeta, ReplyState, RunningReply, UserRow,
 };
@@ -15,6 +14,7 @@ use crate::ids::{Attempt, ChunkNumber, ClientId, ConnectionId, Epoch, Seq, UserI
 use crate::limits;
 use crate::permissions::Role;
 
+pub use super::reply_body::{QueuedBody, ReplyBody};
 pub use super::room_body::RoomBody;
 
 /// Any frame the server sends.
@@ -434,36 +434,6 @@ impl<'a> From<&'a MessageRow> for MessageBody<'a> {
     }
 }
 
-/// A reply that is not settled, in `room.joined`.
-#[derive(Clone, Copy, Serialize, Debug)]
-pub struct ReplyBody<'a> {
-    /// Its message.
-    pub seq: Seq,
-    /// The message that asked.
-    pub prompt_seq: Seq,
-    /// `queued` or `streaming`.
-    pub state: ReplyState,
-    /// The current try.
-    pub attempt: Attempt,
-    /// The highest chunk number in `body`.
-    pub chunks: ChunkNumber,
-    /// The text so far; null when it does not fit, then it follows as one delta from chunk 1.
-    pub body: Option<&'a str>,
-}
-
-impl<'a> From<&'a RunningReply> for ReplyBody<'a> {
-    fn from(reply: &'a RunningReply) -> Self {
-        Self {
-            seq: reply.seq,
-            prompt_seq: reply.prompt_seq,
-            state: reply.state,
-            attempt: reply.attempt,
-            chunks: reply.chunks,
-            body: Some(&reply.body),
-        }
-    }
-}
-
 /// A user in an HTTP answer.
 #[derive(Serialize, Debug)]
 pub struct UserBody {
@@ -488,26 +458,5 @@ fn optional_millis<S: Serializer>(
     match time {
         Some(time) => millis(time, serializer),
         None => serializer.serialize_none(),
-    }
-}
-
-/// A reply that waits for a runner.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct QueuedBody<'a> {
-    /// Its seq.
-    pub seq: Seq,
-    /// How many go before it on this server, and itself: the next has 1.
-    pub position: i64,
-    /// Who asked.
-    pub user: &'a UserRow,
-}
-
-impl<'a> From<&'a QueuedReply> for QueuedBody<'a> {
-    fn from(reply: &'a QueuedReply) -> Self {
-        Self {
-            seq: reply.seq,
-            position: reply.position,
-            user: &reply.asker,
-        }
     }
 }
