@@ -208,6 +208,18 @@ pub struct Config {
     #[arg(long, env = "SALON_RATE_SEARCHES", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_MINUTE")]
     pub rate_searches: u32,
 
+    /// Replies that run at once for one asker, on all instances together; more wait
+    #[arg(long, env = "SALON_REPLIES_PER_USER", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "COUNT")]
+    pub replies_per_user: u32,
+
+    /// Replies that run at once in one room; more wait
+    #[arg(long, env = "SALON_REPLIES_PER_ROOM", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "COUNT")]
+    pub replies_per_room: u32,
+
+    /// Replies that run at once, on all instances together; more wait
+    #[arg(long, env = "SALON_REPLIES", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "COUNT")]
+    pub replies: u32,
+
     /// Sign-ins, sign-ups and guests one address may try per minute, on this instance
     #[arg(long, env = "SALON_RATE_SIGN_INS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_MINUTE")]
     pub rate_sign_ins: u32,

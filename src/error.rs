@@ -83,6 +83,7 @@ error_codes! {
     Behind = "behind", 409, "An earlier message of this socket was refused: send that one again first.";
     TooMany = "too_many", 429, "There are too many of these already.";
     TooManyReplies = "too_many_replies", 429, "The assistant has too many replies to write in this room.";
+    TooManyPrompts = "too_many_prompts", 429, "Too many of your questions wait for an answer.";
     NoAssistant = "no_assistant", 409, "No assistant takes prompts in this room.";
     BotsNotAnswered = "bots_not_answered", 409, "The assistant does not answer bots.";
     RateLimited = "rate_limited", 429, "Too fast: try again a little later.";

@@ -8,11 +8,13 @@
 
 mod account_rows;
 pub mod changes;
+mod failure;
 pub mod history;
 pub mod integrations;
 pub mod invites;
 pub mod marks;
 pub mod postgres;
+pub mod queue;
 mod room_rows;
 pub mod rows;
 pub mod search;
@@ -21,10 +23,13 @@ pub mod webhooks;
 
 use async_trait::async_trait;
 
-use crate::error::{ErrorCode, Refusal};
+use crate::error::Refusal;
 use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
 use changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
+pub(crate) use failure::uncancelled;
+pub use failure::{StoreError, StoreResult};
 use invites::{BanRow, InviteRow, InviteView};
+use queue::{QueuedReply, ReplyCaps};
 use rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
     LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
@@ -36,63 +41,6 @@ pub const LOBBY: &str = "lobby";
 
 /// The name of the assistant that every new database has.
 pub const ASSISTANT: &str = "assistant";
-
-/// How a store call fails.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum StoreError {
-    /// A rule said no; nothing was changed. Say it to the client.
-    #[error("refused: {0}")]
-    Refused(#[from] Refusal),
-    /// No connection, a timeout, a lock not got in time, a serialisation failure: nothing was changed, and the same call may work later.
-    #[error("the database is unavailable: {0}")]
-    Unavailable(String),
-    /// COMMIT was sent and its answer was lost: it may or may not have happened (P5).
-    #[error("the outcome of a commit is unknown: {0}")]
-    CommitUnknown(String),
-    /// The database refused the statement itself (a value it cannot take, a bug): the same call fails again.
-    #[error("the database refused: {0}")]
-    Broken(String),
-}
-
-impl StoreError {
-    /// What a client may be told. The cause is logged here, once.
-    #[must_use]
-    pub fn into_refusal(self) -> Refusal {
-        match self {
-            Self::Refused(refusal) => refusal,
-            Self::Unavailable(cause) => {
-                tracing::warn!(%cause, "the database is unavailable");
-                Refusal::from(ErrorCode::Unavailable).retry_after_ms(crate::limits::RETRY_HINT_MS)
-            }
-            Self::CommitUnknown(cause) => {
-                tracing::warn!(%cause, "the outcome of a commit is unknown");
-                ErrorCode::OutcomeUnknown.into()
-            }
-            Self::Broken(cause) => {
-                tracing::error!(%cause, "the database refused a statement");
-                ErrorCode::Internal.into()
-            }
-        }
-    }
-}
-
-/// What a store call gives.
-pub type StoreResult<T> = Result<T, StoreError>;
-
-/// Runs a unit of work on a task of its own: a caller that goes away leaves it running to its end, so no
-/// transaction stays half done.
-///
-/// # Errors
-/// Those of the work; [`StoreError::Broken`] when it panicked.
-pub(crate) async fn uncancelled<T: Send + 'static>(
-    work: impl Future<Output = StoreResult<T>> + Send + 'static,
-) -> StoreResult<T> {
-    match tokio::spawn(work).await {
-        Ok(result) => result,
-        Err(error) if error.is_panic() => Err(StoreError::Broken("a unit of work panicked".into())),
-        Err(error) => Err(StoreError::CommitUnknown(error.to_string())),
-    }
-}
 
 /// What the last sweep removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -420,10 +368,20 @@ pub trait Store:
 
     // --- replies
 
-    /// Takes up to `limit` replies: queued ones, and streaming ones whose lease ran out before anything was shown
-    /// (those under the next attempt). Each comes back `streaming`, leased to `owner` for `limits::LEASE_MS` of
-    /// database time. Attempts count from 1.
-    async fn claim_replies(&self, owner: InstanceId, limit: i64) -> StoreResult<Vec<ClaimedReply>>;
+    /// Takes up to `limit` replies that wait, in the order of [`queue`] and within `caps`: queued ones, and streaming
+    /// ones whose lease ran out before anything was shown (those under the next attempt). Each comes back `streaming`,
+    /// leased to `owner` for `limits::LEASE_MS` of database time. Attempts count from 1. Two that claim at once take one
+    /// after the other, so the caps hold.
+    async fn claim_replies(
+        &self,
+        owner: InstanceId,
+        limit: i64,
+        caps: ReplyCaps,
+    ) -> StoreResult<Vec<ClaimedReply>>;
+
+    /// The queued replies of these rooms, at most [`limits::QUEUE_TOLD`] of each, each with its place in the whole
+    /// queue: by room, then place.
+    async fn queued_replies(&self, rooms: &[RoomId]) -> StoreResult<Vec<QueuedReply>>;
 
     /// Notes that text of this attempt is about to be shown; false when the attempt is no longer `owner`'s.
     async fn mark_shown(

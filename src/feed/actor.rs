@@ -170,6 +170,7 @@ impl Running {
                 Some(Event::Due) => self.woken().await,
                 None => return,
             }
+            self.feed.shown.set_waits(self.replies.any_waits());
             for (attach, answer) in self.waiting.reached(self.sequencer.version()) {
                 self.attach(attach, answer);
             }

@@ -3,12 +3,14 @@
 //! channel layer. It knows no sockets (a [`Reader`] takes whole frames) and writes nothing to the database.
 //!
 //! [`Feeds`] finds or starts the actor of a room; [`actor`] is the actor; [`sequencer`], [`ring`] and [`replies`] are
-//! its pure parts; [`heads`] checks every room's head each second; [`presence`] is who is here and who writes.
+//! its pure parts; [`heads`] checks every room's head each second; [`presence`] is who is here and who writes,
+//! [`queue`] what waits for a runner.
 
 pub mod actor;
 pub mod gate;
 pub mod heads;
 pub mod presence;
+pub mod queue;
 pub mod replies;
 pub mod ring;
 pub mod sequencer;
@@ -16,7 +18,7 @@ mod subscribers;
 mod waiting;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gate::Gate;
@@ -126,6 +128,7 @@ struct Shared {
 
 #[derive(Clone)]
 struct Handle {
+    room: RoomRef,
     commands: mpsc::Sender<Command>,
     shown: Arc<Shown>,
 }
@@ -134,12 +137,18 @@ struct Handle {
 pub(crate) struct Shown {
     epoch: AtomicI64,
     version: AtomicI64,
+    /// A reply has shown nothing yet.
+    waits: AtomicBool,
 }
 
 impl Shown {
     pub(crate) fn set(&self, cursor: Cursor) {
         self.epoch.store(cursor.epoch.0, Ordering::Relaxed);
         self.version.store(cursor.version, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_waits(&self, waits: bool) {
+        self.waits.store(waits, Ordering::Relaxed);
     }
 
     /// Whether a head is news to the feed.
@@ -245,6 +254,17 @@ impl Feeds {
         rooms
     }
 
+    /// The rooms with a reply that has shown nothing yet.
+    fn waiting_rooms(&self) -> Vec<RoomRef> {
+        let rooms = self.lock();
+        let waiting = rooms
+            .values()
+            .filter(|handle| handle.shown.waits.load(Ordering::Relaxed));
+        let mut waiting: Vec<RoomRef> = waiting.map(|handle| handle.room.clone()).collect();
+        waiting.sort_unstable_by_key(|room| room.id);
+        waiting
+    }
+
     /// Tells a feed of the head that the database shows. A full inbox loses nothing: the next check comes in a second.
     fn tell_head(&self, room: RoomId, head: Cursor) {
         if let Some(handle) = self
@@ -277,10 +297,12 @@ impl Feeds {
         }
         let (commands, inbox) = mpsc::channel(limits::FEED_COMMANDS);
         let handle = Handle {
+            room: room.clone(),
             commands: commands.clone(),
             shown: Arc::new(Shown {
                 epoch: AtomicI64::new(0),
                 version: AtomicI64::new(-1),
+                waits: AtomicBool::new(false),
             }),
         };
         rooms.insert(room.id, handle.clone());

@@ -47,6 +47,12 @@ impl Replies {
         self.running.is_empty()
     }
 
+    /// Whether one of them has shown nothing yet.
+    #[must_use]
+    pub fn any_waits(&self) -> bool {
+        self.running.values().any(|reply| reply.chunks == 0)
+    }
+
     /// Whether a piece is missing that will not come by itself.
     #[must_use]
     pub fn has_gap(&self) -> bool {

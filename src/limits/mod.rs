@@ -283,6 +283,14 @@ pub const LEASE_MS: u64 = 8_000;
 pub const LEASE_OWN: Duration = Duration::from_millis(6_500);
 /// Chunks are saved and leases renewed so often.
 pub const APPEND_INTERVAL: Duration = Duration::from_millis(500);
+/// Unsettled replies of one asker, in all rooms together.
+pub const REPLIES_PER_USER: i64 = 100;
+/// Rooms are told of those of their replies that wait, so often.
+pub const QUEUE_TICK: Duration = Duration::from_millis(1000);
+/// And again when so much has passed: somebody may have come meanwhile.
+pub const QUEUE_TOLD_AGAIN: Duration = Duration::from_secs(3);
+/// Waiting replies that a room is told of, the next ones.
+pub const QUEUE_TOLD: usize = 16;
 /// Unsettled replies in one room.
 pub const REPLIES_PER_ROOM: i64 = 16;
 /// Replies one process runs at once.

@@ -15,6 +15,7 @@ pub mod frame;
 pub mod partial;
 pub mod presence;
 pub mod publication;
+mod reply_body;
 mod room_body;
 pub mod server;
 pub mod user_news;

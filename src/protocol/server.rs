@@ -14,6 +14,7 @@ use crate::ids::{Attempt, ChunkNumber, ClientId, ConnectionId, Epoch, Seq, UserI
 use crate::limits;
 use crate::permissions::Role;
 
+pub use super::reply_body::{QueuedBody, ReplyBody};
 pub use super::room_body::RoomBody;
 
 /// Any frame the server sends.
@@ -123,6 +124,14 @@ pub enum ServerFrame<'a> {
         count: usize,
         /// The first [`limits::PRESENCE_NAMED`] of them by id.
         users: &'a [UserRow],
+    },
+    /// Which replies wait for a runner, told while any does and once when none does any more. It has no version.
+    #[serde(rename = "reply.queue")]
+    Queue {
+        /// The slug.
+        room: &'a str,
+        /// The next ones, in order; at most [`limits::QUEUE_TOLD`].
+        waiting: Vec<QueuedBody<'a>>,
     },
     /// Somebody writes. It has no version and runs out by itself.
     #[serde(rename = "typing")]
@@ -421,36 +430,6 @@ impl<'a> From<&'a MessageRow> for MessageBody<'a> {
             created_at: row.created_at,
             edited_at: row.edited_at,
             deleted_at: row.deleted_at,
-        }
-    }
-}
-
-/// A reply that is not settled, in `room.joined`.
-#[derive(Clone, Copy, Serialize, Debug)]
-pub struct ReplyBody<'a> {
-    /// Its message.
-    pub seq: Seq,
-    /// The message that asked.
-    pub prompt_seq: Seq,
-    /// `queued` or `streaming`.
-    pub state: ReplyState,
-    /// The current try.
-    pub attempt: Attempt,
-    /// The highest chunk number in `body`.
-    pub chunks: ChunkNumber,
-    /// The text so far; null when it does not fit, then it follows as one delta from chunk 1.
-    pub body: Option<&'a str>,
-}
-
-impl<'a> From<&'a RunningReply> for ReplyBody<'a> {
-    fn from(reply: &'a RunningReply) -> Self {
-        Self {
-            seq: reply.seq,
-            prompt_seq: reply.prompt_seq,
-            state: reply.state,
-            attempt: reply.attempt,
-            chunks: reply.chunks,
-            body: Some(&reply.body),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::channel_layer::ChannelLayer;
 use crate::channel_layer::in_memory::InMemoryLayer;
 use crate::channel_layer::redis::{RedisLayer, RedisSettings};
 use crate::chat::Chat;
-use crate::chat::assistant::{Assistant, AssistantParts};
+use crate::chat::assistant::{self, Assistant, AssistantParts};
 use crate::config::Config;
 use crate::db::postgres::{self, PostgresSettings, PostgresStore};
 use crate::db::sqlite::SqliteStore;
@@ -59,6 +59,7 @@ pub(super) async fn parts(config: &Config) -> Result<Parts, StartError> {
         layer: Arc::clone(&layer),
         provider,
         instance,
+        caps: assistant::caps(config),
         prompts,
     });
     Ok(Parts {

@@ -22,7 +22,7 @@ use crate::consumer::Consumers;
 use crate::consumer::connections::Connections;
 use crate::consumer::user_frames;
 use crate::db::Store;
-use crate::feed::{Feeds, gate, heads, presence};
+use crate::feed::{Feeds, gate, heads, presence, queue};
 use crate::http::health;
 use crate::jobs;
 use crate::limits;
@@ -189,6 +189,11 @@ fn start_actors(
     tokio::spawn(health::watch_durability(Arc::clone(app), actors.clone()));
     let store = || Arc::clone(&parts.store);
     tokio::spawn(heads::check_heads(
+        parts.feeds.clone(),
+        store(),
+        actors.clone(),
+    ));
+    tokio::spawn(queue::tell_queues(
         parts.feeds.clone(),
         store(),
         actors.clone(),

@@ -56,6 +56,7 @@ export function replyFailure(code) {
 }
 
 const REPLY_REFUSALS = {
+  too_many_prompts: 'Many of your questions already wait for an answer. Ask again when some are done.',
   too_many_replies: 'The assistant already has as many replies to write in this room as it takes. Ask again when one is done.',
   no_assistant: 'No assistant takes prompts in this room.',
   bots_not_answered: 'The assistant does not answer bots.',

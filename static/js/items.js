@@ -3,7 +3,7 @@
  * way. Pure. Called by `elements/messages.js`.
  *
  * @typedef {{key: string, type: 'day', label: string} | {key: string, type: 'new'}
- *   | {key: string, type: 'message', message: object, reply: import('./store.js').Reply | null, ahead: number, mine: boolean, asked: boolean, grouped: boolean}
+ *   | {key: string, type: 'message', message: object, reply: import('./store.js').Reply | null, place: {position: number, user: object} | null, mine: boolean, asked: boolean, grouped: boolean}
  *   | {key: string, type: 'outgoing', entry: import('./store.js').Outgoing, grouped: boolean}} Item
  */
 import { dayKey, dayName } from './time.js';
@@ -16,15 +16,15 @@ export const GROUP_MS = 5 * 60_000;
 /**
  * @param {import('./store.js').RoomState} state
  * @param {object[]} messages the part of `state.messages` that is shown
- * @param {{readSeq: number, atEnd: boolean, now?: number}} options `readSeq`: the last one read before the room was
- *   opened, or Infinity; `atEnd`: whether `messages` ends where the room does
+ * @param {{readSeq: number, atEnd: boolean, queue?: Map<number, object>, now?: number}} options `readSeq`: the last one
+ *   read before the room was opened, or Infinity; `atEnd`: whether `messages` ends where the room does; `queue`: what
+ *   waits for a runner, as `People` has it
  * @returns {Item[]}
  */
-export function buildItems(state, messages, { readSeq, atEnd, now = Date.now() }) {
+export function buildItems(state, messages, { readSeq, atEnd, queue = new Map(), now = Date.now() }) {
   const items = [];
   let previous = null;
   let marked = false;
-  let ahead = 0;
   for (const message of messages) {
     const at = Date.parse(message.created_at);
     const mine = message.author.id === state.me;
@@ -41,12 +41,11 @@ export function buildItems(state, messages, { readSeq, atEnd, now = Date.now() }
       type: 'message',
       message,
       reply: running ? (state.replies.get(message.seq) ?? null) : null,
-      ahead: running ? ahead : 0,
+      place: running ? (queue.get(message.seq) ?? null) : null,
       mine,
       asked: message.kind === 'assistant' && isMyPrompt(state, promptOf(state, message)),
       grouped,
     });
-    if (running) ahead += 1;
     previous = { at, author: message.author.id };
   }
   if (atEnd) appendOutgoing(items, state, previous);

@@ -7,6 +7,7 @@
  * @property {object[]} users the first of them
  * @property {{user: object, until: number}[]} typing who writes, in the order they began
  * @property {Map<string, number>} read how far others were heard to have read, by user
+ * @property {Map<number, {position: number, user: object}>} queue the replies that wait, by seq: their places and who asked
  * @property {{id: string, until: number}[]} spoke who has just said something: what came before it may come after it
  */
 
@@ -22,7 +23,7 @@ const TYPING_MAX = 20;
 const NAMES = 3;
 
 /** @type {People} */
-export const NOBODY = Object.freeze({ count: null, users: [], typing: [], read: new Map(), spoke: [] });
+export const NOBODY = Object.freeze({ count: null, users: [], typing: [], read: new Map(), queue: new Map(), spoke: [] });
 
 /**
  * @param {People} people
@@ -34,6 +35,7 @@ export const NOBODY = Object.freeze({ count: null, users: [], typing: [], read: 
 export function takePeople(people, frame, me, now) {
   if (frame.type === 'presence') return { ...people, count: frame.count, users: frame.users };
   if (frame.type === 'typing') return frame.user.id === me ? people : wrote(people, frame.user, now);
+  if (frame.type === 'reply.queue') return { ...people, queue: new Map(frame.waiting.map(({ seq, position, user }) => [seq, { position, user }])) };
   if (frame.type === 'read') return frame.user === me ? people : { ...people, read: new Map(people.read).set(frame.user, frame.seq) };
   // Whoever has said it no longer writes it.
   if (frame.type === 'message') return said(people, frame.message.author?.id, now);
@@ -49,6 +51,16 @@ export function prunePeople(people, now) {
 /** When the next name runs out, or null. @param {People} people @returns {number | null} */
 export function nextEnd({ typing }) {
   return typing.length === 0 ? null : Math.min(...typing.map(({ until }) => until));
+}
+
+/**
+ * @param {{position: number, user: object} | null} place
+ * @returns {string} such as `Queued, 2 ahead · asked by ada`
+ */
+export function queueLine(place) {
+  if (place === null) return 'Thinking';
+  const where = place.position > 1 ? `${place.position - 1} ahead` : 'next';
+  return `Queued, ${where} · asked by ${place.user.name}`;
 }
 
 /** @param {People} people @returns {string} such as `ada and bob are writing…`; empty when nobody does */

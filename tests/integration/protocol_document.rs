@@ -419,6 +419,7 @@ fn the_limits_are_those_of_the_program() {
         ("WRITER_WAIT", ms(limits::WRITER_WAIT)),
         ("OUTCOME_TIMEOUT", ms(limits::OUTCOME_TIMEOUT)),
         ("REPLIES_PER_ROOM", limits::REPLIES_PER_ROOM),
+        ("REPLIES_PER_USER", limits::REPLIES_PER_USER),
         ("OUTBOX_BYTES", count(limits::OUTBOX_BYTES)),
         ("OUTBOX_FRAMES", count(limits::OUTBOX_FRAMES)),
         ("WRITE_TIMEOUT", ms(limits::WRITE_TIMEOUT)),

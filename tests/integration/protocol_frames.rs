@@ -5,7 +5,7 @@ use salon::db::marks::Reaction;
 use salon::db::rows::{MessageKind, MessageState, ReplyMeta, UserRow};
 use salon::ids::ClientId;
 use salon::protocol::partial::PinBody;
-use salon::protocol::server::{MessageBody, ServerFrame};
+use salon::protocol::server::{MessageBody, QueuedBody, ServerFrame};
 
 /// They always have all of their fields.
 pub(crate) fn frames_of_people(user: &UserRow) -> Vec<ServerFrame<'_>> {
@@ -14,6 +14,14 @@ pub(crate) fn frames_of_people(user: &UserRow) -> Vec<ServerFrame<'_>> {
             room: "lobby",
             count: 1,
             users: std::slice::from_ref(user),
+        },
+        ServerFrame::Queue {
+            room: "lobby",
+            waiting: vec![QueuedBody {
+                seq: 1,
+                position: 1,
+                user,
+            }],
         },
         ServerFrame::Typing {
             room: "lobby",

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { NOBODY, TYPING_MS, hereLine, nextEnd, prunePeople, seenLine, takePeople, typingLine } from '../../static/js/people.js';
+import { NOBODY, TYPING_MS, hereLine, nextEnd, prunePeople, queueLine, seenLine, takePeople, typingLine } from '../../static/js/people.js';
 
 const ADA = { id: 'a', name: 'ada', kind: 'user' };
 const user = (name) => ({ id: name, name, kind: 'user' });
@@ -16,6 +16,15 @@ test('who is there is what was told last', () => {
   assert.deepEqual([people.count, people.users.length, hereLine(people)], [1200, 2, '1,200 here']);
   assert.equal(hereLine(NOBODY), '');
   assert.equal(take(people, [{ type: 'room.removed', room: 'lobby' }]), NOBODY);
+});
+
+test('what waits for the assistant is what was told last', () => {
+  const waiting = [{ seq: 7, position: 1, user: ADA }, { seq: 9, position: 4, user: user('bob') }];
+  const people = take(NOBODY, [{ type: 'reply.queue', room: 'lobby', waiting }]);
+  assert.equal(queueLine(people.queue.get(7)), 'Queued, next · asked by ada');
+  assert.equal(queueLine(people.queue.get(9)), 'Queued, 3 ahead · asked by bob');
+  assert.equal(queueLine(null), 'Thinking');
+  assert.equal(take(people, [{ type: 'reply.queue', room: 'lobby', waiting: [] }]).queue.size, 0);
 });
 
 test('at most three who write are named', () => {

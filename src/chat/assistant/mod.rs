@@ -21,7 +21,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::channel_layer::ChannelLayer;
+use crate::config::Config;
 use crate::db::Store;
+use crate::db::queue::ReplyCaps;
 use crate::db::rows::ClaimedReply;
 use crate::ids::{InstanceId, RoomId, Seq};
 use crate::limits;
@@ -44,8 +46,20 @@ pub struct AssistantParts {
     pub provider: Arc<dyn LlmProvider>,
     /// The owner of this process's leases.
     pub instance: InstanceId,
+    /// How many may run at once.
+    pub caps: ReplyCaps,
     /// Told by the writer when a reply was queued here.
     pub prompts: Arc<Notify>,
+}
+
+/// How many replies may run at once, as the settings say.
+#[must_use]
+pub fn caps(config: &Config) -> ReplyCaps {
+    ReplyCaps {
+        user: config.replies_per_user.into(),
+        room: config.replies_per_room.into(),
+        fleet: config.replies.into(),
+    }
 }
 
 /// The runners of one process.
@@ -135,7 +149,7 @@ impl Assistant {
         match self
             .parts
             .store
-            .claim_replies(self.parts.instance, limit)
+            .claim_replies(self.parts.instance, limit, self.parts.caps)
             .await
         {
             Ok(claimed) => {

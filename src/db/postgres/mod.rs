@@ -21,6 +21,7 @@ mod pool;
 mod reading;
 mod records;
 mod replies;
+mod reply_queue;
 mod room_lists;
 mod rooms;
 mod search;
@@ -42,6 +43,7 @@ pub use pool::PostgresSettings;
 
 use super::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use super::invites::{BanRow, InviteRow, InviteView};
+use super::queue::{QueuedReply, ReplyCaps};
 use super::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
     LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
@@ -365,8 +367,18 @@ impl Store for PostgresStore {
         run!(self, |pools| apply::apply_unless_locked(pools, &batch))
     }
 
-    async fn claim_replies(&self, owner: InstanceId, limit: i64) -> StoreResult<Vec<ClaimedReply>> {
-        run!(self, |pools| replies::claim(pools, owner, limit))
+    async fn claim_replies(
+        &self,
+        owner: InstanceId,
+        limit: i64,
+        caps: ReplyCaps,
+    ) -> StoreResult<Vec<ClaimedReply>> {
+        run!(self, |pools| reply_queue::claim(pools, owner, limit, caps))
+    }
+
+    async fn queued_replies(&self, rooms: &[RoomId]) -> StoreResult<Vec<QueuedReply>> {
+        let rooms = rooms.to_vec();
+        run!(self, |pools| reply_queue::queued(pools, rooms))
     }
 
     async fn mark_shown(

@@ -1,4 +1,4 @@
-//! Replies while they are written: claims, leases, chunks. None of it takes a version; what does goes through
+//! Replies while they are written: leases and chunks (claims are in `reply_queue.rs`). None of it takes a version; what does goes through
 //! [`super::apply`]. Called by [`super::PostgresStore`]. Leases count in the database's time.
 
 use uuid::Uuid;
@@ -8,28 +8,10 @@ use super::records::word;
 use super::statement::statement;
 use crate::db::StoreResult;
 use crate::db::changes::ChunkAppend;
-use crate::db::rows::{
-    ClaimedReply, ExpiredReply, LeaseState, ReplyChunk, ReplyState, RunningReply,
-};
-use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, UserId};
+use crate::db::rows::{ExpiredReply, LeaseState, ReplyChunk, ReplyState, RunningReply};
+use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq};
 use crate::limits;
-use crate::permissions::{Action, Role, allows};
 
-statement!(
-    /// Takes what waits, and what an instance took and lost before it showed anything.
-    Claim { owner: Uuid, limit: i64, lease_ms: i64 }
-        -> (Uuid, i64, i64, i32, Uuid, Option<String>),
-    "WITH picked AS ( \
-         SELECT r.room_id, r.seq FROM replies r JOIN rooms ON rooms.id = r.room_id AND rooms.deleted_at IS NULL \
-         WHERE r.state <> 'settled' AND (r.state = 'queued' OR (NOT r.shown AND r.lease_until < clock_timestamp())) \
-         ORDER BY r.queued_at, r.room_id, r.seq LIMIT $2 FOR UPDATE OF r SKIP LOCKED \
-     ) \
-     UPDATE replies r SET state = 'streaming', attempt = r.attempt + 1, lease_owner = $1, \
-         lease_until = clock_timestamp() + $3 * interval '1 millisecond' \
-     FROM picked WHERE r.room_id = picked.room_id AND r.seq = picked.seq \
-     RETURNING r.room_id, r.seq, r.prompt_seq, r.attempt, r.asker_id, \
-         (SELECT m.role FROM memberships m WHERE m.room_id = r.room_id AND m.user_id = r.asker_id)"
-);
 statement!(
     /// Text of this attempt is about to be seen.
     MarkShown { owner: Uuid, room: Uuid, seq: i64, attempt: i32 },
@@ -104,35 +86,8 @@ statement!(
      ORDER BY r.lease_until LIMIT $1"
 );
 
-fn lease_ms() -> i64 {
+pub(super) fn lease_ms() -> i64 {
     i64::try_from(limits::LEASE_MS).unwrap_or(i64::MAX)
-}
-
-pub(super) async fn claim(
-    pools: &Pools,
-    owner: InstanceId,
-    limit: i64,
-) -> StoreResult<Vec<ClaimedReply>> {
-    let rows = pools
-        .write(Claim {
-            owner: owner.0,
-            limit,
-            lease_ms: lease_ms(),
-        })
-        .await?;
-    rows.into_iter()
-        .map(|(room, seq, prompt_seq, attempt, asker, role)| {
-            let role = role.map(|role| word(&role, Role::from_name)).transpose()?;
-            Ok(ClaimedReply {
-                room: RoomId(room),
-                seq,
-                prompt_seq,
-                attempt,
-                asker: UserId(asker),
-                asker_may_prompt: role.is_some_and(|role| allows(role, Action::Post)),
-            })
-        })
-        .collect()
 }
 
 pub(super) async fn mark_shown(

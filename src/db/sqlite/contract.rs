@@ -9,6 +9,7 @@ use super::{
 };
 use crate::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use crate::db::invites::{BanRow, InviteRow, InviteView};
+use crate::db::queue::{QueuedReply, ReplyCaps};
 use crate::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
     LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
@@ -307,9 +308,19 @@ impl Store for SqliteStore {
         self.write(move |conn| apply::apply(conn, &batch)).await
     }
 
-    async fn claim_replies(&self, owner: InstanceId, limit: i64) -> StoreResult<Vec<ClaimedReply>> {
-        self.write(move |conn| runners::claim(conn, owner, limit))
+    async fn claim_replies(
+        &self,
+        owner: InstanceId,
+        limit: i64,
+        caps: ReplyCaps,
+    ) -> StoreResult<Vec<ClaimedReply>> {
+        self.write(move |conn| runners::claim(conn, owner, limit, caps))
             .await
+    }
+
+    async fn queued_replies(&self, rooms: &[RoomId]) -> StoreResult<Vec<QueuedReply>> {
+        let rooms = rooms.to_vec();
+        self.read(move |conn| runners::queued(conn, &rooms)).await
     }
 
     async fn mark_shown(

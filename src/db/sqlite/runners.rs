@@ -4,10 +4,12 @@
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
+use super::accounts;
 use super::columns::{Micros, StoredId, named, now, storable};
 use super::failure::Work;
 use super::schema::{memberships, replies, reply_chunks};
 use crate::db::changes::ChunkAppend;
+use crate::db::queue::{self, OpenReply, QueuedReply, ReplyCaps};
 use crate::db::rows::{ClaimedReply, LeaseState, ReplyState};
 use crate::ids::{Attempt, InstanceId, RoomId, Seq, UserId};
 use crate::limits::LEASE_MS;
@@ -18,31 +20,19 @@ pub(super) fn claim(
     conn: &mut SqliteConnection,
     owner: InstanceId,
     limit: i64,
+    caps: ReplyCaps,
 ) -> Work<Vec<ClaimedReply>> {
     let at = now();
-    let queued = replies::state.eq(ReplyState::Queued.as_str());
-    let orphaned = replies::state
-        .eq(ReplyState::Streaming.as_str())
-        .and(replies::shown.eq(false))
-        .and(replies::lease_until.le(at).assume_not_null());
-    let found = replies::table
-        .filter(replies::settled_at.is_null())
-        .filter(queued.or(orphaned))
-        .order((replies::queued_at, replies::seq))
-        .limit(limit.max(0))
-        .select((
-            replies::room_id,
-            replies::seq,
-            replies::prompt_seq,
-            replies::attempt,
-            replies::asker_id,
-        ))
-        .load::<(StoredId, Seq, Seq, Attempt, StoredId)>(conn)?;
-    found
+    queue::next(&open(conn, at)?, caps, limit)
         .into_iter()
-        .map(|(room, seq, prompt_seq, last, asker)| {
+        .map(|taken| {
+            let (room, seq) = (StoredId(taken.room.0), taken.seq);
+            let reply = replies::table.find((room, seq));
+            let (prompt_seq, last): (Seq, Attempt) = reply
+                .select((replies::prompt_seq, replies::attempt))
+                .first(conn)?;
             let attempt = last + 1;
-            diesel::update(replies::table.find((room, seq)))
+            diesel::update(reply)
                 .set((
                     replies::state.eq(ReplyState::Streaming.as_str()),
                     replies::attempt.eq(attempt),
@@ -51,13 +41,68 @@ pub(super) fn claim(
                 ))
                 .execute(conn)?;
             Ok(ClaimedReply {
-                room: RoomId(room.0),
+                room: taken.room,
                 seq,
                 prompt_seq,
                 attempt,
-                asker: UserId(asker.0),
-                asker_may_prompt: may_prompt(conn, room, asker)?,
+                asker: taken.asker,
+                asker_may_prompt: may_prompt(conn, room, StoredId(taken.asker.0))?,
             })
+        })
+        .collect()
+}
+
+/// Everything that waits or runs.
+fn open(conn: &mut SqliteConnection, at: Micros) -> Work<Vec<OpenReply<Micros>>> {
+    let found = replies::table
+        .filter(replies::settled_at.is_null())
+        .select((
+            replies::room_id,
+            replies::seq,
+            replies::asker_id,
+            replies::queued_at,
+            replies::state,
+            replies::shown,
+            replies::lease_until,
+        ))
+        .load::<(
+            StoredId,
+            Seq,
+            StoredId,
+            Micros,
+            String,
+            bool,
+            Option<Micros>,
+        )>(conn)?;
+    found
+        .into_iter()
+        .map(|(room, seq, asker, queued_at, state, shown, until)| {
+            let queued = named(ReplyState::from_name, &state)? == ReplyState::Queued;
+            let orphaned = !shown && until.is_some_and(|until| until <= at);
+            Ok(OpenReply {
+                room: RoomId(room.0),
+                seq,
+                asker: UserId(asker.0),
+                queued_at,
+                waits: queued || orphaned,
+            })
+        })
+        .collect()
+}
+
+/// What of these rooms waits, with its place in the whole queue.
+pub(super) fn queued(conn: &mut SqliteConnection, rooms: &[RoomId]) -> Work<Vec<QueuedReply>> {
+    let open = open(conn, now())?;
+    queue::told(&open, rooms)
+        .into_iter()
+        .filter_map(|(position, reply)| {
+            let asker = accounts::by_id(conn, reply.asker).transpose()?;
+            Some(asker.map(|asker| QueuedReply {
+                room: reply.room,
+                seq: reply.seq,
+                position,
+                asker,
+            }))
         })
         .collect()
 }

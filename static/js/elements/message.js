@@ -5,6 +5,7 @@
 import { h, icon } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { replyFailure } from '../errors.js';
+import { queueLine } from '../people.js';
 import { GrowingBody, copyButton, renderPlain, renderSettled } from '../render.js';
 import { permalink } from '../permalink.js';
 import { isRunning } from '../replies.js';
@@ -158,9 +159,9 @@ class SalonMessage extends HTMLElement {
 
   #drawFoot(item) {
     const { state } = this.dataset;
-    const { ahead, entry, message } = item;
+    const { place, entry, message } = item;
     const { room } = this.#room.state;
-    const key = `${state} ${ahead} ${entry?.error?.code} ${message?.version} ${room?.role} ${room?.archived} ${this.#maySteer()}`;
+    const key = `${state} ${place?.position} ${entry?.error?.code} ${message?.version} ${room?.role} ${room?.archived} ${this.#maySteer()}`;
     if (this.#drawn.foot === key) return;
     this.#drawn.foot = key;
     clearInterval(this.#ticker);
@@ -208,7 +209,7 @@ class SalonMessage extends HTMLElement {
   }
 
   /** A line that says how long one waits, once that is worth saying. */
-  waiting(ahead) {
+  waiting(place) {
     this.#waitingSince ??= Date.now();
     const seconds = h('span.seconds');
     const tick = () => {
@@ -217,8 +218,7 @@ class SalonMessage extends HTMLElement {
     };
     tick();
     this.#ticker = setInterval(tick, 1_000);
-    const label = ahead > 0 ? `Queued, ${ahead} ahead` : 'Thinking';
-    return h('span.waiting', {}, h('span.dots', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i')), h('span', { text: label }), seconds);
+    return h('span.waiting', {}, h('span.dots', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i')), h('span', { text: queueLine(place) }), seconds);
   }
 
   #tell(event, detail) {
@@ -274,8 +274,8 @@ const FEET = {
     if (item.type === 'outgoing') return [chip('bad', 'alert', `Not sent. ${item.entry.error?.message ?? ''}`), ...this.sendButtons()];
     return [chip('bad', 'alert', replyFailure(item.message.reply?.error)), ...this.againButtons()];
   },
-  queued({ ahead }) {
-    return [this.waiting(ahead), this.stopButton()];
+  queued({ place }) {
+    return [this.waiting(place), this.stopButton()];
   },
   streaming() {
     return [h('span.caret', { 'aria-hidden': 'true' }), this.stopButton()];

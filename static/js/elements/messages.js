@@ -71,7 +71,7 @@ class SalonMessages extends HTMLElement {
     const view = this.#viewOf(state);
     const messages = this.#shown(view.messages);
     const atEnd = this.#highSeq === null && !this.#inWindow;
-    const items = buildItems(view, messages, { readSeq: this.#readSeq, atEnd });
+    const items = buildItems(view, messages, { readSeq: this.#readSeq, atEnd, queue: this.#room.people.queue });
     this.#countNew(state);
     this.#keeper.keep(() => {
       this.#renderAbove(view, items);

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use salon::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use salon::db::invites::{BanRow, InviteRow, InviteView};
+use salon::db::queue::{QueuedReply, ReplyCaps};
 use salon::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
     LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
@@ -263,8 +264,17 @@ impl Store for SimStore {
         self.apply_batch(batch, true).await
     }
 
-    async fn claim_replies(&self, owner: InstanceId, limit: i64) -> StoreResult<Vec<ClaimedReply>> {
-        commit!(self.claim_replies(owner, limit))
+    async fn claim_replies(
+        &self,
+        owner: InstanceId,
+        limit: i64,
+        caps: ReplyCaps,
+    ) -> StoreResult<Vec<ClaimedReply>> {
+        commit!(self.claim_replies(owner, limit, caps))
+    }
+
+    async fn queued_replies(&self, rooms: &[RoomId]) -> StoreResult<Vec<QueuedReply>> {
+        read!(self.queued_replies(rooms))
     }
 
     async fn mark_shown(

@@ -12,6 +12,7 @@ use salon::consumer::Consumers;
 use salon::consumer::transport::{MemoryStream, Transport, pipe};
 use salon::db::Store;
 use salon::db::changes::Change;
+use salon::db::queue::ReplyCaps;
 use salon::db::rows::Identity;
 use salon::feed::{Feeds, gate, heads};
 use salon::ids::{InstanceId, RoomRef};
@@ -156,6 +157,11 @@ fn start_actors(
         layer: layer(),
         provider,
         instance: InstanceId::new(),
+        caps: ReplyCaps {
+            user: 3,
+            room: 6,
+            fleet: 12,
+        },
         prompts,
     });
     let stop = CancellationToken::new;

@@ -8,6 +8,7 @@ use salon::db::changes::{
     Batch, Change, ChunkAppend, NewAccount, NewPost, NewPrompt, NewRoom, NewSession, Outcome,
     Posted, RoomApplied, RoomChanges, RoomDone, Settlement,
 };
+use salon::db::queue::ReplyCaps;
 use salon::db::rows::{
     ClaimedReply, Identity, MessageState, ReplyChunk, ReplyMeta, RoomView, StoredChange, UserKind,
     UserRow, Visibility,
@@ -131,7 +132,7 @@ impl TestStore {
 
     /// Claims the one reply that waits.
     pub(crate) async fn claim_one(&self, owner: InstanceId) -> ClaimedReply {
-        let mut claimed = self.claim_replies(owner, 10).await.unwrap();
+        let mut claimed = self.claim_replies(owner, 10, CAPS).await.unwrap();
         assert_eq!(claimed.len(), 1, "one reply waits");
         claimed.remove(0)
     }
@@ -149,6 +150,13 @@ impl TestStore {
         }
     }
 }
+
+/// So many replies at once as no test has.
+pub(crate) const CAPS: ReplyCaps = ReplyCaps {
+    user: 1_000,
+    room: 1_000,
+    fleet: 1_000,
+};
 
 /// A new account of that kind and its first session.
 pub(crate) fn account(name: &str, kind: UserKind) -> (NewAccount, NewSession) {

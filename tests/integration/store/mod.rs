@@ -22,6 +22,7 @@ mod postgres_index;
 mod postgres_setup;
 mod posts;
 mod prompts;
+mod queue;
 mod reading;
 mod replies;
 mod retention;
@@ -179,6 +180,11 @@ macro_rules! for_store {
                     a_repeated_append_saves_once
                     a_released_reply_waits_again
                     running_replies_tell_their_text;
+                queue:
+                    a_hundred_prompts_of_one_delay_anothers_first_by_one
+                    an_asker_has_a_bounded_number_of_replies
+                    no_more_run_at_once_than_may
+                    rooms_are_told_what_waits_and_where;
                 history:
                     pages_go_down_and_up
                     a_page_lies_around_a_message

@@ -5,7 +5,7 @@ use salon::db::changes::Change;
 use salon::db::rows::{UserKind, Visibility};
 use salon::ids::{InstanceId, RoomId, UserId};
 
-use super::fixtures::{TestStore, account, append, batch, message, new_room};
+use super::fixtures::{CAPS, TestStore, account, append, batch, message, new_room};
 
 /// Whether a call failed in a way the caller can act on, without having changed anything.
 fn is_no<T>(result: &Result<T, StoreError>) -> bool {
@@ -119,7 +119,13 @@ pub(super) async fn odd_numbers_are_only_empty(store: &TestStore) {
             .messages,
         []
     );
-    assert_eq!(store.claim_replies(InstanceId::new(), 0).await.unwrap(), []);
+    assert_eq!(
+        store
+            .claim_replies(InstanceId::new(), 0, CAPS)
+            .await
+            .unwrap(),
+        []
+    );
     assert_eq!(store.running_replies(RoomId::new()).await.unwrap(), []);
     assert_eq!(store.context(RoomId::new(), 1, 9).await.unwrap(), []);
     assert_eq!(store.rooms(UserId::new(), None, 9).await.unwrap().len(), 2);

@@ -8,7 +8,7 @@ use salon::error::ErrorCode;
 use salon::ids::{InstanceId, RoomId, Seq};
 use salon::permissions::Role;
 
-use super::fixtures::{TestStore, append, changed, code, settlement};
+use super::fixtures::{CAPS, TestStore, append, changed, code, settlement};
 
 fn stop(actor: &UserRow, seq: Seq) -> Change {
     Change::StopReply {
@@ -86,9 +86,9 @@ pub(super) async fn a_reply_settles_once(store: &TestStore) {
     );
     assert_eq!(store.running_replies(room).await.unwrap(), []);
     assert_eq!(store.reply_chunks(room, seq, 1, 1).await.unwrap(), []);
-    assert_eq!(store.claim_replies(runner, 9).await.unwrap(), []);
+    assert_eq!(store.claim_replies(runner, 9, CAPS).await.unwrap(), []);
     store.age(100).await;
-    assert_eq!(store.claim_replies(runner, 9).await.unwrap(), []);
+    assert_eq!(store.claim_replies(runner, 9, CAPS).await.unwrap(), []);
     assert_eq!(store.expired_replies(9).await.unwrap(), []);
 }
 
@@ -119,7 +119,13 @@ pub(super) async fn a_queued_reply_stops_at_once(store: &TestStore) {
         code(store.change(room, stop(&owner, seq)).await),
         ErrorCode::ReplySettled
     );
-    assert_eq!(store.claim_replies(InstanceId::new(), 9).await.unwrap(), []);
+    assert_eq!(
+        store
+            .claim_replies(InstanceId::new(), 9, CAPS)
+            .await
+            .unwrap(),
+        []
+    );
 }
 
 pub(super) async fn a_running_reply_is_asked_to_stop(store: &TestStore) {
@@ -366,7 +372,7 @@ pub(super) async fn deleting_a_room_ends_its_replies(store: &TestStore) {
         ErrorCode::RoomNotFound
     );
     store.age(100).await;
-    assert_eq!(store.claim_replies(runner, 9).await.unwrap(), []);
+    assert_eq!(store.claim_replies(runner, 9, CAPS).await.unwrap(), []);
     assert_eq!(store.expired_replies(9).await.unwrap(), []);
     let running = store.running_replies(room).await.unwrap();
     assert!(

@@ -7,21 +7,32 @@ use salon::error::ErrorCode;
 use salon::ids::InstanceId;
 use salon::permissions::Role;
 
-use super::fixtures::{TestStore, append, changed, code, settlement};
+use super::fixtures::{CAPS, TestStore, append, changed, code, settlement};
 
 pub(super) async fn a_reply_is_claimed_by_one(store: &TestStore) {
     let (owner, room) = store.owner_and_room().await;
-    assert_eq!(store.claim_replies(InstanceId::new(), 9).await.unwrap(), []);
+    assert_eq!(
+        store
+            .claim_replies(InstanceId::new(), 9, CAPS)
+            .await
+            .unwrap(),
+        []
+    );
     let mut queued = Vec::new();
     for _ in 0..6 {
         queued.push(store.prompt(room, &owner).await);
     }
     let head = store.heads(&[room]).await.unwrap()[0];
     let runners: Vec<InstanceId> = (0..6).map(|_| InstanceId::new()).collect();
-    let claims = join_all(runners.iter().map(|runner| store.claim_replies(*runner, 2))).await;
+    let claims = join_all(
+        runners
+            .iter()
+            .map(|runner| store.claim_replies(*runner, 2, CAPS)),
+    )
+    .await;
     let mut claimed: Vec<_> = claims.into_iter().flat_map(Result::unwrap).collect();
     // A runner that found rows locked took fewer; what is left is there for the next.
-    claimed.extend(store.claim_replies(runners[0], 9).await.unwrap());
+    claimed.extend(store.claim_replies(runners[0], 9, CAPS).await.unwrap());
     claimed.sort_by_key(|reply| reply.seq);
     let seqs: Vec<_> = claimed.iter().map(|reply| reply.seq).collect();
     assert_eq!(seqs, queued, "each once");
@@ -56,7 +67,10 @@ pub(super) async fn claims_take_the_oldest_first(store: &TestStore) {
         asked.push((room, store.prompt(room, &owner).await));
     }
     for expected in asked {
-        let claimed = store.claim_replies(InstanceId::new(), 1).await.unwrap();
+        let claimed = store
+            .claim_replies(InstanceId::new(), 1, CAPS)
+            .await
+            .unwrap();
         assert_eq!(claimed.len(), 1);
         assert_eq!((claimed[0].room, claimed[0].seq), expected);
     }
@@ -81,7 +95,10 @@ pub(super) async fn a_claim_tells_whether_the_asker_may_still_prompt(store: &Tes
     changed(store.change(room, removed).await);
     changed(store.change(room, muted).await);
     store.prompt(room, &owner).await;
-    let claimed = store.claim_replies(InstanceId::new(), 9).await.unwrap();
+    let claimed = store
+        .claim_replies(InstanceId::new(), 9, CAPS)
+        .await
+        .unwrap();
     let answers: Vec<_> = claimed
         .iter()
         .map(|reply| (reply.asker, reply.asker_may_prompt))
@@ -98,7 +115,7 @@ pub(super) async fn a_lost_lease_fences_its_runner(store: &TestStore) {
     let (old, new) = (InstanceId::new(), InstanceId::new());
     let first = store.claim_one(old).await;
     assert_eq!(store.expired_replies(9).await.unwrap(), [], "it lives");
-    assert_eq!(store.claim_replies(new, 9).await.unwrap(), []);
+    assert_eq!(store.claim_replies(new, 9, CAPS).await.unwrap(), []);
     store.age(100).await;
     let expired = store.expired_replies(9).await.unwrap();
     assert_eq!((expired[0].seq, expired[0].shown), (seq, false));
@@ -150,7 +167,13 @@ pub(super) async fn an_expired_lease_nobody_took_is_renewed(store: &TestStore) {
     assert!(renewed[0].held);
     assert_eq!((renewed[0].room, renewed[0].seq), (room, seq));
     assert_eq!(store.expired_replies(9).await.unwrap(), []);
-    assert_eq!(store.claim_replies(InstanceId::new(), 9).await.unwrap(), []);
+    assert_eq!(
+        store
+            .claim_replies(InstanceId::new(), 9, CAPS)
+            .await
+            .unwrap(),
+        []
+    );
 }
 
 pub(super) async fn what_was_shown_is_not_claimed_again(store: &TestStore) {
@@ -161,7 +184,13 @@ pub(super) async fn what_was_shown_is_not_claimed_again(store: &TestStore) {
     assert!(store.mark_shown(runner, room, seq, 1).await.unwrap());
     assert!(store.mark_shown(runner, room, seq, 1).await.unwrap());
     store.age(100).await;
-    assert_eq!(store.claim_replies(InstanceId::new(), 9).await.unwrap(), []);
+    assert_eq!(
+        store
+            .claim_replies(InstanceId::new(), 9, CAPS)
+            .await
+            .unwrap(),
+        []
+    );
     assert_eq!(store.expired_replies(0).await.unwrap(), []);
     assert!(store.expired_replies(9).await.unwrap()[0].shown);
 }
@@ -173,7 +202,7 @@ pub(super) async fn chunks_are_saved_under_their_attempt(store: &TestStore) {
         store.prompt(room, &owner).await,
     );
     let runner = InstanceId::new();
-    let claimed = store.claim_replies(runner, 9).await.unwrap();
+    let claimed = store.claim_replies(runner, 9, CAPS).await.unwrap();
     let unknown = ChunkAppend {
         seq: 99,
         ..append(&claimed[0], 1, 1, Some("x"))
@@ -241,7 +270,7 @@ pub(super) async fn a_released_reply_waits_again(store: &TestStore) {
         store.prompt(room, &owner).await,
     );
     let (stopping, next) = (InstanceId::new(), InstanceId::new());
-    store.claim_replies(stopping, 9).await.unwrap();
+    store.claim_replies(stopping, 9, CAPS).await.unwrap();
     assert!(store.mark_shown(stopping, room, two, 1).await.unwrap());
     store
         .release_replies(stopping, &[(room, one, 1), (room, two, 1), (room, 99, 1)])

@@ -211,12 +211,15 @@ impl Drop for Cluster {
 }
 
 /// Rates that a load does not meet, and leave to serve from the server that all tests share, which does not sync.
-pub(crate) const GENEROUS: [(&str, &str); 5] = [
+pub(crate) const GENEROUS: [(&str, &str); 8] = [
     ("SALON_ALLOW_DATA_LOSS", "on"),
     ("SALON_RATE_SENDS", "100000"),
     ("SALON_RATE_SENDS_BURST", "100000"),
     ("SALON_RATE_FRAMES", "100000"),
     ("SALON_RATE_SIGN_INS", "100000"),
+    ("SALON_REPLIES", "10000"),
+    ("SALON_REPLIES_PER_USER", "1000"),
+    ("SALON_REPLIES_PER_ROOM", "1000"),
 ];
 
 /// A database without a table.

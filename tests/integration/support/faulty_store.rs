@@ -10,6 +10,7 @@ use salon::db::changes::{
     Applied, Batch, Change, ChunkAppend, NewAccount, NewRoom, NewSession, RoomApplied,
 };
 use salon::db::invites::{BanRow, InviteRow, InviteView};
+use salon::db::queue::{QueuedReply, ReplyCaps};
 use salon::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
     LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
@@ -387,8 +388,17 @@ impl Store for FaultyStore {
         }
         self.faulty_apply(batch).await
     }
-    async fn claim_replies(&self, owner: InstanceId, limit: i64) -> StoreResult<Vec<ClaimedReply>> {
-        self.inner.claim_replies(owner, limit).await
+    async fn claim_replies(
+        &self,
+        owner: InstanceId,
+        limit: i64,
+        caps: ReplyCaps,
+    ) -> StoreResult<Vec<ClaimedReply>> {
+        self.inner.claim_replies(owner, limit, caps).await
+    }
+
+    async fn queued_replies(&self, rooms: &[RoomId]) -> StoreResult<Vec<QueuedReply>> {
+        self.inner.queued_replies(rooms).await
     }
     async fn mark_shown(
         &self,

@@ -22,7 +22,7 @@ use salon::db::changes::{Change, NewAccount, NewSession, Outcome};
 use salon::db::rows::{Identity, RoomView, UserKind, UserRow, Visibility};
 use salon::db::sqlite::SqliteStore;
 use salon::error::Refusal;
-use salon::feed::{Feeds, heads, presence};
+use salon::feed::{Feeds, heads, presence, queue};
 use salon::ids::{InstanceId, RoomRef, SessionId, UserId};
 use salon::jobs;
 use salon::llm::scripted::ScriptedProvider;
@@ -104,6 +104,10 @@ impl Build {
                 "100000",
                 "--rate-frames",
                 "100000",
+                "--replies-per-user",
+                "1000",
+                "--replies-per-room",
+                "1000",
             ],
             lanes: 1,
             runs: true,
@@ -162,6 +166,7 @@ impl Instance {
             layer: Arc::clone(&layer),
             provider,
             instance: InstanceId::new(),
+            caps: salon::chat::assistant::caps(&config),
             prompts,
         });
         let stop = CancellationToken::new();
@@ -406,6 +411,11 @@ fn start_tasks(
     let (sessions, ended) = (Arc::clone(store), stop.clone());
     let tasks = [
         tokio::spawn(heads::check_heads(
+            feeds.clone(),
+            Arc::clone(store),
+            stop.clone(),
+        )),
+        tokio::spawn(queue::tell_queues(
             feeds.clone(),
             Arc::clone(store),
             stop.clone(),

@@ -29,6 +29,8 @@ pub(super) struct Known {
     pub(super) targets: HashSet<(Uuid, Seq)>,
     /// Members of a room by their names.
     pub(super) named: HashMap<(Uuid, String), Vec<Uuid>>,
+    /// Unsettled replies of each who asks for one.
+    pub(super) asked: HashMap<Uuid, i64>,
 }
 
 /// A batch while it is judged.
@@ -44,6 +46,7 @@ impl Judge {
         let mut known = Known {
             targets: answers.targets,
             named: answers.named,
+            asked: answers.asked,
             ..Known::default()
         };
         for (id, name, kind) in answers.users {

@@ -15,7 +15,7 @@ use crate::db::rows::{
 };
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Seq, UserId};
-use crate::limits::{REPLIES_PER_ROOM, RETRY_HINT_MS};
+use crate::limits::{REPLIES_PER_ROOM, REPLIES_PER_USER, RETRY_HINT_MS};
 use crate::permissions::Action;
 
 statement!(
@@ -105,6 +105,12 @@ struct NewReply {
 }
 
 impl NewRows {
+    /// How many replies this batch queues for somebody.
+    fn asked_by(&self, user: UserId) -> i64 {
+        let own = self.replies.iter().filter(|reply| reply.asker == user.0);
+        i64::try_from(own.count()).unwrap_or(i64::MAX)
+    }
+
     /// Adds a room's counters as they will be.
     pub(super) fn head(&mut self, work: &RoomWork) {
         let head = &work.head;
@@ -212,7 +218,9 @@ pub(super) fn post(
         return Ok(posted.clone());
     }
     let author = judged(work, known, post)?;
-    let assistant = wanted_assistant(work, known, post, &author);
+    let asked =
+        known.asked.get(&author.id.0).copied().unwrap_or_default() + rows.asked_by(author.id);
+    let assistant = wanted_assistant(work, known, post, (&author, asked));
     let message = new_message(work, author);
     let (seq, version, created_at) = (message.seq, message.version, message.created_at);
     let meta = MessageMeta {
@@ -303,12 +311,13 @@ fn may_be_answered(work: &RoomWork, known: &Known, seq: Seq) -> bool {
     of_this_batch.unwrap_or_else(|| known.targets.contains(&(work.head.room.0, seq)))
 }
 
-/// Who is to answer, why nobody does, or `None` when nobody was asked.
+/// Who is to answer, why nobody does, or `None` when nobody was asked. `asks` counts the asker's unsettled replies;
+/// batches of other rooms that are written at the same time may each add some.
 fn wanted_assistant(
     work: &RoomWork,
     known: &Known,
     post: &NewPost,
-    author: &UserRow,
+    (author, asks): (&UserRow, i64),
 ) -> Option<Result<UserRow, ErrorCode>> {
     let prompt = post.prompt?;
     let asked =
@@ -326,6 +335,7 @@ fn wanted_assistant(
         _ if author.kind == UserKind::Bot => Err(ErrorCode::BotsNotAnswered),
         None => Err(ErrorCode::NoAssistant),
         Some(_) if work.unsettled >= REPLIES_PER_ROOM => Err(ErrorCode::TooManyReplies),
+        Some(_) if asks >= REPLIES_PER_USER => Err(ErrorCode::TooManyPrompts),
         Some(assistant) => Ok(assistant.clone()),
     })
 }

@@ -55,6 +55,11 @@ statement!(
      FROM rooms r WHERE r.id = ANY($1)"
 );
 statement!(
+    /// How many unsettled replies those who ask for one have, in all rooms.
+    ReadAsked { users: Vec<Uuid> } -> (Uuid, i64),
+    "SELECT asker_id, count(*) FROM replies WHERE state <> 'settled' AND asker_id = ANY($1) GROUP BY asker_id"
+);
+statement!(
     /// Users that are named.
     ReadUsers { users: Vec<Uuid> } -> (Uuid, String, String),
     concat!("SELECT id, name, ", user_kind!("users"), " FROM users WHERE id = ANY($1)")
@@ -125,6 +130,7 @@ pub(super) struct Questions {
     repeats: ReadRepeats,
     targets: Option<ReadTargets>,
     named: Option<ReadNamed>,
+    asked: Option<ReadAsked>,
     rerun_of: Option<FindBatch>,
 }
 
@@ -140,6 +146,8 @@ pub(super) struct Answers {
     pub(super) targets: HashSet<(Uuid, i64)>,
     /// Members under (room, name).
     pub(super) named: HashMap<(Uuid, String), Vec<Uuid>>,
+    /// Unsettled replies of each who asks for one.
+    pub(super) asked: HashMap<Uuid, i64>,
     /// The results kept for a rerun.
     pub(super) kept: Option<serde_json::Value>,
 }
@@ -155,6 +163,7 @@ impl Answers {
 impl Questions {
     pub(super) fn of(batch: &Batch) -> Self {
         let mut asked: HashMap<Uuid, HashSet<Uuid>> = HashMap::new();
+        let mut askers = HashSet::new();
         let mut assistants = HashSet::new();
         let mut repeats = ReadRepeats {
             rooms: Vec::new(),
@@ -175,6 +184,7 @@ impl Questions {
                 repeats.rooms.push(room);
                 repeats.authors.push(post.author.0);
                 repeats.clients.push(post.client_id.0);
+                askers.extend(post.prompt.map(|_| post.author.0));
                 assistants.extend(post.prompt.map(|prompt| prompt.assistant.0));
                 let readings = post.mentions.iter().flatten();
                 names.extend(readings.map(|name| (room, name.as_str())));
@@ -200,6 +210,9 @@ impl Questions {
         };
         Self {
             named: (!names.is_empty()).then_some(named),
+            asked: (!askers.is_empty()).then(|| ReadAsked {
+                users: askers.into_iter().collect(),
+            }),
             rooms: asked.into_keys().collect(),
             users: ReadUsers {
                 users: users.into_iter().collect(),
@@ -228,6 +241,7 @@ impl Questions {
             let rooms = self.rooms.clone();
             let targets = self.targets.clone().map(|targets| targets.run(open));
             let named = self.named.clone().map(|named| named.run(open));
+            let asked = self.asked.clone().map(|asked| asked.run(open));
             let rerun_of = self.rerun_of.clone().map(|batch| batch.run(open));
             // Polled in this order, so sent in this order.
             let all = async {
@@ -240,10 +254,11 @@ impl Questions {
                     self.repeats.clone().run(open),
                     OptionFuture::from(targets),
                     OptionFuture::from(named),
+                    OptionFuture::from(asked),
                     OptionFuture::from(rerun_of),
                 )
             };
-            let (begun, heads, rooms, users, roles, repeats, targets, named, rerun_of) =
+            let (begun, heads, rooms, users, roles, repeats, targets, named, asked, rerun_of) =
                 connection.within(all).await?;
             begun?;
             let answers = || -> QueryResult<Answers> {
@@ -259,6 +274,7 @@ impl Questions {
                         .into_iter()
                         .collect(),
                     named: by_name(named.transpose()?.unwrap_or_default()),
+                    asked: asked.transpose()?.unwrap_or_default().into_iter().collect(),
                     kept: rerun_of
                         .transpose()?
                         .and_then(|rows| rows.into_iter().next())

@@ -17,7 +17,7 @@ use crate::db::sqlite::failure::Work;
 use crate::db::sqlite::schema::{memberships, mentions, messages, replies, users};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Seq, UserId, Version};
-use crate::limits::{REPLIES_PER_ROOM, RETRY_HINT_MS};
+use crate::limits::{REPLIES_PER_ROOM, REPLIES_PER_USER, RETRY_HINT_MS};
 use crate::permissions::Action;
 
 /// Stores a message, or finds it stored.
@@ -176,6 +176,9 @@ fn wanted_assistant(
     if unsettled_replies(work)? >= REPLIES_PER_ROOM {
         return Ok(Some(Err(ErrorCode::TooManyReplies)));
     }
+    if asked_by(work, author.id)? >= REPLIES_PER_USER {
+        return Ok(Some(Err(ErrorCode::TooManyPrompts)));
+    }
     Ok(Some(Ok(assistant)))
 }
 
@@ -183,6 +186,15 @@ fn wanted_assistant(
 pub(super) fn unsettled_replies(work: &mut RoomWork<'_>) -> Work<i64> {
     Ok(replies::table
         .filter(replies::room_id.eq(work.id))
+        .filter(replies::settled_at.is_null())
+        .count()
+        .get_result(work.conn)?)
+}
+
+/// How many replies wait or run that this user asked for, in all rooms.
+fn asked_by(work: &mut RoomWork<'_>, user: UserId) -> Work<i64> {
+    Ok(replies::table
+        .filter(replies::asker_id.eq(StoredId(user.0)))
         .filter(replies::settled_at.is_null())
         .count()
         .get_result(work.conn)?)

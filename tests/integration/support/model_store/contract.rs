@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use salon::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use salon::db::invites::{BanRow, InviteRow, InviteView};
+use salon::db::queue::{QueuedReply, ReplyCaps};
 use salon::db::rows::{
     Changes, ClaimedReply, Credentials, EditRow, ExpiredReply, Head, HistoryPage, Identity, Keep,
     LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
@@ -242,8 +243,17 @@ impl Store for ModelStore {
         self.apply_now(&batch)
     }
 
-    async fn claim_replies(&self, owner: InstanceId, limit: i64) -> StoreResult<Vec<ClaimedReply>> {
-        Ok(self.unit(|tables, now| tables.claim_replies(owner, limit, now)))
+    async fn claim_replies(
+        &self,
+        owner: InstanceId,
+        limit: i64,
+        caps: ReplyCaps,
+    ) -> StoreResult<Vec<ClaimedReply>> {
+        Ok(self.unit(|tables, now| tables.claim_replies(owner, limit, caps, now)))
+    }
+
+    async fn queued_replies(&self, rooms: &[RoomId]) -> StoreResult<Vec<QueuedReply>> {
+        Ok(self.unit(|tables, now| tables.queued_replies(rooms, now)))
     }
 
     async fn mark_shown(

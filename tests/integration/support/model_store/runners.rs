@@ -4,12 +4,13 @@
 use chrono::TimeDelta;
 use salon::db::StoreResult;
 use salon::db::changes::ChunkAppend;
+use salon::db::queue::{self, OpenReply, QueuedReply, ReplyCaps};
 use salon::db::rows::{ClaimedReply, ExpiredReply, LeaseState, ReplyState, RunningReply};
 use salon::ids::{Attempt, InstanceId, RoomId, Seq};
 use salon::limits::LEASE_MS;
 use salon::permissions::{Action, allows};
 
-use super::tables::{Reply, Tables};
+use super::tables::{Reply, Room, Tables};
 use super::{Moment, storable};
 
 impl Tables {
@@ -18,20 +19,11 @@ impl Tables {
         &mut self,
         owner: InstanceId,
         limit: i64,
+        caps: ReplyCaps,
         now: Moment,
     ) -> Vec<ClaimedReply> {
-        let mut waiting = Vec::new();
-        for (id, room) in &self.rooms {
-            for (seq, reply) in room.unsettled() {
-                let orphaned = reply.has_run_out(now) && !reply.shown;
-                if reply.state == ReplyState::Queued || orphaned {
-                    waiting.push((reply.queued_at, *seq, *id));
-                }
-            }
-        }
-        waiting.sort();
-        waiting.truncate(usize::try_from(limit).unwrap_or(0));
-        let claim = |(_, seq, id): (Moment, Seq, RoomId)| {
+        let taken = queue::next(&self.open_replies(now), caps, limit);
+        let claim = |OpenReply { room: id, seq, .. }: OpenReply<Moment>| {
             let room = self.rooms.get_mut(&id)?;
             let reply = room.replies.get_mut(&seq)?;
             reply.state = ReplyState::Streaming;
@@ -47,7 +39,36 @@ impl Tables {
                 asker_may_prompt: role.is_some_and(|role| allows(*role, Action::Post)),
             })
         };
-        waiting.into_iter().filter_map(claim).collect()
+        taken.into_iter().filter_map(claim).collect()
+    }
+
+    fn open_replies(&self, now: Moment) -> Vec<OpenReply<Moment>> {
+        let of_room = |(id, room): (&RoomId, &Room)| {
+            let open = |(seq, reply): (&Seq, &Reply)| OpenReply {
+                room: *id,
+                seq: *seq,
+                asker: reply.asker,
+                queued_at: reply.queued_at,
+                waits: reply.state == ReplyState::Queued
+                    || (reply.has_run_out(now) && !reply.shown),
+            };
+            room.unsettled().map(open).collect::<Vec<_>>()
+        };
+        self.rooms.iter().flat_map(of_room).collect()
+    }
+
+    /// What of these rooms waits, with its place in the whole queue.
+    pub(super) fn queued_replies(&self, rooms: &[RoomId], now: Moment) -> Vec<QueuedReply> {
+        let told = queue::told(&self.open_replies(now), rooms);
+        let named = |(position, reply): (i64, OpenReply<Moment>)| {
+            Some(QueuedReply {
+                room: reply.room,
+                seq: reply.seq,
+                position,
+                asker: self.user(reply.asker)?.clone(),
+            })
+        };
+        told.into_iter().filter_map(named).collect()
     }
 
     /// A reply that `owner` holds under this attempt.

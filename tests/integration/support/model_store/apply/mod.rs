@@ -29,6 +29,8 @@ pub(super) type Judged<T> = Result<T, Refusal>;
 pub(super) struct Work<'a> {
     pub(super) room: &'a mut Room,
     users: &'a BTreeMap<UserId, User>,
+    /// Unsettled replies of those who post, in other rooms.
+    asked_elsewhere: BTreeMap<UserId, i64>,
     /// The database's clock after the lock, never before the room's last.
     pub(super) now: Moment,
 }
@@ -68,6 +70,7 @@ impl Tables {
     }
 
     fn apply_room(&mut self, wanted: &RoomChanges, now: Moment) -> RoomDone {
+        let asked_elsewhere = self.asked_elsewhere(wanted);
         let Some(room) = self.rooms.get_mut(&wanted.room) else {
             return no_room(wanted);
         };
@@ -75,6 +78,7 @@ impl Tables {
         let mut work = Work {
             now: now.max(room.last_at),
             users: &self.users,
+            asked_elsewhere,
             room,
         };
         let changes = wanted.changes.iter();
@@ -88,6 +92,22 @@ impl Tables {
             outcomes,
             changes: work.room.written[written..].to_vec(),
         }
+    }
+}
+
+impl Tables {
+    fn asked_elsewhere(&self, wanted: &RoomChanges) -> BTreeMap<UserId, i64> {
+        let askers = wanted.changes.iter().filter_map(|change| match change {
+            Change::Post(post) if post.prompt.is_some() => Some(post.author),
+            _ => None,
+        });
+        let count = |asker: UserId| {
+            let others = self.rooms.iter().filter(|(id, _)| **id != wanted.room);
+            let replies = others.flat_map(|(_, room)| room.unsettled());
+            let own = replies.filter(|(_, reply)| reply.asker == asker).count();
+            (asker, own as i64)
+        };
+        askers.map(count).collect()
     }
 }
 

@@ -10,7 +10,7 @@ use salon::db::rows::{
 };
 use salon::error::{ErrorCode, Refusal};
 use salon::ids::{Seq, UserId};
-use salon::limits::{REPLIES_PER_ROOM, RETRY_HINT_MS};
+use salon::limits::{REPLIES_PER_ROOM, REPLIES_PER_USER, RETRY_HINT_MS};
 use salon::permissions::Action;
 
 use super::super::tables::Reply;
@@ -111,9 +111,19 @@ impl Work<'_> {
             match assistant.filter(|user| user.kind == UserKind::Assistant) {
                 None => Err(ErrorCode::NoAssistant),
                 Some(_) if self.is_full_of_replies() => Err(ErrorCode::TooManyReplies),
+                Some(_) if self.asked_by(author.id) >= REPLIES_PER_USER => {
+                    Err(ErrorCode::TooManyPrompts)
+                }
                 Some(assistant) => Ok(assistant.clone()),
             },
         )
+    }
+
+    /// How many replies wait or run that this user asked for, in all rooms.
+    fn asked_by(&self, user: UserId) -> i64 {
+        let here = self.room.unsettled();
+        let here = here.filter(|(_, reply)| reply.asker == user).count();
+        here as i64 + self.asked_elsewhere.get(&user).copied().unwrap_or_default()
     }
 
     /// Whether as many replies wait or run as may.
