@@ -9,6 +9,7 @@
 mod account_rows;
 pub mod changes;
 pub mod history;
+pub mod identities;
 pub mod integrations;
 pub mod invites;
 pub mod marks;
@@ -126,7 +127,7 @@ pub struct SignedIn {
 /// - Names are compared without case. Slugs are never reused, also not after deletion (`slug_taken`).
 #[async_trait]
 pub trait Store:
-    integrations::Integrations + webhooks::WebhookStore + Send + Sync + 'static
+    integrations::Integrations + identities::Identities + webhooks::WebhookStore + Send + Sync + 'static
 {
     /// Whether the database answers, on a way of its own that a busy pool cannot block.
     async fn ping(&self) -> StoreResult<()>;
