@@ -57,7 +57,7 @@ fn signer(algorithm: Algorithm, id: &'static str) -> Signer {
             EncodingKey::from_ec_der(curve(&ECDSA_P384_SHA384_FIXED_SIGNING).as_ref())
         }
         Algorithm::EdDSA => {
-            EncodingKey::from_ed_der(Ed25519KeyPair::generate_pkcs8(&random).unwrap().as_ref())
+            EncodingKey::from_ed_der(Ed25519KeyPair::generate_pkcs8v1(&random).unwrap().as_ref())
         }
         other => panic!("{other:?}"),
     };

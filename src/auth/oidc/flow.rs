@@ -149,7 +149,7 @@ mod tests {
         };
         assert_eq!(
             flow.challenge(),
-            "E9Melhoa2OwvFrEMTJguCMbuPeDBDZs-cYIqZkmXpZ8"
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
         );
         assert_eq!(Flow::begin(0).verifier.len(), 64);
     }
