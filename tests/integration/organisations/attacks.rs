@@ -107,21 +107,25 @@ async fn s26_a_provider_is_believed_only_by_its_own_signature_for_this_sign_in()
     let_in(&world.sign_in(&json!({})).await);
 }
 
-type Forge = Box<dyn Fn(&Value) -> String>;
+type Forge = Box<dyn Fn(&Value) -> String + Send>;
+
+fn forge(sign: impl Fn(&Value) -> String + Send + 'static) -> Forge {
+    Box::new(sign)
+}
 
 /// Ways to sign without the provider's key.
 fn attackers(signer: &Signer) -> Vec<(&'static str, Forge)> {
     let public = signer.public();
     let modulus = public["n"].as_str().unwrap().to_owned();
     let by_secret = |secret: Vec<u8>| -> Forge {
-        Box::new(move |claims| {
+        forge(move |claims: &Value| {
             let mut header = Header::new(Algorithm::HS256);
             header.kid = Some("one".to_owned());
             Signer::secret(&secret).sign_with(&header, claims)
         })
     };
     let with_header = |header: &'static str| -> Forge {
-        Box::new(move |claims| {
+        forge(move |claims: &Value| {
             use base64::Engine;
             let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
             format!("{}.{}.", encode(header), encode(&claims.to_string()))
@@ -141,18 +145,18 @@ fn attackers(signer: &Signer) -> Vec<(&'static str, Forge)> {
         ("the client's secret", by_secret(CLIENT_SECRET.into())),
         (
             "another key of that name",
-            Box::new(|claims| Signer::rsa("one").sign(claims)),
+            forge(|claims: &Value| Signer::rsa("one").sign(claims)),
         ),
         (
             "a key of another kind",
-            Box::new(|claims| Signer::new("one").sign(claims)),
+            forge(|claims: &Value| Signer::new("one").sign(claims)),
         ),
         (
             "a key of another name",
-            Box::new(|claims| Signer::rsa("two").sign(claims)),
+            forge(|claims: &Value| Signer::rsa("two").sign(claims)),
         ),
-        ("no token", Box::new(|_| "ada".to_owned())),
-        ("a long one", Box::new(|_| "A".repeat(100_000))),
+        ("no token", forge(|_: &Value| "ada".to_owned())),
+        ("a long one", forge(|_: &Value| "A".repeat(100_000))),
     ]
 }
 

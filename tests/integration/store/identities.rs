@@ -111,8 +111,8 @@ pub(super) async fn identities_are_compared_byte_for_byte(store: &TestStore) {
         let found = store.identity_user(issuer, subject).await.unwrap();
         assert_eq!(found, None, "{issuer} {subject}");
     }
-    let other = newcomer(store, "ada").await;
-    assert_ne!(user.id, other.id);
+    let other = store.create_identity(identity("ada", "Other")).await;
+    assert_ne!(user.id, other.unwrap().user.id);
 }
 
 pub(super) async fn a_claim_has_one_session_until_it_ends(store: &TestStore) {
