@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::Semaphore;
 
 use crate::addresses::AllowList;
-use crate::auth::Auth;
+use crate::auth::{Auth, Organisations};
 use crate::channel_layer::ChannelLayer;
 use crate::chat::Chat;
 use crate::chat::webhooks::Webhooks;
@@ -79,10 +79,15 @@ impl App {
             AllowList::new(config.webhook_allow.clone()),
             system_lookup(),
         );
+        // A server is not started with settings that are wrong; without them nobody is let in by them.
+        let organisations = Organisations::new(&config).unwrap_or_else(|error| {
+            tracing::error!(%error, "nobody is vouched for by others");
+            Organisations::default()
+        });
         let webhooks = Webhooks::new(Arc::clone(&store), chat.writer.watched(), outbound);
         Arc::new(Self {
             webhooks: Arc::new(webhooks),
-            auth: Arc::new(Auth::new(Arc::clone(&store))),
+            auth: Arc::new(Auth::with_organisations(Arc::clone(&store), organisations)),
             config,
             store,
             layer,

@@ -57,6 +57,10 @@ error_codes! {
     OriginRefused = "origin_refused", 403, "This origin may not use the server.";
     SignupOff = "signup_off", 403, "This server does not take new accounts.";
     GuestsOff = "guests_off", 403, "This server does not admit guests.";
+    SignInExpired = "sign_in_expired", 400, "This sign-in took too long, was begun in another browser, or was used already: begin again.";
+    SignInRefused = "sign_in_refused", 403, "You were not let in by the sign-in provider, or may not come in here.";
+    SignInInvalid = "sign_in_invalid", 502, "What the sign-in provider answered is not to be believed.";
+    SignInUnavailable = "sign_in_unavailable", 503, "The sign-in provider cannot be reached right now: try again a little later.";
     ScopeMissing = "scope_missing", 403, "This token may only read.";
     SessionRequired = "session_required", 403, "A token may not do this: sign in.";
     NotAMember = "not_a_member", 403, "You are not a member of this room.";
@@ -133,6 +137,7 @@ impl ErrorCode {
                 | Self::ShuttingDown
                 | Self::OutcomeUnknown
                 | Self::Behind
+                | Self::SignInUnavailable
         )
     }
 }

@@ -18,8 +18,8 @@
 //!
 //! Three exceptions are by intent: [`protocol`] and [`llm`] use the row types of [`db::rows`], because a frame is a row as
 //! the wire has it and a completion's usage is stored as it comes; [`config`] asks [`channel_layer`] whether a name is one.
-//! Foreign packages have one home each: diesel in [`db`], redis in [`channel_layer::redis`], reqwest in [`llm`] and [`outbound`], axum in
-//! [`http`] (and named by [`routes`] and [`server`]).
+//! Foreign packages have one home each: diesel in [`db`], redis in [`channel_layer::redis`], reqwest in [`llm`] and [`outbound`], jsonwebtoken in
+//! [`auth`], axum in [`http`] (and named by [`routes`] and [`server`]).
 //!
 //! # A message's way
 //!
@@ -45,6 +45,12 @@
 //! Nothing is written for a webhook when a message is: its row holds a version, and what is above it is to be delivered. A job
 //! ([`jobs::webhooks`]) claims such rows under a lease, woken by commits of its own instance, and [`chat::webhooks`] reads the
 //! changes, signs and posts them, through the one client that judges each address ([`outbound`]).
+//!
+//! # The way of somebody others vouch for
+//!
+//! [`http::oidc`] sends a browser to the organisation's provider and takes it back; [`auth::oidc`] says who it is, after the provider's
+//! signature, and it gets a session as everybody. An application's claim comes with each request instead: [`http::extract`] asks
+//! [`auth`], which verifies it each time and gives it one session, for its sockets and tickets, until it ends.
 //!
 //! # What must always hold
 //!

@@ -14,8 +14,8 @@ use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
 use crate::http::{
     assets, auth, bans, chat, export, health, incoming_hooks, invites, members, message_changes,
-    messages, metrics, openapi, reply_events, retention, room_events, room_lists, rooms, search,
-    security_contact, socket, tokens, webhooks,
+    messages, metrics, oidc, openapi, reply_events, retention, room_events, room_lists, rooms,
+    search, security_contact, socket, tokens, webhooks,
 };
 use crate::limits;
 
@@ -53,6 +53,8 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/users", post(auth::create_user))
         .route("/api/guests", post(auth::create_guest))
         .route("/api/sessions", post(auth::create_session))
+        .route("/api/oidc/start", get(oidc::begin_sign_in))
+        .route("/api/oidc/callback", get(oidc::end_sign_in))
         .route("/api/sessions/current", delete(auth::delete_session))
         .route("/api/me", get(auth::me))
         .route("/api/tickets", post(auth::create_ticket))

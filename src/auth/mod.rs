@@ -1,13 +1,18 @@
-//! Who somebody is: passwords, tokens, sign-up, sign-in and sign-out, to an [`Identity`]. Called by `http/` and by the
+//! Who somebody is: passwords, tokens, sign-up, sign-in and sign-out, and whom others vouch for, to an [`Identity`]. Called by `http/` and by the
 //! command line. Knows nothing of HTTP, cookies or sockets.
 //!
 //! A token is the whole secret of a session: 256 random bits that only its holder has; the store keeps a SHA-256.
 //! A sign-in costs the same work whether the name exists or not, so time does not tell which names do.
 
 mod admission;
+mod application;
+mod identities;
 mod integrations;
+mod jwt;
 pub mod names;
+pub mod oidc;
 pub mod password;
+mod renewed;
 pub mod token;
 
 use std::sync::Arc;
@@ -19,6 +24,7 @@ use crate::error::{ErrorCode, Refusal};
 use crate::ids::{SessionId, UserId};
 use crate::limits;
 use admission::Admission;
+pub use identities::{Organisations, Person};
 pub use integrations::{HookCaller, WantedToken, client_id_of};
 use password::Passwords;
 use token::{Purpose, Token};
@@ -46,16 +52,24 @@ pub struct Auth {
     store: Arc<dyn Store>,
     passwords: Passwords,
     admission: Admission,
+    organisations: Organisations,
 }
 
 impl Auth {
     /// Accounts kept in `store`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
+        Self::with_organisations(store, Organisations::default())
+    }
+
+    /// The same, and those whom others vouch for.
+    #[must_use]
+    pub fn with_organisations(store: Arc<dyn Store>, organisations: Organisations) -> Self {
         Self {
             store,
             passwords: Passwords::new(),
             admission: Admission::new(),
+            organisations,
         }
     }
 

@@ -83,6 +83,11 @@ pub fn topic(text: &str) -> Result<String, Refusal> {
     Ok(text)
 }
 
+/// Whether a character may stand in a name.
+pub(super) fn may_be_seen(c: char) -> bool {
+    !is_deceptive(c)
+}
+
 /// Characters that are not seen, or that change how others are: control, bidirectional, zero-width, tags.
 fn is_deceptive(c: char) -> bool {
     c.is_control()

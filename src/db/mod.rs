@@ -10,6 +10,7 @@ mod account_rows;
 pub mod changes;
 mod failure;
 pub mod history;
+pub mod identities;
 pub mod integrations;
 pub mod invites;
 pub mod marks;
@@ -74,7 +75,7 @@ pub struct SignedIn {
 /// - Names are compared without case. Slugs are never reused, also not after deletion (`slug_taken`).
 #[async_trait]
 pub trait Store:
-    integrations::Integrations + webhooks::WebhookStore + Send + Sync + 'static
+    integrations::Integrations + identities::Identities + webhooks::WebhookStore + Send + Sync + 'static
 {
     /// Whether the database answers, on a way of its own that a busy pool cannot block.
     async fn ping(&self) -> StoreResult<()>;

@@ -85,12 +85,23 @@ pub struct PublicConfig {
     guests: bool,
     /// Whether people may make accounts.
     signup: bool,
+    /// The organisation's provider that people may sign in at; null for none.
+    sign_in: Option<ProviderConfig>,
     /// Who answers.
     assistant: AssistantConfig,
     /// The longest message, in bytes of UTF-8.
     body_bytes: usize,
     /// Whose session the credential of this request is; null for a newcomer, who need not be refused to be told.
     user: Option<UserRow>,
+}
+
+/// What is public of a sign-in provider.
+#[derive(Serialize, ToSchema)]
+pub struct ProviderConfig {
+    /// What people call it: "Sign in with" and this.
+    name: String,
+    /// Where a browser goes to begin.
+    url: String,
 }
 
 /// What is public of the assistant.
@@ -201,12 +212,13 @@ pub async fn me(Caller(identity): Caller) -> Json<Me> {
     })
 }
 
-/// A single-use ticket to open a socket with, for pages that can send neither cookie nor header.
+/// A single-use ticket to open a socket with, for pages that can send neither cookie nor header. Closed to programs' tokens by its
+/// address; an application's claim may have one, whose socket ends with the claim.
 #[utoipa::path(post, path = "/api/tickets", tag = "accounts",
     responses((status = 201, description = "A ticket", body = Ticket), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn create_ticket(
     State(app): State<Arc<App>>,
-    SignedInCaller(identity): SignedInCaller,
+    Caller(identity): Caller,
 ) -> Result<(StatusCode, Json<Ticket>), Problem> {
     let ticket = app.auth.create_ticket(identity.session).await?;
     let answer = Ticket {
@@ -224,6 +236,10 @@ pub async fn config(State(app): State<Arc<App>>, caller: Option<Caller>) -> Json
         protocol: PROTOCOL,
         guests: app.config.guests.is_on(),
         signup: app.config.signup.is_on(),
+        sign_in: app.auth.oidc().map(|provider| ProviderConfig {
+            name: provider.name().to_owned(),
+            url: format!("{}/api/oidc/start", provider.origin()),
+        }),
         assistant: AssistantConfig {
             name: ASSISTANT,
             model: app.model.clone(),
@@ -236,7 +252,7 @@ pub async fn config(State(app): State<Arc<App>>, caller: Option<Caller>) -> Json
 
 /// Ends the session whose cookie the browser is about to replace: what a cookie stood for before a sign-in, whoever put it
 /// there, is worth nothing after it. A program keeps the tokens it has.
-async fn end_replaced(app: &App, headers: &HeaderMap) {
+pub(super) async fn end_replaced(app: &App, headers: &HeaderMap) {
     let Some((Credential::Cookie, token)) = credential(headers, &app.config) else {
         return;
     };
@@ -251,12 +267,8 @@ async fn end_replaced(app: &App, headers: &HeaderMap) {
 }
 
 fn welcome(config: &Config, signed_in: SignedIn) -> SignInAnswer {
+    let set = session_cookie(config, &signed_in);
     let SignedIn { token, identity } = signed_in;
-    let lifetime_s = match identity.user.kind {
-        UserKind::Guest => limits::GUEST_SESSION_S,
-        UserKind::User | UserKind::Assistant | UserKind::Bot => limits::SESSION_S,
-    };
-    let set = cookie(config, token.reveal().to_owned(), lifetime_s);
     let answer = Welcome {
         token: token.reveal().to_owned(),
         user: identity.user,
@@ -268,9 +280,23 @@ fn welcome(config: &Config, signed_in: SignedIn) -> SignInAnswer {
     )
 }
 
+/// A `Set-Cookie` of a new session.
+pub(super) fn session_cookie(config: &Config, signed_in: &SignedIn) -> String {
+    let lifetime_s = match signed_in.identity.user.kind {
+        UserKind::Guest => limits::GUEST_SESSION_S,
+        UserKind::User | UserKind::Assistant | UserKind::Bot => limits::SESSION_S,
+    };
+    cookie(config, signed_in.token.reveal().to_owned(), lifetime_s)
+}
+
 /// A `Set-Cookie` of the session cookie that lives `lifetime_s` seconds; 0 removes it.
 fn cookie(config: &Config, value: String, lifetime_s: i64) -> String {
-    let mut cookie = Cookie::build((cookie_name(config), value))
+    set_cookie(config, cookie_name(config).to_owned(), value, lifetime_s)
+}
+
+/// A `Set-Cookie` of a cookie that no script can read and no other site's requests but going here carry.
+pub(super) fn set_cookie(config: &Config, name: String, value: String, lifetime_s: i64) -> String {
+    let mut cookie = Cookie::build((name, value))
         .path("/")
         .http_only(true)
         .same_site(SameSite::Lax)

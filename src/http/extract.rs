@@ -87,9 +87,51 @@ const OPEN_TO_TOKENS: [&str; 6] = [
     "/api/config",
 ];
 
+/// Where an application's claim is good as well: what comes of these does not let anybody in beyond the claim's end. The table of
+/// routes says the same (`claims_too`).
+const OPEN_TO_CLAIMS: [&str; 2] = ["/api/tickets", "/api/invites/accept"];
+
+/// What a credential turned out to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Proof {
+    /// A session, or a program's token.
+    Token,
+    /// An application's claim.
+    Claim,
+}
+
+/// Whose credential it is, and what it is. A claim is good as a bearer token only, never as a cookie.
+async fn who(
+    app: &App,
+    credential: Credential,
+    token: &str,
+) -> Result<Option<(Proof, Identity)>, Refusal> {
+    if let Some(identity) = app.auth.authenticate(token).await? {
+        return Ok(Some((Proof::Token, identity)));
+    }
+    if credential == Credential::Cookie {
+        return Ok(None);
+    }
+    let claimed = app.auth.authenticate_claim(token).await?;
+    Ok(claimed.map(|identity| (Proof::Claim, identity)))
+}
+
+/// Whose credential it is.
+///
+/// # Errors
+/// As [`crate::auth::Auth::authenticate`] and [`crate::auth::Auth::authenticate_claim`].
+pub async fn identity_of(
+    app: &App,
+    credential: Credential,
+    token: &str,
+) -> Result<Option<Identity>, Refusal> {
+    let found = who(app, credential, token).await?;
+    Ok(found.map(|(_, identity)| identity))
+}
+
 /// Refuses what a token may not do; a session may ask for anything.
-fn within_scope(who: &Identity, method: &Method, path: &str) -> Result<(), Problem> {
-    if who.scope.is_none() {
+fn within_scope(proof: Proof, who: &Identity, method: &Method, path: &str) -> Result<(), Problem> {
+    if who.scope.is_none() || proof == Proof::Claim && OPEN_TO_CLAIMS.contains(&path) {
         return Ok(());
     }
     let below = |address: &str| {
@@ -114,16 +156,16 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let Some((_, token)) = credential(&parts.headers, &app.config) else {
+        let Some((credential, token)) = credential(&parts.headers, &app.config) else {
             return Err(ErrorCode::Unauthenticated.into());
         };
-        let Some(identity) = app.auth.authenticate(&token).await? else {
+        let Some((proof, identity)) = who(app, credential, &token).await? else {
             return Err(ErrorCode::Unauthenticated.into());
         };
         app.requests
             .take(identity.user.id, Instant::now())
             .map_err(too_fast)?;
-        within_scope(&identity, &parts.method, parts.uri.path())?;
+        within_scope(proof, &identity, &parts.method, parts.uri.path())?;
         Ok(Self(identity))
     }
 }

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::error::Problem;
-use super::extract::{Credential, QueryOf, credential};
+use super::extract::{Credential, QueryOf, credential, identity_of};
 use super::origin::origin_allowed;
 use crate::app::App;
 use crate::consumer::Consumers;
@@ -94,14 +94,16 @@ async fn identify(
     ticket: Option<&str>,
 ) -> Result<Identity, Problem> {
     let identity = match (credential(headers, &app.config), ticket) {
-        (Some((Credential::Bearer, token)), _) => app.auth.authenticate(&token).await?,
+        (Some((Credential::Bearer, token)), _) => {
+            identity_of(app, Credential::Bearer, &token).await?
+        }
         (_, Some(ticket)) => app.auth.redeem_ticket(ticket).await?,
         (Some((Credential::Cookie, token)), None) => {
             if !origin_allowed(headers, &app.config) {
                 tracing::info!("a socket of another origin was refused");
                 return Err(ErrorCode::OriginRefused.into());
             }
-            app.auth.authenticate(&token).await?
+            identity_of(app, Credential::Cookie, &token).await?
         }
         (None, None) => None,
     };

@@ -4,12 +4,14 @@
 //! These are fixed. What an operator may change is a setting in `config.rs`.
 
 mod integrations;
+mod organisations;
 mod room_life;
 mod webhooks;
 
 use std::time::Duration;
 
 pub use integrations::*;
+pub use organisations::*;
 pub use room_life::*;
 pub use webhooks::*;
 

@@ -1,10 +1,12 @@
-//! The one HTTP client that sends to addresses which users name: webhooks go through it. A target is judged when it is named and
+//! The one HTTP client that sends to addresses which users name: webhooks go through it, and so does asking those who vouch for
+//! people ([`Fetch`]), whose answers name addresses too. A target is judged when it is named and
 //! again for each request: its name is resolved once, every address it has is judged ([`crate::addresses`]), and the
 //! connection is made to one of exactly those, so that an answer of DNS that changes meanwhile leads nowhere.
 //!
 //! It follows no redirect, knows no proxy and keeps no connection, reads a bounded part of an answer, and writes no URL into a
 //! log or an error.
 
+mod fetch;
 mod resolve;
 
 use std::error::Error as _;
@@ -19,6 +21,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::addresses::{AllowList, is_public};
 use crate::limits;
+pub use fetch::{Fetch, FetchError, Fetched, form, is_private_way, named_place, with_query};
 use resolve::{Guard, NotAllowed};
 pub use resolve::{Lookup, system_lookup};
 
@@ -136,14 +139,9 @@ impl Outbound {
         body: Bytes,
     ) -> Result<Answer, PostError> {
         let target = self.target(url).map_err(PostError::Blocked)?;
-        let clients = self.clients.as_ref();
-        let [named, networks, public] =
-            clients.map_err(|cause| PostError::Unreachable(cause.clone()))?;
-        let client = match target.rule {
-            Rule::Named => named,
-            Rule::Networks => networks,
-            Rule::Public => public,
-        };
+        let client = self
+            .client_of(target.rule)
+            .map_err(PostError::Unreachable)?;
         let mut request = client
             .post(target.url)
             .header(CONTENT_TYPE, "application/json")
@@ -159,6 +157,15 @@ impl Outbound {
             Ok(Err(error)) => Err(failed(&error)),
             Ok(Ok(response)) => Ok(answer(response).await),
         }
+    }
+
+    fn client_of(&self, rule: Rule) -> Result<&Client, String> {
+        let [named, networks, public] = self.clients.as_ref().map_err(String::clone)?;
+        Ok(match rule {
+            Rule::Named => named,
+            Rule::Networks => networks,
+            Rule::Public => public,
+        })
     }
 
     fn target(&self, text: &str) -> Result<Target, TargetError> {

@@ -48,9 +48,25 @@ pub struct Route {
     pub needs: Needs,
     /// Whether a token is refused, whatever its scope: it is about what outlives the token.
     pub session_only: bool,
+    /// Whether an application's claim is taken although a token is refused: it is a person's, and what comes of it does not let
+    /// anybody in beyond the claim's end.
+    pub claims_too: bool,
 }
 
 impl Route {
+    /// Whether an application's claim is refused: as a token, but where it is taken too.
+    #[must_use]
+    pub const fn refuses_claims(&self) -> bool {
+        self.session_only && !self.claims_too
+    }
+
+    const fn with_claims(self) -> Self {
+        Self {
+            claims_too: true,
+            ..self
+        }
+    }
+
     const fn without_tokens(self) -> Self {
         Self {
             session_only: true,
@@ -67,6 +83,7 @@ const fn route(method: &'static str, path: &'static str, needs: Needs) -> Route 
         kind,
         needs,
         session_only: matches!(needs, Needs::Account),
+        claims_too: false,
     }
 }
 
@@ -78,6 +95,7 @@ const fn stream(method: &'static str, path: &'static str, needs: Needs) -> Route
         kind,
         needs,
         session_only: matches!(needs, Needs::Account),
+        claims_too: false,
     }
 }
 
@@ -96,16 +114,18 @@ pub const ROUTES: &[Route] = &[
     route("post", "/api/users", Nothing),
     route("post", "/api/guests", Nothing),
     route("post", "/api/sessions", Nothing),
+    route("get", "/api/oidc/start", Nothing),
+    route("get", "/api/oidc/callback", Nothing),
     route("delete", "/api/sessions/current", Account),
     route("get", "/api/me", Session),
-    route("post", "/api/tickets", Account),
+    route("post", "/api/tickets", Account).with_claims(),
     route("get", "/api/rooms", Session),
     route("post", "/api/rooms", Session),
     route("get", "/api/rooms/public", Session),
     route("post", "/api/direct", Session),
     route("get", "/api/search", Session),
     route("post", "/api/invites/look", Nothing),
-    route("post", "/api/invites/accept", Account),
+    route("post", "/api/invites/accept", Account).with_claims(),
     route("get", "/api/tokens", Account),
     route("post", "/api/tokens", Account),
     route("delete", "/api/tokens/{token}", Account),

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 pub use build::{migrate, open_layer, open_store};
 
 use crate::app::App;
+use crate::auth::Organisations;
 use crate::channel_layer::ChannelLayer;
 use crate::chat::assistant::Assistant;
 use crate::config::Config;
@@ -64,6 +65,7 @@ impl Server {
     /// A port that is taken, settings that contradict each other, a database that cannot be opened.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         config.check().map_err(StartError)?;
+        Organisations::new(&config).map_err(StartError)?;
         let listener = bind(config.listen, "SALON_LISTEN")?;
         let metrics_listener = match config.metrics_listen {
             Some(address) => {

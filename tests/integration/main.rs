@@ -35,6 +35,7 @@ mod message_changes;
 mod message_tails;
 mod messages;
 mod operate_document;
+mod organisations;
 mod permissions;
 mod planted;
 mod presence;

@@ -443,6 +443,7 @@ fn the_limits_are_those_of_the_program() {
     ]);
     real.extend(protocol_limits::of_rooms());
     real.extend(protocol_limits::of_integrations());
+    real.extend(protocol_limits::of_organisations());
     real.extend(limits_of_people_and_history());
     real.extend(crate::protocol_limits::of_invites());
     real.extend(crate::webhooks::limits_of_webhooks());

@@ -40,6 +40,17 @@ pub(crate) fn of_integrations() -> [(&'static str, i64); 10] {
     ]
 }
 
+/// Those of sign-in by others.
+pub(crate) fn of_organisations() -> [(&'static str, i64); 5] {
+    [
+        ("SIGN_IN_S", limits::SIGN_IN_S),
+        ("JWT_BYTES", i64::try_from(limits::JWT_BYTES).unwrap()),
+        ("JWT_LIFETIME_S", limits::JWT_LIFETIME_S),
+        ("CLOCK_LEEWAY_S", limits::CLOCK_LEEWAY_S),
+        ("CLAIMS_PER_USER", limits::CLAIMS_PER_USER),
+    ]
+}
+
 /// Those of invites and bans.
 pub(crate) fn of_invites() -> [(&'static str, i64); 7] {
     let chars = i64::try_from(limits::BAN_REASON_CHARS).unwrap();

@@ -66,9 +66,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tokio_tungstenite", &["consumer/", "http/socket.rs"]),
     ("argon2", &["auth/"]),
     ("sha2", &["auth/"]),
+    ("jsonwebtoken", &["auth/jwt/"]),
     ("pulldown_cmark", &["chat/markdown.rs"]),
     ("ammonia", &["chat/markdown.rs"]),
-    ("clap", &["main.rs", "config.rs", "commands/"]),
+    ("clap", &["main.rs", "config/", "commands/"]),
     ("tracing_subscriber", &["telemetry.rs"]),
     ("metrics_exporter_prometheus", &["metrics.rs"]),
 ];

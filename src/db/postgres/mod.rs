@@ -12,6 +12,7 @@ mod durability;
 mod errors;
 mod history;
 mod hooks;
+mod identities;
 mod integrations;
 mod invites;
 mod jobs;

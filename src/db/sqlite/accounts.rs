@@ -48,15 +48,21 @@ pub(super) fn create(
     session: &NewSession,
 ) -> Work<SignedIn> {
     insert(conn, account, now())?;
+    enter_lobby(conn, account.user.id)?;
+    sessions::create(conn, session)
+}
+
+/// Makes a new user a member of the room that every account begins in, while it is there.
+pub(super) fn enter_lobby(conn: &mut SqliteConnection, user: UserId) -> Work<()> {
     let lobby = rooms::table
         .filter(rooms::slug.eq(LOBBY).and(rooms::deleted_at.is_null()))
         .select(rooms::id)
         .first::<StoredId>(conn)
         .optional()?;
     if let Some(lobby) = lobby {
-        super::rooms::insert_member(conn, RoomId(lobby.0), account.user.id, Role::Member)?;
+        super::rooms::insert_member(conn, RoomId(lobby.0), user, Role::Member)?;
     }
-    sessions::create(conn, session)
+    Ok(())
 }
 
 /// A user alone.

@@ -14,6 +14,7 @@ mod contract;
 mod failure;
 mod history;
 mod hooks;
+mod identities;
 mod integrations;
 mod invites;
 mod jobs;

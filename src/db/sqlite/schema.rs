@@ -49,6 +49,16 @@ diesel::table! {
         token_hash -> Binary,
         created_at -> BigInt,
         expires_at -> BigInt,
+        claimed -> Bool,
+    }
+}
+
+diesel::table! {
+    identities (issuer, subject) {
+        issuer -> Text,
+        subject -> Text,
+        user_id -> Binary,
+        created_at -> BigInt,
     }
 }
 
@@ -304,6 +314,7 @@ diesel::table! {
 }
 
 diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(identities -> users (user_id));
 diesel::joinable!(api_tokens -> users (user_id));
 diesel::joinable!(incoming_hooks -> users (user_id));
 diesel::joinable!(incoming_hooks -> rooms (room_id));
@@ -317,6 +328,7 @@ diesel::joinable!(outgoing_webhooks -> rooms (room_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
+    identities,
     api_tokens,
     incoming_hooks,
     tickets,

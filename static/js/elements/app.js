@@ -6,6 +6,7 @@ import { Refusal, Salon } from '../salon.js';
 import { h, announce } from '../dom.js';
 import { Memory, livingTabs, local, tabId } from '../memory.js';
 import { permalink, placeOf } from '../permalink.js';
+import { returned } from '../organisation.js';
 import { RoomBook } from '../room-book.js';
 import { inviteToken } from '../roles.js';
 import { invitation, openInvitation } from './invite-dialogs.js';
@@ -39,11 +40,13 @@ class SalonApp extends HTMLElement {
 
   async #begin() {
     const tab = tabId();
+    const { problem, place } = returned(location.hash);
+    if (place !== null) history.replaceState(null, '', location.pathname + place);
     this.#salon = new Salon({ storage: local, tab, living: await livingTabs(tab) });
     this.#salon.on('signed_out', () => this.#sessionEnded());
     try {
       this.#config = await this.#salon.api.config();
-      if (this.#config.user === null) this.#showSignIn();
+      if (this.#config.user === null) this.#showSignIn(problem);
       else await this.#enter(this.#config.user);
     } catch (refusal) {
       if (!(refusal instanceof Refusal)) throw refusal;

@@ -1,8 +1,9 @@
 /**
- * `<salon-sign-in>`: comes in by a name only (guest), by name and password, or by a new account; whatever the server
- * offers. The guest's one field comes first.
+ * `<salon-sign-in>`: comes in by a name only (guest), by name and password, by a new account, or at the organisation's
+ * provider; whatever the server offers. The guest's one field comes first.
  */
 import { h, icon } from '../dom.js';
+import { remember } from '../organisation.js';
 
 const MODES = {
   guest: { title: 'Come in', action: 'Join as guest', note: 'No password, no e-mail. This browser knows you for a week.' },
@@ -62,8 +63,16 @@ class SalonSignIn extends HTMLElement {
       h('label', { for: name.id, text: 'Name' }), name,
       password && h('label', { for: password.id, text: 'Password' }), password,
       hint && h('p.hint', { text: hint }), problem, go);
-    this.lastElementChild.replaceChildren(this.invited, form, this.#otherWays(mode));
+    this.lastElementChild.replaceChildren(this.invited, ...[this.#organisation()].filter(Boolean), form, this.#otherWays(mode));
     if (matchMedia('(hover: hover)').matches) name.focus();
+  }
+
+  /** The way to the organisation's own sign-in: the browser goes there and comes back. */
+  #organisation() {
+    const provider = this.#config.sign_in;
+    return provider && h('a.organisation', {
+      id: 'organisation-go', href: provider.url, text: `Sign in with ${provider.name}`, onclick: () => remember(location.hash),
+    });
   }
 
   #otherWays(mode) {

@@ -37,7 +37,8 @@ added by another (`banned`), until the ban is lifted. An invite works while the 
 ## Routes
 
 What each needs, and what it says to those who have it not. *own, else* tells two rights: for what is one's own, and for
-what is another's. *No token*: a token is refused (`session_required`), whatever its scope. Whatever is not in this table is a file of the page, for anybody.
+what is another's. *No token*: a token is refused (`session_required`), whatever its scope. An application's signed *claim* (JWT) is as a token of scope `write`, and is taken where
+it says so. Whatever is not in this table is a file of the page, for anybody.
 
 ";
 
@@ -113,9 +114,10 @@ fn document() -> String {
             Kind::Stream => " (stream)",
         };
         let what = format!("`{} {}`{stream}", route.method.to_uppercase(), route.path);
-        let what = match route.session_only {
-            true => format!("{what}, no token"),
-            false => what,
+        let what = match (route.session_only, route.claims_too) {
+            (true, true) => format!("{what}, no token but a claim"),
+            (true, false) => format!("{what}, no token"),
+            (false, _) => what,
         };
         (what, route.needs)
     });

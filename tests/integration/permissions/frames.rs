@@ -1,4 +1,5 @@
-//! Every frame of the table, sent by everybody over a socket that came with a cookie, and over one with a bearer token.
+//! Every frame of the table, sent by everybody over a socket that came with a cookie, over one with a bearer token, and over one
+//! with an application's claim.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use salon::permissions::access::{Asker, FRAMES, Needs, answer};
 use serde_json::{Value, json};
 
 use super::routes::upgrading;
-use super::world::{About, Credential, Place, World};
+use super::world::{About, Credential, People, Place, World};
 use crate::support::communicator::SocketClient;
 
 /// Codes of those who were let through to something that was not as it must be: rights are judged before.
@@ -67,7 +68,7 @@ async fn ask(world: &World, kind: &str, needs: Needs, asker: Asker, own: bool) {
     let Some(person) = world.person(asker) else {
         return;
     };
-    for credential in Credential::BOTH {
+    for &credential in world.people.credentials() {
         let author = own.then_some(asker);
         let place = world.place(&[asker], author, about(kind)).await;
         let mut socket = connect(world, &person.token, credential).await;
@@ -102,9 +103,8 @@ async fn ask(world: &World, kind: &str, needs: Needs, asker: Asker, own: bool) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn frames_answer_as_the_table_says() {
-    let world = World::new().await;
+async fn ask_all(people: People) {
+    let world = World::new(people).await;
     for (kind, needs) in FRAMES {
         let owns: &[bool] = match needs {
             Needs::Own(..) => &[false, true],
@@ -119,10 +119,20 @@ async fn frames_answer_as_the_table_says() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_answer_as_the_table_says() {
+    ask_all(People::Sessions).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_answer_claims_as_the_table_says() {
+    ask_all(People::Claims).await;
+}
+
 #[tokio::test]
 async fn nobody_opens_a_socket_signed_out() {
-    let world = World::new().await;
-    for credential in Credential::BOTH {
+    let world = World::new(People::Sessions).await;
+    for &credential in world.people.credentials() {
         let unknown = "f".repeat(64);
         for token in [None, Some((unknown.as_str(), credential))] {
             let request = upgrading(world.request("get", "/ws", token));

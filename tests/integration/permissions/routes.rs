@@ -8,7 +8,7 @@ use salon::permissions::access::{Asker, Kind, Needs, ROUTES, Route, answer};
 use salon::permissions::{Action, Role};
 use serde_json::{Value, json};
 
-use super::world::{About, Credential, Place, World};
+use super::world::{About, Credential, People, Place, World};
 
 /// Codes of those who were let through to something that was not as it must be: rights are judged before.
 const BEYOND: &[&str] = &[
@@ -140,7 +140,7 @@ fn check(what: &str, (status, problem): &(u16, Value), expected: Option<ErrorCod
 
 /// Asks one route as everybody of a group, in their room.
 async fn ask_as(world: &World, route: &Route, group: &[Asker], own: bool) {
-    for credential in Credential::BOTH {
+    for &credential in world.people.credentials() {
         let author = own.then(|| group.first().copied()).flatten();
         let mut place = world.place(group, author, about(route.path)).await;
         for asker in group {
@@ -162,6 +162,9 @@ async fn ask_as(world: &World, route: &Route, group: &[Asker], own: bool) {
             let expected = answer(route.needs, *asker, own);
             let got = ask(request(world, route, &place, user, token)).await;
             let expected = match (asker, route.path) {
+                (asker, _) if refuses_claims(world, route) && *asker != Asker::Nobody => {
+                    Some(ErrorCode::SessionRequired)
+                }
                 // The last owner of a room cannot go; that is no right.
                 (Asker::Member(Role::Owner), "/api/rooms/{slug}/members/{user}") if own => {
                     Some(ErrorCode::LastOwner)
@@ -204,9 +207,9 @@ async fn ask_other_route(world: &World, route: &Route) {
         Some(code) => check(&what, &signed_out, Some(code)),
         None => assert_ne!(signed_out_code, "unauthenticated", "{what}"),
     }
-    for credential in Credential::BOTH {
+    for &credential in world.people.credentials() {
         // One of its own, because one of these routes ends the session.
-        let token = world.server.guest("passing").await;
+        let token = world.passing().await;
         let got = ask(request(
             world,
             route,
@@ -216,6 +219,8 @@ async fn ask_other_route(world: &World, route: &Route) {
         ))
         .await;
         let code = got.1["code"].as_str().unwrap_or_default();
+        let closed = refuses_claims(world, route);
+        assert_eq!(code == "session_required", closed, "{what}: {got:?}");
         let refused = [
             "unauthenticated",
             "forbidden",
@@ -229,37 +234,49 @@ async fn ask_other_route(world: &World, route: &Route) {
     }
 }
 
+/// Whether it is closed to what everybody here has.
+fn refuses_claims(world: &World, route: &Route) -> bool {
+    world.people == People::Claims && route.refuses_claims()
+}
+
 /// Whether a route is about a room; `POST /api/chat` names it in its body.
 fn has_room(route: &Route) -> bool {
     route.path.contains("{slug}") || route.path == "/api/chat"
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn routes_answer_as_the_table_says() {
-    let world = World::new().await;
-    let plain = ROUTES.iter().filter(|route| route.kind == Kind::Answer);
+async fn ask_all(people: People, kind: Kind) -> usize {
+    let world = World::new(people).await;
     let mut asked = 0;
-    for route in plain {
+    for route in ROUTES.iter().filter(|route| route.kind == kind) {
         match has_room(route) {
             true => ask_room_route(&world, route).await,
             false => ask_other_route(&world, route).await,
         }
         asked += 1;
     }
+    asked
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn routes_answer_as_the_table_says() {
+    let asked = ask_all(People::Sessions, Kind::Answer).await;
     assert!(asked > 40, "{asked} routes");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_answer_as_the_table_says() {
-    let world = World::new().await;
-    let streams = ROUTES.iter().filter(|route| route.kind == Kind::Stream);
-    let mut asked = 0;
-    for route in streams {
-        match has_room(route) {
-            true => ask_room_route(&world, route).await,
-            false => ask_other_route(&world, route).await,
-        }
-        asked += 1;
-    }
+    let asked = ask_all(People::Sessions, Kind::Stream).await;
+    assert!(asked >= 5, "{asked} streams");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn routes_answer_claims_as_the_table_says() {
+    let asked = ask_all(People::Claims, Kind::Answer).await;
+    assert!(asked > 40, "{asked} routes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_answer_claims_as_the_table_says() {
+    let asked = ask_all(People::Claims, Kind::Stream).await;
     assert!(asked >= 5, "{asked} streams");
 }

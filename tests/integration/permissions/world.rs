@@ -10,9 +10,13 @@ use serde_json::{Value, json};
 use crate::support::event_stream::answer;
 use crate::support::process::eventually;
 use crate::support::server::TestServer;
+use crate::support::signer::{AUDIENCE, ISSUER, Signer, claims};
 
 /// The longest wait for a reply of the demo.
 const REPLY: Duration = Duration::from_secs(20);
+
+/// What claims are signed with.
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 const FLAGS: &[&str] = &[
     "--rate-sign-ins",
@@ -36,8 +40,23 @@ pub(super) enum Credential {
     Bearer,
 }
 
-impl Credential {
-    pub(super) const BOTH: [Self; 2] = [Self::Cookie, Self::Bearer];
+/// What everybody in a world has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum People {
+    /// A session.
+    Sessions,
+    /// A claim of an embedding application.
+    Claims,
+}
+
+impl People {
+    /// The ways to show it: a claim is never a cookie.
+    pub(super) const fn credentials(self) -> &'static [Credential] {
+        match self {
+            Self::Sessions => &[Credential::Cookie, Credential::Bearer],
+            Self::Claims => &[Credential::Bearer],
+        }
+    }
 }
 
 /// Somebody.
@@ -49,6 +68,7 @@ pub(super) struct Person {
 /// The server and all who ask.
 pub(super) struct World {
     pub(super) server: TestServer,
+    pub(super) people: People,
     http: Client,
     /// Owns every room; what is another's is its.
     keeper: Person,
@@ -78,13 +98,34 @@ pub(super) enum About {
     Reply,
 }
 
+/// Somebody's session, or its claim.
+async fn somebody(people: People, server: &TestServer, name: &str) -> String {
+    match people {
+        People::Sessions => server.guest(name).await,
+        People::Claims => Signer::secret(SECRET.as_bytes()).sign(&claims(name, 3_600, &json!({}))),
+    }
+}
+
 impl World {
-    pub(super) async fn new() -> Self {
-        let server = TestServer::start(FLAGS).await;
+    pub(super) async fn new(people: People) -> Self {
+        let claims = [
+            "--jwt-issuer",
+            ISSUER,
+            "--jwt-audience",
+            AUDIENCE,
+            "--jwt-secret",
+            SECRET,
+        ];
+        let flags: &[&str] = match people {
+            People::Sessions => &[],
+            People::Claims => &claims,
+        };
+        let server = TestServer::start(&[FLAGS, flags].concat()).await;
+        let what = people;
         let http = Client::builder().no_proxy().build().unwrap();
         let mut people = Vec::new();
         for number in 0..Asker::ALL.len() + 2 {
-            let token = server.guest(&format!("guest {number}")).await;
+            let token = somebody(what, &server, &format!("guest {number}")).await;
             let (_, me) = server
                 .request("GET", "/api/me", Some(&token), &Value::Null)
                 .await;
@@ -96,12 +137,19 @@ impl World {
         assert_eq!(status, 201, "{body}");
         Self {
             server,
+            people: what,
             http,
             keeper: people.remove(0),
             victim: people.remove(0),
             askers: people,
             rooms: 0.into(),
         }
+    }
+
+    /// Somebody new.
+    pub(super) async fn passing(&self) -> String {
+        let number = self.rooms.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        somebody(self.people, &self.server, &format!("passing {number}")).await
     }
 
     /// Who stands for a column; `None` is nobody.

@@ -1,11 +1,12 @@
-//! The part of the contract on a simulated connection that programs use.
+//! The parts of the contract on a simulated connection that programs and organisations use.
 
 use async_trait::async_trait;
 use salon::db::StoreResult;
+use salon::db::identities::{Identities, IdentityUser, NewClaim, NewIdentity};
 use salon::db::integrations::{
     BotRow, HookRow, HookUse, Integrations, NewHook, NewToken, TokenRow, TokenUse,
 };
-use salon::db::rows::UserRow;
+use salon::db::rows::{Identity, UserRow};
 use salon::ids::{HookId, SessionId, UserId};
 
 use super::contract::{commit, read};
@@ -60,5 +61,25 @@ impl Integrations for SimStore {
     }
     async fn note_hook_used(&self, hook: HookId) -> StoreResult<()> {
         commit!(self.note_hook_used(hook))
+    }
+}
+
+#[async_trait]
+impl Identities for SimStore {
+    async fn identity_user(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> StoreResult<Option<IdentityUser>> {
+        read!(self.identity_user(issuer, subject))
+    }
+    async fn create_identity(&self, identity: NewIdentity) -> StoreResult<IdentityUser> {
+        commit!(self.create_identity(identity))
+    }
+    async fn claim_identity(&self, claim_hash: &[u8; 32]) -> StoreResult<Option<Identity>> {
+        read!(self.claim_identity(claim_hash))
+    }
+    async fn create_claim(&self, claim: NewClaim) -> StoreResult<Identity> {
+        commit!(self.create_claim(claim))
     }
 }

@@ -8,6 +8,7 @@
 mod accounts;
 mod fixtures;
 mod history;
+mod identities;
 mod integrations;
 mod invites;
 mod marks;
@@ -64,6 +65,15 @@ macro_rules! for_store {
                     tickets_end_with_their_time_and_their_session
                     the_sweep_removes_what_has_run_out
                     the_assistant_is_there;
+                identities:
+                    an_identity_is_one_user_in_the_lobby
+                    racing_first_sign_ins_make_one_user
+                    an_identity_takes_nobodys_name
+                    identities_are_compared_byte_for_byte
+                    a_claim_has_one_session_until_it_ends
+                    racing_claims_make_one_session
+                    claims_of_one_user_are_bounded
+                    a_claims_ticket_ends_with_it;
                 rooms:
                     own_rooms_come_in_pages
                     a_new_room_has_its_owner_and_no_history

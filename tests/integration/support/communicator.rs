@@ -76,20 +76,29 @@ impl SocketClient {
             ("cookie", format!("salon={token}")),
             ("origin", format!("http://127.0.0.1:{port}")),
         ];
-        Self::upgrade_with(stream, port, &headers).await
+        Self::upgrade_with(stream, port, "/ws", &headers).await
+    }
+
+    /// Connects with a ticket alone, as a page of another site does.
+    pub(crate) async fn connect_by_ticket(port: u16, ticket: &str) -> Self {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+            .await
+            .unwrap();
+        Self::upgrade_with(stream, port, &format!("/ws?ticket={ticket}"), &[]).await
     }
 
     async fn upgrade(stream: TcpStream, port: u16, token: &str) -> Self {
         let bearer = [("authorization", format!("Bearer {token}"))];
-        Self::upgrade_with(stream, port, &bearer).await
+        Self::upgrade_with(stream, port, "/ws", &bearer).await
     }
 
     async fn upgrade_with(
         stream: TcpStream,
         port: u16,
+        path: &str,
         headers: &[(&'static str, String)],
     ) -> Self {
-        let mut request = format!("ws://127.0.0.1:{port}/ws")
+        let mut request = format!("ws://127.0.0.1:{port}{path}")
             .into_client_request()
             .unwrap();
         for (name, value) in headers {

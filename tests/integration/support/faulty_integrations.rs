@@ -1,11 +1,12 @@
-//! The part of the contract on a [`FaultyStore`] that programs use: it passes everything on.
+//! The parts of the contract on a [`FaultyStore`] that programs and organisations use: it passes everything on.
 
 use async_trait::async_trait;
 use salon::db::StoreResult;
+use salon::db::identities::{Identities, IdentityUser, NewClaim, NewIdentity};
 use salon::db::integrations::{
     BotRow, HookRow, HookUse, Integrations, NewHook, NewToken, TokenRow, TokenUse,
 };
-use salon::db::rows::UserRow;
+use salon::db::rows::{Identity, UserRow};
 use salon::ids::{HookId, SessionId, UserId};
 
 use super::faulty_store::FaultyStore;
@@ -59,5 +60,25 @@ impl Integrations for FaultyStore {
     }
     async fn note_hook_used(&self, hook: HookId) -> StoreResult<()> {
         self.inner.note_hook_used(hook).await
+    }
+}
+
+#[async_trait]
+impl Identities for FaultyStore {
+    async fn identity_user(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> StoreResult<Option<IdentityUser>> {
+        self.inner.identity_user(issuer, subject).await
+    }
+    async fn create_identity(&self, identity: NewIdentity) -> StoreResult<IdentityUser> {
+        self.inner.create_identity(identity).await
+    }
+    async fn claim_identity(&self, claim_hash: &[u8; 32]) -> StoreResult<Option<Identity>> {
+        self.inner.claim_identity(claim_hash).await
+    }
+    async fn create_claim(&self, claim: NewClaim) -> StoreResult<Identity> {
+        self.inner.create_claim(claim).await
     }
 }

@@ -23,6 +23,12 @@ impl Tables {
         session: &NewSession,
         now: Moment,
     ) -> StoreResult<SignedIn> {
+        self.add_account(account)?;
+        self.create_session(session, now)
+    }
+
+    /// A user and its place in the lobby.
+    pub(super) fn add_account(&mut self, account: NewAccount) -> StoreResult<()> {
         storable(&account.user.name)?;
         if self.holder(&account.user.name).is_some() {
             return no(ErrorCode::NameTaken);
@@ -38,7 +44,7 @@ impl Tables {
         if let Some(lobby) = rooms.find(|room| room.row.slug == LOBBY && !room.deleted) {
             lobby.seat(id, Role::Member);
         }
-        self.create_session(session, now)
+        Ok(())
     }
 
     /// Who, not being a guest, holds a name, whatever its case.
@@ -83,6 +89,7 @@ impl Tables {
             user: session.user,
             token_hash: session.token_hash,
             expires_at: end(now, session.lifetime_s),
+            claimed: false,
         };
         self.sessions.insert(session.id, row);
         match self.identity_of(session.id, now) {

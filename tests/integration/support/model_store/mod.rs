@@ -9,6 +9,7 @@ mod accounts;
 mod apply;
 mod contract;
 mod history;
+mod identities;
 mod integrations;
 mod invites;
 mod room_lists;

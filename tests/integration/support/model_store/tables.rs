@@ -24,6 +24,8 @@ pub(crate) struct Tables {
     pub(crate) users: BTreeMap<UserId, User>,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) tickets: BTreeMap<[u8; 32], Ticket>,
+    /// By issuer and subject.
+    pub(crate) identities: BTreeMap<(String, String), UserId>,
     pub(crate) tokens: BTreeMap<SessionId, Token>,
     pub(crate) hooks: BTreeMap<HookId, Hook>,
     /// Deleted ones too: an address is never used twice.
@@ -88,6 +90,8 @@ pub(crate) struct Session {
     pub(crate) user: UserId,
     pub(crate) token_hash: [u8; 32],
     pub(crate) expires_at: Moment,
+    /// Whether what it stands for is a claim.
+    pub(crate) claimed: bool,
 }
 
 /// A single-use ticket.
@@ -191,6 +195,7 @@ impl Tables {
             users: BTreeMap::new(),
             sessions: BTreeMap::new(),
             tickets: BTreeMap::new(),
+            identities: BTreeMap::new(),
             tokens: BTreeMap::new(),
             hooks: BTreeMap::new(),
             rooms: BTreeMap::new(),

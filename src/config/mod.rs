@@ -2,6 +2,8 @@
 //! start by `main`; nothing else reads the environment. Wrong settings are told apart from run-time failures:
 //! `main` exits with 2 before anything starts.
 
+mod organisations;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -10,6 +12,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::addresses::AllowEntry;
+pub use organisations::{JwtKey, JwtSettings, KeyFile, OidcSettings, Organisations};
 
 /// A setting that is one of two.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -173,6 +176,10 @@ pub struct Config {
     )]
     pub security_contact: Option<String>,
 
+    /// Sign-in by others
+    #[command(flatten)]
+    pub organisations: Organisations,
+
     /// Proxies whose X-Forwarded-For is believed: addresses or networks, comma-separated
     #[arg(
         long,
@@ -326,6 +333,7 @@ impl Config {
             ),
             _ => {
                 self.check_origins()?;
+                self.organisations.check(&self.public_origin)?;
                 self.check_contact()
             }
         }
