@@ -1,23 +1,24 @@
 //! `/api/users`, `/api/guests`, `/api/sessions`, `/api/me`, `/api/tickets`, `/api/config`: coming, being somebody, going.
 //! The token goes out twice, in the body for programs and in a cookie no script can read for browsers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
-use axum_extra::extract::cookie::{Cookie, SameSite};
+use axum::response::AppendHeaders;
+use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::client_address::{client_address, rate_key};
-use super::error::{Problem, too_fast};
+use super::error::Problem;
 use super::extract::{Caller, Credential, JsonBody, SignedInCaller, cookie_name, credential};
 use crate::app::App;
-use crate::auth::SignedIn;
+use crate::auth::{Device, SignInFrom, SignedIn};
 use crate::channel_layer::GroupName;
 use crate::config::{Config, LlmKind};
 use crate::db::ASSISTANT;
@@ -28,6 +29,7 @@ use crate::limits;
 use crate::permissions::Scope;
 use crate::protocol::PROTOCOL;
 use crate::protocol::control::Control;
+use crate::quotas::Operation;
 
 /// A name and its password.
 #[derive(Deserialize, ToSchema)]
@@ -104,8 +106,8 @@ pub struct AssistantConfig {
     scripted: bool,
 }
 
-/// A try at signing in that this client's address still has; `rate_limited` when it has none.
-pub struct SignInAllowed;
+/// A try at signing in that this client's address, which it holds, still has; `rate_limited` when it has none.
+pub struct SignInAllowed(IpAddr);
 
 impl FromRequestParts<Arc<App>> for SignInAllowed {
     type Rejection = Problem;
@@ -113,17 +115,23 @@ impl FromRequestParts<Arc<App>> for SignInAllowed {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let trusted = &app.config.trusted_proxies;
         let client = client_address(&parts.extensions, &parts.headers, trusted);
-        app.sign_ins
-            .take(rate_key(client), Instant::now())
-            .map(|()| Self)
-            .map_err(|wait| {
+        let address = rate_key(client);
+        let stranger = app.quotas.stranger(address);
+        match stranger.take(Operation::SignIn).await {
+            Ok(()) => Ok(Self(address)),
+            Err(refusal) => {
                 tracing::info!(%client, "too many sign-ins of one address");
-                too_fast(wait)
-            })
+                Err(refusal.into())
+            }
+        }
     }
 }
 
-type SignInAnswer = (StatusCode, [(HeaderName, String); 1], Json<Welcome>);
+type SignInAnswer = (
+    StatusCode,
+    AppendHeaders<Vec<(HeaderName, String)>>,
+    Json<Welcome>,
+);
 
 /// Makes an account and signs it in.
 #[utoipa::path(post, path = "/api/users", tag = "accounts", request_body = NameAndPassword, security(()),
@@ -139,7 +147,7 @@ pub async fn create_user(
     }
     let signed_in = app.auth.sign_up(&wanted.name, &wanted.password).await?;
     end_replaced(&app, &headers).await;
-    Ok(welcome(&app.config, signed_in))
+    Ok(welcome(&app.config, &headers, signed_in))
 }
 
 /// Lets somebody in by name only.
@@ -156,7 +164,7 @@ pub async fn create_guest(
     }
     let signed_in = app.auth.guest(&wanted.name).await?;
     end_replaced(&app, &headers).await;
-    Ok(welcome(&app.config, signed_in))
+    Ok(welcome(&app.config, &headers, signed_in))
 }
 
 /// Signs an account in.
@@ -164,13 +172,22 @@ pub async fn create_guest(
     responses((status = 201, description = "Signed in", body = Welcome), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn create_session(
     State(app): State<Arc<App>>,
-    _allowed: SignInAllowed,
+    SignInAllowed(address): SignInAllowed,
     headers: HeaderMap,
     JsonBody(wanted): JsonBody<NameAndPassword>,
 ) -> Result<SignInAnswer, Problem> {
-    let signed_in = app.auth.sign_in(&wanted.name, &wanted.password).await?;
+    let devices = devices(&headers, &app.config);
+    let from = SignInFrom {
+        attempts: &app.quotas.attempts,
+        address,
+        devices: &devices,
+    };
+    let signed_in = app
+        .auth
+        .sign_in(&wanted.name, &wanted.password, Some(from))
+        .await?;
     end_replaced(&app, &headers).await;
-    Ok(welcome(&app.config, signed_in))
+    Ok(welcome(&app.config, &headers, signed_in))
 }
 
 /// Signs out: ends the session that asks, its sockets and its cookie.
@@ -185,7 +202,7 @@ pub async fn delete_session(
     app.layer
         .group_send(&GroupName::control(), Control::Sessions.to_bytes());
     // The session of a guest is all there is of the guest, so there is nothing else to end.
-    let gone = cookie(&app.config, String::new(), 0);
+    let gone = cookie(&app.config, cookie_name(&app.config), String::new(), 0);
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]))
 }
 
@@ -250,27 +267,60 @@ async fn end_replaced(app: &App, headers: &HeaderMap) {
     }
 }
 
-fn welcome(config: &Config, signed_in: SignedIn) -> SignInAnswer {
-    let SignedIn { token, identity } = signed_in;
+fn welcome(config: &Config, headers: &HeaderMap, signed_in: SignedIn) -> SignInAnswer {
+    let SignedIn {
+        token,
+        identity,
+        device,
+    } = signed_in;
     let lifetime_s = match identity.user.kind {
         UserKind::Guest => limits::GUEST_SESSION_S,
         UserKind::User | UserKind::Assistant | UserKind::Bot => limits::SESSION_S,
     };
-    let set = cookie(config, token.reveal().to_owned(), lifetime_s);
+    let name = cookie_name(config);
+    let set = cookie(config, name, token.reveal().to_owned(), lifetime_s);
+    let mut cookies = vec![(header::SET_COOKIE, set)];
+    if let Some(device) = device {
+        let kept = devices(headers, config);
+        let all: Vec<&str> = [&device]
+            .into_iter()
+            .chain(&kept)
+            .take(limits::DEVICES_PER_COOKIE)
+            .map(Device::reveal)
+            .collect();
+        let name = device_cookie_name(config);
+        let set = cookie(config, name, all.join("~"), limits::DEVICE_S);
+        cookies.push((header::SET_COOKIE, set));
+    }
     let answer = Welcome {
         token: token.reveal().to_owned(),
         user: identity.user,
     };
-    (
-        StatusCode::CREATED,
-        [(header::SET_COOKIE, set)],
-        Json(answer),
-    )
+    (StatusCode::CREATED, AppendHeaders(cookies), Json(answer))
 }
 
-/// A `Set-Cookie` of the session cookie that lives `lifetime_s` seconds; 0 removes it.
-fn cookie(config: &Config, value: String, lifetime_s: i64) -> String {
-    let mut cookie = Cookie::build((cookie_name(config), value))
+/// The name of the cookie that tells a device from a stranger's; it stays when one signs out.
+fn device_cookie_name(config: &Config) -> &'static str {
+    if config.plain_http() {
+        "salon-device"
+    } else {
+        "__Host-salon-device"
+    }
+}
+
+/// The devices that a browser says it is.
+fn devices(headers: &HeaderMap, config: &Config) -> Vec<Device> {
+    let jar = CookieJar::from_headers(headers);
+    let Some(cookie) = jar.get(device_cookie_name(config)) else {
+        return Vec::new();
+    };
+    let all = cookie.value().split('~').take(limits::DEVICES_PER_COOKIE);
+    all.filter_map(Device::parse).collect()
+}
+
+/// A `Set-Cookie` of a cookie that lives `lifetime_s` seconds; 0 removes it.
+fn cookie(config: &Config, name: &'static str, value: String, lifetime_s: i64) -> String {
+    let mut cookie = Cookie::build((name, value))
         .path("/")
         .http_only(true)
         .same_site(SameSite::Lax)
