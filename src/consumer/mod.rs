@@ -34,12 +34,11 @@ use crate::config::Config;
 use crate::db::rows::Identity;
 use crate::error::{ErrorCode, Refusal};
 use crate::limits;
-use crate::protocol::announced::{Limits, SocketLimits};
+use crate::protocol::announced::Limits;
 use crate::protocol::client::JoinRoom;
 use crate::protocol::frame::Frame;
 use crate::protocol::server::ServerFrame;
 use crate::protocol::{CloseCode, PROTOCOL, client};
-use crate::quotas::parties::Scope;
 use crate::quotas::{Client, Quotas, rates};
 use crate::rate_limit::{Rate, TokenBucket};
 use connection::{Connection, Stream};
@@ -87,7 +86,7 @@ impl Consumers {
         quotas: Arc<Quotas>,
         config: &Config,
     ) -> Self {
-        let limits = limits_of(&quotas, config);
+        let limits = quotas.limits(config);
         Self {
             chat,
             connections,
@@ -168,24 +167,6 @@ impl Consumers {
         }
         drop(registered);
     }
-}
-
-/// What `welcome` says of limits.
-fn limits_of(quotas: &Quotas, config: &Config) -> Limits {
-    let socket = SocketLimits {
-        sends_per_second: config.rate_sends,
-        sends_burst: config.rate_sends_burst,
-        joins_per_second: config.rate_joins,
-        joins_burst: config.rate_joins.max(limits::JOINS_BURST),
-        frames_per_second: config.rate_frames,
-    };
-    let of = |scope| quotas.rates().announced(scope);
-    Limits::new(
-        socket,
-        of(Scope::User),
-        of(Scope::Address),
-        of(Scope::Fleet),
-    )
 }
 
 /// Ends the socket of a consumer that panicked: its peer hears that it is to come back.

@@ -77,13 +77,11 @@ impl Attempts {
                 format!("tries.{account}"),
             ],
         };
-        let mut taken = 0;
-        for (name, (_, limiter)) in names.iter().zip(self.budgets()) {
+        for (taken, (name, (_, limiter))) in names.iter().zip(self.budgets()).enumerate() {
             if let Err(wait) = limiter.take(name.clone(), now()) {
                 self.give_back_own(names.iter().take(taken));
                 return Err(Refusal::too_fast(wait));
             }
-            taken += 1;
         }
         let attempt = Attempt {
             attempts: self,

@@ -32,6 +32,7 @@ use crate::config::Config;
 use crate::error::Refusal;
 use crate::ids::UserId;
 use crate::limits;
+use crate::protocol::announced::Limits;
 use attempts::Attempts;
 use parties::{Parties, Party, Scope};
 use rates::Rates;
@@ -120,7 +121,7 @@ impl Quotas {
             rates: Rates::new(config),
             users: Parties::new(Scope::User, limits::RATE_KEYS),
             addresses: Parties::new(Scope::Address, limits::RATE_KEYS),
-            fleet: Arc::new(Party::new(Scope::Fleet, String::new())),
+            fleet: Arc::new(Party::new(Scope::Fleet, "")),
             attempts: Attempts::new(config, Arc::clone(&counters)),
             counters,
             tell,
@@ -148,10 +149,16 @@ impl Quotas {
         }
     }
 
-    /// The rates and numbers there are.
+    /// What `welcome` says of limits.
     #[must_use]
-    pub const fn rates(&self) -> &Rates {
-        &self.rates
+    pub fn limits(&self, config: &Config) -> Limits {
+        let of = |scope| self.rates.announced(scope);
+        Limits::new(
+            rates::of_socket(config),
+            of(Scope::User),
+            of(Scope::Address),
+            of(Scope::Fleet),
+        )
     }
 }
 

@@ -49,7 +49,7 @@ pub struct Party {
 }
 
 impl Party {
-    pub(super) fn new(scope: Scope, key: String) -> Self {
+    pub(super) fn new(scope: Scope, key: &str) -> Self {
         let name = match scope {
             Scope::Fleet => scope.as_str().to_owned(),
             _ => format!("{}.{key}", scope.as_str()),
@@ -147,7 +147,7 @@ impl<K: Eq + Hash + Copy + Display> Parties<K> {
             return Arc::clone(party);
         }
         let known = generations.old.remove(&key);
-        let party = known.unwrap_or_else(|| Arc::new(Party::new(self.scope, key.to_string())));
+        let party = known.unwrap_or_else(|| Arc::new(Party::new(self.scope, &key.to_string())));
         if generations.young.len() >= generations.room {
             generations.turn(self.capacity);
         }
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn what_is_noted_is_told_once() {
-        let party = Party::new(Scope::Fleet, String::new());
+        let party = Party::new(Scope::Fleet, "");
         assert!(party.note(Operation::Send) && !party.note(Operation::Send));
         assert_eq!(party.take_noted(Operation::Send), 2);
         assert_eq!(party.take_noted(Operation::Send), 0);

@@ -4,7 +4,7 @@ use super::Operation;
 use super::parties::Scope;
 use crate::config::Config;
 use crate::limits;
-use crate::protocol::announced::PartyLimits;
+use crate::protocol::announced::{PartyLimits, SocketLimits};
 use crate::rate_limit::Rate;
 
 /// The budgets' rates, and how many sockets may be open.
@@ -93,13 +93,26 @@ impl Rates {
     }
 }
 
+/// What one socket may do, as `welcome` tells it.
+#[must_use]
+pub fn of_socket(config: &Config) -> SocketLimits {
+    SocketLimits {
+        sends_per_second: config.rate_sends,
+        sends_burst: config.rate_sends_burst,
+        joins_per_second: config.rate_joins,
+        joins_burst: joins_burst(config),
+        frames_per_second: config.rate_frames,
+    }
+}
+
 /// What one socket may join.
 #[must_use]
 pub fn joins(config: &Config) -> Rate {
-    Rate::per_second(
-        config.rate_joins,
-        config.rate_joins.max(limits::JOINS_BURST),
-    )
+    Rate::per_second(config.rate_joins, joins_burst(config))
+}
+
+fn joins_burst(config: &Config) -> u32 {
+    config.rate_joins.max(limits::JOINS_BURST)
 }
 
 #[expect(

@@ -43,6 +43,7 @@ mod protocol_document;
 mod protocol_frames;
 mod protocol_limits;
 mod providers;
+mod quotas;
 mod reading;
 mod removals;
 mod replies;

@@ -115,7 +115,8 @@ impl Counters for InMemoryCounters {
             wait = wait.max((full_at - now).saturating_sub(room(*rate)));
             next.push(full_at);
         }
-        if wait > Duration::ZERO {
+        // Less is lost in rounding.
+        if wait > Duration::from_micros(1) {
             return Ok(Err(wait));
         }
         for (budget, full_at) in budgets.iter().zip(next) {
@@ -181,5 +182,34 @@ impl Counters for InMemoryCounters {
             held.remove(&self.instance);
         }
         shared.held.retain(|_, held| !held.is_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn budgets_are_bounded_and_one_in_use_is_not_forgotten() {
+        let counters = InMemoryCounters::new();
+        let budget = |name: String| Budget {
+            name,
+            rate: Rate::per_minute(1),
+        };
+        let ada = [budget("ada".to_owned())];
+        assert_eq!(counters.take(&ada).await, Ok(Ok(())));
+        for number in 0..3 * limits::COUNTERS {
+            let other = budget(number.to_string());
+            counters.note(&[(other, 1)]).await.unwrap();
+            if number % 1_000 == 0 {
+                counters.note(&[(ada[0].clone(), 0)]).await.unwrap();
+            }
+        }
+        let remembered = {
+            let shared = lock(&counters.shared);
+            shared.young.len() + shared.old.len()
+        };
+        assert!(remembered <= 2 * limits::COUNTERS, "{remembered}");
+        assert!(counters.take(&ada).await.unwrap().is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! One instance of Salon inside the test's process: the handles and actors that a server starts, over a store, a layer and
 //! a model of the test's choice, without a port. Several over one store and connected layers are several instances.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,6 +13,8 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use salon::app::App;
 use salon::channel_layer::ChannelLayer;
+use salon::channel_layer::counters::Counters;
+use salon::channel_layer::counters::in_memory::InMemoryCounters;
 use salon::channel_layer::in_memory::InMemoryLayer;
 use salon::chat::Chat;
 use salon::chat::assistant::{Assistant, AssistantParts};
@@ -28,6 +31,7 @@ use salon::jobs;
 use salon::llm::scripted::ScriptedProvider;
 use salon::llm::{DeltaStream, LlmError, LlmProvider, Prompt};
 use salon::permissions::Role;
+use salon::quotas::{Client, Quotas};
 use salon::shutdown::Shutdown;
 use salon::writer::Writer;
 use tokio_util::sync::CancellationToken;
@@ -88,6 +92,8 @@ pub(crate) struct Build {
     pub(crate) runs: bool,
     /// Whether it tells who is here, who writes, and users of their own affairs.
     pub(crate) presence: bool,
+    /// Who counts for the fleet.
+    pub(crate) counters: Arc<dyn Counters>,
 }
 
 impl Build {
@@ -104,10 +110,21 @@ impl Build {
                 "100000",
                 "--rate-frames",
                 "100000",
+                "--rate-joins",
+                "100000",
+                "--rate-prompts",
+                "100000",
+                "--rate-rooms",
+                "100000",
+                "--rate-invites",
+                "100000",
+                "--rate-tries",
+                "100000",
             ],
             lanes: 1,
             runs: true,
             presence: false,
+            counters: InMemoryCounters::new(),
         }
     }
 }
@@ -139,6 +156,7 @@ impl Instance {
             lanes,
             runs,
             presence: tells,
+            counters,
         } = build;
         let prompts = Arc::default();
         let writer = Arc::new(Writer::start(
@@ -155,7 +173,13 @@ impl Instance {
             Arc::clone(&layer),
         ));
         let config = Arc::new(config(&flags));
-        let consumers = Arc::new(Consumers::new(Arc::clone(&chat), Arc::default(), &config));
+        let quotas = Quotas::new(&config, counters);
+        let consumers = Arc::new(Consumers::new(
+            Arc::clone(&chat),
+            Arc::default(),
+            Arc::clone(&quotas),
+            &config,
+        ));
         let assistant = Assistant::new(AssistantParts {
             store: Arc::clone(&store),
             writer: Arc::clone(&writer),
@@ -166,6 +190,8 @@ impl Instance {
         });
         let stop = CancellationToken::new();
         let mut tasks = start_tasks(&store, &writer, &feeds, &consumers, &stop);
+        let counting = Arc::clone(&quotas).run(stop.clone());
+        tasks.push(AbortOnDropHandle::new(tokio::spawn(counting)));
         let leaving = CancellationToken::new();
         if tells {
             tasks.extend(start_telling(&layer, &chat, &consumers, &leaving, &stop));
@@ -184,6 +210,7 @@ impl Instance {
                 Arc::clone(&store),
                 layer,
                 chat,
+                quotas,
                 "scripted".to_owned(),
                 Shutdown::new(),
             ),
@@ -237,6 +264,12 @@ impl Instance {
         socket
     }
 
+    /// Whose budgets pay for what a user does here.
+    pub(crate) fn client_of(&self, identity: &Identity) -> Client {
+        let address = Ipv4Addr::LOCALHOST.into();
+        self.consumers.quotas.client(identity.user.id, address)
+    }
+
     /// A socket over a pipe of this capacity, not yet welcomed, and the consumer's task.
     pub(crate) async fn connect_raw(
         &self,
@@ -245,7 +278,7 @@ impl Instance {
     ) -> (WebsocketCommunicator, tokio::task::JoinHandle<()>) {
         let (server, client) = pipe(capacity);
         let serving = Arc::clone(&self.consumers).serve(
-            identity.clone(),
+            (identity.clone(), self.client_of(identity)),
             Transport::Memory(server),
             Vec::new(),
         );
