@@ -2,19 +2,15 @@
 //! codes, limits and addresses are those of the code.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use chrono::Utc;
-use salon::channel_layer::counters::in_memory::InMemoryCounters;
 use salon::db::rows::{LogKind, ReplyMeta, ReplyState, Usage, UserKind, UserRow, Visibility};
 use salon::error::ErrorCode;
 use salon::ids::{ClientId, ConnectionId, Epoch, RoomId, UserId};
 use salon::permissions::Role;
-use salon::protocol::announced::Limits;
 use salon::protocol::server::{Accepted, Joined, ReplyBody, RoomBody, ServerFrame};
 use salon::protocol::{CloseCode, client};
-use salon::quotas::Quotas;
 use salon::{http, limits};
 use serde_json::{Value, json};
 
@@ -197,16 +193,6 @@ fn real_frames() -> BTreeMap<String, (Value, Value)> {
     frames
 }
 
-/// What `welcome` says of limits.
-fn announced() -> &'static Limits {
-    static LIMITS: OnceLock<Limits> = OnceLock::new();
-    LIMITS.get_or_init(|| {
-        let config = crate::support::app::config(&[]);
-        let quotas = Quotas::new(&config, InMemoryCounters::new());
-        quotas.limits(&config)
-    })
-}
-
 #[expect(clippy::too_many_lines, reason = "one value of each type of frame")]
 fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<ServerFrame<'a>> {
     let reference = full.then_some("1");
@@ -243,7 +229,7 @@ fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<Serv
             connection: ConnectionId::new(),
             user,
             heartbeat_ms: 1,
-            limits: announced(),
+            limits: protocol_limits::announced(),
         },
         ServerFrame::Joined(Joined {
             reference,

@@ -1,6 +1,21 @@
 //! The limits that `docs/protocol.md` names, by noun: what `protocol_document.rs` compares its table with.
 
+use std::sync::OnceLock;
+
+use salon::channel_layer::counters::in_memory::InMemoryCounters;
 use salon::limits;
+use salon::protocol::announced::Limits;
+use salon::quotas::Quotas;
+
+/// What `welcome` says of limits.
+pub(crate) fn announced() -> &'static Limits {
+    static LIMITS: OnceLock<Limits> = OnceLock::new();
+    LIMITS.get_or_init(|| {
+        let config = crate::support::app::config(&[]);
+        let quotas = Quotas::new(&config, InMemoryCounters::new());
+        quotas.limits(&config)
+    })
+}
 
 /// Those of what is said about rooms, and of their lists.
 pub(crate) fn of_rooms() -> [(&'static str, i64); 8] {

@@ -7,7 +7,7 @@ use salon::channel_layer::counters::in_memory::InMemoryCounters;
 use salon::ids::ClientId;
 use serde_json::{Value, json};
 
-use crate::support::app::{Answer, TestApp, ask};
+use crate::support::app::{Answer, TestApp, ask, person};
 use crate::support::communicator::WebsocketCommunicator;
 use crate::support::instance::{Build, Instance, TestDatabase};
 
@@ -189,7 +189,8 @@ async fn prompts_are_bounded_and_what_calls_nobody_is_not() {
 #[tokio::test]
 async fn every_message_of_a_direct_room_is_a_prompt_and_among_people_none_is() {
     let app = TestApp::start(&["--rate-prompts", "3"]).await;
-    let (ada, _bo) = (app.guest("ada").await, app.guest("bo").await);
+    let ada = app.guest("ada").await;
+    person(&app, "bo").await;
     let room = async |with: &str| {
         let made = ask(&app, &ada, "POST /api/direct", json!({"users": [with]})).await;
         assert_eq!(made.status, 200, "{made:?}");

@@ -112,9 +112,9 @@ impl Node {
     pub(super) fn accept(&self, identity: &Identity, pipe_bytes: usize) -> MemoryStream {
         let (server, client) = pipe(pipe_bytes);
         let quotas = &self.consumers.quotas;
-        let client = quotas.client(identity.user.id, Ipv4Addr::LOCALHOST.into());
+        let payer = quotas.client(identity.user.id, Ipv4Addr::LOCALHOST.into());
         let serving = Arc::clone(&self.consumers).serve(
-            (identity.clone(), client),
+            (identity.clone(), payer),
             Transport::Memory(server),
             Vec::new(),
         );

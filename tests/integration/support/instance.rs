@@ -18,6 +18,7 @@ use salon::channel_layer::counters::in_memory::InMemoryCounters;
 use salon::channel_layer::in_memory::InMemoryLayer;
 use salon::chat::Chat;
 use salon::chat::assistant::{Assistant, AssistantParts};
+use salon::config::Config;
 use salon::consumer::transport::{Transport, pipe};
 use salon::consumer::{Consumers, user_frames};
 use salon::db::Store;
@@ -173,13 +174,8 @@ impl Instance {
             Arc::clone(&layer),
         ));
         let config = Arc::new(config(&flags));
-        let quotas = Quotas::new(&config, counters);
-        let consumers = Arc::new(Consumers::new(
-            Arc::clone(&chat),
-            Arc::default(),
-            Arc::clone(&quotas),
-            &config,
-        ));
+        let consumers = consumers_of(&chat, counters, &config);
+        let quotas = Arc::clone(&consumers.quotas);
         let assistant = Assistant::new(AssistantParts {
             store: Arc::clone(&store),
             writer: Arc::clone(&writer),
@@ -190,8 +186,6 @@ impl Instance {
         });
         let stop = CancellationToken::new();
         let mut tasks = start_tasks(&store, &writer, &feeds, &consumers, &stop);
-        let counting = Arc::clone(&quotas).run(stop.clone());
-        tasks.push(AbortOnDropHandle::new(tokio::spawn(counting)));
         let leaving = CancellationToken::new();
         if tells {
             tasks.extend(start_telling(&layer, &chat, &consumers, &leaving, &stop));
@@ -351,6 +345,12 @@ impl Drop for Instance {
     }
 }
 
+fn consumers_of(chat: &Arc<Chat>, counters: Arc<dyn Counters>, config: &Config) -> Arc<Consumers> {
+    let quotas = Quotas::new(config, counters);
+    let consumers = Consumers::new(Arc::clone(chat), Arc::default(), quotas, config);
+    Arc::new(consumers)
+}
+
 /// A model whose answers the test writes: called with the number of the request, from 0.
 pub(crate) struct FakeModel {
     calls: AtomicU64,
@@ -423,6 +423,7 @@ fn start_telling(
             stop.clone(),
         )),
         tokio::spawn(Arc::clone(&chat.reading).run(stop.clone())),
+        tokio::spawn(Arc::clone(&consumers.quotas).run(stop.clone())),
     ];
     tasks.into_iter().map(AbortOnDropHandle::new).collect()
 }
@@ -449,6 +450,7 @@ fn start_tasks(
             Arc::clone(writer),
             stop.clone(),
         )),
+        tokio::spawn(Arc::clone(&consumers.quotas).run(stop.clone())),
     ];
     tasks.into_iter().map(AbortOnDropHandle::new).collect()
 }

@@ -6,7 +6,6 @@ use salon::db::changes::{NewPost, Posted, resolve_mentions};
 use salon::db::marks::MessageMarks;
 use salon::db::rows::{
     MessageKind, MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState, UserKind, UserRow,
-    Visibility,
 };
 use salon::error::{ErrorCode, Refusal};
 use salon::ids::{Seq, UserId};
