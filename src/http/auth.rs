@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::client_address::{client_address, rate_key};
+use super::client_address::RateKey;
 use super::error::Problem;
 use super::extract::{Caller, Credential, JsonBody, SignedInCaller, cookie_name, credential};
 use crate::app::App;
@@ -29,7 +29,7 @@ use crate::limits;
 use crate::permissions::Scope;
 use crate::protocol::PROTOCOL;
 use crate::protocol::control::Control;
-use crate::quotas::Operation;
+use crate::quotas::{Client, Operation};
 
 /// A name and its password.
 #[derive(Deserialize, ToSchema)]
@@ -106,25 +106,39 @@ pub struct AssistantConfig {
     scripted: bool,
 }
 
-/// A try at signing in that this client's address, which it holds, still has; `rate_limited` when it has none.
-pub struct SignInAllowed(IpAddr);
+/// A sign-up or guest that this client's address and the fleet still have; `rate_limited` when they have none.
+pub struct SignInAllowed;
 
 impl FromRequestParts<Arc<App>> for SignInAllowed {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let trusted = &app.config.trusted_proxies;
-        let client = client_address(&parts.extensions, &parts.headers, trusted);
-        let address = rate_key(client);
-        let stranger = app.quotas.stranger(address);
-        match stranger.take(Operation::SignIn).await {
-            Ok(()) => Ok(Self(address)),
-            Err(refusal) => {
-                tracing::info!(%client, "too many sign-ins of one address");
-                Err(refusal.into())
-            }
-        }
+        let Ok(RateKey(address)) = RateKey::from_request_parts(parts, app).await;
+        sign_in_of(&app.quotas.stranger(address), address).await?;
+        Ok(Self)
     }
+}
+
+/// A try at a password that this client's address, which it holds, still has; who is known does not depend on what the fleet has
+/// left.
+pub struct TryAllowed(IpAddr);
+
+impl FromRequestParts<Arc<App>> for TryAllowed {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let Ok(RateKey(address)) = RateKey::from_request_parts(parts, app).await;
+        sign_in_of(&app.quotas.address_alone(address), address).await?;
+        Ok(Self(address))
+    }
+}
+
+async fn sign_in_of(client: &Client, address: IpAddr) -> Result<(), Problem> {
+    let taken = client.take(Operation::SignIn).await;
+    taken.map_err(|refusal| {
+        tracing::info!(client = %address, "too many sign-ins of one address");
+        refusal.into()
+    })
 }
 
 type SignInAnswer = (
@@ -172,7 +186,7 @@ pub async fn create_guest(
     responses((status = 201, description = "Signed in", body = Welcome), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn create_session(
     State(app): State<Arc<App>>,
-    SignInAllowed(address): SignInAllowed,
+    TryAllowed(address): TryAllowed,
     headers: HeaderMap,
     JsonBody(wanted): JsonBody<NameAndPassword>,
 ) -> Result<SignInAnswer, Problem> {

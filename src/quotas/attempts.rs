@@ -9,7 +9,8 @@
 //! - **From anywhere else**: the budget of this account *at this address*, and the account's budget for everywhere else together,
 //!   [`limits::ACCOUNT_TRIES_FACTOR`] times as large at once and no faster in the long run. So one address gets few tries at one account, a thousand
 //!   addresses get ten times those and then the pace of one, and an account's owner at a new device waits only while somebody
-//!   tries that hard. Sessions that are open, and known devices, go on as ever.
+//!   tries that hard. Sessions that are open, and known devices, go on as ever. Here the fleet's budget of sign-ins counts too, and
+//!   for known devices it does not: a thousand machines that use it up keep out newcomers, not those who were there.
 //!
 //! A try that succeeds gives its tokens back: who knows the password uses nothing up. A name nobody has is counted like one that
 //! somebody has, so that nothing is told by being refused (an account's name, folded, is the key; the database is not asked).
@@ -24,12 +25,17 @@ use crate::error::Refusal;
 use crate::limits;
 use crate::rate_limit::{KeyedLimiter, Rate};
 
+/// The fleet's budget of sign-ins, which those of strangers, sign-ups and guests share.
+const FLEET: &str = "sign_in.fleet";
+
 /// The budgets of tries.
 pub struct Attempts {
     /// Of one account at one address, or of one known device.
     one: (Rate, KeyedLimiter<String>),
     /// Of one account, everywhere but at its known devices.
     all: (Rate, KeyedLimiter<String>),
+    /// Of everybody but known devices: what the fleet takes of sign-ins.
+    fleet: (Rate, KeyedLimiter<String>),
     counters: Arc<dyn Counters>,
 }
 
@@ -50,7 +56,7 @@ pub struct Attempt<'a> {
 }
 
 impl Attempts {
-    pub(super) fn new(config: &Config, counters: Arc<dyn Counters>) -> Self {
+    pub(super) fn new(config: &Config, fleet: Rate, counters: Arc<dyn Counters>) -> Self {
         let one = Rate::per_minute(config.rate_tries);
         let all = Rate {
             burst: one.burst * f64::from(limits::ACCOUNT_TRIES_FACTOR),
@@ -59,6 +65,7 @@ impl Attempts {
         Self {
             one: (one, KeyedLimiter::new(one, limits::RATE_KEYS)),
             all: (all, KeyedLimiter::new(all, limits::RATE_KEYS)),
+            fleet: (fleet, KeyedLimiter::new(fleet, 1)),
             counters,
         }
     }
@@ -75,6 +82,7 @@ impl Attempts {
             Source::Address(address) => vec![
                 format!("tries.{account}\n{address}"),
                 format!("tries.{account}"),
+                FLEET.to_owned(),
             ],
         };
         for (taken, (name, (_, limiter))) in names.iter().zip(self.budgets()).enumerate() {
@@ -93,8 +101,8 @@ impl Attempts {
         }
     }
 
-    fn budgets(&self) -> [&(Rate, KeyedLimiter<String>); 2] {
-        [&self.one, &self.all]
+    fn budgets(&self) -> [&(Rate, KeyedLimiter<String>); 3] {
+        [&self.one, &self.all, &self.fleet]
     }
 
     fn give_back_own<'n>(&self, names: impl Iterator<Item = &'n String>) {

@@ -110,6 +110,8 @@ pub struct Client {
     /// None for who has not signed in.
     user: Option<Arc<Party>>,
     address: Arc<Party>,
+    /// None where the fleet's budget is judged later.
+    fleet: Option<Arc<Party>>,
 }
 
 impl Quotas {
@@ -117,12 +119,14 @@ impl Quotas {
     #[must_use]
     pub fn new(config: &Config, counters: Arc<dyn Counters>) -> Arc<Self> {
         let (tell, told) = mpsc::unbounded_channel();
+        let rates = Rates::new(config);
+        let sign_ins = rates.of(Scope::Fleet, Operation::SignIn);
         Arc::new(Self {
-            rates: Rates::new(config),
+            rates,
             users: Parties::new(Scope::User, limits::RATE_KEYS),
             addresses: Parties::new(Scope::Address, limits::RATE_KEYS),
             fleet: Arc::new(Party::new(Scope::Fleet, "")),
-            attempts: Attempts::new(config, Arc::clone(&counters)),
+            attempts: Attempts::new(config, sign_ins, Arc::clone(&counters)),
             counters,
             tell,
             told: std::sync::Mutex::new(Some(told)),
@@ -136,6 +140,7 @@ impl Quotas {
             quotas: Arc::clone(self),
             user: Some(self.users.get(user)),
             address: self.addresses.get(address),
+            fleet: Some(Arc::clone(&self.fleet)),
         }
     }
 
@@ -146,6 +151,16 @@ impl Quotas {
             quotas: Arc::clone(self),
             user: None,
             address: self.addresses.get(address),
+            fleet: Some(Arc::clone(&self.fleet)),
+        }
+    }
+
+    /// The same, where the address alone pays: the fleet's budget must not be what keeps out who is known once it has said its name.
+    #[must_use]
+    pub fn address_alone(self: &Arc<Self>, address: IpAddr) -> Client {
+        Client {
+            fleet: None,
+            ..self.stranger(address)
         }
     }
 
@@ -249,7 +264,8 @@ impl Client {
 
     /// The narrowest first: whoever is over its own budget takes nothing of the others'.
     fn parties(&self) -> impl Iterator<Item = &Arc<Party>> {
-        self.user.iter().chain([&self.address, &self.quotas.fleet])
+        let address = [&self.address];
+        self.user.iter().chain(address).chain(&self.fleet)
     }
 }
 

@@ -127,6 +127,36 @@ async fn s21_a_device_is_of_its_account_only_and_a_forged_one_is_none() {
 }
 
 #[tokio::test]
+async fn s21_who_uses_up_the_sign_ins_of_all_keeps_out_nobody_who_was_there() {
+    let flags = [
+        "--rate-sign-ins",
+        "10",
+        "--rate-share-address",
+        "1",
+        "--rate-share-fleet",
+        "2",
+    ];
+    let app = TestApp::start(&flags).await;
+    person(&app, "ada").await;
+    let known = device(&sign_in(&app, "correct horse", "192.0.2.1", None).await);
+    let mut tried = 0;
+    for number in 0..40 {
+        let wanted = json!({"name": format!("name {number}"), "password": "wrong"});
+        let request = app.request(Method::POST, "/api/sessions").json(&wanted);
+        let answer = request.peer(&format!("203.0.113.{number}")).send().await;
+        tried += usize::from(answer.status == 401);
+    }
+    assert!((18..=21).contains(&tried), "{tried}");
+    let stranger = sign_in(&app, "correct horse", "192.0.2.77", None).await;
+    assert_eq!(stranger.code(), "rate_limited");
+    let guest = app.request(Method::POST, "/api/guests");
+    let guest = guest.json(&json!({"name": "Bo"})).peer("192.0.2.78");
+    assert_eq!(guest.send().await.code(), "rate_limited");
+    let owner = sign_in(&app, "correct horse", "192.0.2.2", Some(&known)).await;
+    assert_eq!(owner.status, 201, "{owner:?}");
+}
+
+#[tokio::test]
 async fn s43_a_flood_of_one_socket_user_or_address_leaves_others_as_they_were() {
     let flags = [
         "--rate-sends",
