@@ -1,7 +1,6 @@
 //! The shared handles of one process, built once from [`Config`]. Only the edges (`http`, `consumer`, `jobs`) hold the
 //! whole of it; the domain and the actors take the handles they need. Tests swap any of them.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -17,6 +16,7 @@ use crate::db::Store;
 use crate::ids::{HookId, UserId};
 use crate::limits;
 use crate::outbound::{Outbound, system_lookup};
+use crate::quotas::Quotas;
 use crate::rate_limit::{KeyedLimiter, Rate};
 use crate::shutdown::Shutdown;
 
@@ -38,8 +38,8 @@ pub struct App {
     pub model: String,
     /// Whether and how the process stops.
     pub shutdown: Shutdown,
-    /// Sign-ins, sign-ups and guests, by client address.
-    pub sign_ins: KeyedLimiter<IpAddr>,
+    /// What users, addresses and the fleet may do.
+    pub quotas: Arc<Quotas>,
     /// HTTP requests by user, at the rate one socket has for its frames.
     pub requests: KeyedLimiter<UserId>,
     /// Messages posted over HTTP by user, at the rate one socket has for its sends.
@@ -48,10 +48,6 @@ pub struct App {
     pub hook_posts: KeyedLimiter<HookId>,
     /// Bots and incoming webhooks made, by user.
     pub bots: KeyedLimiter<UserId>,
-    /// Searches by user.
-    pub searches: KeyedLimiter<UserId>,
-    /// Looks at invites, by client address.
-    pub invites: KeyedLimiter<IpAddr>,
     /// Exports at once.
     pub exports: Arc<Semaphore>,
     /// Whether the log was told that what the database confirms may be lost.
@@ -66,14 +62,12 @@ impl App {
         store: Arc<dyn Store>,
         layer: Arc<dyn ChannelLayer>,
         chat: Arc<Chat>,
+        quotas: Arc<Quotas>,
         model: String,
         shutdown: Shutdown,
     ) -> Arc<Self> {
-        let sign_ins = Rate::per_minute(config.rate_sign_ins);
         let requests = Rate::per_second(config.rate_frames, config.rate_frames);
         let sends = Rate::per_second(config.rate_sends, config.rate_sends_burst);
-        let searches = Rate::per_minute(config.rate_searches);
-        let invites = Rate::per_minute(limits::INVITE_LOOKUPS_PER_MINUTE);
         let bots = Rate::per_minute(limits::BOTS_PER_MINUTE);
         let outbound = Outbound::new(
             AllowList::new(config.webhook_allow.clone()),
@@ -94,7 +88,7 @@ impl App {
             chat,
             model,
             shutdown,
-            sign_ins: KeyedLimiter::new(sign_ins, limits::RATE_KEYS),
+            quotas,
             requests: KeyedLimiter::new(requests, limits::RATE_KEYS),
             sends: KeyedLimiter::new(sends, limits::RATE_KEYS),
             hook_posts: KeyedLimiter::new(
@@ -105,8 +99,6 @@ impl App {
                 limits::RATE_KEYS,
             ),
             bots: KeyedLimiter::new(bots, limits::RATE_KEYS),
-            searches: KeyedLimiter::new(searches, limits::RATE_KEYS),
-            invites: KeyedLimiter::new(invites, limits::RATE_KEYS),
             exports: Arc::new(Semaphore::new(limits::EXPORTS)),
             told_not_durable: AtomicBool::new(false),
         })

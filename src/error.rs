@@ -198,6 +198,13 @@ impl Refusal {
         )
     }
 
+    /// That this was too fast, and when there is room for it again.
+    #[must_use]
+    pub fn too_fast(wait: std::time::Duration) -> Self {
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
+        Self::from(ErrorCode::RateLimited).retry_after_ms(wait_ms)
+    }
+
     /// The same refusal, saying when to try again.
     #[must_use]
     pub fn retry_after_ms(mut self, retry_after_ms: u64) -> Self {

@@ -12,7 +12,7 @@
 //! | edges | [`http`]; then [`consumer`] and [`jobs`] | all below, and `http` the consumer |
 //! | handles | [`app`] | all below |
 //! | domain | [`chat`], [`auth`] | actors, adapters, vocabulary |
-//! | actors | [`feed`], [`writer`] | adapters, vocabulary |
+//! | actors | [`feed`], [`writer`], [`quotas`] | adapters, vocabulary |
 //! | adapters | [`db`], [`channel_layer`], [`llm`], [`outbound`] | vocabulary |
 //! | vocabulary | [`ids`], [`limits`], [`addresses`], [`error`], [`protocol`], [`permissions`], [`config`], [`rate_limit`], [`randomness`], [`metrics`], [`shutdown`], [`telemetry`] | each other |
 //!
@@ -24,7 +24,7 @@
 //! # A message's way
 //!
 //! 1. [`http::socket`] upgrades and runs a [`consumer`]: one task, one select, for one socket.
-//! 2. The consumer parses a frame ([`protocol::client`]), takes a token ([`rate_limit`]), has the text rendered
+//! 2. The consumer parses a frame ([`protocol::client`]), takes a token ([`rate_limit`], [`quotas`]), has the text rendered
 //!    ([`chat::markdown`]) and submits a job to the [`writer`].
 //! 3. A lane of the writer takes all that queued while its last commit was in flight and has the store write it in one
 //!    transaction ([`db::Store::apply`]), which locks the room's head, judges rights and numbers what it takes.
@@ -85,6 +85,7 @@ pub mod metrics;
 pub mod outbound;
 pub mod permissions;
 pub mod protocol;
+pub mod quotas;
 pub mod randomness;
 pub mod rate_limit;
 pub mod routes;

@@ -103,6 +103,16 @@ pub const ALL: &[(Kind, &str, &str)] = &[
     ),
     (
         Kind::Counter,
+        "salon_rate_limited_total",
+        "What users, addresses and the fleet did too often or had too many of, by what and of whom",
+    ),
+    (
+        Kind::Counter,
+        "salon_counters_unanswered_total",
+        "Questions about the fleet's counts that Redis did not answer in time",
+    ),
+    (
+        Kind::Counter,
         "salon_lookups_refused_total",
         "Handshakes and requests refused because too many asked who they are",
     ),

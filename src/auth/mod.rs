@@ -7,6 +7,7 @@
 mod admission;
 mod application;
 mod identities;
+mod device;
 mod integrations;
 mod jwt;
 pub mod names;
@@ -15,15 +16,18 @@ pub mod password;
 mod renewed;
 pub mod token;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::db::changes::{NewAccount, NewSession};
-use crate::db::rows::{Identity, UserKind, UserRow};
+use crate::db::rows::{Credentials, Identity, UserKind, UserRow};
 use crate::db::{Store, StoreError};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{SessionId, UserId};
 use crate::limits;
+use crate::quotas::attempts::{Attempt, Attempts, Source};
 use admission::Admission;
+pub use device::Device;
 pub use identities::{Organisations, Person};
 pub use integrations::{HookCaller, WantedToken, client_id_of};
 use password::Passwords;
@@ -36,6 +40,19 @@ pub struct SignedIn {
     pub token: Token,
     /// Who, and which session.
     pub identity: Identity,
+    /// What tells this device from a stranger's at the next sign-in; only accounts with a password have one.
+    pub device: Option<Device>,
+}
+
+/// Where a sign-in comes from.
+#[derive(Clone, Copy)]
+pub struct SignInFrom<'a> {
+    /// The budgets of tries.
+    pub attempts: &'a Attempts,
+    /// Its address, as it is counted.
+    pub address: IpAddr,
+    /// What the client says are devices it signed in with before.
+    pub devices: &'a [Device],
 }
 
 /// Whether a new user may administer the server.
@@ -93,13 +110,19 @@ impl Auth {
     ) -> Result<SignedIn, Refusal> {
         let name = names::user_name(name)?;
         password::check_rules(password)?;
-        let password_hash = Some(self.passwords.hash(password).await?);
+        let password_hash = self.passwords.hash(password).await?;
+        let user = fresh_user(name, UserKind::User);
+        let device = Device::new(user.id, &password_hash);
         let account = NewAccount {
-            user: fresh_user(name, UserKind::User),
-            password_hash,
+            user,
+            password_hash: Some(password_hash),
             admin: standing == Standing::Admin,
         };
-        self.create_account(account, limits::SESSION_S).await
+        let made = self.create_account(account, limits::SESSION_S).await?;
+        Ok(SignedIn {
+            device: Some(device),
+            ..made
+        })
     }
 
     /// A guest: a name and a session, no password. Guests may share a name.
@@ -115,25 +138,52 @@ impl Auth {
         self.create_account(account, limits::GUEST_SESSION_S).await
     }
 
-    /// One more session of somebody who knows the password.
+    /// One more session of somebody who knows the password, tried from `from`. Without one, such as on the command line, tries
+    /// are not counted.
     ///
     /// # Errors
-    /// `bad_credentials`, the same for an unknown name and a wrong password; `busy` when too many hashes wait.
-    pub async fn sign_in(&self, name: &str, password: &str) -> Result<SignedIn, Refusal> {
-        if password.len() > limits::PASSWORD_MAX_BYTES {
-            return Err(ErrorCode::BadCredentials.into());
-        }
+    /// `bad_credentials`, the same for an unknown name and a wrong password; `rate_limited` for too many tries; `busy` when too
+    /// many hashes wait.
+    pub async fn sign_in(
+        &self,
+        name: &str,
+        password: &str,
+        from: Option<SignInFrom<'_>>,
+    ) -> Result<SignedIn, Refusal> {
         // A name against the rules has no account, but it costs the same hash.
-        let credentials = match names::user_name(name) {
-            Ok(name) => self.store.credentials(&name).await,
+        let account = names::user_name(name);
+        let credentials = match &account {
+            Ok(name) => self.store.credentials(name).await,
             Err(_) => Ok(None),
         }
         .map_err(StoreError::into_refusal)?;
+        let Some(from) = from else {
+            return self.judge(credentials, password).await;
+        };
+        let key = account.unwrap_or_else(|_| name.chars().take(limits::NAME_CHARS).collect());
+        let attempt = from.begin(&key, credentials.as_ref()).await?;
+        let judged = self.judge(credentials, password).await;
+        match &judged {
+            Err(refusal) if refusal.code == ErrorCode::BadCredentials => {}
+            // It was right, or nobody looked at it.
+            _ => attempt.give_back().await,
+        }
+        judged
+    }
+
+    async fn judge(
+        &self,
+        credentials: Option<Credentials>,
+        password: &str,
+    ) -> Result<SignedIn, Refusal> {
+        if password.len() > limits::PASSWORD_MAX_BYTES {
+            return Err(ErrorCode::BadCredentials.into());
+        }
         let (user, hash) = match credentials {
             Some(found) => (Some(found.user), Some(found.password_hash)),
             None => (None, None),
         };
-        let matches = self.passwords.verify(password, hash).await?;
+        let matches = self.passwords.verify(password, hash.clone()).await?;
         let tried = user.as_ref().map(|user| user.id);
         let Some(user) = user.filter(|_| matches) else {
             // Never the name as it was typed: people type their password there too.
@@ -145,7 +195,10 @@ impl Auth {
         };
         let (token, session) = fresh_session(user.id, limits::SESSION_S);
         match self.store.create_session(session).await {
-            Ok(made) => Ok(signed_in(token, made.identity)),
+            Ok(made) => Ok(SignedIn {
+                device: hash.map(|hash| Device::new(made.identity.user.id, &hash)),
+                ..signed_in(token, made.identity)
+            }),
             // Deleted between the two reads: as if it had never been.
             Err(StoreError::Refused(refusal)) if refusal.code == ErrorCode::UserNotFound => {
                 Err(ErrorCode::BadCredentials.into())
@@ -251,5 +304,37 @@ fn fresh_session(user: UserId, lifetime_s: i64) -> (Token, NewSession) {
 
 fn signed_in(token: Token, identity: Identity) -> SignedIn {
     tracing::info!(user = %identity.user.id, kind = identity.user.kind.as_str(), session = %identity.session, "signed in");
-    SignedIn { token, identity }
+    SignedIn {
+        token,
+        identity,
+        device: None,
+    }
+}
+
+impl<'a> SignInFrom<'a> {
+    /// Admits a try at an account.
+    async fn begin(
+        &self,
+        account: &str,
+        credentials: Option<&Credentials>,
+    ) -> Result<Attempt<'a>, Refusal> {
+        let known = credentials.and_then(|found| {
+            let mut devices = self.devices.iter();
+            devices.find(|device| device.is_of(found.user.id, &found.password_hash))
+        });
+        let source = match known {
+            Some(device) => Source::Device(device.id()),
+            None => Source::Address(self.address),
+        };
+        let begun = self.attempts.begin(account, source).await;
+        if begun.is_err() {
+            match credentials {
+                Some(found) => {
+                    tracing::info!(user = %found.user.id, "too many tries at an account");
+                }
+                None => tracing::info!("too many tries at an unknown name"),
+            }
+        }
+        begun
+    }
 }

@@ -17,6 +17,7 @@
 //!
 //! Correctness never rests on the layer (P6): it only makes things fast.
 
+pub mod counters;
 pub mod in_memory;
 pub mod redis;
 pub mod registry;

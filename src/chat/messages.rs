@@ -1,12 +1,13 @@
 //! Messages and replies, as consumers and HTTP handlers need them: what a text becomes before it is written, posting,
 //! history, and steering replies.
 
+use super::pace::Pace;
 use super::{Chat, markdown, mentions};
 use crate::channel_layer::GroupName;
 use crate::db::StoreError;
 use crate::db::changes::{Change, NewPost, NewPrompt, Outcome, Posted};
 use crate::db::history::PageAt;
-use crate::db::rows::{HistoryPage, Identity, MessageRow, UserRow};
+use crate::db::rows::{HistoryPage, Identity, MessageRow, UserKind, UserRow};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{ClientId, RoomRef, Seq, Version};
 use crate::limits;
@@ -29,24 +30,37 @@ pub struct Draft {
     pub reply_to: Option<Seq>,
 }
 
+/// A post on its way to the writer.
+pub struct Drafted {
+    /// What the writer is asked.
+    pub change: Change,
+    /// What its author's budgets are to hear of the outcome.
+    pub pace: Pace,
+}
+
 impl Chat {
-    /// What the writer is asked for a draft: its text checked and rendered, and whether it calls the assistant.
+    /// What the writer is asked for a draft: its text checked and rendered, whether it calls the assistant, and whether its author
+    /// may send (`pace`) and prompt so much.
     ///
     /// # Errors
     /// `bad_request`, `too_large`, or that the assistant is not known yet.
     pub async fn post_of(
         &self,
         author: &UserRow,
+        room: &RoomRef,
         draft: Draft,
-        over_rate: bool,
-    ) -> Result<Change, Refusal> {
+        mut pace: Pace,
+    ) -> Result<Drafted, Refusal> {
         check_body(&draft.body)?;
         let assistant = self.assistant().await?;
         // The store prompts for every message of a direct room, so the prompt always goes along.
         let mentioned = mentions::mentions_assistant(&draft.body, &assistant.name);
+        let over_rate = pace.sends_too_fast();
         let prompt = Some(NewPrompt {
             assistant: assistant.id,
             mentioned,
+            // Nobody answers a bot.
+            over_rate: author.kind != UserKind::Bot && pace.prompts_too_fast(mentioned, room),
         });
         let places = mentions::places(&draft.body);
         let html = render(&draft.body).await;
@@ -55,7 +69,7 @@ impl Chat {
             body,
             reply_to,
         } = draft;
-        Ok(Change::Post(NewPost {
+        let change = Change::Post(NewPost {
             author: author.id,
             client_id,
             body,
@@ -64,7 +78,8 @@ impl Chat {
             mentions: places,
             prompt,
             over_rate,
-        }))
+        });
+        Ok(Drafted { change, pace })
     }
 
     /// Posts a message and waits until it is committed.
@@ -75,23 +90,12 @@ impl Chat {
         &self,
         who: &Identity,
         slug: &str,
-        client_id: ClientId,
-        body: String,
-        reply_to: Option<Seq>,
+        draft: Draft,
+        pace: Pace,
     ) -> Result<Posted, Refusal> {
         let room = self.find(who, slug).await?;
-        let change = self
-            .post_of(
-                &who.user,
-                Draft {
-                    client_id,
-                    body,
-                    reply_to,
-                },
-                false,
-            )
-            .await?;
-        match self.writer.write(room, change).await? {
+        let Drafted { change, pace } = self.post_of(&who.user, &room, draft, pace).await?;
+        match pace.settle(self.writer.write(room, change).await)? {
             Outcome::Posted(posted) => Ok(posted),
             Outcome::Changed { .. } => Err(ErrorCode::Internal.into()),
         }

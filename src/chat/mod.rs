@@ -11,6 +11,7 @@ pub mod markdown;
 pub mod mentions;
 pub mod message_changes;
 pub mod messages;
+pub mod pace;
 pub mod prompt;
 pub mod proofs;
 pub mod reading;

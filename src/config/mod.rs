@@ -211,7 +211,23 @@ pub struct Config {
     #[arg(long, env = "SALON_RATE_FRAMES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_SECOND")]
     pub rate_frames: u32,
 
-    /// Searches one user may make per minute, on this instance
+    /// Rooms one socket may begin to follow per second in the long run
+    #[arg(long, env = "SALON_RATE_JOINS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_SECOND")]
+    pub rate_joins: u32,
+
+    /// Prompts one user may make per minute: messages that call the assistant, and replies written again
+    #[arg(long, env = "SALON_RATE_PROMPTS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_MINUTE")]
+    pub rate_prompts: u32,
+
+    /// Rooms one user may make per minute
+    #[arg(long, env = "SALON_RATE_ROOMS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_MINUTE")]
+    pub rate_rooms: u32,
+
+    /// Invites one user may make, and one address look at, per minute
+    #[arg(long, env = "SALON_RATE_INVITES", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_MINUTE")]
+    pub rate_invites: u32,
+
+    /// Searches one user may make per minute
     #[arg(long, env = "SALON_RATE_SEARCHES", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_MINUTE")]
     pub rate_searches: u32,
 
@@ -227,9 +243,37 @@ pub struct Config {
     #[arg(long, env = "SALON_REPLIES", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "COUNT")]
     pub replies: u32,
 
-    /// Sign-ins, sign-ups and guests one address may try per minute, on this instance
+    /// Sign-ins, sign-ups and guests one address may try per minute
     #[arg(long, env = "SALON_RATE_SIGN_INS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_MINUTE")]
     pub rate_sign_ins: u32,
+
+    /// Wrong passwords one address, or one known device, may try of one account per minute
+    #[arg(long, env = "SALON_RATE_TRIES", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_MINUTE")]
+    pub rate_tries: u32,
+
+    /// All sockets of a user and its requests may send and join together so many times as much as one socket
+    #[arg(long, env = "SALON_RATE_SHARE_USER", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "TIMES")]
+    pub rate_share_user: u32,
+
+    /// All users of one address may do so many times as much as one user
+    #[arg(long, env = "SALON_RATE_SHARE_ADDRESS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "TIMES")]
+    pub rate_share_address: u32,
+
+    /// All users of all instances may do so many times as much as one user
+    #[arg(long, env = "SALON_RATE_SHARE_FLEET", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "TIMES")]
+    pub rate_share_fleet: u32,
+
+    /// Sockets and event streams one user may have open at once
+    #[arg(long, env = "SALON_SOCKETS_PER_USER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000_000), value_name = "COUNT")]
+    pub sockets_per_user: u32,
+
+    /// Sockets and event streams one address may have open at once
+    #[arg(long, env = "SALON_SOCKETS_PER_ADDRESS", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000), value_name = "COUNT")]
+    pub sockets_per_address: u32,
+
+    /// Sockets and event streams all instances may have open at once
+    #[arg(long, env = "SALON_SOCKETS_FLEET", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000), value_name = "COUNT")]
+    pub sockets_fleet: u32,
 
     /// Who answers; not set: anthropic or openai if its key is set, else scripted
     #[arg(long, env = "SALON_LLM", value_name = "scripted|anthropic|openai")]

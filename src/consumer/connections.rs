@@ -19,6 +19,7 @@ use crate::limits;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Frame;
 use crate::protocol::server::ServerFrame;
+use crate::quotas::places::Place;
 
 /// All of them.
 #[derive(Default)]
@@ -74,6 +75,7 @@ pub struct RegisteredStream {
     connections: Arc<Connections>,
     id: ConnectionId,
     signed_out: CancellationToken,
+    _place: Place,
 }
 
 impl RegisteredStream {
@@ -126,13 +128,14 @@ impl Connections {
         })
     }
 
-    /// Registers an event stream of a session.
+    /// Registers an event stream of a session, which keeps its place among those of its user and address.
     ///
     /// # Errors
     /// `busy` when there are [`limits::EVENT_STREAMS`].
     pub fn register_stream(
         self: &Arc<Self>,
         session: SessionId,
+        place: Place,
     ) -> Result<RegisteredStream, Refusal> {
         let mut streams = self.lock_streams();
         if streams.len() >= limits::EVENT_STREAMS {
@@ -149,6 +152,7 @@ impl Connections {
             connections: Arc::clone(self),
             id,
             signed_out,
+            _place: place,
         })
     }
 

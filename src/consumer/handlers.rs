@@ -2,22 +2,19 @@
 //! writer's lane, a read's from a task of its own. Called by the consumer only.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Consumer;
-use super::connection::{Connection, InFlight};
+use super::connection::Connection;
 use super::join;
 use crate::chat::message_changes::Deed;
-use crate::chat::messages::Draft;
 use crate::db::changes::{Change, Outcome};
 use crate::db::marks::Mark;
 use crate::error::{ErrorCode, Refusal};
-use crate::ids::{ClientId, RoomRef};
+use crate::ids::RoomRef;
 use crate::limits;
-use crate::protocol::client::{
-    ClientFrame, ContinueReply, History, JoinRoom, MarkRead, ReplyName, SendMessage, page_at,
-};
-use crate::protocol::server::{Accepted, MessageBody, ServerFrame};
+use crate::protocol::client::{ClientFrame, History, JoinRoom, MarkRead, ReplyName, page_at};
+use crate::protocol::server::{MessageBody, ServerFrame};
+use crate::quotas::Operation;
 use crate::writer::{Answer, Job, SendOrder};
 
 impl Consumer {
@@ -87,6 +84,14 @@ impl Consumer {
     /// Joins one room, on a task of its own.
     pub(super) fn join(&mut self, wanted: JoinRoom, reference: Option<&str>) {
         let slug = wanted.room.clone();
+        let now = tokio::time::Instant::now().into_std();
+        let taken = self.joins.take(self.shared.joins, now);
+        let taken = taken.map_err(Refusal::too_fast);
+        if let Err(refusal) = taken.and_then(|()| self.client.take_now(Operation::Join)) {
+            return self
+                .connection
+                .refuse(reference, Some(&slug), None, &refusal);
+        }
         let (shared, reference_of) = (Arc::clone(&self.shared), reference.map(str::to_owned));
         self.spawn(reference, &slug, |connection| async move {
             join::join(&shared, &connection, &wanted, reference_of.as_deref()).await
@@ -129,73 +134,6 @@ impl Consumer {
         for slug in frame.rooms() {
             self.connection
                 .refuse(reference, Some(slug), client_id, &refusal);
-        }
-    }
-
-    async fn send(&mut self, send: SendMessage, reference: Option<String>) {
-        let SendMessage {
-            room: slug,
-            client_id,
-            body,
-            reply_to,
-        } = send;
-        let refuse = |connection: &Connection, refusal: &Refusal| {
-            connection.refuse(reference.as_deref(), Some(&slug), Some(client_id), refusal);
-        };
-        let (room, order) = match self.room(&slug).await {
-            Ok(found) => found,
-            Err(refusal) => {
-                if refusal.code.is_retryable() {
-                    self.connection.refused_early(&slug, client_id);
-                }
-                return refuse(&self.connection, &refusal);
-            }
-        };
-        let place = order.next();
-        let in_flight = match self.connection.begin() {
-            Ok(in_flight) => in_flight,
-            Err(refusal) => {
-                place.refused(client_id);
-                return refuse(&self.connection, &refusal);
-            }
-        };
-        // Without a token it goes on marked: only the writer knows whether it is a repeat, which is answered.
-        let over_rate = self
-            .sends
-            .take(self.shared.sends, tokio::time::Instant::now().into_std())
-            .is_err();
-        let draft = Draft {
-            client_id,
-            body,
-            reply_to,
-        };
-        match self
-            .shared
-            .chat
-            .post_of(&self.connection.identity.user, draft, over_rate)
-            .await
-        {
-            Ok(change) => {
-                let answer = accepted(
-                    Arc::clone(&self.connection),
-                    in_flight,
-                    room.clone(),
-                    client_id,
-                    reference,
-                );
-                self.shared.chat.writer.submit(Job {
-                    room,
-                    change,
-                    order: Some(place),
-                    answer,
-                });
-            }
-            Err(refusal) => {
-                if refusal.code.is_retryable() {
-                    place.refused(client_id);
-                }
-                refuse(&self.connection, &refusal);
-            }
         }
     }
 
@@ -280,7 +218,12 @@ impl Consumer {
                 );
             }
         };
-        let in_flight = match self.connection.begin() {
+        let taken = match steer {
+            // Stopping costs nobody anything.
+            Steer::Stop => Ok(()),
+            Steer::Retry => self.client.take_now(Operation::Prompt),
+        };
+        let in_flight = match taken.and_then(|()| self.connection.begin()) {
             Ok(in_flight) => in_flight,
             Err(refusal) => {
                 return self.connection.refuse(
@@ -329,47 +272,8 @@ impl Consumer {
         });
     }
 
-    fn continue_reply(&mut self, name: ContinueReply, reference: Option<&str>) {
-        let over_rate = self
-            .sends
-            .take(self.shared.sends, tokio::time::Instant::now().into_std())
-            .is_err();
-        let (shared, slug, reference_of) = (
-            Arc::clone(&self.shared),
-            name.room.clone(),
-            reference.map(str::to_owned),
-        );
-        self.spawn(reference, &slug, move |connection| async move {
-            let identity = &connection.identity;
-            let draft = shared
-                .chat
-                .continuation(identity, &name.room, name.seq, name.client_id)
-                .await?;
-            let room = shared.chat.find(identity, &name.room).await?;
-            let change = shared
-                .chat
-                .post_of(&identity.user, draft, over_rate)
-                .await?;
-            let in_flight = connection.begin()?;
-            let answer = accepted(
-                Arc::clone(&connection),
-                in_flight,
-                room.clone(),
-                name.client_id,
-                reference_of,
-            );
-            shared.chat.writer.submit(Job {
-                room,
-                change,
-                order: None,
-                answer,
-            });
-            Ok(())
-        });
-    }
-
     /// Runs what takes longer on a task of its own, within the socket's places; its refusal is sent.
-    fn spawn<F>(
+    pub(super) fn spawn<F>(
         &mut self,
         reference: Option<&str>,
         slug: &str,
@@ -404,44 +308,6 @@ enum Steer {
     Retry,
 }
 
-/// The answer to a send: encoded where the commit is known and put straight into the outbox.
-fn accepted(
-    connection: Arc<Connection>,
-    in_flight: InFlight,
-    room: RoomRef,
-    client_id: ClientId,
-    reference: Option<String>,
-) -> Answer {
-    Box::new(move |result| {
-        let _in_flight = in_flight;
-        let reference = reference.as_deref();
-        match result {
-            Ok(Outcome::Posted(posted)) => connection.send(&ServerFrame::Accepted(Accepted {
-                reference,
-                room: &room.slug,
-                client_id,
-                seq: posted.seq,
-                version: posted.version,
-                created_at: posted.created_at,
-                duplicate: posted.duplicate,
-                reply_seq: posted.reply_seq,
-                reply_refused: posted.reply_refused,
-            })),
-            Ok(Outcome::Changed { .. }) => {
-                connection.refuse(
-                    reference,
-                    Some(&room.slug),
-                    Some(client_id),
-                    &ErrorCode::Internal.into(),
-                );
-            }
-            Err(refusal) => {
-                connection.refuse(reference, Some(&room.slug), Some(client_id), &refusal)
-            }
-        }
-    })
-}
-
 async fn read_history(
     chat: &crate::chat::Chat,
     connection: &Connection,
@@ -463,12 +329,6 @@ async fn read_history(
         newer: page.newer,
     });
     Ok(())
-}
-
-/// The refusal of what came too fast.
-pub(super) fn too_fast(wait: Duration) -> Refusal {
-    let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
-    Refusal::from(ErrorCode::RateLimited).retry_after_ms(wait)
 }
 
 /// The refusal of one room more than a socket may follow.

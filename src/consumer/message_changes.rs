@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::Consumer;
 use super::connection::{Connection, InFlight};
-use super::handlers::too_fast;
 use crate::chat::message_changes::Deed;
 use crate::db::changes::{Change, Outcome};
 use crate::error::{ErrorCode, Refusal};
@@ -46,9 +45,7 @@ impl Consumer {
         seq: Seq,
         deed: Deed,
     ) -> Result<(RoomRef, Change, InFlight), Refusal> {
-        self.sends
-            .take(self.shared.sends, tokio::time::Instant::now().into_std())
-            .map_err(too_fast)?;
+        self.take_send()?;
         let (room, _) = self.room(slug).await?;
         let in_flight = self.connection.begin()?;
         let change = deed.by(self.connection.identity.user.id, seq).await?;

@@ -12,6 +12,7 @@ pub mod join;
 mod message_changes;
 pub mod outbox;
 pub mod room_stream;
+mod sends;
 pub mod transport;
 pub mod user_frames;
 
@@ -33,10 +34,12 @@ use crate::config::Config;
 use crate::db::rows::Identity;
 use crate::error::{ErrorCode, Refusal};
 use crate::limits;
+use crate::protocol::announced::Limits;
 use crate::protocol::client::JoinRoom;
 use crate::protocol::frame::Frame;
-use crate::protocol::server::{Limits, ServerFrame};
+use crate::protocol::server::ServerFrame;
 use crate::protocol::{CloseCode, PROTOCOL, client};
+use crate::quotas::{Client, Quotas, rates};
 use crate::rate_limit::{Rate, TokenBucket};
 use connection::{Connection, Stream};
 use connections::Connections;
@@ -67,7 +70,10 @@ pub struct Consumers {
     pub chat: Arc<Chat>,
     /// All sockets.
     pub connections: Arc<Connections>,
+    /// What users and addresses may do, on all of their sockets.
+    pub quotas: Arc<Quotas>,
     sends: Rate,
+    joins: Rate,
     frames: Rate,
     limits: Limits,
 }
@@ -75,10 +81,18 @@ pub struct Consumers {
 impl Consumers {
     /// Consumers with the rates of `config`.
     #[must_use]
-    pub fn new(chat: Arc<Chat>, connections: Arc<Connections>, config: &Config) -> Self {
+    pub fn new(
+        chat: Arc<Chat>,
+        connections: Arc<Connections>,
+        quotas: Arc<Quotas>,
+        config: &Config,
+    ) -> Self {
+        let limits = quotas.limits(config);
         Self {
             chat,
             connections,
+            quotas,
+            joins: rates::joins(config),
             sends: Rate::per_second(config.rate_sends, config.rate_sends_burst),
             frames: Rate::per_second(
                 config.rate_frames,
@@ -87,24 +101,26 @@ impl Consumers {
                     .saturating_mul(2)
                     .max(config.rate_sends_burst),
             ),
-            limits: Limits::new(config.rate_sends, config.rate_sends_burst),
+            limits,
         }
     }
 
-    /// Serves one socket until it ends. `read_ahead` is what was read of it before the upgrade was seen.
+    /// Serves one socket until it ends. `client` pays for what it does; `read_ahead` is what was read of it before the upgrade
+    /// was seen.
     pub async fn serve(
         self: Arc<Self>,
-        identity: Identity,
+        (identity, client): (Identity, Client),
         transport: Transport,
         read_ahead: Vec<u8>,
     ) {
-        self.serve_with(identity, transport, read_ahead, None).await;
+        self.serve_with((identity, client), transport, read_ahead, None)
+            .await;
     }
 
     /// The same, with a room to join before anything is read.
     async fn serve_with(
         self: Arc<Self>,
-        identity: Identity,
+        (identity, client): (Identity, Client),
         transport: Transport,
         read_ahead: Vec<u8>,
         first: Option<JoinRoom>,
@@ -121,7 +137,9 @@ impl Consumers {
         let socket = codec(Arc::clone(&connection), read_ahead).await;
         let now = Instant::now().into_std();
         let mut consumer = Consumer {
+            client,
             sends: TokenBucket::new(self.sends, now),
+            joins: TokenBucket::new(self.joins, now),
             frames: TokenBucket::new(self.frames, now),
             bad_frames: TokenBucket::new(BAD_FRAMES, now),
             stale_until: None,
@@ -197,7 +215,10 @@ pub(crate) struct Consumer {
     socket: WebSocketStream<Stream>,
     /// Joins and reads under way, bounded by the places of [`Connection::begin`].
     tasks: JoinSet<()>,
+    /// Whose budgets pay beside the socket's own.
+    client: Client,
     sends: TokenBucket,
+    joins: TokenBucket,
     frames: TokenBucket,
     bad_frames: TokenBucket,
     /// Until when a frame waits for this process to look around after it stood still.
@@ -257,7 +278,7 @@ impl Consumer {
             connection: self.connection.id,
             user: &self.connection.identity.user,
             heartbeat_ms: u64::try_from(limits::PING_INTERVAL.as_millis()).unwrap_or(u64::MAX),
-            limits: self.shared.limits,
+            limits: &self.shared.limits,
         });
     }
 
@@ -378,7 +399,7 @@ impl Consumer {
             }
             Ok((frame, reference)) => match too_fast {
                 Some(wait) => {
-                    self.refuse_frame(&frame, reference.as_deref(), &handlers::too_fast(wait));
+                    self.refuse_frame(&frame, reference.as_deref(), &Refusal::too_fast(wait));
                     self.count_bad_frame()
                 }
                 None => {

@@ -16,6 +16,7 @@ use crate::db::rows::Identity;
 use crate::limits;
 use crate::protocol::CloseCode;
 use crate::protocol::client::JoinRoom;
+use crate::quotas::Client;
 
 /// What a listener hears next.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl Consumers {
     /// Follows one room as a member of it. The future is the consumer: it runs until the stream is dropped, or ends it.
     pub async fn follow(
         self: Arc<Self>,
-        identity: Identity,
+        payer: (Identity, Client),
         wanted: JoinRoom,
     ) -> (RoomStream, impl Future<Output = ()> + Send + 'static) {
         let (server, client) = pipe(limits::EVENT_PIPE_BYTES);
@@ -45,12 +46,7 @@ impl Consumers {
             .read_buffer_size(limits::READ_BUFFER_BYTES)
             .write_buffer_size(0);
         let socket = WebSocketStream::from_raw_socket(client, Role::Client, Some(config)).await;
-        let serving = self.serve_with(
-            identity,
-            Transport::Memory(server),
-            Vec::new(),
-            Some(wanted),
-        );
+        let serving = self.serve_with(payer, Transport::Memory(server), Vec::new(), Some(wanted));
         (RoomStream { socket }, serving)
     }
 }

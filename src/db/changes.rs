@@ -289,6 +289,31 @@ pub struct NewPrompt {
     pub assistant: UserId,
     /// False for "only in a direct room", where every message asks.
     pub mentioned: bool,
+    /// The author has prompted too much: a repeat is still answered, anything new that asks is refused (`rate_limited`).
+    pub over_rate: bool,
+}
+
+impl NewPrompt {
+    /// Whether a message of such a room asks.
+    #[must_use]
+    pub fn asks(&self, visibility: Visibility, people: i32) -> bool {
+        self.mentioned || (visibility == Visibility::Direct && people == 0)
+    }
+}
+
+impl NewPost {
+    /// Whether its author is over a rate that this post would need, in such a room.
+    #[must_use]
+    pub fn is_over_rate(&self, visibility: Visibility, people: i32) -> bool {
+        let prompts = |prompt: &NewPrompt| prompt.over_rate && prompt.asks(visibility, people);
+        self.over_rate || self.prompt.as_ref().is_some_and(prompts)
+    }
+
+    /// Whether it may turn out to be.
+    #[must_use]
+    pub fn may_be_over_rate(&self) -> bool {
+        self.over_rate || self.prompt.is_some_and(|prompt| prompt.over_rate)
+    }
 }
 
 /// How a reply ended.

@@ -1,23 +1,24 @@
 //! `/api/users`, `/api/guests`, `/api/sessions`, `/api/me`, `/api/tickets`, `/api/config`: coming, being somebody, going.
 //! The token goes out twice, in the body for programs and in a cookie no script can read for browsers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
-use axum_extra::extract::cookie::{Cookie, SameSite};
+use axum::response::AppendHeaders;
+use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::client_address::{client_address, rate_key};
-use super::error::{Problem, too_fast};
+use super::client_address::RateKey;
+use super::error::Problem;
 use super::extract::{Caller, Credential, JsonBody, SignedInCaller, cookie_name, credential};
 use crate::app::App;
-use crate::auth::SignedIn;
+use crate::auth::{Device, SignInFrom, SignedIn};
 use crate::channel_layer::GroupName;
 use crate::config::{Config, LlmKind};
 use crate::db::ASSISTANT;
@@ -28,6 +29,7 @@ use crate::limits;
 use crate::permissions::Scope;
 use crate::protocol::PROTOCOL;
 use crate::protocol::control::Control;
+use crate::quotas::{Client, Operation};
 
 /// A name and its password.
 #[derive(Deserialize, ToSchema)]
@@ -115,26 +117,46 @@ pub struct AssistantConfig {
     scripted: bool,
 }
 
-/// A try at signing in that this client's address still has; `rate_limited` when it has none.
+/// A sign-up or guest that this client's address and the fleet still have; `rate_limited` when they have none.
 pub struct SignInAllowed;
 
 impl FromRequestParts<Arc<App>> for SignInAllowed {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let trusted = &app.config.trusted_proxies;
-        let client = client_address(&parts.extensions, &parts.headers, trusted);
-        app.sign_ins
-            .take(rate_key(client), Instant::now())
-            .map(|()| Self)
-            .map_err(|wait| {
-                tracing::info!(%client, "too many sign-ins of one address");
-                too_fast(wait)
-            })
+        let Ok(RateKey(address)) = RateKey::from_request_parts(parts, app).await;
+        sign_in_of(&app.quotas.stranger(address), address).await?;
+        Ok(Self)
     }
 }
 
-type SignInAnswer = (StatusCode, [(HeaderName, String); 1], Json<Welcome>);
+/// A try at a password that this client's address, which it holds, still has; who is known does not depend on what the fleet has
+/// left.
+pub struct TryAllowed(IpAddr);
+
+impl FromRequestParts<Arc<App>> for TryAllowed {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let Ok(RateKey(address)) = RateKey::from_request_parts(parts, app).await;
+        sign_in_of(&app.quotas.address_alone(address), address).await?;
+        Ok(Self(address))
+    }
+}
+
+async fn sign_in_of(client: &Client, address: IpAddr) -> Result<(), Problem> {
+    let taken = client.take(Operation::SignIn).await;
+    taken.map_err(|refusal| {
+        tracing::info!(client = %address, "too many sign-ins of one address");
+        refusal.into()
+    })
+}
+
+type SignInAnswer = (
+    StatusCode,
+    AppendHeaders<Vec<(HeaderName, String)>>,
+    Json<Welcome>,
+);
 
 /// Makes an account and signs it in.
 #[utoipa::path(post, path = "/api/users", tag = "accounts", request_body = NameAndPassword, security(()),
@@ -150,7 +172,7 @@ pub async fn create_user(
     }
     let signed_in = app.auth.sign_up(&wanted.name, &wanted.password).await?;
     end_replaced(&app, &headers).await;
-    Ok(welcome(&app.config, signed_in))
+    Ok(welcome(&app.config, &headers, signed_in))
 }
 
 /// Lets somebody in by name only.
@@ -167,7 +189,7 @@ pub async fn create_guest(
     }
     let signed_in = app.auth.guest(&wanted.name).await?;
     end_replaced(&app, &headers).await;
-    Ok(welcome(&app.config, signed_in))
+    Ok(welcome(&app.config, &headers, signed_in))
 }
 
 /// Signs an account in.
@@ -175,13 +197,22 @@ pub async fn create_guest(
     responses((status = 201, description = "Signed in", body = Welcome), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn create_session(
     State(app): State<Arc<App>>,
-    _allowed: SignInAllowed,
+    TryAllowed(address): TryAllowed,
     headers: HeaderMap,
     JsonBody(wanted): JsonBody<NameAndPassword>,
 ) -> Result<SignInAnswer, Problem> {
-    let signed_in = app.auth.sign_in(&wanted.name, &wanted.password).await?;
+    let devices = devices(&headers, &app.config);
+    let from = SignInFrom {
+        attempts: &app.quotas.attempts,
+        address,
+        devices: &devices,
+    };
+    let signed_in = app
+        .auth
+        .sign_in(&wanted.name, &wanted.password, Some(from))
+        .await?;
     end_replaced(&app, &headers).await;
-    Ok(welcome(&app.config, signed_in))
+    Ok(welcome(&app.config, &headers, signed_in))
 }
 
 /// Signs out: ends the session that asks, its sockets and its cookie.
@@ -266,18 +297,30 @@ pub(super) async fn end_replaced(app: &App, headers: &HeaderMap) {
     }
 }
 
-fn welcome(config: &Config, signed_in: SignedIn) -> SignInAnswer {
-    let set = session_cookie(config, &signed_in);
-    let SignedIn { token, identity } = signed_in;
+fn welcome(config: &Config, headers: &HeaderMap, signed_in: SignedIn) -> SignInAnswer {
+    let mut cookies = vec![(header::SET_COOKIE, session_cookie(config, &signed_in))];
+    let SignedIn {
+        token,
+        identity,
+        device,
+    } = signed_in;
+    if let Some(device) = device {
+        let kept = devices(headers, config);
+        let all: Vec<&str> = [&device]
+            .into_iter()
+            .chain(&kept)
+            .take(limits::DEVICES_PER_COOKIE)
+            .map(Device::reveal)
+            .collect();
+        let name = device_cookie_name(config).to_owned();
+        let set = set_cookie(config, name, all.join("~"), limits::DEVICE_S);
+        cookies.push((header::SET_COOKIE, set));
+    }
     let answer = Welcome {
         token: token.reveal().to_owned(),
         user: identity.user,
     };
-    (
-        StatusCode::CREATED,
-        [(header::SET_COOKIE, set)],
-        Json(answer),
-    )
+    (StatusCode::CREATED, AppendHeaders(cookies), Json(answer))
 }
 
 /// A `Set-Cookie` of a new session.
@@ -287,6 +330,25 @@ pub(super) fn session_cookie(config: &Config, signed_in: &SignedIn) -> String {
         UserKind::User | UserKind::Assistant | UserKind::Bot => limits::SESSION_S,
     };
     cookie(config, signed_in.token.reveal().to_owned(), lifetime_s)
+}
+
+/// The name of the cookie that tells a device from a stranger's; it stays when one signs out.
+fn device_cookie_name(config: &Config) -> &'static str {
+    if config.plain_http() {
+        "salon-device"
+    } else {
+        "__Host-salon-device"
+    }
+}
+
+/// The devices that a browser says it is.
+fn devices(headers: &HeaderMap, config: &Config) -> Vec<Device> {
+    let jar = CookieJar::from_headers(headers);
+    let Some(cookie) = jar.get(device_cookie_name(config)) else {
+        return Vec::new();
+    };
+    let all = cookie.value().split('~').take(limits::DEVICES_PER_COOKIE);
+    all.filter_map(Device::parse).collect()
 }
 
 /// A `Set-Cookie` of the session cookie that lives `lifetime_s` seconds; 0 removes it.

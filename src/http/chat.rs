@@ -15,12 +15,14 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::error::{Problem, too_fast};
-use super::extract::{Caller, JsonBody};
+use super::extract::{JsonBody, Payer};
 use super::reply_events::{events, shutting_down, spread};
 use super::reply_stream::{Attachment, Place, ReplyStream, Settled, Wanted, hold_feed};
 use crate::app::App;
 use crate::auth::names;
 use crate::chat::mentions::mentions_assistant;
+use crate::chat::messages::Draft;
+use crate::chat::pace::Pace;
 use crate::consumer::Consumers;
 use crate::db::changes::Posted;
 use crate::db::rows::{Identity, MessageState, RoomView, Visibility};
@@ -29,6 +31,7 @@ use crate::ids::{ClientId, Seq};
 use crate::limits;
 use crate::protocol::client::check_body;
 use crate::protocol::server::{Accepted, MessageBody};
+use crate::quotas::Operation;
 
 /// A prompt.
 #[derive(Deserialize, ToSchema)]
@@ -95,14 +98,15 @@ struct Asked {
 pub async fn ask(
     State(app): State<Arc<App>>,
     Extension(consumers): Extension<Arc<Consumers>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Problem> {
     if app.shutdown.is_draining() {
         return Err(shutting_down().into());
     }
-    let registered = consumers.connections.register_stream(who.session)?;
+    let connections = &consumers.connections;
+    let registered = connections.register_stream(who.session, client.open().await?)?;
     let streams = wants_events(&headers);
     let asking = async {
         let JsonBody(prompt) = JsonBody::<Prompt>::from_request(request, &()).await?;
@@ -110,13 +114,20 @@ pub async fn ask(
         app.sends
             .take(who.user.id, Instant::now())
             .map_err(too_fast)?;
+        client.take_now(Operation::Send)?;
         let (view, body, client_id) = find(&app, &who, prompt).await?;
         let feed = match streams {
             true => hold_feed(&app.chat, who.user.id, &view).await,
             false => None,
         };
         let slug = view.room.slug;
-        let posted = app.chat.post(&who, &slug, client_id, body, None).await?;
+        let draft = Draft {
+            client_id,
+            body,
+            reply_to: None,
+        };
+        let pace = Pace::sent(client);
+        let posted = app.chat.post(&who, &slug, draft, pace).await?;
         Ok::<_, Problem>(Asked {
             slug,
             client_id,

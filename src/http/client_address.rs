@@ -1,11 +1,16 @@
 //! Whose request this is, as an address: the peer's, or what a trusted proxy says of it. Used for rate limits and
 //! the log; never for rights. Pure but for reading the request's parts.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
-use axum::extract::ConnectInfo;
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
 use ipnet::IpNet;
+
+use crate::app::App;
 
 /// The client's address: the TCP peer, unless that is a trusted proxy; then the last address in `X-Forwarded-For`
 /// that is not one. The server puts `ConnectInfo<SocketAddr>` into each request's extensions.
@@ -34,6 +39,20 @@ pub fn client_address(extensions: &Extensions, headers: &HeaderMap, trusted: &[I
         address = next;
     }
     address
+}
+
+/// The key under which this request's address is counted.
+#[derive(Clone, Copy, Debug)]
+pub struct RateKey(pub IpAddr);
+
+impl FromRequestParts<Arc<App>> for RateKey {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
+        let trusted = &app.config.trusted_proxies;
+        let client = client_address(&parts.extensions, &parts.headers, trusted);
+        Ok(Self(rate_key(client)))
+    }
 }
 
 /// The key under which an address is counted: an IPv6 customer has at least a /64 of them.

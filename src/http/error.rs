@@ -100,10 +100,7 @@ impl Problem {
 /// The refusal of a limiter that wants so long a rest.
 #[must_use]
 pub fn too_fast(wait: Duration) -> Problem {
-    let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
-    Refusal::from(ErrorCode::RateLimited)
-        .retry_after_ms(wait_ms)
-        .into()
+    Refusal::too_fast(wait).into()
 }
 
 /// The answer for an address that answers other methods; axum adds `Allow`.

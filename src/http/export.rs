@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::Problem;
-use super::extract::{Caller, Hangup, QueryOf, RoomPath};
+use super::extract::{Hangup, Payer, QueryOf, RoomPath};
 use super::reply_events::shutting_down;
 use crate::app::App;
 use crate::chat::export::Export;
@@ -79,7 +79,7 @@ enum Line<'a> {
 pub async fn export_room(
     State(app): State<Arc<App>>,
     Extension(consumers): Extension<Arc<Consumers>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     RoomPath(slug): RoomPath,
     QueryOf(query): QueryOf<ExportQuery>,
     hangup: Option<Extension<Hangup>>,
@@ -91,7 +91,8 @@ pub async fn export_room(
     let place = Arc::clone(&app.exports)
         .try_acquire_owned()
         .map_err(|_full| busy())?;
-    let registered = consumers.connections.register_stream(who.session)?;
+    let connections = &consumers.connections;
+    let registered = connections.register_stream(who.session, client.open().await?)?;
     let export = Arc::clone(&app.chat).export(who, &slug).await?;
     let (pages, written) = mpsc::channel(1);
     let writing = Writing {

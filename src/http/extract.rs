@@ -15,6 +15,7 @@ use axum_extra::extract::cookie::CookieJar;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
+use super::client_address::RateKey;
 use super::error::{Problem, too_fast};
 use crate::app::App;
 use crate::auth::names;
@@ -22,6 +23,7 @@ use crate::config::Config;
 use crate::db::rows::Identity;
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{HookId, InviteId, Seq, SessionId, UserId, WebhookId};
+use crate::quotas::Client;
 
 /// How a client says who it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -167,6 +169,22 @@ impl FromRequestParts<Arc<App>> for Caller {
             .map_err(too_fast)?;
         within_scope(proof, &identity, &parts.method, parts.uri.path())?;
         Ok(Self(identity))
+    }
+}
+
+/// Who asks, and whose budgets pay for it.
+#[derive(Clone)]
+pub struct Payer(pub Identity, pub Client);
+
+impl FromRequestParts<Arc<App>> for Payer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = <Caller as FromRequestParts<Arc<App>>>::from_request_parts(parts, app).await;
+        let Caller(who) = caller?;
+        let Ok(RateKey(address)) = RateKey::from_request_parts(parts, app).await;
+        let client = app.quotas.client(who.user.id, address);
+        Ok(Self(who, client))
     }
 }
 

@@ -17,6 +17,8 @@ use super::error::{Problem, too_fast};
 use super::extract::{HookPath, HookSecret, JsonBody, RoomPath, SignedInCaller, is_plain};
 use crate::app::App;
 use crate::auth::client_id_of;
+use crate::chat::messages::Draft;
+use crate::chat::pace::Pace;
 use crate::db::integrations::HookRow;
 use crate::db::rows::UserRow;
 use crate::error::{ErrorCode, Refusal};
@@ -179,9 +181,14 @@ pub async fn post(
         (None, Some(key)) => client_id_of(&key),
         (None, None) => ClientId::new(),
     };
+    let draft = Draft {
+        client_id,
+        body: text,
+        reply_to: None,
+    };
     let posted = app
         .chat
-        .post(&caller.identity, &caller.slug, client_id, text, None)
+        .post(&caller.identity, &caller.slug, draft, Pace::free())
         .await?;
     let status = if posted.duplicate {
         StatusCode::OK

@@ -2,20 +2,18 @@
 //! comes back in bodies only: what is in a path or a query is logged along the way.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::client_address::{client_address, rate_key};
-use super::error::{Problem, too_fast};
-use super::extract::{Caller, InvitePath, JsonBody, RoomPath};
+use super::client_address::RateKey;
+use super::error::Problem;
+use super::extract::{Caller, InvitePath, JsonBody, Payer, RoomPath};
 use super::rooms::{Changed, room_json};
 use crate::app::App;
 use crate::auth::token::Token;
@@ -26,6 +24,7 @@ use crate::ids::InviteId;
 use crate::limits;
 use crate::permissions::Role;
 use crate::protocol::server::RoomBody;
+use crate::quotas::Operation;
 
 /// An invite to be made.
 #[derive(Deserialize, ToSchema)]
@@ -120,26 +119,12 @@ pub struct InviteTold {
     expires_at: DateTime<Utc>,
 }
 
-/// A look at an invite that this client's address still has; `rate_limited` when it has none.
-pub struct LookAllowed;
-
-impl FromRequestParts<Arc<App>> for LookAllowed {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let trusted = &app.config.trusted_proxies;
-        let client = client_address(&parts.extensions, &parts.headers, trusted);
-        let taken = app.invites.take(rate_key(client), Instant::now());
-        taken.map(|()| Self).map_err(too_fast)
-    }
-}
-
 /// Makes an invite.
 #[utoipa::path(post, path = "/api/rooms/{slug}/invites", tag = "invites", request_body = InviteWanted, params(("slug" = String, Path)),
     responses((status = 201, description = "Made", body = InviteMade), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn create_invite(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     RoomPath(slug): RoomPath,
     JsonBody(wanted): JsonBody<InviteWanted>,
 ) -> Result<(StatusCode, Json<InviteMade>), Problem> {
@@ -147,6 +132,7 @@ pub async fn create_invite(
     let lifetime_s = wanted.expires_in_s.unwrap_or(limits::INVITE_DEFAULT_S);
     let max_uses = wanted.max_uses.unwrap_or(1);
     check(role, lifetime_s, max_uses)?;
+    client.take(Operation::Invite).await?;
     let token = Token::random();
     let invite = NewInvite {
         id: InviteId::new(),
@@ -211,9 +197,11 @@ pub async fn revoke_invite(
     responses((status = 200, description = "The invite works", body = InviteTold), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn look_up_invite(
     State(app): State<Arc<App>>,
-    _allowed: LookAllowed,
+    RateKey(address): RateKey,
     JsonBody(held): JsonBody<InviteToken>,
 ) -> Result<Json<InviteTold>, Problem> {
+    let stranger = app.quotas.stranger(address);
+    stranger.take(Operation::InviteLook).await?;
     let found = app.chat.look_up_invite(&held.sha256()?).await?;
     Ok(Json(InviteTold {
         room: found.slug,
@@ -229,9 +217,10 @@ pub async fn look_up_invite(
     responses((status = 200, description = "The room", body = RoomBody<'_>), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn accept_invite(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     JsonBody(held): JsonBody<InviteToken>,
 ) -> Result<Response, Problem> {
+    client.take_now(Operation::Join)?;
     let hash = held.sha256()?;
     Ok(room_json(&app.chat.accept_invite(&who, &hash).await?))
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::error::{Problem, too_fast};
-use super::extract::{Caller, JsonBody, MessagePath, ReactionPath, RoomPath};
+use super::extract::{Caller, JsonBody, MessagePath, Payer, ReactionPath, RoomPath};
 use super::rooms::Changed;
 use crate::app::App;
 use crate::chat::message_changes::Deed;
@@ -20,6 +20,7 @@ use crate::db::marks::Mark;
 use crate::db::rows::Identity;
 use crate::ids::Version;
 use crate::protocol::server::{MessageBody, millis};
+use crate::quotas::{Client, Operation};
 
 /// A message's new text.
 #[derive(Deserialize, ToSchema)]
@@ -64,12 +65,12 @@ pub struct PinList<'a> {
     responses((status = 200, description = "Committed", body = Changed), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn edit_message(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     path: MessagePath,
     JsonBody(edit): JsonBody<MessageEdit>,
 ) -> Result<Json<Changed>, Problem> {
     let deed = Deed::Edit(edit.body, edit.if_version);
-    change(&app, &who, &path, deed).await
+    change(&app, (&who, &client), &path, deed).await
 }
 
 /// Deletes a message: one's own, or anybody's as one who keeps order.
@@ -77,10 +78,10 @@ pub async fn edit_message(
     responses((status = 200, description = "Gone", body = Changed), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn delete_message(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     path: MessagePath,
 ) -> Result<Json<Changed>, Problem> {
-    change(&app, &who, &path, Deed::Delete).await
+    change(&app, (&who, &client), &path, Deed::Delete).await
 }
 
 /// Reacts to a message.
@@ -88,11 +89,11 @@ pub async fn delete_message(
     responses((status = 200, description = "It is so", body = Changed), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn add_reaction(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     path: ReactionPath,
 ) -> Result<Json<Changed>, Problem> {
     let deed = Deed::Mark(Mark::Reaction(path.emoji));
-    change(&app, &who, &path.message, deed).await
+    change(&app, (&who, &client), &path.message, deed).await
 }
 
 /// Takes one's reaction back.
@@ -100,11 +101,11 @@ pub async fn add_reaction(
     responses((status = 200, description = "It is so", body = Changed), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn remove_reaction(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     path: ReactionPath,
 ) -> Result<Json<Changed>, Problem> {
     let deed = Deed::Unmark(Mark::Reaction(path.emoji));
-    change(&app, &who, &path.message, deed).await
+    change(&app, (&who, &client), &path.message, deed).await
 }
 
 /// Pins a message.
@@ -112,10 +113,10 @@ pub async fn remove_reaction(
     responses((status = 200, description = "It is so", body = Changed), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn pin_message(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     path: MessagePath,
 ) -> Result<Json<Changed>, Problem> {
-    change(&app, &who, &path, Deed::Mark(Mark::Pin)).await
+    change(&app, (&who, &client), &path, Deed::Mark(Mark::Pin)).await
 }
 
 /// Unpins a message.
@@ -123,10 +124,10 @@ pub async fn pin_message(
     responses((status = 200, description = "It is so", body = Changed), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn unpin_message(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     path: MessagePath,
 ) -> Result<Json<Changed>, Problem> {
-    change(&app, &who, &path, Deed::Unmark(Mark::Pin)).await
+    change(&app, (&who, &client), &path, Deed::Unmark(Mark::Pin)).await
 }
 
 /// What a message said before: its author's to read, and of those who keep order.
@@ -165,13 +166,14 @@ pub async fn list_pins(
 
 async fn change(
     app: &App,
-    who: &Identity,
+    (who, client): (&Identity, &Client),
     MessagePath { slug, seq }: &MessagePath,
     deed: Deed,
 ) -> Result<Json<Changed>, Problem> {
     app.sends
         .take(who.user.id, Instant::now())
         .map_err(too_fast)?;
+    client.take_now(Operation::Send)?;
     let version = app.chat.change_message(who, slug, *seq, deed).await?;
     Ok(Json(Changed { version }))
 }

@@ -11,14 +11,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::{Problem, too_fast};
-use super::extract::{Caller, JsonBody, MessagePath, QueryOf, RoomPath};
+use super::extract::{Caller, JsonBody, MessagePath, Payer, QueryOf, RoomPath};
 use super::rooms::Changed;
 use crate::app::App;
+use crate::chat::messages::Draft;
+use crate::chat::pace::Pace;
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{ClientId, Seq};
 use crate::limits;
 use crate::protocol::client::{check_body, page_at};
 use crate::protocol::server::{Accepted, MessageBody};
+use crate::quotas::Operation;
 
 /// A message to be posted.
 #[derive(Deserialize, ToSchema)]
@@ -86,7 +89,7 @@ pub async fn list_messages(
     responses((status = 201, description = "Committed", body = Accepted<'_>), (status = 200, description = "It was there already", body = Accepted<'_>), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn create_message(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     RoomPath(slug): RoomPath,
     JsonBody(wanted): JsonBody<NewMessage>,
 ) -> Result<Response, Problem> {
@@ -94,11 +97,15 @@ pub async fn create_message(
     app.sends
         .take(who.user.id, Instant::now())
         .map_err(too_fast)?;
+    client.take_now(Operation::Send)?;
     let client_id = wanted.client_id.unwrap_or_default();
-    let posted = app
-        .chat
-        .post(&who, &slug, client_id, wanted.body, wanted.reply_to)
-        .await?;
+    let draft = Draft {
+        client_id,
+        body: wanted.body,
+        reply_to: wanted.reply_to,
+    };
+    let pace = Pace::sent(client);
+    let posted = app.chat.post(&who, &slug, draft, pace).await?;
     let status = if posted.duplicate {
         StatusCode::OK
     } else {
@@ -151,9 +158,10 @@ pub async fn stop_reply(
     responses((status = 200, description = "It is queued again", body = Changed), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn retry_reply(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     MessagePath { slug, seq }: MessagePath,
 ) -> Result<Json<Changed>, Problem> {
+    client.take_now(Operation::Prompt)?;
     let version = app.chat.retry_reply(&who, &slug, seq).await?;
     Ok(Json(Changed { version }))
 }

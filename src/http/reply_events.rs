@@ -14,7 +14,7 @@ use futures_util::{StreamExt, stream};
 use rand::Rng;
 
 use super::error::Problem;
-use super::extract::{Caller, MessagePath};
+use super::extract::{MessagePath, Payer};
 use super::reply_stream::{Place, ReplyEvent, ReplyStream, Wanted};
 use crate::app::App;
 use crate::consumer::Consumers;
@@ -33,7 +33,7 @@ pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event
 pub async fn follow(
     State(app): State<Arc<App>>,
     Extension(consumers): Extension<Arc<Consumers>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     MessagePath { slug, seq }: MessagePath,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -44,7 +44,8 @@ pub async fn follow(
         Some(id) => Place::parse(id.to_str().unwrap_or_default())?,
         None => Place::default(),
     };
-    let registered = consumers.connections.register_stream(who.session)?;
+    let connections = &consumers.connections;
+    let registered = connections.register_stream(who.session, client.open().await?)?;
     let wanted = Wanted {
         who,
         slug: slug.clone(),

@@ -18,7 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use utoipa::IntoParams;
 
 use super::error::Problem;
-use super::extract::{Caller, Hangup, QueryOf, RoomPath};
+use super::extract::{Hangup, Payer, QueryOf, RoomPath};
 use super::reply_events::{LAST_EVENT_ID, error_event, shutting_down, stream_headers};
 use crate::app::App;
 use crate::consumer::Consumers;
@@ -45,7 +45,7 @@ pub struct EventsQuery {
 pub async fn follow(
     State(app): State<Arc<App>>,
     Extension(consumers): Extension<Arc<Consumers>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     RoomPath(slug): RoomPath,
     QueryOf(query): QueryOf<EventsQuery>,
     headers: HeaderMap,
@@ -59,14 +59,15 @@ pub async fn follow(
         Some(id) => Some(cursor(id)?),
         None => query.after.as_deref().map(cursor).transpose()?,
     };
-    let registered = consumers.connections.register_stream(who.session)?;
+    let connections = &consumers.connections;
+    let registered = connections.register_stream(who.session, client.open().await?)?;
     let wanted = JoinRoom {
         room: slug.clone(),
         after: after.map(|after| after.version),
         epoch: after.map(|after| after.epoch),
         members_only: true,
     };
-    let (stream, serving) = Arc::clone(&consumers).follow(who, wanted).await;
+    let (stream, serving) = Arc::clone(&consumers).follow((who, client), wanted).await;
     let told = CancellationToken::new();
     let all_told = told.clone();
     app.shutdown.spawn("event stream", async move {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::error::Problem;
-use super::extract::{Caller, JsonBody, RoomPath};
+use super::extract::{Caller, JsonBody, Payer, RoomPath};
 use crate::app::App;
 use crate::auth::names;
 use crate::db::changes;
@@ -19,6 +19,7 @@ use crate::db::rows::{RoomView, Visibility};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::Version;
 use crate::protocol::server::RoomBody;
+use crate::quotas::Operation;
 
 /// A room to be made.
 #[derive(Deserialize, ToSchema)]
@@ -63,13 +64,14 @@ pub struct Changed {
     responses((status = 201, description = "Made", body = RoomBody<'_>), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn create_room(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     JsonBody(wanted): JsonBody<NewRoom>,
 ) -> Result<Response, Problem> {
     names::check_slug(&wanted.slug)?;
     let name = names::display_name(wanted.name.as_deref().unwrap_or(&wanted.slug))?;
     let visibility = wanted.visibility.unwrap_or(Visibility::Public);
     check_visibility(Some(visibility))?;
+    client.take(Operation::Room).await?;
     let made = app
         .chat
         .create_room(&who, &wanted.slug, &name, visibility)
@@ -84,7 +86,7 @@ pub async fn create_room(
     responses((status = 200, description = "The room", body = RoomBody<'_>), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn direct_room(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     JsonBody(with): JsonBody<DirectWith>,
 ) -> Result<Response, Problem> {
     // What cannot be a name is nobody's.
@@ -92,6 +94,7 @@ pub async fn direct_room(
     let named: Vec<String> = named
         .collect::<Result<_, _>>()
         .map_err(|_rule| ErrorCode::UserNotFound)?;
+    client.take(Operation::Room).await?;
     Ok(room_json(&app.chat.direct_room_with(&who, &named).await?))
 }
 
@@ -111,9 +114,10 @@ pub async fn show_room(
     responses((status = 200, description = "The room", body = RoomBody<'_>), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn join_room(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     RoomPath(slug): RoomPath,
 ) -> Result<Response, Problem> {
+    client.take_now(Operation::Join)?;
     Ok(room_json(&app.chat.join(&who, &slug).await?))
 }
 

@@ -1,7 +1,6 @@
 //! `GET /api/search`: what was said in the rooms one is in.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
@@ -10,8 +9,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::error::{Problem, too_fast};
-use super::extract::{Caller, QueryOf};
+use super::error::Problem;
+use super::extract::{Payer, QueryOf};
 use crate::app::App;
 use crate::auth::names;
 use crate::chat::search::{Piece, snippet};
@@ -21,6 +20,7 @@ use crate::error::{ErrorCode, Refusal};
 use crate::ids::Seq;
 use crate::limits;
 use crate::protocol::server::millis;
+use crate::quotas::Operation;
 
 /// What to look for.
 #[derive(Deserialize, IntoParams)]
@@ -83,7 +83,7 @@ pub struct FoundRoom<'a> {
     responses((status = 200, description = "What was found", body = SearchResults<'_>), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn search_messages(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     QueryOf(asked): QueryOf<SearchParameters>,
 ) -> Result<Response, Problem> {
     let limit = asked.limit.unwrap_or(limits::SEARCH_HITS_DEFAULT);
@@ -122,9 +122,7 @@ pub async fn search_messages(
         from: asked.cursor.map(|cursor| cursor.parse()).transpose()?,
         limit,
     };
-    app.searches
-        .take(who.user.id, Instant::now())
-        .map_err(too_fast)?;
+    client.take(Operation::Search).await?;
     let page = app.chat.search(&who, search).await?;
     let last = page.hits.last().filter(|_| page.more);
     let results = SearchResults {

@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
+use axum::{Extension, RequestExt};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use super::client_address::RateKey;
 use super::error::Problem;
 use super::extract::{Credential, QueryOf, credential, identity_of};
 use super::origin::origin_allowed;
@@ -33,7 +34,8 @@ pub struct TicketQuery {
 /// Upgrades to a WebSocket and serves it.
 ///
 /// # Errors
-/// 400 or 426 for a handshake that is none, 401 without a credential, 403 for a foreign Origin, 503 while stopping.
+/// 400 or 426 for a handshake that is none, 401 without a credential, 403 for a foreign Origin, 429 for one socket
+/// more than a user or an address may have open, 503 while stopping.
 pub async fn upgrade(
     State(app): State<Arc<App>>,
     Extension(consumers): Extension<Arc<Consumers>>,
@@ -53,6 +55,12 @@ pub async fn upgrade(
     let identity = identify(&app, request.headers(), query.ticket.as_deref())
         .await
         .map_err(refused)?;
+    let Ok(RateKey(address)) = request.extract_parts_with_state(&app).await;
+    let client = app.quotas.client(identity.user.id, address);
+    let place = client
+        .open()
+        .await
+        .map_err(|refusal| refused(refusal.into()))?;
     let wants_subprotocol =
         list(request.headers(), header::SEC_WEBSOCKET_PROTOCOL).any(|name| name == SUBPROTOCOL);
     let upgrading = hyper::upgrade::on(&mut request);
@@ -68,9 +76,11 @@ pub async fn upgrade(
         // Copied, so that hyper's buffer does not live as long as the socket.
         let read_ahead = parts.read_buf.to_vec();
         drop(parts.read_buf);
+        let transport = Transport::Tcp(parts.io.into_inner());
         consumers
-            .serve(identity, Transport::Tcp(parts.io.into_inner()), read_ahead)
+            .serve((identity, client), transport, read_ahead)
             .await;
+        drop(place);
     });
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

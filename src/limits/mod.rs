@@ -5,6 +5,7 @@
 
 mod integrations;
 mod organisations;
+mod quotas;
 mod room_life;
 mod webhooks;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub use integrations::*;
 pub use organisations::*;
+pub use quotas::*;
 pub use room_life::*;
 pub use webhooks::*;
 
@@ -140,7 +142,8 @@ pub const LOOKUP_WAIT: Duration = Duration::from_secs(3);
 pub const READY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The database's durability is looked at so often, asked for or not: its settings may change while it runs.
 pub const DURABILITY_INTERVAL: Duration = Duration::from_secs(10);
-/// Client addresses whose sign-ins are counted; past twice as many the oldest start anew.
+/// Users, and client addresses, of whom one instance counts what they do; past twice as many, those that hold no socket and have
+/// not come for the longest start anew.
 pub const RATE_KEYS: usize = 50_000;
 
 // --- writer
@@ -379,8 +382,6 @@ pub const INVITE_DEFAULT_S: i64 = 7 * 24 * 3600;
 pub const INVITE_SHORTEST_S: i64 = 60;
 /// One invite is for so many at most.
 pub const INVITE_USES: i32 = 1_000;
-/// Invites that one client's address looks up in a minute; guessing one is out of reach anyway.
-pub const INVITE_LOOKUPS_PER_MINUTE: u32 = 60;
 /// Users kept out of one room: the list is read whole.
 pub const BANS_PER_ROOM: i64 = 1_000;
 /// Why somebody is kept out, in characters.

@@ -4,6 +4,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 
+use super::announced::Limits;
 use super::partial::{PartialBody, PinBody};
 use crate::db::marks::Reaction;
 use crate::db::rows::{
@@ -35,7 +36,7 @@ pub enum ServerFrame<'a> {
         /// The server pings this often.
         heartbeat_ms: u64,
         /// The bounds a client should know.
-        limits: Limits,
+        limits: &'a Limits,
     },
     /// The answer to `room.join`, for each room.
     #[serde(rename = "room.joined")]
@@ -275,35 +276,6 @@ impl<'a> ServerFrame<'a> {
             message: &refusal.message,
             retry_after_ms: refusal.retry_after_ms,
             present: refusal.version,
-        }
-    }
-}
-
-/// The bounds that `welcome` announces, all in the unit of their name.
-#[derive(Clone, Copy, Serialize, Debug)]
-pub struct Limits {
-    body_bytes: usize,
-    frame_bytes: usize,
-    page_messages: i64,
-    rooms_per_socket: usize,
-    in_flight: usize,
-    /// Sends per second in the long run, and at once.
-    sends_per_second: u32,
-    sends_burst: u32,
-}
-
-impl Limits {
-    /// The fixed bounds with the configured rate.
-    #[must_use]
-    pub const fn new(sends_per_second: u32, sends_burst: u32) -> Self {
-        Self {
-            body_bytes: limits::BODY_BYTES,
-            frame_bytes: limits::CLIENT_FRAME_BYTES,
-            page_messages: limits::PAGE_MESSAGES,
-            rooms_per_socket: limits::ROOMS_PER_SOCKET,
-            in_flight: limits::IN_FLIGHT_PER_SOCKET,
-            sends_per_second,
-            sends_burst,
         }
     }
 }

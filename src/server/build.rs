@@ -9,8 +9,10 @@ use tokio::sync::Notify;
 
 use super::{Parts, StartError};
 use crate::channel_layer::ChannelLayer;
+use crate::channel_layer::counters::Counters;
+use crate::channel_layer::counters::in_memory::InMemoryCounters;
 use crate::channel_layer::in_memory::InMemoryLayer;
-use crate::channel_layer::redis::{RedisLayer, RedisSettings};
+use crate::channel_layer::redis::{RedisCounters, RedisLayer, RedisSettings};
 use crate::chat::Chat;
 use crate::chat::assistant::{self, Assistant, AssistantParts};
 use crate::config::Config;
@@ -21,6 +23,7 @@ use crate::feed::Feeds;
 use crate::ids::InstanceId;
 use crate::limits;
 use crate::llm;
+use crate::quotas::Quotas;
 use crate::writer::Writer;
 
 /// Between two tries at a database that does not answer.
@@ -31,6 +34,7 @@ pub(super) async fn parts(config: &Config) -> Result<Parts, StartError> {
     let instance = InstanceId::new();
     let store = open_store(config).await?;
     let layer = open_layer(config, instance).await?;
+    let quotas = Quotas::new(config, open_counters(config, instance)?);
     let provider = llm::build(config).map_err(StartError)?;
     let model = provider.model().to_owned();
     let prompts = Arc::new(Notify::new());
@@ -65,6 +69,7 @@ pub(super) async fn parts(config: &Config) -> Result<Parts, StartError> {
     Ok(Parts {
         store,
         layer,
+        quotas,
         feeds,
         writer,
         assistant,
@@ -165,6 +170,24 @@ pub async fn open_layer(
         }
         return Ok(InMemoryLayer::new());
     };
+    let settings = redis_settings(config, url, instance);
+    let layer = RedisLayer::connect(settings)
+        .await
+        .map_err(|error| StartError(format!("REDIS_URL: {error}")))?;
+    Ok(layer)
+}
+
+/// Who counts for the fleet.
+fn open_counters(config: &Config, instance: InstanceId) -> Result<Arc<dyn Counters>, StartError> {
+    let Some(url) = &config.redis_url else {
+        return Ok(InMemoryCounters::new());
+    };
+    let counters = RedisCounters::connect(&redis_settings(config, url, instance))
+        .map_err(|error| StartError(format!("REDIS_URL: {error}")))?;
+    Ok(counters)
+}
+
+fn redis_settings(config: &Config, url: &SecretString, instance: InstanceId) -> RedisSettings {
     let secrets = config
         .cluster_secret
         .as_ref()
@@ -175,14 +198,10 @@ pub async fn open_layer(
                 .map(|secret| SecretString::from(secret.trim().to_owned()))
                 .collect()
         });
-    let settings = RedisSettings {
+    RedisSettings {
         url: url.clone(),
         secrets,
         deployment: config.deployment.clone(),
         instance,
-    };
-    let layer = RedisLayer::connect(settings)
-        .await
-        .map_err(|error| StartError(format!("REDIS_URL: {error}")))?;
-    Ok(layer)
+    }
 }

@@ -28,6 +28,7 @@ use crate::http::health;
 use crate::jobs;
 use crate::limits;
 use crate::metrics;
+use crate::quotas::Quotas;
 use crate::routes;
 use crate::shutdown::Shutdown;
 use crate::writer::Writer;
@@ -51,6 +52,7 @@ pub struct Server {
 pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) layer: Arc<dyn ChannelLayer>,
+    pub(crate) quotas: Arc<Quotas>,
     pub(crate) feeds: Feeds,
     pub(crate) writer: Arc<Writer>,
     pub(crate) assistant: Arc<Assistant>,
@@ -109,6 +111,7 @@ impl Server {
             Arc::clone(&parts.store),
             Arc::clone(&parts.layer),
             Arc::clone(&parts.chat),
+            Arc::clone(&parts.quotas),
             parts.model.clone(),
             shutdown.clone(),
         );
@@ -116,12 +119,14 @@ impl Server {
         let consumers = Arc::new(Consumers::new(
             Arc::clone(&parts.chat),
             Arc::clone(&connections),
+            Arc::clone(&parts.quotas),
             &config,
         ));
         let actors = CancellationToken::new();
         let runners = CancellationToken::new();
         start_actors(&parts, &app, &consumers, &actors);
         let running = tokio::spawn(Arc::clone(&parts.assistant).run(runners.clone()));
+        let counting = tokio::spawn(Arc::clone(&parts.quotas).run(actors.clone()));
 
         let closing = CancellationToken::new();
         let router = routes::router(app, Arc::clone(&consumers));
@@ -163,6 +168,8 @@ impl Server {
         parts.feeds.close().await;
         parts.writer.close().await;
         parts.layer.close().await;
+        // It says goodbye, within a bound of its own.
+        let _ = counting.await;
         tracing::info!("stopped");
     }
 }

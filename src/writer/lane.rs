@@ -283,7 +283,7 @@ impl Collected {
         self.changes += 1;
         self.bytes += job.weight();
         if let (Change::Post(post), Some(order)) = (&job.change, &job.order)
-            && post.over_rate
+            && post.may_be_over_rate()
         {
             self.held.push(Arc::clone(&order.order));
         }

@@ -25,7 +25,10 @@ async fn a_session_lives_from_sign_in_to_sign_out() {
         .unwrap();
     assert_eq!(made.identity.user.name, "Ada Lovelace");
     assert_eq!(made.identity.user.kind, UserKind::User);
-    let entered = auth.sign_in("ada lovelace", "correct horse").await.unwrap();
+    let entered = auth
+        .sign_in("ada lovelace", "correct horse", None)
+        .await
+        .unwrap();
     assert_ne!(entered.identity.session, made.identity.session);
 
     let token = entered.token.reveal();
@@ -79,7 +82,10 @@ async fn guests_share_names_and_never_sign_in() {
     let first = auth.guest("Bo").await.unwrap();
     let second = auth.guest("Bo").await.unwrap();
     assert_ne!(first.identity.user.id, second.identity.user.id);
-    let refusal = auth.sign_in("Bo", "anything at all").await.unwrap_err();
+    let refusal = auth
+        .sign_in("Bo", "anything at all", None)
+        .await
+        .unwrap_err();
     assert_eq!(refusal.code, ErrorCode::BadCredentials);
 }
 
@@ -93,7 +99,7 @@ async fn an_unknown_name_costs_a_hash_too() {
         let mut fastest = Duration::MAX;
         for _ in 0..5 {
             let began = Instant::now();
-            let refusal = auth.sign_in(name, "wrong horse").await.unwrap_err();
+            let refusal = auth.sign_in(name, "wrong horse", None).await.unwrap_err();
             assert_eq!(refusal.code, ErrorCode::BadCredentials);
             fastest = fastest.min(began.elapsed());
         }

@@ -45,6 +45,7 @@ mod protocol_frames;
 mod protocol_limits;
 mod providers;
 mod queue;
+mod quotas;
 mod reading;
 mod removals;
 mod replies;

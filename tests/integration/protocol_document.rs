@@ -9,7 +9,7 @@ use salon::db::rows::{LogKind, ReplyMeta, ReplyState, Usage, UserKind, UserRow, 
 use salon::error::ErrorCode;
 use salon::ids::{ClientId, ConnectionId, Epoch, RoomId, UserId};
 use salon::permissions::Role;
-use salon::protocol::server::{Accepted, Joined, Limits, ReplyBody, RoomBody, ServerFrame};
+use salon::protocol::server::{Accepted, Joined, ReplyBody, RoomBody, ServerFrame};
 use salon::protocol::{CloseCode, client};
 use salon::{http, limits};
 use serde_json::{Value, json};
@@ -229,7 +229,7 @@ fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<Serv
             connection: ConnectionId::new(),
             user,
             heartbeat_ms: 1,
-            limits: Limits::new(1, 1),
+            limits: protocol_limits::announced(),
         },
         ServerFrame::Joined(Joined {
             reference,

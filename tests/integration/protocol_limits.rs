@@ -1,6 +1,21 @@
 //! The limits that `docs/protocol.md` names, by noun: what `protocol_document.rs` compares its table with.
 
+use std::sync::OnceLock;
+
+use salon::channel_layer::counters::in_memory::InMemoryCounters;
 use salon::limits;
+use salon::protocol::announced::Limits;
+use salon::quotas::Quotas;
+
+/// What `welcome` says of limits.
+pub(crate) fn announced() -> &'static Limits {
+    static LIMITS: OnceLock<Limits> = OnceLock::new();
+    LIMITS.get_or_init(|| {
+        let config = crate::support::app::config(&[]);
+        let quotas = Quotas::new(&config, InMemoryCounters::new());
+        quotas.limits(&config)
+    })
+}
 
 /// Those of what is said about rooms, and of their lists.
 pub(crate) fn of_rooms() -> [(&'static str, i64); 8] {
@@ -52,17 +67,13 @@ pub(crate) fn of_organisations() -> [(&'static str, i64); 5] {
 }
 
 /// Those of invites and bans.
-pub(crate) fn of_invites() -> [(&'static str, i64); 7] {
+pub(crate) fn of_invites() -> [(&'static str, i64); 6] {
     let chars = i64::try_from(limits::BAN_REASON_CHARS).unwrap();
     [
         ("INVITES_PER_ROOM", limits::INVITES_PER_ROOM),
         ("INVITE_S", limits::INVITE_S),
         ("INVITE_SHORTEST_S", limits::INVITE_SHORTEST_S),
         ("INVITE_USES", i64::from(limits::INVITE_USES)),
-        (
-            "INVITE_LOOKUPS_PER_MINUTE",
-            i64::from(limits::INVITE_LOOKUPS_PER_MINUTE),
-        ),
         ("BANS_PER_ROOM", limits::BANS_PER_ROOM),
         ("BAN_REASON_CHARS", chars),
     ]

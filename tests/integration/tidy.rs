@@ -27,7 +27,7 @@ const LAYERS: &[&[&str]] = &[
         "addresses",
     ],
     &["db", "channel_layer", "llm", "outbound"],
-    &["feed", "writer"],
+    &["feed", "writer", "quotas"],
     &["chat", "auth"],
     &["app"],
     &["consumer", "jobs"],

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
+use redis::cluster::ClusterClient;
 use redis::io::tcp::TcpSettings;
 use redis::{
     AsyncConnectionConfig, Client, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind,
@@ -12,11 +13,13 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
 
 use super::LayerError;
+use super::counters::Link;
 use crate::limits;
 
 /// Where Redis is and how to speak to it.
 pub(super) struct Connector {
     client: Client,
+    root_certificates: Option<Vec<u8>>,
 }
 
 impl Connector {
@@ -37,17 +40,36 @@ impl Connector {
         let info = info
             .set_redis_settings(redis)
             .set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let client = match root_certificates(url)? {
+        let root_certificates = root_certificates(url)?;
+        let client = match root_certificates.clone() {
             None => Client::open(info),
-            Some(pem) => Client::build_with_tls(
-                info,
-                TlsCertificates {
-                    client_tls: None,
-                    root_cert: Some(pem),
-                },
-            ),
+            Some(pem) => Client::build_with_tls(info, trusting(pem)),
         };
-        client.map(|client| Self { client }).map_err(unusable)
+        Ok(Self {
+            client: client.map_err(unusable)?,
+            root_certificates,
+        })
+    }
+
+    /// A link for the counters: to the one Redis there is, or to the nodes of its cluster.
+    pub(super) async fn link(&self) -> Result<Link, RedisError> {
+        let mut one = self.publisher().await?;
+        let about: String = redis::cmd("INFO")
+            .arg("cluster")
+            .query_async(&mut one)
+            .await?;
+        if !about.contains("cluster_enabled:1") {
+            return Ok(Link::One(one));
+        }
+        let mut cluster = ClusterClient::builder([self.client.get_connection_info().clone()])
+            .connection_timeout(limits::LAYER_CONNECT_TIMEOUT)
+            .response_timeout(limits::COUNTERS_TIMEOUT)
+            .retries(1);
+        if let Some(pem) = self.root_certificates.clone() {
+            cluster = cluster.certs(trusting(pem));
+        }
+        let cluster = cluster.build()?.get_async_connection().await?;
+        Ok(Link::Cluster(cluster))
     }
 
     /// A connection for publishing. The session times its answers itself.
@@ -98,6 +120,13 @@ fn root_certificates(url: &SecretString) -> Result<Option<Vec<u8>>, LayerError> 
     path.map(std::fs::read)
         .transpose()
         .map_err(|error| LayerError::Url(format!("its sslrootcert cannot be read: {error}")))
+}
+
+fn trusting(pem: Vec<u8>) -> TlsCertificates {
+    TlsCertificates {
+        client_tls: None,
+        root_cert: Some(pem),
+    }
 }
 
 fn config() -> AsyncConnectionConfig {

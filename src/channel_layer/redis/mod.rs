@@ -6,12 +6,14 @@
 //! group is subscribed again and every channel gets a `Resync`. What comes in is judged by [`inbox`]; the bytes on the
 //! way are described in [`envelope`].
 //!
-//! Redis is never believed: what does not authenticate is only a hint to read. Nothing is ever stored in Redis.
+//! Redis is never believed: what does not authenticate is only a hint to read. Nothing is stored in it but the fleet's
+//! [`counters`], which expire.
 //!
 //! On a Redis Cluster the URL may name any node: plain pub/sub reaches every node over the cluster's own bus. It works
 //! but does not spread the load; sharded pub/sub would.
 
 mod connection;
+mod counters;
 mod envelope;
 mod inbox;
 mod outgoing;
@@ -29,6 +31,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use self::connection::Connector;
+pub use self::counters::RedisCounters;
 use self::envelope::Sealer;
 use self::inbox::Inbox;
 use self::outgoing::Outgoing;

@@ -66,7 +66,7 @@ pub(super) async fn supervise(
 }
 
 /// Full jitter: instances that lost the same Redis do not come back in step.
-fn backoff(failures: u32) -> Duration {
+pub(super) fn backoff(failures: u32) -> Duration {
     let longest = limits::LAYER_BACKOFF_FIRST
         .saturating_mul(1 << failures.min(16))
         .min(limits::LAYER_BACKOFF_MAX);

@@ -150,6 +150,20 @@ const RATES: &[&str] = &[
     "100000",
     "--rate-sends-burst",
     "100000",
+    "--rate-joins",
+    "100000",
+    "--rate-prompts",
+    "100000",
+    "--rate-rooms",
+    "100000",
+    "--rate-invites",
+    "100000",
+    "--rate-tries",
+    "100000",
+    "--sockets-per-user",
+    "100000",
+    "--sockets-per-address",
+    "100000",
 ];
 
 /// Those that let somebody in, and the one that tells where an invite leads.

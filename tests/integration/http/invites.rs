@@ -106,7 +106,7 @@ async fn an_invite_is_shown_once_and_leads_into_a_private_room() {
 async fn looking_at_invites_is_bounded_for_each_address() {
     let app = TestApp::start(&[]).await;
     let unknown = "0".repeat(64);
-    for _ in 0..limits::INVITE_LOOKUPS_PER_MINUTE {
+    for _ in 0..app.app.config.rate_invites {
         assert_eq!(
             look(&app, &unknown, "10.0.0.1").await.code(),
             "invite_invalid"

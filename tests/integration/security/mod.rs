@@ -6,6 +6,7 @@ mod browser;
 mod document;
 mod handshake;
 mod input;
+mod limits;
 mod operations;
 mod prompts;
 mod rights;
@@ -30,6 +31,20 @@ pub(super) const RATES: &[&str] = &[
     "--rate-sends",
     "100000",
     "--rate-sends-burst",
+    "100000",
+    "--rate-joins",
+    "100000",
+    "--rate-prompts",
+    "100000",
+    "--rate-rooms",
+    "100000",
+    "--rate-invites",
+    "100000",
+    "--rate-tries",
+    "100000",
+    "--sockets-per-user",
+    "100000",
+    "--sockets-per-address",
     "100000",
     "--rate-searches",
     "100000",

@@ -1,10 +1,12 @@
 //! One simulated instance: the real actors on a single-threaded runtime of its own, whose clock stands still unless
 //! the world lets it go on. Dropping the runtime is killing the process; not running it is freezing it.
 
+use std::net::Ipv4Addr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use salon::channel_layer::ChannelLayer;
+use salon::channel_layer::counters::in_memory::InMemoryCounters;
 use salon::chat::Chat;
 use salon::chat::assistant::{Assistant, AssistantParts};
 use salon::config::Config;
@@ -18,6 +20,7 @@ use salon::feed::{Feeds, gate, heads};
 use salon::ids::{InstanceId, RoomRef};
 use salon::jobs;
 use salon::llm::LlmProvider;
+use salon::quotas::Quotas;
 use salon::server::nudges;
 use salon::writer::Writer;
 use tokio::runtime::Runtime;
@@ -55,7 +58,8 @@ pub(super) struct Parts {
 fn settings() -> &'static Config {
     static SETTINGS: OnceLock<Config> = OnceLock::new();
     let flags = ["--rate-sends", "100000", "--rate-sends-burst", "100000"];
-    SETTINGS.get_or_init(|| config(&[&flags[..], &["--rate-frames", "100000"]].concat()))
+    let more = ["--rate-joins", "100000", "--rate-prompts", "100000"];
+    SETTINGS.get_or_init(|| config(&[&flags[..], &more, &["--rate-frames", "100000"]].concat()))
 }
 
 impl Node {
@@ -108,8 +112,10 @@ impl Node {
     /// A socket of somebody who is signed in, over a pipe that holds so many bytes.
     pub(super) fn accept(&self, identity: &Identity, pipe_bytes: usize) -> MemoryStream {
         let (server, client) = pipe(pipe_bytes);
+        let quotas = &self.consumers.quotas;
+        let payer = quotas.client(identity.user.id, Ipv4Addr::LOCALHOST.into());
         let serving = Arc::clone(&self.consumers).serve(
-            identity.clone(),
+            (identity.clone(), payer),
             Transport::Memory(server),
             Vec::new(),
         );
@@ -149,7 +155,8 @@ fn start_actors(
     let writer = Arc::new(writer);
     let feeds = Feeds::new(store(), layer());
     let chat = Chat::new(store(), Arc::clone(&writer), feeds.clone(), layer());
-    let consumers = Consumers::new(Arc::new(chat), Arc::default(), settings());
+    let quotas = Quotas::new(settings(), InMemoryCounters::new());
+    let consumers = Consumers::new(Arc::new(chat), Arc::default(), quotas, settings());
     let connections = Arc::clone(&consumers.connections);
     let assistant = Assistant::new(AssistantParts {
         store: store(),

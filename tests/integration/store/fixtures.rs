@@ -215,6 +215,7 @@ pub(crate) fn mention(author: &UserRow, assistant: &UserRow, body: &str) -> NewP
         prompt: Some(NewPrompt {
             assistant: assistant.id,
             mentioned: true,
+            over_rate: false,
         }),
         ..message(author, body)
     }

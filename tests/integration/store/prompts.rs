@@ -61,6 +61,7 @@ pub(super) async fn without_a_mention_only_a_direct_room_prompts(store: &TestSto
         prompt: Some(NewPrompt {
             assistant: assistant.id,
             mentioned: false,
+            over_rate: false,
         }),
         ..message(&owner, body)
     };
@@ -123,6 +124,7 @@ pub(super) async fn a_prompt_needs_an_assistant(store: &TestStore) {
             prompt: Some(NewPrompt {
                 assistant: nobody,
                 mentioned: true,
+                over_rate: false,
             }),
             ..message(&owner, "@assistant")
         };

@@ -9,12 +9,15 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use clap::Parser;
 use salon::app::App;
+use salon::channel_layer::counters::Counters;
+use salon::channel_layer::counters::in_memory::InMemoryCounters;
 use salon::channel_layer::in_memory::InMemoryLayer;
 use salon::chat::Chat;
 use salon::config::Config;
 use salon::consumer::Consumers;
 use salon::db::sqlite::SqliteStore;
 use salon::feed::Feeds;
+use salon::quotas::Quotas;
 use salon::shutdown::Shutdown;
 use salon::writer::Writer;
 use serde_json::Value;
@@ -91,6 +94,11 @@ impl Answer {
 impl TestApp {
     /// An app with these flags.
     pub(crate) async fn start(flags: &[&str]) -> Self {
+        Self::counted_by(flags, InMemoryCounters::new()).await
+    }
+
+    /// The same, with others that count together.
+    pub(crate) async fn counted_by(flags: &[&str], counters: Arc<dyn Counters>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(folder.path()).await.unwrap();
         let layer = InMemoryLayer::new();
@@ -99,9 +107,24 @@ impl TestApp {
         let chat = Chat::new(store.clone(), Arc::new(writer), feeds, layer.clone());
         let config = Arc::new(config(flags));
         let chat = Arc::new(chat);
-        let consumers = Arc::new(Consumers::new(Arc::clone(&chat), Arc::default(), &config));
+        let quotas = Quotas::new(&config, counters);
+        let consumers = Consumers::new(
+            Arc::clone(&chat),
+            Arc::default(),
+            Arc::clone(&quotas),
+            &config,
+        );
+        let consumers = Arc::new(consumers);
         let model = salon::llm::scripted::MODEL.to_owned();
-        let app = App::new(config, store.clone(), layer, chat, model, Shutdown::new());
+        let app = App::new(
+            config,
+            store.clone(),
+            layer,
+            chat,
+            quotas,
+            model,
+            Shutdown::new(),
+        );
         Self {
             router: salon::routes::router(Arc::clone(&app), Arc::clone(&consumers)),
             consumers,

@@ -211,7 +211,7 @@ impl Drop for Cluster {
 }
 
 /// Rates that a load does not meet, and leave to serve from the server that all tests share, which does not sync.
-pub(crate) const GENEROUS: [(&str, &str); 8] = [
+pub(crate) const GENEROUS: [(&str, &str); 16] = [
     ("SALON_ALLOW_DATA_LOSS", "on"),
     ("SALON_RATE_SENDS", "100000"),
     ("SALON_RATE_SENDS_BURST", "100000"),
@@ -220,6 +220,14 @@ pub(crate) const GENEROUS: [(&str, &str); 8] = [
     ("SALON_REPLIES", "10000"),
     ("SALON_REPLIES_PER_USER", "1000"),
     ("SALON_REPLIES_PER_ROOM", "1000"),
+    ("SALON_RATE_TRIES", "100000"),
+    ("SALON_RATE_JOINS", "100000"),
+    ("SALON_RATE_PROMPTS", "100000"),
+    ("SALON_RATE_SEARCHES", "100000"),
+    ("SALON_RATE_ROOMS", "100000"),
+    ("SALON_RATE_INVITES", "100000"),
+    ("SALON_SOCKETS_PER_USER", "100000"),
+    ("SALON_SOCKETS_PER_ADDRESS", "100000"),
 ];
 
 /// A database without a table.

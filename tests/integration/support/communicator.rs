@@ -87,6 +87,35 @@ impl SocketClient {
         Self::upgrade_with(stream, port, &format!("/ws?ticket={ticket}"), &[]).await
     }
 
+    /// Connects as through a proxy that says for whom; the answer instead of a socket, where there is none.
+    pub(crate) async fn try_connect_for(
+        port: u16,
+        token: &str,
+        address: &str,
+    ) -> Result<Self, (u16, Value)> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+            .await
+            .unwrap();
+        let mut request = format!("ws://127.0.0.1:{port}/ws")
+            .into_client_request()
+            .unwrap();
+        let headers = request.headers_mut();
+        let bearer = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
+        headers.insert("authorization", bearer);
+        headers.insert("x-forwarded-for", HeaderValue::from_str(address).unwrap());
+        let upgrade = tokio_tungstenite::client_async(request, stream);
+        let upgraded = tokio::time::timeout(PATIENCE, upgrade).await;
+        match upgraded.expect("no answer in time") {
+            Ok((stream, _)) => Ok(Self::over(stream)),
+            Err(tokio_tungstenite::tungstenite::Error::Http(answer)) => {
+                let status = answer.status().as_u16();
+                let body = answer.body().as_deref().unwrap_or_default();
+                Err((status, serde_json::from_slice(body).unwrap_or_default()))
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     async fn upgrade(stream: TcpStream, port: u16, token: &str) -> Self {
         let bearer = [("authorization", format!("Bearer {token}"))];
         Self::upgrade_with(stream, port, "/ws", &bearer).await

@@ -1,6 +1,7 @@
 //! One instance of Salon inside the test's process: the handles and actors that a server starts, over a store, a layer and
 //! a model of the test's choice, without a port. Several over one store and connected layers are several instances.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,9 +13,12 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use salon::app::App;
 use salon::channel_layer::ChannelLayer;
+use salon::channel_layer::counters::Counters;
+use salon::channel_layer::counters::in_memory::InMemoryCounters;
 use salon::channel_layer::in_memory::InMemoryLayer;
 use salon::chat::Chat;
 use salon::chat::assistant::{Assistant, AssistantParts};
+use salon::config::Config;
 use salon::consumer::transport::{Transport, pipe};
 use salon::consumer::{Consumers, user_frames};
 use salon::db::Store;
@@ -28,6 +32,7 @@ use salon::jobs;
 use salon::llm::scripted::ScriptedProvider;
 use salon::llm::{DeltaStream, LlmError, LlmProvider, Prompt};
 use salon::permissions::Role;
+use salon::quotas::{Client, Quotas};
 use salon::shutdown::Shutdown;
 use salon::writer::Writer;
 use tokio_util::sync::CancellationToken;
@@ -88,6 +93,8 @@ pub(crate) struct Build {
     pub(crate) runs: bool,
     /// Whether it tells who is here, who writes, and users of their own affairs.
     pub(crate) presence: bool,
+    /// Who counts for the fleet.
+    pub(crate) counters: Arc<dyn Counters>,
 }
 
 impl Build {
@@ -108,10 +115,21 @@ impl Build {
                 "1000",
                 "--replies-per-room",
                 "1000",
+                "--rate-joins",
+                "100000",
+                "--rate-prompts",
+                "100000",
+                "--rate-rooms",
+                "100000",
+                "--rate-invites",
+                "100000",
+                "--rate-tries",
+                "100000",
             ],
             lanes: 1,
             runs: true,
             presence: false,
+            counters: InMemoryCounters::new(),
         }
     }
 }
@@ -143,6 +161,7 @@ impl Instance {
             lanes,
             runs,
             presence: tells,
+            counters,
         } = build;
         let prompts = Arc::default();
         let writer = Arc::new(Writer::start(
@@ -159,7 +178,8 @@ impl Instance {
             Arc::clone(&layer),
         ));
         let config = Arc::new(config(&flags));
-        let consumers = Arc::new(Consumers::new(Arc::clone(&chat), Arc::default(), &config));
+        let consumers = consumers_of(&chat, counters, &config);
+        let quotas = Arc::clone(&consumers.quotas);
         let assistant = Assistant::new(AssistantParts {
             store: Arc::clone(&store),
             writer: Arc::clone(&writer),
@@ -189,6 +209,7 @@ impl Instance {
                 Arc::clone(&store),
                 layer,
                 chat,
+                quotas,
                 "scripted".to_owned(),
                 Shutdown::new(),
             ),
@@ -242,6 +263,12 @@ impl Instance {
         socket
     }
 
+    /// Whose budgets pay for what a user does here.
+    pub(crate) fn client_of(&self, identity: &Identity) -> Client {
+        let address = Ipv4Addr::LOCALHOST.into();
+        self.consumers.quotas.client(identity.user.id, address)
+    }
+
     /// A socket over a pipe of this capacity, not yet welcomed, and the consumer's task.
     pub(crate) async fn connect_raw(
         &self,
@@ -250,7 +277,7 @@ impl Instance {
     ) -> (WebsocketCommunicator, tokio::task::JoinHandle<()>) {
         let (server, client) = pipe(capacity);
         let serving = Arc::clone(&self.consumers).serve(
-            identity.clone(),
+            (identity.clone(), self.client_of(identity)),
             Transport::Memory(server),
             Vec::new(),
         );
@@ -321,6 +348,12 @@ impl Drop for Instance {
     fn drop(&mut self) {
         self.kill_runners();
     }
+}
+
+fn consumers_of(chat: &Arc<Chat>, counters: Arc<dyn Counters>, config: &Config) -> Arc<Consumers> {
+    let quotas = Quotas::new(config, counters);
+    let consumers = Consumers::new(Arc::clone(chat), Arc::default(), quotas, config);
+    Arc::new(consumers)
 }
 
 /// A model whose answers the test writes: called with the number of the request, from 0.
@@ -395,6 +428,7 @@ fn start_telling(
             stop.clone(),
         )),
         tokio::spawn(Arc::clone(&chat.reading).run(stop.clone())),
+        tokio::spawn(Arc::clone(&consumers.quotas).run(stop.clone())),
     ];
     tasks.into_iter().map(AbortOnDropHandle::new).collect()
 }
@@ -426,6 +460,7 @@ fn start_tasks(
             Arc::clone(writer),
             stop.clone(),
         )),
+        tokio::spawn(Arc::clone(&consumers.quotas).run(stop.clone())),
     ];
     tasks.into_iter().map(AbortOnDropHandle::new).collect()
 }

@@ -84,6 +84,35 @@ impl RedisServer {
         nodes.try_into().ok().unwrap()
     }
 
+    /// Makes the nodes of a cluster share all slots, as keys need it.
+    pub(crate) async fn share_slots(nodes: &mut [Self]) {
+        let part = 16_384 / nodes.len();
+        let count = nodes.len();
+        for (index, node) in nodes.iter().enumerate() {
+            let last = if index + 1 == count {
+                16_383
+            } else {
+                (index + 1) * part - 1
+            };
+            let mut connection = node.connection().await;
+            redis::cmd("CLUSTER")
+                .arg(("ADDSLOTSRANGE", index * part, last))
+                .exec_async(&mut connection)
+                .await
+                .unwrap();
+        }
+        for node in nodes {
+            let mut connection = node.connection().await;
+            let is_ok = async || {
+                let about = redis::cmd("CLUSTER").arg("INFO").to_owned();
+                let about: Result<String, _> = about.query_async(&mut connection).await;
+                about.is_ok_and(|about| about.contains("cluster_state:ok"))
+            };
+            let what = "the nodes share the slots";
+            node.process.wait_until(what, START_WITHIN, is_ok).await;
+        }
+    }
+
     async fn start_with(options: &[&str]) -> Self {
         let options = options.iter().map(|&option| option.to_owned()).collect();
         Self::start_in(TempDir::new().unwrap(), options).await

@@ -11,7 +11,6 @@ use crate::db::marks::MessageMarks;
 use crate::db::postgres::statement::statement;
 use crate::db::rows::{
     MessageKind, MessageMeta, MessageRow, MessageState, ReplyMeta, StoredChange, UserKind, UserRow,
-    Visibility,
 };
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Seq, UserId};
@@ -279,7 +278,7 @@ pub(super) fn post(
 fn judged(work: &RoomWork, known: &Known, post: &NewPost) -> Result<UserRow, Refusal> {
     work.require(post.author, Action::Post)?;
     work.require_open(post.author)?;
-    if post.over_rate {
+    if post.is_over_rate(work.settings.visibility, work.people) {
         return Err(Refusal::from(ErrorCode::RateLimited).retry_after_ms(RETRY_HINT_MS));
     }
     if let Some(seq) = post.reply_to
@@ -320,8 +319,7 @@ fn wanted_assistant(
     (author, asks): (&UserRow, i64),
 ) -> Option<Result<UserRow, ErrorCode>> {
     let prompt = post.prompt?;
-    let asked =
-        prompt.mentioned || (work.settings.visibility == Visibility::Direct && work.people == 0);
+    let asked = prompt.asks(work.settings.visibility, work.people);
     // An assistant that called itself would never stop.
     if !asked || author.kind == UserKind::Assistant {
         return None;

@@ -10,7 +10,6 @@ use crate::db::changes::{NewPost, Posted, resolve_mentions};
 use crate::db::marks::MessageMarks;
 use crate::db::rows::{
     MessageKind, MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState, UserKind, UserRow,
-    Visibility,
 };
 use crate::db::sqlite::columns::{Micros, StoredId, storable, time};
 use crate::db::sqlite::failure::Work;
@@ -27,7 +26,7 @@ pub(super) fn post(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Posted> {
     }
     work.require(post.author, Action::Post)?;
     work.require_open(post.author)?;
-    if post.over_rate {
+    if post.is_over_rate(work.settings.visibility, work.people) {
         let refusal = Refusal::from(ErrorCode::RateLimited).retry_after_ms(RETRY_HINT_MS);
         return Err(refusal.into());
     }
@@ -157,8 +156,7 @@ fn wanted_assistant(
     let Some(prompt) = post.prompt else {
         return Ok(None);
     };
-    let asked =
-        prompt.mentioned || (work.settings.visibility == Visibility::Direct && work.people == 0);
+    let asked = prompt.asks(work.settings.visibility, work.people);
     // An assistant that called itself would never stop.
     if !asked || author.kind == UserKind::Assistant {
         return Ok(None);

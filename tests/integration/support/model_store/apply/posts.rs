@@ -6,7 +6,6 @@ use salon::db::changes::{NewPost, Posted, resolve_mentions};
 use salon::db::marks::MessageMarks;
 use salon::db::rows::{
     MessageKind, MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState, UserKind, UserRow,
-    Visibility,
 };
 use salon::error::{ErrorCode, Refusal};
 use salon::ids::{Seq, UserId};
@@ -24,7 +23,7 @@ impl Work<'_> {
         }
         self.require(post.author, Action::Post)?;
         self.require_open(post.author)?;
-        if post.over_rate {
+        if post.is_over_rate(self.room.row.visibility, self.room.row.people) {
             return Err(Refusal::from(ErrorCode::RateLimited).retry_after_ms(RETRY_HINT_MS));
         }
         if let Some(answered) = post.reply_to {
@@ -96,8 +95,7 @@ impl Work<'_> {
         author: &UserRow,
     ) -> Option<Result<UserRow, ErrorCode>> {
         let prompt = post.prompt?;
-        let asked = prompt.mentioned
-            || (self.room.row.visibility == Visibility::Direct && self.room.row.people == 0);
+        let asked = prompt.asks(self.room.row.visibility, self.room.row.people);
         // An assistant that called itself would never stop.
         if !asked || author.kind == UserKind::Assistant {
             return None;

@@ -1,10 +1,15 @@
 //! Token buckets: how fast somebody may do something. Pure; the clock is handed in. A socket has buckets of its
-//! own; what is counted by address or user is in a [`KeyedLimiter`], bounded whoever comes.
+//! own; what is counted by address or user is in a [`KeyedLimiter`], bounded whoever comes, or in a [`SharedBucket`] that many
+//! take from without a lock.
+
+mod shared;
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+pub use shared::SharedBucket;
 
 /// So many in the long run, so many at once.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -22,6 +27,15 @@ impl Rate {
         Self {
             per_second: f64::from(count),
             burst: f64::from(burst),
+        }
+    }
+
+    /// So many times as much, in the long run and at once.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        Self {
+            per_second: self.per_second * factor,
+            burst: self.burst * factor,
         }
     }
 
@@ -67,6 +81,11 @@ impl TokenBucket {
         Err(Duration::from_secs_f64(
             (1.0 - self.tokens) / rate.per_second,
         ))
+    }
+
+    /// Gives one token back.
+    pub const fn give_back(&mut self, rate: Rate) {
+        self.tokens = (self.tokens + 1.0).min(rate.burst);
     }
 }
 
@@ -124,6 +143,18 @@ impl<K: Eq + Hash> KeyedLimiter<K> {
         young.insert(key, bucket);
         taken
     }
+
+    /// Gives one token of `key` back, if it is still known.
+    pub fn give_back(&self, key: &K) {
+        let mut guard = self
+            .generations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Generations { young, old } = &mut *guard;
+        if let Some(bucket) = young.get_mut(key).or_else(|| old.get_mut(key)) {
+            bucket.give_back(self.rate);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -150,6 +181,18 @@ mod tests {
             (0..10).filter(|_| bucket.take(rate, later).is_ok()).count(),
             3
         );
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_and_is_no_more_than_there_was() {
+        let limiter = KeyedLimiter::new(Rate::per_minute(2), 8);
+        let now = Instant::now();
+        limiter.give_back(&1);
+        assert!(limiter.take(1, now).is_ok());
+        for _ in 0..3 {
+            limiter.give_back(&1);
+        }
+        assert_eq!((0..5).filter(|_| limiter.take(1, now).is_ok()).count(), 2);
     }
 
     #[test]
