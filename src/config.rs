@@ -192,6 +192,10 @@ pub struct Config {
     )]
     pub webhook_allow: Vec<AllowEntry>,
 
+    /// How many days the audit log is kept
+    #[arg(long, env = "SALON_AUDIT_DAYS", default_value_t = 180, value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::limits::AUDIT_DAYS)), value_name = "DAYS")]
+    pub audit_days: u32,
+
     /// Messages one socket, or one user over HTTP, may send per second in the long run
     #[arg(long, env = "SALON_RATE_SENDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_SECOND")]
     pub rate_sends: u32,

@@ -13,9 +13,9 @@ use crate::consumer::Consumers;
 use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
 use crate::http::{
-    assets, auth, bans, chat, export, health, incoming_hooks, invites, members, message_changes,
-    messages, metrics, openapi, reply_events, retention, room_events, room_lists, rooms, search,
-    security_contact, socket, tokens, webhooks,
+    admin, assets, audit, auth, bans, chat, export, health, incoming_hooks, invites, members,
+    message_changes, messages, metrics, openapi, reply_events, retention, room_events, room_lists,
+    rooms, search, security_contact, socket, tokens, webhooks,
 };
 use crate::limits;
 
@@ -92,6 +92,12 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/rooms/{slug}/outgoing-webhooks/{id}/secret", post(webhooks::rotate_secret))
         .route("/api/rooms/{slug}/outgoing-webhooks/{id}/test", post(webhooks::test_webhook))
         .route("/api/rooms/{slug}/outgoing-webhooks/{id}/attempts", get(webhooks::list_attempts))
+        .route("/api/admin/users", get(admin::list_users))
+        .route("/api/admin/users/{user}/admin", put(admin::set_admin))
+        .route("/api/admin/rooms", get(admin::list_rooms))
+        .route("/api/admin/rooms/{slug}", patch(admin::archive_room).delete(admin::delete_room))
+        .route("/api/admin/rooms/{slug}/owner", put(admin::take_over_room))
+        .route("/api/admin/audit", get(audit::list_audit))
         .route("/api/search", get(search::search_messages))
         .route("/api/rooms/{slug}/replies/{seq}/stop", post(messages::stop_reply))
         .route("/api/rooms/{slug}/replies/{seq}/retry", post(messages::retry_reply))

@@ -18,6 +18,7 @@ use crate::db::{Store, StoreError};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{SessionId, UserId};
 use crate::limits;
+use crate::origin::Parties;
 use admission::Admission;
 pub use integrations::{HookCaller, WantedToken, client_id_of};
 use password::Passwords;
@@ -124,7 +125,10 @@ impl Auth {
         let Some(user) = user.filter(|_| matches) else {
             // Never the name as it was typed: people type their password there too.
             match tried {
-                Some(user) => tracing::info!(%user, "a sign-in was refused"),
+                Some(user) => {
+                    Parties::name_whom(user);
+                    tracing::info!(%user, "a sign-in was refused");
+                }
                 None => tracing::info!("a sign-in of an unknown name was refused"),
             }
             return Err(ErrorCode::BadCredentials.into());

@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -15,11 +15,13 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::outbox::Outbox;
 use super::transport::Transport;
+use crate::chat::ledger::Ledger;
 use crate::db::rows::{Identity, UserRow};
 use crate::error::{ErrorCode, Refusal};
 use crate::feed::Reader;
 use crate::ids::{ClientId, ConnectionId, RoomRef};
 use crate::limits;
+use crate::origin::{Origin, Parties};
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Frame;
 use crate::protocol::server::ServerFrame;
@@ -38,6 +40,10 @@ pub struct Connection {
     /// First sends that were refused before their room was known, by slug: nothing may overtake them (P10).
     refused_early: Mutex<Vec<(Box<str>, ClientId)>>,
     in_flight: AtomicUsize,
+    /// Where it comes from, for the audit log.
+    origin: Origin,
+    /// Where refusals are noted.
+    ledger: OnceLock<Arc<Ledger>>,
     /// Taken by the join that fills the outbox: several at once would overflow it.
     filling: Semaphore,
 }
@@ -73,6 +79,8 @@ impl Connection {
             rooms: Mutex::default(),
             refused_early: Mutex::default(),
             in_flight: AtomicUsize::new(0),
+            origin: Origin::current(),
+            ledger: OnceLock::new(),
             filling: Semaphore::new(1),
         })
     }
@@ -91,7 +99,21 @@ impl Connection {
         client_id: Option<ClientId>,
         refusal: &Refusal,
     ) {
+        if let Some(ledger) = self.ledger.get() {
+            let who = Parties {
+                who: Some(self.identity.user.id),
+                whom: None,
+            };
+            let note = || ledger.refused(refusal.code, who, room, "frame");
+            self.origin.of_sync(note);
+        }
         self.send(&ServerFrame::error(reference, room, client_id, refusal));
+    }
+
+    /// Has refusals noted there.
+    pub fn note_in(&self, ledger: &Arc<Ledger>) {
+        // It is told once, before anything is read.
+        let _ = self.ledger.set(Arc::clone(ledger));
     }
 
     /// Takes a place for a request.

@@ -186,6 +186,7 @@ impl Consumer {
                 self.shared.chat.writer.submit(Job {
                     room,
                     change,
+                    origin: None,
                     order: Some(place),
                     answer,
                 });
@@ -324,6 +325,7 @@ impl Consumer {
         self.shared.chat.writer.submit(Job {
             room,
             change,
+            origin: None,
             order: None,
             answer,
         });
@@ -361,6 +363,7 @@ impl Consumer {
             shared.chat.writer.submit(Job {
                 room,
                 change,
+                origin: None,
                 order: None,
                 answer,
             });

@@ -109,6 +109,7 @@ impl Consumers {
         first: Option<JoinRoom>,
     ) {
         let connection = Connection::new(identity, transport);
+        connection.note_in(&self.chat.ledger);
         let registered = match self.connections.register(&connection) {
             Ok(registered) => registered,
             Err(_full_or_stopping) => {

@@ -8,6 +8,7 @@ use super::marks::Mark;
 use super::rows::{Head, MessageState, ReplyMeta, ReplyRefused, StoredChange, UserRow, Visibility};
 use crate::error::Refusal;
 use crate::ids::{Attempt, BatchId, ClientId, InstanceId, InviteId, RoomId, Seq, UserId, Version};
+use crate::origin::Origin;
 use crate::permissions::Role;
 
 /// Changes of some rooms, to be written in one transaction.
@@ -28,6 +29,58 @@ pub struct RoomChanges {
     pub room: RoomId,
     /// What to do, first come first.
     pub changes: Vec<Change>,
+    /// Where those come from that the audit log tells of, by their place above; of any other, the server itself.
+    pub origins: Vec<(usize, Origin)>,
+}
+
+impl RoomChanges {
+    /// Where the change at this place comes from.
+    #[must_use]
+    pub fn origin(&self, place: usize) -> Origin {
+        let found = self.origins.iter().find(|(known, _)| *known == place);
+        found.map(|(_, origin)| *origin).unwrap_or_default()
+    }
+}
+
+/// What an administrator does to a room that need not be its own. Nothing of it lets one read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Administered {
+    /// `user` becomes an owner; refused (`room_has_owner`) while the room has one who may sign in.
+    TakeOver {
+        /// Who.
+        user: UserId,
+    },
+    /// `user` has this role from now on. The operator's alone.
+    SetRole {
+        /// Who.
+        user: UserId,
+        /// From now on.
+        role: Role,
+    },
+    /// Whether it takes anything new.
+    Archive {
+        /// From now on.
+        archived: bool,
+    },
+    /// It goes.
+    Delete,
+}
+
+impl Administered {
+    /// Whether only the operator may.
+    #[must_use]
+    pub const fn is_operators(&self) -> bool {
+        matches!(self, Self::SetRole { .. })
+    }
+
+    /// To whom it is done.
+    #[must_use]
+    pub const fn user(&self) -> Option<UserId> {
+        match self {
+            Self::TakeOver { user } | Self::SetRole { user, .. } => Some(*user),
+            Self::Archive { .. } | Self::Delete => None,
+        }
+    }
 }
 
 /// One change.
@@ -149,6 +202,13 @@ pub enum Change {
         /// Who does it.
         actor: UserId,
     },
+    /// An administrator's, whatever its role in the room; never in a direct room but to delete it. Versioned as what it does.
+    Administer {
+        /// Who does it; none is the operator, at the command line.
+        actor: Option<UserId>,
+        /// What.
+        act: Administered,
+    },
     /// Ask a running reply to stop; a queued one settles `stopped` here and now.
     StopReply {
         /// Who does it.
@@ -199,6 +259,7 @@ impl Change {
             | Self::SetRetention { .. }
             | Self::Retain { .. }
             | Self::DeleteRoom { .. }
+            | Self::Administer { .. }
             | Self::StopReply { .. }
             | Self::SettleReply(_)
             | Self::InterruptReply { .. } => None,

@@ -7,6 +7,8 @@
 //! but SQL is awaited while a connection is held.
 
 mod account_rows;
+pub mod administration;
+pub mod audit;
 pub mod changes;
 pub mod history;
 pub mod integrations;
@@ -23,6 +25,7 @@ use async_trait::async_trait;
 
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
+use crate::origin::Origin;
 use changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use invites::{BanRow, InviteRow, InviteView};
 use rows::{
@@ -87,7 +90,9 @@ pub type StoreResult<T> = Result<T, StoreError>;
 pub(crate) async fn uncancelled<T: Send + 'static>(
     work: impl Future<Output = StoreResult<T>> + Send + 'static,
 ) -> StoreResult<T> {
-    match tokio::spawn(work).await {
+    // The audit log is told where it came from.
+    let origin = Origin::current();
+    match tokio::spawn(origin.of(work)).await {
         Ok(result) => result,
         Err(error) if error.is_panic() => Err(StoreError::Broken("a unit of work panicked".into())),
         Err(error) => Err(StoreError::CommitUnknown(error.to_string())),
@@ -126,7 +131,13 @@ pub struct SignedIn {
 /// - Names are compared without case. Slugs are never reused, also not after deletion (`slug_taken`).
 #[async_trait]
 pub trait Store:
-    integrations::Integrations + webhooks::WebhookStore + Send + Sync + 'static
+    integrations::Integrations
+    + webhooks::WebhookStore
+    + administration::Administration
+    + audit::AuditLog
+    + Send
+    + Sync
+    + 'static
 {
     /// Whether the database answers, on a way of its own that a busy pool cannot block.
     async fn ping(&self) -> StoreResult<()>;

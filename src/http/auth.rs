@@ -20,8 +20,8 @@ use crate::app::App;
 use crate::auth::SignedIn;
 use crate::channel_layer::GroupName;
 use crate::config::{Config, LlmKind};
-use crate::db::ASSISTANT;
 use crate::db::rows::{UserKind, UserRow};
+use crate::db::{ASSISTANT, StoreError};
 use crate::error::ErrorCode;
 use crate::ids::SessionId;
 use crate::limits;
@@ -65,6 +65,8 @@ pub struct Me {
     expires_at: Option<DateTime<Utc>>,
     /// Of a token: what it may be used for; null for a session.
     scope: Option<Scope>,
+    /// Whether the user administers the server; false for a token, which may not.
+    admin: bool,
 }
 
 /// A ticket.
@@ -192,13 +194,23 @@ pub async fn delete_session(
 /// Who asks.
 #[utoipa::path(get, path = "/api/me", tag = "accounts",
     responses((status = 200, description = "You", body = Me), (status = "default", response = super::openapi::AnyProblem)))]
-pub async fn me(Caller(identity): Caller) -> Json<Me> {
-    Json(Me {
+pub async fn me(
+    State(app): State<Arc<App>>,
+    Caller(identity): Caller,
+) -> Result<Json<Me>, Problem> {
+    let admin = identity.scope.is_none()
+        && app
+            .store
+            .is_admin(identity.user.id)
+            .await
+            .map_err(StoreError::into_refusal)?;
+    Ok(Json(Me {
+        admin,
         user: identity.user,
         session: identity.session,
         expires_at: identity.expires_at,
         scope: identity.scope,
-    })
+    }))
 }
 
 /// A single-use ticket to open a socket with, for pages that can send neither cookie nor header.

@@ -19,9 +19,11 @@ use super::error::{Problem, too_fast};
 use crate::app::App;
 use crate::auth::names;
 use crate::config::Config;
+use crate::db::StoreError;
 use crate::db::rows::Identity;
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{HookId, InviteId, Seq, SessionId, UserId, WebhookId};
+use crate::origin::Parties;
 
 /// How a client says who it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -120,6 +122,7 @@ impl FromRequestParts<Arc<App>> for Caller {
         let Some(identity) = app.auth.authenticate(&token).await? else {
             return Err(ErrorCode::Unauthenticated.into());
         };
+        Parties::name_who(identity.user.id);
         app.requests
             .take(identity.user.id, Instant::now())
             .map_err(too_fast)?;
@@ -162,6 +165,24 @@ impl FromRequestParts<Arc<App>> for SignedInCaller {
             return Err(ErrorCode::SessionRequired.into());
         }
         Ok(Self(identity))
+    }
+}
+
+/// Who asks, signed in and an administrator of the server; anybody else is `forbidden`.
+#[derive(Clone, Debug)]
+pub struct Administrator(pub Identity);
+
+impl FromRequestParts<Arc<App>> for Administrator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let SignedInCaller(identity) = SignedInCaller::from_request_parts(parts, app).await?;
+        let asked = app.store.is_admin(identity.user.id).await;
+        if asked.map_err(StoreError::into_refusal)? {
+            Ok(Self(identity))
+        } else {
+            Err(Refusal::not_an_administrator().into())
+        }
     }
 }
 
@@ -289,6 +310,21 @@ impl<S: Send + Sync> FromRequestParts<S> for MemberPath {
             .parse()
             .map_err(|_error| bad_request("path", "a user's id is a UUID"))?;
         Ok(Self { slug, user })
+    }
+}
+
+/// `/users/{user}`.
+#[derive(Clone, Debug)]
+pub struct UserPath(pub UserId);
+
+impl<S: Send + Sync> FromRequestParts<S> for UserPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let [user] = path_parts(parts, state, ErrorCode::UserNotFound).await?;
+        user.parse()
+            .map(Self)
+            .map_err(|_error| ErrorCode::UserNotFound.into())
     }
 }
 

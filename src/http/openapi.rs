@@ -6,8 +6,9 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
-    auth, bans, chat, error, export, incoming_hooks, invites, members, message_changes, messages,
-    reply_events, retention, room_events, room_lists, rooms, search, tokens, webhooks,
+    admin, audit, auth, bans, chat, error, export, incoming_hooks, invites, members,
+    message_changes, messages, reply_events, retention, room_events, room_lists, rooms, search,
+    tokens, webhooks,
 };
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.
@@ -31,6 +32,13 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
     modifiers(&Credentials),
     paths(
         document,
+        admin::archive_room,
+        admin::delete_room,
+        admin::list_rooms,
+        admin::list_users,
+        admin::set_admin,
+        admin::take_over_room,
+        audit::list_audit,
         auth::config,
         auth::create_guest,
         auth::create_session,

@@ -21,6 +21,7 @@ use crate::consumer::Consumers;
 use crate::consumer::transport::Transport;
 use crate::db::rows::Identity;
 use crate::error::{ErrorCode, Refusal};
+use crate::origin::{Origin, Way};
 use crate::protocol::SUBPROTOCOL;
 
 /// The query of `/ws`: a ticket, for pages that can send neither a cookie nor a header.
@@ -56,6 +57,10 @@ pub async fn upgrade(
     let wants_subprotocol =
         list(request.headers(), header::SEC_WEBSOCKET_PROTOCOL).any(|name| name == SUBPROTOCOL);
     let upgrading = hyper::upgrade::on(&mut request);
+    let origin = Origin {
+        way: Way::Socket,
+        ..Origin::current()
+    };
     // Counted among the tasks a stopping process waits for; the upgrade itself is not.
     app.shutdown.spawn("socket", async move {
         let Ok(upgraded) = upgrading.await else {
@@ -68,8 +73,9 @@ pub async fn upgrade(
         // Copied, so that hyper's buffer does not live as long as the socket.
         let read_ahead = parts.read_buf.to_vec();
         drop(parts.read_buf);
-        consumers
-            .serve(identity, Transport::Tcp(parts.io.into_inner()), read_ahead)
+        let transport = Transport::Tcp(parts.io.into_inner());
+        origin
+            .of(consumers.serve(identity, transport, read_ahead))
             .await;
     });
     let mut response = Response::new(Body::empty());

@@ -158,6 +158,7 @@ impl Server {
         actors.cancel();
         // The sockets are gone: nobody marks any more.
         parts.chat.reading.flush().await;
+        parts.chat.ledger.flush().await;
         parts.feeds.close().await;
         parts.writer.close().await;
         parts.layer.close().await;
@@ -233,7 +234,11 @@ fn start_actors(
         Arc::clone(&parts.writer),
         shutdown.signal(),
     ));
-    tokio::spawn(jobs::sweep::run(store(), shutdown.signal()));
+    tokio::spawn(jobs::sweep::run(
+        store(),
+        app.config.audit_days,
+        shutdown.signal(),
+    ));
     tokio::spawn(jobs::retention::run(
         store(),
         Arc::clone(&parts.writer),

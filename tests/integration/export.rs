@@ -76,6 +76,7 @@ async fn member_of_a_long_room(
         let rooms = vec![RoomChanges {
             room: room.room.id,
             changes,
+            origins: Vec::new(),
         }];
         let batch = Batch {
             id: BatchId::new(),

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::pool::Pools;
 use super::records::{name_key, user_kind, user_row};
 use super::statement::statement;
+use crate::db::audit::{Act, NewAudit};
 use crate::db::changes::{NewAccount, NewSession};
 use crate::db::rows::{Credentials, Identity, UserKind, UserRow};
 use crate::db::{ASSISTANT, LOBBY, SignedIn, StoreError, StoreResult};
@@ -87,6 +88,12 @@ pub(super) async fn create(
         connection.rollback().await;
         return Err(StoreError::Refused(ErrorCode::NameTaken.into()));
     };
+    let act = match user.kind {
+        UserKind::Guest => Act::GuestCame,
+        UserKind::User | UserKind::Bot | UserKind::Assistant => Act::UserCreated,
+    };
+    let detail = if admin { "administrator" } else { "" };
+    connection.note(NewAudit::of(act).by(user.id).saying(detail));
     connection.commit().await?;
     Ok(SignedIn {
         identity: Identity {

@@ -7,11 +7,12 @@ use super::pool::{Conn, Pools};
 use super::records::{name_key, user_kind, user_row, word};
 use super::rooms;
 use super::statement::statement;
+use crate::db::audit::{Act, NewAudit};
 use crate::db::integrations::{HookRow, HookUse, NewHook};
 use crate::db::rows::{UserKind, UserRow};
 use crate::db::{StoreError, StoreResult};
 use crate::error::ErrorCode;
-use crate::ids::{HookId, UserId};
+use crate::ids::{HookId, RoomId, UserId};
 use crate::limits;
 use crate::permissions::{Action, Role, allows};
 
@@ -178,6 +179,8 @@ pub(super) async fn create(
         connection.rollback().await;
         return refused(ErrorCode::TooMany);
     }
+    let note = NewAudit::of(Act::HookMade).by(actor).to(hook.user.id);
+    connection.note(note.in_room(RoomId(room)));
     connection
         .run(InsertHook {
             id: hook.id.0,
@@ -239,6 +242,10 @@ pub(super) async fn rotate(
         })
         .await?;
     let rotated = connection.run(FindHook { room, hook }).await?;
+    if let Some((_, _, _, user, ..)) = rotated.first() {
+        let note = NewAudit::of(Act::HookRotated).by(actor).to(UserId(*user));
+        connection.note(note.in_room(RoomId(room)));
+    }
     connection.commit().await?;
     one(rotated)
 }
@@ -251,6 +258,10 @@ pub(super) async fn delete(
 ) -> StoreResult<UserRow> {
     let (mut connection, room) = manage(pools, actor, slug).await?;
     let ended = connection.run(DeleteHook { room, hook: hook.0 }).await?;
+    if let Some((user, _)) = ended.first() {
+        let note = NewAudit::of(Act::HookRemoved).by(actor).to(UserId(*user));
+        connection.note(note.in_room(RoomId(room)));
+    }
     connection.commit().await?;
     match ended.into_iter().next() {
         Some((user, name)) => Ok(bot(user, name)),

@@ -7,7 +7,9 @@
 //! (rows as they come), [`errors`] and [`tls`]. [`migrate`] and [`durability`] stand beside.
 
 mod accounts;
+mod administration;
 mod apply;
+mod audit;
 mod durability;
 mod errors;
 mod history;

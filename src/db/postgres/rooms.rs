@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::pool::Pools;
 use super::records::{ViewRecord, user_kind, user_row, view_columns, word};
 use super::statement::statement;
+use crate::db::audit::{Act, NewAudit};
 use crate::db::changes::NewRoom;
 use crate::db::rows::{MemberRow, Proof, RoomView, Visibility};
 use crate::db::{StoreError, StoreResult};
@@ -145,6 +146,8 @@ pub(super) async fn create(pools: &Pools, room: NewRoom, owner: UserId) -> Store
         return refused(ErrorCode::TooMany);
     }
     let slug = room.slug.clone();
+    let note = NewAudit::of(Act::RoomCreated).by(owner).in_room(room.id);
+    connection.note(note.saying(room.visibility.as_str()));
     let made = connection.run(new_room(room, owner, None)).await?;
     if made == 0 {
         connection.rollback().await;

@@ -6,11 +6,12 @@ use uuid::Uuid;
 use super::pool::Pools;
 use super::records::user_row;
 use super::statement::statement;
+use crate::db::audit::{Act, NewAudit};
 use crate::db::changes::NewSession;
 use crate::db::rows::Identity;
 use crate::db::{SignedIn, StoreError, StoreResult};
 use crate::error::ErrorCode;
-use crate::ids::SessionId;
+use crate::ids::{SessionId, UserId};
 
 /// A session with its user.
 type IdentityColumns = (Uuid, Uuid, String, String, DateTime<Utc>);
@@ -33,8 +34,8 @@ statement!(
 );
 statement!(
     /// Ends a session; its tickets go with it. Counts those that had not run out.
-    DeleteSession { id: Uuid } -> (bool,),
-    "DELETE FROM sessions WHERE id = $1 RETURNING expires_at > clock_timestamp()"
+    DeleteSession { id: Uuid } -> (bool, Uuid),
+    "DELETE FROM sessions WHERE id = $1 RETURNING expires_at > clock_timestamp(), user_id"
 );
 statement!(
     /// Those that live: of people's sessions and of tokens.
@@ -68,12 +69,15 @@ fn identity((session, user, name, kind, expires_at): IdentityColumns) -> StoreRe
 }
 
 pub(super) async fn create(pools: &Pools, session: NewSession) -> StoreResult<SignedIn> {
+    let create = CreateSession {
+        id: session.id.0,
+        user: session.user.0,
+        token_hash: session.token_hash.to_vec(),
+        lifetime_s: session.lifetime_s,
+    };
     let made = pools
-        .write(CreateSession {
-            id: session.id.0,
-            user: session.user.0,
-            token_hash: session.token_hash.to_vec(),
-            lifetime_s: session.lifetime_s,
+        .write_noted(create, |made| {
+            (!made.is_empty()).then(|| NewAudit::of(Act::SignedIn).by(session.user))
         })
         .await?;
     match made.into_iter().next() {
@@ -94,8 +98,13 @@ pub(super) async fn find(pools: &Pools, token_hash: &[u8; 32]) -> StoreResult<Op
 }
 
 pub(super) async fn delete(pools: &Pools, session: SessionId) -> StoreResult<bool> {
-    let deleted = pools.write(DeleteSession { id: session.0 }).await?;
-    Ok(deleted.first().is_some_and(|(lived,)| *lived))
+    let deleted = pools
+        .write_noted(DeleteSession { id: session.0 }, |deleted| {
+            let lived = deleted.first().filter(|(lived, _)| *lived);
+            lived.map(|(_, user)| NewAudit::of(Act::SignedOut).by(UserId(*user)))
+        })
+        .await?;
+    Ok(deleted.first().is_some_and(|(lived, _)| *lived))
 }
 
 /// On a reserved connection: a busy pool must not keep a revoked session's sockets open.

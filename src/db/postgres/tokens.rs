@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::pool::Pools;
 use super::records::{name_key, user_kind, user_row, word};
 use super::statement::statement;
+use crate::db::audit::{Act, NewAudit};
 use crate::db::integrations::{BotRow, NewToken, TokenRow, TokenUse};
 use crate::db::rows::{Identity, UserKind, UserRow};
 use crate::db::{StoreError, StoreResult};
@@ -43,9 +44,9 @@ statement!(
 );
 statement!(
     /// Ends one of the actor's, or of a bot of the actor's. Tells whether it had not run out.
-    DeleteToken { actor: Uuid, token: Uuid } -> (bool,),
+    DeleteToken { actor: Uuid, token: Uuid } -> (bool, Uuid),
     "DELETE FROM api_tokens t USING users u WHERE t.id = $2 AND u.id = t.user_id AND (u.id = $1 OR u.owner_id = $1) \
-     RETURNING t.expires_at IS NULL OR t.expires_at > clock_timestamp()"
+     RETURNING t.expires_at IS NULL OR t.expires_at > clock_timestamp(), u.id"
 );
 statement!(
     /// Whose token it is, while it lives, and whether its last use is to be noted.
@@ -118,6 +119,11 @@ pub(super) async fn create(pools: &Pools, actor: UserId, token: NewToken) -> Sto
             lifetime_s: token.lifetime_s,
         })
         .await?;
+    let detail = format!("token {} to {}", token.id, token.scope.as_str());
+    let note = NewAudit::of(Act::TokenMade)
+        .by(UserId(actor))
+        .to(token.user);
+    connection.note(note.saying(detail));
     connection.commit().await?;
     let (created_at, expires_at) = made
         .into_iter()
@@ -159,9 +165,18 @@ pub(super) async fn list(
 }
 
 pub(super) async fn delete(pools: &Pools, actor: UserId, token: SessionId) -> StoreResult<bool> {
-    let (actor, token) = (actor.0, token.0);
-    let deleted = pools.write(DeleteToken { actor, token }).await?;
-    Ok(deleted.first().is_some_and(|(lived,)| *lived))
+    let delete = DeleteToken {
+        actor: actor.0,
+        token: token.0,
+    };
+    let note = |(_, holder): &(bool, Uuid)| {
+        let note = NewAudit::of(Act::TokenRemoved).by(actor);
+        note.to(UserId(*holder)).saying(format!("token {token}"))
+    };
+    let deleted = pools
+        .write_noted(delete, |deleted| deleted.first().map(note))
+        .await?;
+    Ok(deleted.first().is_some_and(|(lived, _)| *lived))
 }
 
 pub(super) async fn identity(
@@ -222,6 +237,7 @@ pub(super) async fn create_bot(pools: &Pools, owner: UserId, bot: UserRow) -> St
         connection.rollback().await;
         return refused(ErrorCode::NameTaken);
     };
+    connection.note(NewAudit::of(Act::BotMade).by(owner).to(bot.id));
     connection.commit().await?;
     let user = UserRow {
         kind: UserKind::Bot,
@@ -244,7 +260,14 @@ pub(super) async fn bots(pools: &Pools, owner: UserId) -> StoreResult<Vec<BotRow
 }
 
 pub(super) async fn remove_bot(pools: &Pools, owner: UserId, bot: UserId) -> StoreResult<bool> {
-    let (owner, bot) = (owner.0, bot.0);
-    let removed = pools.write(RemoveBot { owner, bot }).await?;
+    let remove = RemoveBot {
+        owner: owner.0,
+        bot: bot.0,
+    };
+    let removed = pools
+        .write_noted(remove, |removed| {
+            (!removed.is_empty()).then(|| NewAudit::of(Act::BotRemoved).by(owner).to(bot))
+        })
+        .await?;
     Ok(!removed.is_empty())
 }

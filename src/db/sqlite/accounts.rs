@@ -6,7 +6,8 @@ use diesel::prelude::*;
 use super::columns::{Micros, StoredId, name_key, named, now, storable};
 use super::failure::{Failure, Work};
 use super::schema::{rooms, users};
-use super::sessions;
+use super::{audit, sessions};
+use crate::db::audit::{Act, NewAudit};
 use crate::db::changes::{NewAccount, NewSession};
 use crate::db::rows::{Credentials, UserKind, UserRow};
 use crate::db::{ASSISTANT, LOBBY, SignedIn};
@@ -56,7 +57,14 @@ pub(super) fn create(
     if let Some(lobby) = lobby {
         super::rooms::insert_member(conn, RoomId(lobby.0), account.user.id, Role::Member)?;
     }
-    sessions::create(conn, session)
+    let act = match account.user.kind {
+        UserKind::Guest => Act::GuestCame,
+        UserKind::User | UserKind::Bot | UserKind::Assistant => Act::UserCreated,
+    };
+    let detail = if account.admin { "administrator" } else { "" };
+    let note = NewAudit::of(act).by(account.user.id).saying(detail);
+    audit::insert(conn, &note)?;
+    sessions::insert(conn, session)
 }
 
 /// A user alone.

@@ -7,7 +7,9 @@
 //! make the server look dead. `contract.rs` is the list of the units of work; each noun's file holds their SQL.
 
 mod accounts;
+mod administration;
 mod apply;
+mod audit;
 mod columns;
 mod connection;
 mod contract;

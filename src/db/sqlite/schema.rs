@@ -18,6 +18,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    audit_log (id) {
+        id -> Binary,
+        at -> BigInt,
+        act -> Text,
+        outcome -> Nullable<Text>,
+        way -> Text,
+        address -> Nullable<Text>,
+        who -> Nullable<Binary>,
+        whom -> Nullable<Binary>,
+        room -> Nullable<Text>,
+        detail -> Text,
+        times -> Integer,
+    }
+}
+
+diesel::table! {
     api_tokens (id) {
         id -> Binary,
         user_id -> Binary,

@@ -4,17 +4,26 @@
 use diesel::prelude::*;
 
 use super::accounts::{self, UserColumns, user_row};
+use super::audit;
 use super::columns::{Micros, SECOND, StoredId, now, time};
 use super::failure::Work;
 use super::schema::{api_tokens, sessions, tickets, users};
 use crate::db::SignedIn;
+use crate::db::audit::{Act, NewAudit};
 use crate::db::changes::NewSession;
 use crate::db::rows::Identity;
 use crate::error::ErrorCode;
-use crate::ids::SessionId;
+use crate::ids::{SessionId, UserId};
 
 /// One more session of an existing user.
 pub(super) fn create(conn: &mut SqliteConnection, session: &NewSession) -> Work<SignedIn> {
+    let made = insert(conn, session)?;
+    audit::insert(conn, &NewAudit::of(Act::SignedIn).by(session.user))?;
+    Ok(made)
+}
+
+/// A session, without a word.
+pub(super) fn insert(conn: &mut SqliteConnection, session: &NewSession) -> Work<SignedIn> {
     let user = accounts::by_id(conn, session.user)?.ok_or(ErrorCode::UserNotFound)?;
     let created_at = now();
     let expires_at = end(created_at, session.lifetime_s);
@@ -60,6 +69,14 @@ pub(super) fn identity(
 pub(super) fn delete(conn: &mut SqliteConnection, session: SessionId) -> Work<bool> {
     // An expired one had ended before, swept or not.
     let lived = lives(conn, session)?;
+    let holder = sessions::table
+        .find(StoredId(session.0))
+        .select(sessions::user_id)
+        .first::<StoredId>(conn)
+        .optional()?;
+    if let (true, Some(holder)) = (lived, holder) {
+        audit::insert(conn, &NewAudit::of(Act::SignedOut).by(UserId(holder.0)))?;
+    }
     diesel::delete(sessions::table.find(StoredId(session.0))).execute(conn)?;
     Ok(lived)
 }

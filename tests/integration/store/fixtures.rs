@@ -219,7 +219,11 @@ pub(crate) fn batch(rooms: Vec<(RoomId, Vec<Change>)>) -> Batch {
         rerun: false,
         rooms: rooms
             .into_iter()
-            .map(|(room, changes)| RoomChanges { room, changes })
+            .map(|(room, changes)| RoomChanges {
+                room,
+                changes,
+                origins: Vec::new(),
+            })
             .collect(),
     }
 }

@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::posts::{self, NewRows, WriteBatch};
 use super::questions::Answers;
 use super::room::RoomWork;
-use super::{bans, invites, members, messages, replies, retention, settings};
+use super::{administer, bans, invites, members, messages, replies, retention, settings};
+use crate::db::audit::NewAudit;
 use crate::db::changes::{Change, Outcome, Posted, RoomApplied, RoomChanges, RoomDone};
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::records::{user_row, word};
@@ -98,9 +99,15 @@ impl Judge {
             });
         };
         let mut outcomes = Vec::with_capacity(wanted.changes.len());
-        for change in &wanted.changes {
+        for (place, change) in wanted.changes.iter().enumerate() {
+            let before = work.head.version;
             outcomes.push(match self.change(connection, &mut work, change).await {
-                Ok(outcome) => Ok(outcome),
+                Ok(outcome) => {
+                    let (moved, origin) = (work.head.version != before, wanted.origin(place));
+                    let note = NewAudit::of_change(change, wanted.room, origin, moved);
+                    note.into_iter().for_each(|note| connection.note(note));
+                    Ok(outcome)
+                }
                 Err(StoreError::Refused(refusal)) => Err(refusal),
                 Err(error) => return Err(error),
             });
@@ -198,6 +205,10 @@ impl Judge {
             } => retention::set(connection, work, *actor, *days, *messages).await,
             Change::Retain { limit } => retention::retain(connection, work, *limit).await,
             Change::DeleteRoom { actor } => settings::delete(connection, work, *actor).await,
+            Change::Administer { actor, act } => {
+                let row = act.user().and_then(|user| self.known.users.get(&user));
+                administer::run(connection, work, *actor, act, row.cloned()).await
+            }
             Change::StopReply { actor, seq } => replies::stop(connection, work, *actor, *seq).await,
             Change::RetryReply { actor, seq } => {
                 replies::retry(connection, work, *actor, *seq).await

@@ -164,7 +164,11 @@ pub(super) async fn take_out(
         .await
 }
 
-async fn require_another_owner(connection: &mut Conn, work: &RoomWork) -> StoreResult<()> {
+/// Refuses to take a room its last owner.
+pub(super) async fn require_another_owner(
+    connection: &mut Conn,
+    work: &RoomWork,
+) -> StoreResult<()> {
     let counted = connection
         .run(CountOwners {
             room: work.head.room.0,

@@ -307,6 +307,7 @@ fn named_users(change: &Change) -> Vec<Uuid> {
         | Change::Ban { actor, user, .. }
         | Change::Unban { actor, user } => vec![actor.0, user.0],
         Change::AcceptInvite { user, .. } => vec![user.0],
+        Change::Administer { act, .. } => act.user().into_iter().map(|user| user.0).collect(),
         Change::EditMessage(NewText { actor, .. })
         | Change::DeleteMessage { actor, .. }
         | Change::Mark { actor, .. }

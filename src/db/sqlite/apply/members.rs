@@ -116,7 +116,8 @@ pub(super) fn take_out(
     work.log(LogKind::Removed, Some(row), None, data)
 }
 
-fn require_another_owner(work: &mut RoomWork<'_>) -> Work<()> {
+/// Refuses to take a room its last owner.
+pub(super) fn require_another_owner(work: &mut RoomWork<'_>) -> Work<()> {
     let owners: i64 = memberships::table
         .filter(memberships::room_id.eq(work.id))
         .filter(memberships::role.eq(Role::Owner.as_str()))

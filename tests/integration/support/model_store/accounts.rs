@@ -1,6 +1,7 @@
 //! Users, sessions and tickets of the model.
 
 use chrono::TimeDelta;
+use salon::db::audit::{Act, NewAudit};
 use salon::db::changes::{NewAccount, NewSession};
 use salon::db::rows::{Credentials, Identity, UserKind, UserRow};
 use salon::db::{ASSISTANT, LOBBY, SignedIn, StoreError, StoreResult, Swept};
@@ -31,14 +32,21 @@ impl Tables {
         let user = User {
             has_own_name: account.user.kind != UserKind::Guest,
             password_hash: account.password_hash,
-            ..User::of(account.user)
+            admin: account.admin,
+            ..User::of(account.user, now)
         };
+        let act = match user.row.kind {
+            UserKind::Guest => Act::GuestCame,
+            UserKind::User | UserKind::Bot | UserKind::Assistant => Act::UserCreated,
+        };
+        let detail = if user.admin { "administrator" } else { "" };
         self.users.insert(id, user);
+        self.note(NewAudit::of(act).by(id).saying(detail), now);
         let mut rooms = self.rooms.values_mut();
         if let Some(lobby) = rooms.find(|room| room.row.slug == LOBBY && !room.deleted) {
             lobby.seat(id, Role::Member);
         }
-        self.create_session(session, now)
+        self.insert_session(session, now)
     }
 
     /// Who, not being a guest, holds a name, whatever its case.
@@ -76,6 +84,12 @@ impl Tables {
         session: &NewSession,
         now: Moment,
     ) -> StoreResult<SignedIn> {
+        let made = self.insert_session(session, now)?;
+        self.note(NewAudit::of(Act::SignedIn).by(session.user), now);
+        Ok(made)
+    }
+
+    fn insert_session(&mut self, session: &NewSession, now: Moment) -> StoreResult<SignedIn> {
         if self.user(session.user).is_none() {
             return no(ErrorCode::UserNotFound);
         }
@@ -119,7 +133,9 @@ impl Tables {
     /// Ends a session and its tickets; whether it had lived.
     pub(super) fn delete_session(&mut self, session: SessionId, now: Moment) -> bool {
         let lived = self.lives(session, now);
-        self.sessions.remove(&session);
+        if let Some(ended) = self.sessions.remove(&session).filter(|_| lived) {
+            self.note(NewAudit::of(Act::SignedOut).by(ended.user), now);
+        }
         self.tickets.retain(|_, ticket| ticket.session != session);
         lived
     }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use salon::db::StoreResult;
+use salon::db::audit::{Act, NewAudit};
 use salon::db::integrations::{
     BotRow, HookRow, HookUse, Integrations, NewHook, NewToken, TokenRow, TokenUse,
 };
@@ -35,7 +36,14 @@ impl Integrations for ModelStore {
             let lived = tables.token_lives(token, now);
             let holder = tables.tokens.get(&token).map(|token| token.user);
             let mine = holder.is_some_and(|holder| holder == actor || tables.owns(actor, holder));
-            Ok(mine && tables.tokens.remove(&token).is_some() && lived)
+            let found = tables.tokens.get(&token).map(|token| token.user);
+            let Some(holder) = found.filter(|_| mine) else {
+                return Ok(false);
+            };
+            tables.tokens.remove(&token);
+            let note = NewAudit::of(Act::TokenRemoved).by(actor).to(holder);
+            tables.note(note.saying(format!("token {token}")), now);
+            Ok(lived)
         })
     }
 
@@ -61,12 +69,13 @@ impl Integrations for ModelStore {
     }
 
     async fn remove_bot(&self, owner: UserId, bot: UserId) -> StoreResult<bool> {
-        self.unit(|tables, _| {
+        self.unit(|tables, now| {
             if !tables.owns(owner, bot) {
                 return Ok(false);
             }
             tables.users.get_mut(&bot).unwrap().disabled = true;
             tables.tokens.retain(|_, token| token.user != bot);
+            tables.note(NewAudit::of(Act::BotRemoved).by(owner).to(bot), now);
             Ok(true)
         })
     }
@@ -90,17 +99,23 @@ impl Integrations for ModelStore {
         hook: HookId,
         secret_hash: &[u8; 32],
     ) -> StoreResult<HookRow> {
-        self.unit(|tables, _| {
+        self.unit(|tables, now| {
             let hook = tables.managed_hook(actor, slug, hook)?;
             hook.hash = *secret_hash;
-            Ok(hook.row.clone())
+            let (room, row) = (hook.room, hook.row.clone());
+            let note = NewAudit::of(Act::HookRotated).by(actor).to(row.user.id);
+            tables.note(note.in_room(room), now);
+            Ok(row)
         })
     }
 
     async fn delete_hook(&self, actor: UserId, slug: &str, hook: HookId) -> StoreResult<UserRow> {
-        self.unit(|tables, _| {
-            let user = tables.managed_hook(actor, slug, hook)?.row.user.clone();
+        self.unit(|tables, now| {
+            let found = tables.managed_hook(actor, slug, hook)?;
+            let (room, user) = (found.room, found.row.user.clone());
             tables.hooks.remove(&hook);
+            let note = NewAudit::of(Act::HookRemoved).by(actor).to(user.id);
+            tables.note(note.in_room(room), now);
             tables.users.get_mut(&user.id).unwrap().disabled = true;
             Ok(user)
         })
@@ -186,6 +201,9 @@ impl Tables {
             hash: token.token_hash,
             row: row.clone(),
         };
+        let detail = format!("token {} to {}", row.id, row.scope.as_str());
+        let note = NewAudit::of(Act::TokenMade).by(actor).to(token.user);
+        self.note(note.saying(detail), now);
         self.tokens.insert(row.id, token);
         Ok(row)
     }
@@ -227,6 +245,7 @@ impl Tables {
             return no(ErrorCode::NameTaken);
         }
         let user = self.insert_bot(bot, owner, now, true);
+        self.note(NewAudit::of(Act::BotMade).by(owner).to(user.id), now);
         Ok(BotRow {
             user,
             created_at: now,
@@ -241,7 +260,7 @@ impl Tables {
         let user = User {
             has_own_name: named,
             owner: Some((owner, now)),
-            ..User::of(row.clone())
+            ..User::of(row.clone(), now)
         };
         self.users.insert(row.id, user);
         row
@@ -295,6 +314,8 @@ impl Tables {
             row: row.clone(),
         };
         self.hooks.insert(row.id, hook);
+        let note = NewAudit::of(Act::HookMade).by(actor).to(row.user.id);
+        self.note(note.in_room(room), now);
         Ok(row)
     }
 }

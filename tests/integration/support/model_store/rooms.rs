@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use salon::db::StoreResult;
+use salon::db::audit::{Act, NewAudit};
 use salon::db::changes::NewRoom;
 use salon::db::rows::{
     MemberRow, Proof, ReadMark, ReadMoved, ReadState, RoomRow, RoomView, Unread, Visibility,
@@ -32,6 +33,8 @@ impl Tables {
             return no(ErrorCode::TooMany);
         }
         self.insert_room(room, None, 0, now)?;
+        let note = NewAudit::of(Act::RoomCreated).by(owner).in_room(room.id);
+        self.note(note.saying(room.visibility.as_str()), now);
         self.own(room, owner)
     }
 

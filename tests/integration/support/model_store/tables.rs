@@ -16,6 +16,7 @@ use salon::ids::{
 use salon::permissions::Role;
 
 use super::Moment;
+use super::administration::Audited;
 use super::webhooks::Webhook;
 
 /// A database.
@@ -31,6 +32,7 @@ pub(crate) struct Tables {
     /// What batches were answered, for their reruns.
     pub(crate) batches: BTreeMap<BatchId, (Moment, BTreeMap<RoomId, RoomDone>)>,
     pub(crate) webhooks: BTreeMap<WebhookId, Webhook>,
+    pub(crate) audit: Vec<Audited>,
 }
 
 /// Somebody.
@@ -44,12 +46,17 @@ pub(crate) struct User {
     pub(crate) owner: Option<(UserId, Moment)>,
     /// A bot that was removed.
     pub(crate) disabled: bool,
+    /// Whether it administers the server.
+    pub(crate) admin: bool,
+    pub(crate) created_at: Moment,
 }
 
 impl User {
     /// Somebody with a name and nothing else.
-    pub(crate) fn of(row: UserRow) -> Self {
+    pub(crate) fn of(row: UserRow, created_at: Moment) -> Self {
         Self {
+            admin: false,
+            created_at,
             row,
             password_hash: None,
             has_own_name: true,
@@ -196,6 +203,7 @@ impl Tables {
             rooms: BTreeMap::new(),
             batches: BTreeMap::new(),
             webhooks: BTreeMap::new(),
+            audit: Vec::new(),
         };
         let row = RoomRow {
             id: RoomId::new(),
@@ -213,7 +221,7 @@ impl Tables {
             name: ASSISTANT.into(),
             kind: UserKind::Assistant,
         };
-        tables.users.insert(row.id, User::of(row));
+        tables.users.insert(row.id, User::of(row, now));
         tables
     }
 
