@@ -82,8 +82,6 @@ impl Ledger {
             _ => Act::Refused,
         };
         let (origin, Parties { who, whom }) = (Origin::current(), parties);
-        // Whoever reads the log must find it there too.
-        tracing::info!(code = code.as_str(), way = origin.way.as_str(), address = ?origin.address, ?who, ?whom, room = ?slug.map(AuditRoom::named), what, "refused");
         self.note(NewAudit {
             act,
             outcome: Some(code),
@@ -143,6 +141,9 @@ impl Ledger {
                 ..NewAudit::of(Act::Dropped)
             });
         }
+        for row in &rows {
+            log(row);
+        }
         let lost = rows
             .iter()
             .fold(0, |lost: i32, row| lost.saturating_add(row.times));
@@ -157,6 +158,12 @@ impl Ledger {
     fn lock(&self) -> MutexGuard<'_, Gathered> {
         self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The same for whoever reads the log of the process: one line for each row, so that nobody fills it.
+fn log(row: &NewAudit) {
+    let (code, way) = (row.outcome.map(ErrorCode::as_str), row.origin.way.as_str());
+    tracing::info!(act = row.act.as_str(), code, way, address = ?row.origin.address, who = ?row.who, whom = ?row.whom, room = ?row.room, what = row.detail, times = row.times, "noted");
 }
 
 /// Ends when nobody holds the ledger any more; looked at so often.

@@ -35,6 +35,7 @@ mod message_changes;
 mod message_tails;
 mod messages;
 mod operate_document;
+mod operator_commands;
 mod permissions;
 mod planted;
 mod presence;

@@ -90,7 +90,7 @@ statement!(
 statement!(
     /// The owners of rooms, the first of each.
     ReadOwners { rooms: Vec<Uuid>, most: i64 } -> (Uuid, Uuid, String, String),
-    concat!("SELECT o.room_id, u.id, u.name, ", user_kind!("u"), " FROM unnest($1) AS wanted (id) \
+    concat!("SELECT o.room_id, u.id, u.name, ", user_kind!("u"), " FROM unnest($1::uuid[]) AS wanted (id) \
      CROSS JOIN LATERAL (SELECT room_id, user_id FROM memberships \
          WHERE room_id = wanted.id AND role = 'owner' ORDER BY user_id LIMIT $2) o \
      JOIN users u ON u.id = o.user_id ORDER BY u.id")

@@ -4,6 +4,7 @@
 import { h } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { tokenLine } from '../use.js';
+import { openAdministrationDialog } from './administration-dialog.js';
 import { openDialog, submitting } from './dialog.js';
 import { secretBox } from './secret.js';
 
@@ -25,7 +26,12 @@ export function openAccountDialog({ salon }) {
       }),
       botsSection(salon),
     ];
-  const dialog = openDialog('Your account', who, ...sections);
+  const administration = h('p.settings-more', { hidden: true }, h('button.quiet', {
+    type: 'button', id: 'administration', text: 'Administration…', onclick: () => openAdministrationDialog({ salon }),
+  }));
+  // Who may administer may change while the page is open.
+  salon.api.me().then(({ admin }) => (admin ? administration.removeAttribute('hidden') : administration.remove())).catch(() => administration.remove());
+  const dialog = openDialog('Your account', who, administration, ...sections);
   dialog.classList.add('wide');
 }
 

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod accounts;
+mod administration;
 mod fixtures;
 mod history;
 mod integrations;
@@ -63,6 +64,15 @@ macro_rules! for_store {
                     tickets_end_with_their_time_and_their_session
                     the_sweep_removes_what_has_run_out
                     the_assistant_is_there;
+                administration:
+                    what_changes_a_room_is_noted_with_it_and_messages_are_not
+                    accounts_sessions_and_tokens_are_noted
+                    the_audit_log_is_read_in_pages_and_swept
+                    there_is_always_an_administrator
+                    users_and_rooms_are_listed_in_pages_without_direct_ones
+                    an_administrator_takes_over_only_what_nobody_owns
+                    an_administrator_archives_and_deletes_any_room
+                    rooms_get_another_epoch;
                 rooms:
                     own_rooms_come_in_pages
                     a_new_room_has_its_owner_and_no_history

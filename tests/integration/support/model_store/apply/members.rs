@@ -97,7 +97,7 @@ impl Work<'_> {
         self.room.log(LogKind::Removed, row, None, data)
     }
 
-    fn require_another_owner(&self) -> Judged<()> {
+    pub(super) fn require_another_owner(&self) -> Judged<()> {
         let mut owners = self
             .room
             .members
