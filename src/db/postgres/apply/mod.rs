@@ -7,6 +7,7 @@
 //! run their own statements in between, one by one.
 
 mod bans;
+mod departures;
 mod invites;
 mod judge;
 mod members;

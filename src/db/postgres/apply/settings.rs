@@ -65,6 +65,11 @@ pub(super) async fn delete(
     actor: UserId,
 ) -> StoreResult<Version> {
     work.require(actor, Action::DeleteRoom)?;
+    end(connection, work).await
+}
+
+/// Ends the room. It was judged before.
+pub(super) async fn end(connection: &mut Conn, work: &mut RoomWork) -> StoreResult<Version> {
     connection
         .run(EndRoom {
             room: work.head.room.0,

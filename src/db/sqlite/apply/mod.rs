@@ -5,6 +5,7 @@
 //! change writes it also records, one entry for each version, so that nobody has to read the batch back.
 
 mod bans;
+mod departures;
 mod invites;
 mod members;
 mod messages;
@@ -102,6 +103,7 @@ fn apply_change(work: &mut RoomWork<'_>, change: &Change) -> Work<Outcome> {
         Change::MakeInvite { actor, invite } => invites::make(work, *actor, invite)?,
         Change::RevokeInvite { actor, invite } => invites::revoke(work, *actor, *invite)?,
         Change::AcceptInvite { user, invite } => invites::accept(work, *user, *invite)?,
+        Change::Depart { user } => departures::depart(work, *user)?,
         Change::EditRoom { actor, edit } => settings::edit(work, *actor, edit)?,
         Change::SetRetention {
             actor,

@@ -36,6 +36,11 @@ pub(super) fn edit(work: &mut RoomWork<'_>, actor: UserId, edit: &RoomEdit) -> W
 /// last version there is; their runners find their leases gone.
 pub(super) fn delete(work: &mut RoomWork<'_>, actor: UserId) -> Work<Version> {
     work.require(actor, Action::DeleteRoom)?;
+    end(work)
+}
+
+/// Ends the room. It was judged before.
+pub(super) fn end(work: &mut RoomWork<'_>) -> Work<Version> {
     diesel::update(rooms::table.find(work.id))
         .set(rooms::deleted_at.eq(Some(work.now)))
         .execute(work.conn)?;
