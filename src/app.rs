@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::Semaphore;
 
 use crate::addresses::AllowList;
-use crate::auth::Auth;
+use crate::auth::{Auth, Lifetimes};
 use crate::channel_layer::ChannelLayer;
 use crate::chat::Chat;
 use crate::chat::webhooks::Webhooks;
@@ -75,6 +75,10 @@ impl App {
         let searches = Rate::per_minute(config.rate_searches);
         let invites = Rate::per_minute(limits::INVITE_LOOKUPS_PER_MINUTE);
         let bots = Rate::per_minute(limits::BOTS_PER_MINUTE);
+        let lifetimes = Lifetimes {
+            max_s: config.session_max_s,
+            idle_s: config.session_idle_s,
+        };
         let outbound = Outbound::new(
             AllowList::new(config.webhook_allow.clone()),
             system_lookup(),
@@ -82,7 +86,7 @@ impl App {
         let webhooks = Webhooks::new(Arc::clone(&store), chat.writer.watched(), outbound);
         Arc::new(Self {
             webhooks: Arc::new(webhooks),
-            auth: Arc::new(Auth::new(Arc::clone(&store))),
+            auth: Arc::new(Auth::with_lifetimes(Arc::clone(&store), lifetimes)),
             config,
             store,
             layer,

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::addresses::AllowEntry;
+use crate::limits;
 
 /// A setting that is one of two.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -155,6 +156,14 @@ pub struct Config {
         value_name = "on|off"
     )]
     pub signup: Switch,
+
+    /// A session ends at the latest so long after its sign-in
+    #[arg(long, env = "SALON_SESSION_MAX_S", default_value_t = limits::SESSION_S, value_parser = clap::value_parser!(i64).range(1..=366 * 24 * 3600), value_name = "SECONDS")]
+    pub session_max_s: i64,
+
+    /// A session that nobody uses ends after so long, up to a quarter of it or 5 minutes earlier
+    #[arg(long, env = "SALON_SESSION_IDLE_S", default_value_t = limits::SESSION_IDLE_S, value_parser = clap::value_parser!(i64).range(1..=366 * 24 * 3600), value_name = "SECONDS")]
+    pub session_idle_s: i64,
 
     /// Origins whose pages may use the server, comma-separated; not set: the server's own address as the browser names it
     #[arg(

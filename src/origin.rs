@@ -51,6 +51,8 @@ pub struct Origin {
     pub way: Way,
     /// From which address, where there is one.
     pub address: Option<IpAddr>,
+    /// The administrator who does it to another; whoever does it to itself needs no name here.
+    pub acting: Option<UserId>,
 }
 
 /// Whom a request turned out to be of, for what is noted once it is answered.
@@ -72,6 +74,15 @@ impl Origin {
     #[must_use]
     pub fn current() -> Self {
         CURRENT.try_with(|origin| *origin).unwrap_or_default()
+    }
+
+    /// That of what runs now, done by this administrator.
+    #[must_use]
+    pub fn acting(user: UserId) -> Self {
+        Self {
+            acting: Some(user),
+            ..Self::current()
+        }
     }
 
     /// Runs something that comes from here.
@@ -121,6 +132,7 @@ mod tests {
         let origin = Origin {
             way: Way::Http,
             address: Some(IpAddr::from([192, 0, 2, 1])),
+            acting: None,
         };
         assert_eq!(origin.of(async { Origin::current() }).await, origin);
         assert_eq!(Origin::current(), Origin::default());

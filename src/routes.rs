@@ -94,6 +94,8 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/rooms/{slug}/outgoing-webhooks/{id}/attempts", get(webhooks::list_attempts))
         .route("/api/admin/users", get(admin::list_users))
         .route("/api/admin/users/{user}/admin", put(admin::set_admin))
+        .route("/api/admin/users/{user}/disabled", put(admin::disable_user))
+        .route("/api/admin/users/{user}/sessions", delete(admin::end_sessions))
         .route("/api/admin/rooms", get(admin::list_rooms))
         .route("/api/admin/rooms/{slug}", patch(admin::archive_room).delete(admin::delete_room))
         .route("/api/admin/rooms/{slug}/owner", put(admin::take_over_room))

@@ -39,6 +39,7 @@ pub(crate) async fn with_store<Done>(
     let origin = Origin {
         way: Way::Command,
         address: None,
+        acting: None,
     };
     origin.of(command(store)).await
 }

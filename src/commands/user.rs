@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use salon::auth::{Auth, Standing};
 use salon::config::Config;
 use salon::db::Store;
+use salon::db::accounts::NewPassword;
 use salon::db::administration::UserAccount;
 use salon::error::Refusal;
 use salon::limits;
@@ -58,6 +59,35 @@ pub(crate) enum UserCommand {
         #[command(flatten)]
         config: Box<Config>,
     },
+    /// Set somebody's password; it is asked for, or the first line of standard input. All sessions end
+    Password(Named),
+    /// Keep somebody out: sessions end, tokens and bots stop working
+    Disable(Named),
+    /// Let somebody in again
+    Enable(Named),
+    /// List the sessions of somebody that live
+    Sessions {
+        /// What it is called
+        name: String,
+        /// As one JSON array
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: Box<Config>,
+    },
+    /// End all sessions of somebody
+    SignOut(Named),
+    /// Delete an account: its messages stay, by "Deleted user"
+    Delete(Named),
+}
+
+/// Somebody.
+#[derive(Args)]
+pub(crate) struct Named {
+    /// What it is called
+    name: String,
+    #[command(flatten)]
+    config: Box<Config>,
 }
 
 /// Yes or no.
@@ -91,6 +121,52 @@ pub(crate) async fn run(command: UserCommand) -> Result<(), Failure> {
             with_store(&config, async |store| {
                 let account = find(&*store, &name).await?;
                 print(Format::of(json), COLUMNS, &[row(&account)]);
+                Ok(())
+            })
+            .await
+        }
+        UserCommand::Password(Named { name, config }) => set_password(&config, &name).await,
+        UserCommand::Disable(Named { name, config }) => {
+            with_store(&config, async |store| {
+                let user = find(&*store, &name).await?.user;
+                store.disable_user(user.id).await.map_err(refused)?;
+                say(&format!("{} is disabled.", user.name));
+                Ok(())
+            })
+            .await
+        }
+        UserCommand::Enable(Named { name, config }) => {
+            with_store(&config, async |store| {
+                let user = find(&*store, &name).await?.user;
+                store.enable_user(user.id).await.map_err(refused)?;
+                say(&format!("{} is enabled.", user.name));
+                Ok(())
+            })
+            .await
+        }
+        UserCommand::Sessions { name, json, config } => {
+            with_store(&config, async |store| {
+                sessions(&*store, &name, Format::of(json)).await
+            })
+            .await
+        }
+        UserCommand::SignOut(Named { name, config }) => {
+            with_store(&config, async |store| {
+                let user = find(&*store, &name).await?.user;
+                let ended = store.end_sessions(user.id, None).await.map_err(refused)?;
+                say(&format!("{ended} sessions of {} are ended.", user.name));
+                Ok(())
+            })
+            .await
+        }
+        UserCommand::Delete(Named { name, config }) => {
+            with_store(&config, async |store| {
+                let user = find(&*store, &name).await?.user;
+                store.delete_account(user.id, None).await.map_err(refused)?;
+                say(&format!(
+                    "{} is deleted; a server takes it out of its rooms.",
+                    user.name
+                ));
                 Ok(())
             })
             .await
@@ -130,6 +206,47 @@ async fn create(config: &Config, name: &str, admin: bool) -> Result<(), Failure>
         Ok(())
     })
     .await
+}
+
+async fn set_password(config: &Config, name: &str) -> Result<(), Failure> {
+    config.check().map_err(Failure::Starting)?;
+    let password = password::read()?;
+    let failed = |refusal: Refusal| Failure::Running(refusal.message.into_owned());
+    with_store(config, async |store: Arc<dyn Store>| {
+        let user = find(&*store, name).await?.user;
+        let auth = Auth::new(Arc::clone(&store));
+        let hash = auth.hash_password(&password).await.map_err(failed)?;
+        let new = NewPassword {
+            hash,
+            verified: None,
+            keep: None,
+        };
+        store.set_password(user.id, new).await.map_err(refused)?;
+        say(&format!("{} has another password.", user.name));
+        Ok(())
+    })
+    .await
+}
+
+async fn sessions(store: &dyn Store, name: &str, format: Format) -> Result<(), Failure> {
+    let user = find(store, name).await?.user;
+    let found = store.sessions(user.id).await.map_err(refused)?;
+    let rows: Vec<Value> = found
+        .iter()
+        .map(|session| {
+            json!({
+                "id": session.id,
+                "created": session.created_at,
+                "seen": session.last_seen_at,
+                "expires": session.expires_at,
+                "address": session.address,
+                "program": session.user_agent,
+            })
+        })
+        .collect();
+    let columns = ["created", "seen", "expires", "address", "program", "id"];
+    print(format, &columns, &rows);
+    Ok(())
 }
 
 /// One user by its name.

@@ -216,7 +216,7 @@ impl Connections {
         let sessions: Vec<SessionId> = sessions.into_iter().collect();
         for part in sessions.chunks(limits::HEADS_PER_STATEMENT) {
             let live: HashSet<SessionId> = match store.live_sessions(part).await {
-                Ok(live) => live.into_iter().collect(),
+                Ok(live) => live.into_iter().map(|live| live.id).collect(),
                 Err(error) => {
                     tracing::warn!(%error, "sessions could not be checked");
                     return false;

@@ -193,6 +193,18 @@ impl NewAudit {
         }
     }
 
+    /// About an account: done by an administrator who acts, by the operator, or by whoever it is about.
+    #[must_use]
+    pub fn concerning(self, user: UserId) -> Self {
+        let who = match (self.origin.acting, self.origin.way) {
+            (Some(acting), _) => Some(acting),
+            (None, Way::Command) => None,
+            (None, _) => Some(user),
+        };
+        let whom = (who != Some(user)).then_some(user);
+        Self { who, whom, ..self }
+    }
+
     /// To whom.
     #[must_use]
     pub fn to(self, whom: UserId) -> Self {

@@ -175,6 +175,12 @@ pub enum Change {
         /// By which.
         invite: InviteId,
     },
+    /// `user`, whose account is deleted, leaves whatever the room is. Versioned (`removed`). The last owner's room goes to
+    /// [another](super::accounts::heir) (`role`); with no other person left it goes (`deleted`), and a direct room too.
+    Depart {
+        /// Who.
+        user: UserId,
+    },
     /// Settings change. Versioned (`settings`).
     EditRoom {
         /// Who does it.
@@ -255,6 +261,7 @@ impl Change {
             | Self::MakeInvite { .. }
             | Self::RevokeInvite { .. }
             | Self::AcceptInvite { .. }
+            | Self::Depart { .. }
             | Self::EditRoom { .. }
             | Self::SetRetention { .. }
             | Self::Retain { .. }
@@ -452,6 +459,31 @@ pub struct NewSession {
     pub token_hash: [u8; 32],
     /// How long it lives at most, in seconds from the database's now.
     pub lifetime_s: i64,
+    /// How long it lives without being used.
+    pub idle_s: i64,
+    /// Where it comes from.
+    pub origin: SessionOrigin,
+    /// What a password was checked against: no session is made when it is another by then.
+    pub verified: Option<VerifiedHash>,
+}
+
+/// Where a session comes from, for those who look through their sessions.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SessionOrigin {
+    /// The client's address.
+    pub address: Option<String>,
+    /// What its program calls itself; bounded by [`crate::limits::USER_AGENT_CHARS`].
+    pub user_agent: Option<String>,
+}
+
+/// The hash that a password was checked against. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VerifiedHash(pub String);
+
+impl std::fmt::Debug for VerifiedHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("VerifiedHash")
+    }
 }
 
 /// A room to be made.

@@ -7,6 +7,7 @@
 //! but SQL is awaited while a connection is held.
 
 mod account_rows;
+pub mod accounts;
 pub mod administration;
 pub mod audit;
 pub mod changes;
@@ -131,7 +132,8 @@ pub struct SignedIn {
 /// - Names are compared without case. Slugs are never reused, also not after deletion (`slug_taken`).
 #[async_trait]
 pub trait Store:
-    integrations::Integrations
+    accounts::Accounts
+    + integrations::Integrations
     + webhooks::WebhookStore
     + administration::Administration
     + audit::AuditLog
@@ -174,9 +176,6 @@ pub trait Store:
 
     /// Ends a session and its tickets; false when it had ended before.
     async fn delete_session(&self, session: SessionId) -> StoreResult<bool>;
-
-    /// Those of the given sessions, and tokens, that still live (at most [`crate::limits::HEADS_PER_STATEMENT`]).
-    async fn live_sessions(&self, sessions: &[SessionId]) -> StoreResult<Vec<SessionId>>;
 
     /// A single-use ticket for `session`, living `lifetime_s` seconds.
     async fn create_ticket(

@@ -13,6 +13,7 @@ use super::error::Problem;
 use super::extract::{Administrator, JsonBody, QueryOf, RoomPath, UserPath};
 use super::rooms::Changed;
 use crate::app::App;
+use crate::channel_layer::GroupName;
 use crate::db::StoreError;
 use crate::db::administration::{RoomOverview, UserAccount};
 use crate::db::changes::Administered;
@@ -20,6 +21,8 @@ use crate::db::rows::{UserRow, Visibility};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{RoomId, UserId};
 use crate::limits;
+use crate::origin::Origin;
+use crate::protocol::control::Control;
 
 /// Which users.
 #[derive(Deserialize, IntoParams)]
@@ -106,6 +109,13 @@ pub struct AnyRoomList {
 pub struct AdminWanted {
     /// From now on.
     admin: bool,
+}
+
+/// Whether somebody is kept out.
+#[derive(Deserialize, ToSchema)]
+pub struct DisabledWanted {
+    /// From now on.
+    disabled: bool,
 }
 
 /// What becomes of a room.
@@ -202,8 +212,54 @@ pub async fn set_admin(
         .set_admin(Some(who.user.id), user, wanted.admin)
         .await;
     set.map_err(StoreError::into_refusal)?;
+    nudge(&app);
     let account = app.store.user_account(user).await;
     Ok(Json(account.map_err(StoreError::into_refusal)?.into()))
+}
+
+/// Keeps somebody out, or lets one in again: sessions end, tokens and bots stop working.
+#[utoipa::path(put, path = "/api/admin/users/{user}/disabled", tag = "administration", request_body = DisabledWanted, params(("user" = UserId, Path)),
+    responses((status = 200, description = "So it is", body = Account), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn disable_user(
+    State(app): State<Arc<App>>,
+    Administrator(who): Administrator,
+    UserPath(user): UserPath,
+    JsonBody(wanted): JsonBody<DisabledWanted>,
+) -> Result<Json<Account>, Problem> {
+    let acting = Origin::acting(who.user.id);
+    let set = if wanted.disabled {
+        acting.of(app.store.disable_user(user)).await
+    } else {
+        acting.of(app.store.enable_user(user)).await
+    };
+    set.map_err(StoreError::into_refusal)?;
+    nudge(&app);
+    let account = app.store.user_account(user).await;
+    Ok(Json(account.map_err(StoreError::into_refusal)?.into()))
+}
+
+/// Ends all sessions of somebody, with their sockets.
+#[utoipa::path(delete, path = "/api/admin/users/{user}/sessions", tag = "administration", params(("user" = UserId, Path)),
+    responses((status = 200, description = "Ended", body = Account), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn end_sessions(
+    State(app): State<Arc<App>>,
+    Administrator(who): Administrator,
+    UserPath(user): UserPath,
+) -> Result<Json<Account>, Problem> {
+    let found = app.store.user_account(user).await;
+    found.map_err(StoreError::into_refusal)?;
+    let acting = Origin::acting(who.user.id);
+    let ended = acting.of(app.store.end_sessions(user, None)).await;
+    ended.map_err(StoreError::into_refusal)?;
+    nudge(&app);
+    let account = app.store.user_account(user).await;
+    Ok(Json(account.map_err(StoreError::into_refusal)?.into()))
+}
+
+/// Every instance looks at once whether what its sockets are open by still lives, and without the nudge soon after (P7).
+fn nudge(app: &App) {
+    app.layer
+        .group_send(&GroupName::control(), Control::Sessions.to_bytes());
 }
 
 /// All rooms, private ones too: their names, sizes and owners. Who talks with whom in direct rooms is nobody else's.

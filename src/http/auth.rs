@@ -1,6 +1,7 @@
 //! `/api/users`, `/api/guests`, `/api/sessions`, `/api/me`, `/api/tickets`, `/api/config`: coming, being somebody, going.
 //! The token goes out twice, in the body for programs and in a cookie no script can read for browsers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,7 +21,8 @@ use crate::app::App;
 use crate::auth::SignedIn;
 use crate::channel_layer::GroupName;
 use crate::config::{Config, LlmKind};
-use crate::db::rows::{UserKind, UserRow};
+use crate::db::changes::SessionOrigin;
+use crate::db::rows::UserRow;
 use crate::db::{ASSISTANT, StoreError};
 use crate::error::ErrorCode;
 use crate::ids::SessionId;
@@ -107,7 +109,7 @@ pub struct AssistantConfig {
 }
 
 /// A try at signing in that this client's address still has; `rate_limited` when it has none.
-pub struct SignInAllowed;
+pub struct SignInAllowed(IpAddr);
 
 impl FromRequestParts<Arc<App>> for SignInAllowed {
     type Rejection = Problem;
@@ -117,7 +119,7 @@ impl FromRequestParts<Arc<App>> for SignInAllowed {
         let client = client_address(&parts.extensions, &parts.headers, trusted);
         app.sign_ins
             .take(rate_key(client), Instant::now())
-            .map(|()| Self)
+            .map(|()| Self(client))
             .map_err(|wait| {
                 tracing::info!(%client, "too many sign-ins of one address");
                 too_fast(wait)
@@ -125,6 +127,8 @@ impl FromRequestParts<Arc<App>> for SignInAllowed {
     }
 }
 
+/// Done, and the cookie of it is nothing any more.
+pub(super) type Gone = (StatusCode, [(HeaderName, String); 1]);
 type SignInAnswer = (StatusCode, [(HeaderName, String); 1], Json<Welcome>);
 
 /// Makes an account and signs it in.
@@ -132,16 +136,20 @@ type SignInAnswer = (StatusCode, [(HeaderName, String); 1], Json<Welcome>);
     responses((status = 201, description = "Made and signed in", body = Welcome), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn create_user(
     State(app): State<Arc<App>>,
-    _allowed: SignInAllowed,
+    SignInAllowed(client): SignInAllowed,
     headers: HeaderMap,
     JsonBody(wanted): JsonBody<NameAndPassword>,
 ) -> Result<SignInAnswer, Problem> {
     if !app.config.signup.is_on() {
         return Err(ErrorCode::SignupOff.into());
     }
-    let signed_in = app.auth.sign_up(&wanted.name, &wanted.password).await?;
+    let origin = origin_of(client, &headers);
+    let signed_in = app
+        .auth
+        .sign_up(&wanted.name, &wanted.password, origin)
+        .await?;
     end_replaced(&app, &headers).await;
-    Ok(welcome(&app.config, signed_in))
+    Ok(welcome(&app, signed_in))
 }
 
 /// Lets somebody in by name only.
@@ -149,16 +157,17 @@ pub async fn create_user(
     responses((status = 201, description = "Signed in as a guest", body = Welcome), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn create_guest(
     State(app): State<Arc<App>>,
-    _allowed: SignInAllowed,
+    SignInAllowed(client): SignInAllowed,
     headers: HeaderMap,
     JsonBody(wanted): JsonBody<NameOnly>,
 ) -> Result<SignInAnswer, Problem> {
     if !app.config.guests.is_on() {
         return Err(ErrorCode::GuestsOff.into());
     }
-    let signed_in = app.auth.guest(&wanted.name).await?;
+    let origin = origin_of(client, &headers);
+    let signed_in = app.auth.guest(&wanted.name, origin).await?;
     end_replaced(&app, &headers).await;
-    Ok(welcome(&app.config, signed_in))
+    Ok(welcome(&app, signed_in))
 }
 
 /// Signs an account in.
@@ -166,13 +175,17 @@ pub async fn create_guest(
     responses((status = 201, description = "Signed in", body = Welcome), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn create_session(
     State(app): State<Arc<App>>,
-    _allowed: SignInAllowed,
+    SignInAllowed(client): SignInAllowed,
     headers: HeaderMap,
     JsonBody(wanted): JsonBody<NameAndPassword>,
 ) -> Result<SignInAnswer, Problem> {
-    let signed_in = app.auth.sign_in(&wanted.name, &wanted.password).await?;
+    let origin = origin_of(client, &headers);
+    let signed_in = app
+        .auth
+        .sign_in(&wanted.name, &wanted.password, origin)
+        .await?;
     end_replaced(&app, &headers).await;
-    Ok(welcome(&app.config, signed_in))
+    Ok(welcome(&app, signed_in))
 }
 
 /// Signs out: ends the session that asks, its sockets and its cookie.
@@ -181,14 +194,23 @@ pub async fn create_session(
 pub async fn delete_session(
     State(app): State<Arc<App>>,
     SignedInCaller(identity): SignedInCaller,
-) -> Result<(StatusCode, [(HeaderName, String); 1]), Problem> {
+) -> Result<Gone, Problem> {
     app.auth.sign_out(identity.session).await?;
-    // Every instance looks at once whether its sockets' sessions still live, and without the nudge soon after (P7).
+    nudge(&app);
+    // The session of a guest is all there is of the guest, so there is nothing else to end.
+    Ok(gone(&app))
+}
+
+/// Every instance looks at once whether what its sockets are open by still lives, and without the nudge within a second (P7).
+pub(super) fn nudge(app: &App) {
     app.layer
         .group_send(&GroupName::control(), Control::Sessions.to_bytes());
-    // The session of a guest is all there is of the guest, so there is nothing else to end.
+}
+
+/// The answer to who has no session any more: its cookie goes.
+pub(super) fn gone(app: &App) -> Gone {
     let gone = cookie(&app.config, String::new(), 0);
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]))
+    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)])
 }
 
 /// Who asks.
@@ -257,18 +279,28 @@ async fn end_replaced(app: &App, headers: &HeaderMap) {
         && old.scope.is_none()
         && app.auth.sign_out(old.session).await.is_ok()
     {
-        let nudge = Control::Sessions.to_bytes();
-        app.layer.group_send(&GroupName::control(), nudge);
+        nudge(app);
     }
 }
 
-fn welcome(config: &Config, signed_in: SignedIn) -> SignInAnswer {
-    let SignedIn { token, identity } = signed_in;
-    let lifetime_s = match identity.user.kind {
-        UserKind::Guest => limits::GUEST_SESSION_S,
-        UserKind::User | UserKind::Assistant | UserKind::Bot => limits::SESSION_S,
+/// Where a session comes from, as its owner is shown it later.
+fn origin_of(client: IpAddr, headers: &HeaderMap) -> SessionOrigin {
+    let said = headers.get(header::USER_AGENT);
+    let said = said.and_then(|value| value.to_str().ok());
+    let shown = |text: &str| {
+        let seen = text.chars().filter(|c| !c.is_control());
+        seen.take(limits::USER_AGENT_CHARS).collect()
     };
-    let set = cookie(config, token.reveal().to_owned(), lifetime_s);
+    SessionOrigin {
+        address: (!client.is_unspecified()).then(|| client.to_string()),
+        user_agent: said.map(shown),
+    }
+}
+
+fn welcome(app: &App, signed_in: SignedIn) -> SignInAnswer {
+    let SignedIn { token, identity } = signed_in;
+    let lifetime_s = app.auth.lifetimes().max_of(identity.user.kind);
+    let set = cookie(&app.config, token.reveal().to_owned(), lifetime_s);
     let answer = Welcome {
         token: token.reveal().to_owned(),
         user: identity.user,

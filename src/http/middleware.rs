@@ -73,6 +73,7 @@ pub async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) 
     let origin = Origin {
         way: Way::Http,
         address: Some(client),
+        acting: None,
     };
     let answered = Parties::told_by(origin.of(next.run(request)));
     let (mut response, parties) = answered.instrument(span.clone()).await;

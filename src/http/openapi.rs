@@ -34,6 +34,8 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         document,
         admin::archive_room,
         admin::delete_room,
+        admin::disable_user,
+        admin::end_sessions,
         admin::list_rooms,
         admin::list_users,
         admin::set_admin,

@@ -160,6 +160,8 @@ pub const ROUTES: &[Route] = &[
     route("post", "/api/rooms/{slug}/replies/{seq}/retry", Own(SteerOwnReply, SteerAnyReply)),
     route("get", "/api/admin/users", Administrator),
     route("put", "/api/admin/users/{user}/admin", Administrator),
+    route("put", "/api/admin/users/{user}/disabled", Administrator),
+    route("delete", "/api/admin/users/{user}/sessions", Administrator),
     route("get", "/api/admin/rooms", Administrator),
     route("patch", "/api/admin/rooms/{slug}", Administrator),
     route("delete", "/api/admin/rooms/{slug}", Administrator),

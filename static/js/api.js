@@ -152,6 +152,10 @@ export class Api {
   adminUsers({ text, after }) { return this.#call('GET', `/admin/users?${given({ text, after })}`); }
   /** @param {string} user the id @param {boolean} admin */
   setAdmin(user, admin) { return this.#call('PUT', `/admin/users/${encodeURIComponent(user)}/admin`, { admin }); }
+  /** @param {string} user the id @param {boolean} disabled */
+  setDisabled(user, disabled) { return this.#call('PUT', `/admin/users/${encodeURIComponent(user)}/disabled`, { disabled }); }
+  /** @param {string} user the id */
+  endSessions(user) { return this.#call('DELETE', `/admin/users/${encodeURIComponent(user)}/sessions`); }
   /** All rooms but direct ones, for administrators. @param {{text: string, after: string | null}} page @returns {Promise<{rooms: object[], more: boolean}>} */
   adminRooms({ text, after }) { return this.#call('GET', `/admin/rooms?${given({ text, after })}`); }
   /** @param {string} slug @param {boolean} archived */

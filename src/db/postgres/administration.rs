@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::pool::Pools;
 use super::records::{name_key, user_kind, user_row, word};
 use super::statement::statement;
-use super::{PostgresStore, audit};
+use super::{PostgresStore, audit, revocations, sessions};
+use crate::db::accounts::RevocationKind;
 use crate::db::administration::{Administration, RoomOverview, UserAccount};
 use crate::db::audit::{Act, AuditFilter, AuditLog, AuditRoom, AuditRow, NewAudit};
 use crate::db::rows::{UserKind, UserRow, Visibility};
@@ -205,7 +206,13 @@ async fn set_admin(
         who: actor,
         ..NewAudit::of(act).to(user)
     });
-    connection.commit().await?;
+    if admin {
+        connection.commit().await?;
+        return Ok(true);
+    }
+    // Its windows show what it may no longer see.
+    connection.run(sessions::delete_all(user, None)).await?;
+    revocations::log_and_commit(connection, RevocationKind::Role, user.0, None).await?;
     Ok(true)
 }
 

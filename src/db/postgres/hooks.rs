@@ -91,8 +91,8 @@ statement!(
     /// Whose secret it is, and whether its last use is to be noted.
     FindSecret { secret_hash: Vec<u8>, noted_s: i64 } -> (Uuid, Uuid, String, String, bool),
     "SELECT h.id, u.id, u.name, r.slug, coalesce(h.last_used_at < clock_timestamp() - $2 * interval '1 second', true) \
-     FROM incoming_hooks h JOIN users u ON u.id = h.user_id JOIN rooms r ON r.id = h.room_id \
-     WHERE h.secret_hash = $1 AND r.deleted_at IS NULL"
+     FROM incoming_hooks h JOIN users u ON u.id = h.user_id JOIN users c ON c.id = h.created_by \
+     JOIN rooms r ON r.id = h.room_id WHERE h.secret_hash = $1 AND r.deleted_at IS NULL AND c.disabled_at IS NULL"
 );
 statement!(
     /// Notes a use, unless another note came first.

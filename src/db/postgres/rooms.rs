@@ -26,7 +26,7 @@ statement!(
 statement!(
     /// Orders what one user creates.
     LockUser { user: Uuid } -> (Uuid,),
-    "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE"
+    "SELECT id FROM users WHERE id = $1 AND disabled_at IS NULL FOR NO KEY UPDATE"
 );
 statement!(
     /// A room's address.
@@ -88,7 +88,8 @@ statement!(
     JoinRoom { user: Uuid, room: Uuid },
     "INSERT INTO memberships (room_id, user_id, role, last_read_seq) SELECT r.id, $1, 'member', h.last_seq \
      FROM rooms r JOIN room_heads h ON h.room_id = r.id WHERE r.id = $2 AND r.visibility = 'public' AND r.deleted_at IS NULL \
-         AND NOT EXISTS (SELECT 1 FROM bans b WHERE b.room_id = $2 AND b.user_id = $1) ON CONFLICT DO NOTHING"
+         AND NOT EXISTS (SELECT 1 FROM bans b WHERE b.room_id = $2 AND b.user_id = $1) \
+         AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = $1 AND u.disabled_at IS NOT NULL) ON CONFLICT DO NOTHING"
 );
 statement!(
     /// Many memberships at once; what one may not see has no row.

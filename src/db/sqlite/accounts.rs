@@ -42,6 +42,27 @@ pub(super) fn by_id(conn: &mut SqliteConnection, user: UserId) -> Work<Option<Us
         .transpose()
 }
 
+/// Whether a user, or whose bot it is, was disabled or deleted.
+pub(super) fn is_disabled(conn: &mut SqliteConnection, user: UserId) -> Work<bool> {
+    let found: Option<(Option<Micros>, Option<StoredId>)> = users::table
+        .find(StoredId(user.0))
+        .select((users::disabled_at, users::owner_id))
+        .first(conn)
+        .optional()?;
+    match found {
+        Some((None, None)) | None => Ok(false),
+        Some((Some(_), _)) => Ok(true),
+        Some((None, Some(owner))) => {
+            let owners: i64 = users::table
+                .find(owner)
+                .filter(users::disabled_at.is_not_null())
+                .count()
+                .get_result(conn)?;
+            Ok(owners > 0)
+        }
+    }
+}
+
 /// A user with its first session and its place in the lobby.
 pub(super) fn create(
     conn: &mut SqliteConnection,
@@ -59,10 +80,10 @@ pub(super) fn create(
     }
     let act = match account.user.kind {
         UserKind::Guest => Act::GuestCame,
-        UserKind::User | UserKind::Bot | UserKind::Assistant => Act::UserCreated,
+        UserKind::User | UserKind::Bot | UserKind::Assistant | UserKind::Deleted => Act::UserCreated,
     };
     let detail = if account.admin { "administrator" } else { "" };
-    let note = NewAudit::of(act).by(account.user.id).saying(detail);
+    let note = NewAudit::of(act).concerning(account.user.id).saying(detail);
     audit::insert(conn, &note)?;
     sessions::insert(conn, session)
 }
@@ -94,8 +115,12 @@ pub(super) fn credentials(conn: &mut SqliteConnection, name: &str) -> Work<Optio
     let Some((user, Some(password_hash))) = held(conn, &name_key(storable(name)?))? else {
         return Ok(None);
     };
+    let user = user_row(user)?;
+    if is_disabled(conn, user.id)? {
+        return Ok(None);
+    }
     Ok(Some(Credentials {
-        user: user_row(user)?,
+        user,
         password_hash,
     }))
 }

@@ -6,9 +6,10 @@ use diesel::prelude::*;
 use super::accounts::{UserColumns, held, user_row};
 use super::columns::{Micros, StoredId, name_key, named, now, storable, time};
 use super::failure::Work;
-use super::schema::{memberships, room_heads, rooms, sessions, users};
-use super::{SqliteStore, audit};
+use super::schema::{memberships, room_heads, rooms, sessions as session_rows, users};
+use super::{SqliteStore, audit, revocations, sessions};
 use crate::db::StoreResult;
+use crate::db::accounts::RevocationKind;
 use crate::db::administration::{Administration, RoomOverview, UserAccount};
 use crate::db::audit::{Act, AuditFilter, AuditLog, AuditRoom, AuditRow, NewAudit};
 use crate::db::rows::{UserKind, UserRow, Visibility};
@@ -124,9 +125,9 @@ pub(super) fn is_admin(conn: &mut SqliteConnection, user: UserId) -> Work<bool> 
 
 fn account_of(conn: &mut SqliteConnection, columns: AccountColumns) -> Work<UserAccount> {
     let (user, admin, created_at, disabled_at) = columns;
-    let sessions = sessions::table
-        .filter(sessions::user_id.eq(user.0))
-        .filter(sessions::expires_at.gt(now()))
+    let sessions = session_rows::table
+        .filter(session_rows::user_id.eq(user.0))
+        .filter(session_rows::expires_at.gt(now()))
         .count()
         .get_result(conn)?;
     Ok(UserAccount {
@@ -196,8 +197,8 @@ fn set_admin(
     if admin && (account.user.kind != UserKind::User || account.disabled_at.is_some()) {
         return Err(Refusal::cannot_administer().into());
     }
-    if !admin && account.disabled_at.is_none() && others(conn, user)? == 0 {
-        return Err(ErrorCode::LastAdministrator.into());
+    if !admin {
+        require_another(conn, user)?;
     }
     diesel::update(users::table.find(StoredId(user.0)))
         .set(users::admin.eq(admin))
@@ -212,7 +213,20 @@ fn set_admin(
         ..NewAudit::of(act).to(user)
     };
     audit::insert(conn, &note)?;
+    if !admin {
+        // Its windows show what it may no longer see.
+        sessions::delete_all(conn, user, None)?;
+        revocations::add(conn, RevocationKind::Role, user, None)?;
+    }
     Ok(true)
+}
+
+/// Refuses to take a server its last administrator.
+pub(super) fn require_another(conn: &mut SqliteConnection, user: UserId) -> Work<()> {
+    if is_admin(conn, user)? && others(conn, user)? == 0 {
+        return Err(ErrorCode::LastAdministrator.into());
+    }
+    Ok(())
 }
 
 /// Administrators beside this one.

@@ -136,9 +136,14 @@ pub(super) fn by_secret(
     let Some((hook, last_used_at, slug, user)) = found else {
         return Ok(None);
     };
+    let user = user_row(user)?;
+    // Its user is nobody's but its maker's.
+    if accounts::is_disabled(conn, user.id)? {
+        return Ok(None);
+    }
     Ok(Some(HookUse {
         hook: HookId(hook.0),
-        user: user_row(user)?,
+        user,
         slug,
         note_due: last_used_at.is_none_or(|last| last < now() - LAST_USED_S * SECOND),
     }))

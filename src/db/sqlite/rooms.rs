@@ -44,7 +44,7 @@ pub(super) fn slug(conn: &mut SqliteConnection, room: RoomId) -> Work<String> {
 
 /// A room with its owner.
 pub(super) fn create(conn: &mut SqliteConnection, room: &NewRoom, owner: UserId) -> Work<RoomView> {
-    if accounts::by_id(conn, owner)?.is_none() {
+    if accounts::by_id(conn, owner)?.is_none() || accounts::is_disabled(conn, owner)? {
         return Err(ErrorCode::UserNotFound.into());
     }
     let owned: i64 = memberships::table
@@ -82,7 +82,7 @@ pub(super) fn direct(
         return visible(conn, user, &slug);
     }
     for one in [user, assistant] {
-        if accounts::by_id(conn, one)?.is_none() {
+        if accounts::by_id(conn, one)?.is_none() || accounts::is_disabled(conn, one)? {
             return Err(ErrorCode::UserNotFound.into());
         }
     }

@@ -4,6 +4,7 @@
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
+use super::accounts;
 use super::columns::{Micros, StoredId, named, now, storable};
 use super::failure::Work;
 use super::schema::{memberships, replies, reply_chunks};
@@ -176,7 +177,8 @@ fn may_prompt(conn: &mut SqliteConnection, room: StoredId, asker: StoredId) -> W
         .first::<String>(conn)
         .optional()?;
     let role = role.map(|role| named(Role::from_name, &role)).transpose()?;
-    Ok(role.is_some_and(|role| allows(role, Action::Post)))
+    let allowed = role.is_some_and(|role| allows(role, Action::Post));
+    Ok(allowed && !accounts::is_disabled(conn, UserId(asker.0))?)
 }
 
 /// When a lease taken now runs out.

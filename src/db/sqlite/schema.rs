@@ -14,6 +14,8 @@ diesel::table! {
         created_at -> BigInt,
         owner_id -> Nullable<Binary>,
         disabled_at -> Nullable<BigInt>,
+        deleted_at -> Nullable<BigInt>,
+        leaving -> Bool,
     }
 }
 
@@ -65,6 +67,27 @@ diesel::table! {
         token_hash -> Binary,
         created_at -> BigInt,
         expires_at -> BigInt,
+        ends_at -> Nullable<BigInt>,
+        last_seen_at -> Nullable<BigInt>,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    revocation_head (is_only) {
+        is_only -> Bool,
+        number -> BigInt,
+    }
+}
+
+diesel::table! {
+    revocations (number) {
+        number -> BigInt,
+        kind -> Text,
+        user_id -> Binary,
+        session_id -> Nullable<Binary>,
+        at -> BigInt,
     }
 }
 
@@ -333,6 +356,8 @@ diesel::joinable!(outgoing_webhooks -> rooms (room_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
+    revocations,
+    revocation_head,
     api_tokens,
     incoming_hooks,
     tickets,

@@ -66,6 +66,14 @@ function usersSection(api) {
     h('span.use', {}, h('strong', { text: user.name }), h('small', {
       text: [user.kind, admin && 'administrator', disabled !== null && 'disabled', `${sessions} sessions`].filter(Boolean).join(' · '),
     })),
+    sessions > 0 && action('Sign out', `End all sessions of ${user.name}`, () => {
+      if (confirm(`End all sessions of “${user.name}”?`)) trying(() => api.endSessions(user.id));
+    }),
+    ['user', 'guest'].includes(user.kind) && action(disabled === null ? 'Disable' : 'Enable', `${disabled === null ? 'Disable' : 'Enable'} ${user.name}`, () => {
+      if (disabled !== null || confirm(`Keep “${user.name}” out? Its sessions end, its tokens and bots stop working.`)) {
+        trying(() => api.setDisabled(user.id, disabled === null));
+      }
+    }),
     user.kind === 'user' && action(admin ? 'No administrator' : 'Administrator', `${admin ? 'Take the right to administer from' : 'Make an administrator of'} ${user.name}`, () => {
       if (confirm(admin ? `Take the right to administer from “${user.name}”?` : `Make “${user.name}” an administrator of this server?`)) {
         trying(() => api.setAdmin(user.id, !admin));

@@ -74,6 +74,7 @@ fn body(world: &World, route: &Route, slug: &str) -> Value {
         ("post", "/api/chat") => json!({"room": slug, "message": "hi"}),
         ("patch", "/api/admin/rooms/{slug}") => json!({"archived": true}),
         ("put", "/api/admin/rooms/{slug}/owner") => json!({"user": world.victim.id}),
+        ("put", "/api/admin/users/{user}/disabled") => json!({"disabled": false}),
         ("put", "/api/admin/users/{user}/admin") => json!({"admin": false}),
         ("post" | "put" | "patch", path) if !path.contains("{slug}") => json!({}),
         _ => Value::Null,

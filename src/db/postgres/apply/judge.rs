@@ -8,7 +8,9 @@ use uuid::Uuid;
 use super::posts::{self, NewRows, WriteBatch};
 use super::questions::Answers;
 use super::room::RoomWork;
-use super::{administer, bans, invites, members, messages, replies, retention, settings};
+use super::{
+    administer, bans, departures, invites, members, messages, replies, retention, settings,
+};
 use crate::db::audit::NewAudit;
 use crate::db::changes::{Change, Outcome, Posted, RoomApplied, RoomChanges, RoomDone};
 use crate::db::postgres::pool::Conn;
@@ -24,6 +26,8 @@ use crate::permissions::Role;
 pub(super) struct Known {
     /// Those that any change names.
     pub(super) users: HashMap<UserId, UserRow>,
+    /// Those of them who are to leave every room.
+    pub(super) leaving: HashSet<UserId>,
     /// What was posted before, in the end by this very batch too.
     pub(super) repeats: HashMap<(RoomId, UserId, ClientId), Posted>,
     /// Messages that may be answered.
@@ -47,8 +51,15 @@ impl Judge {
             named: answers.named,
             ..Known::default()
         };
-        for (id, name, kind) in answers.users {
+        let mut disabled = HashSet::new();
+        for (id, name, kind, is_disabled, leaving) in answers.users {
             known.users.insert(UserId(id), user_row(id, name, &kind)?);
+            if is_disabled {
+                disabled.insert(UserId(id));
+            }
+            if leaving {
+                known.leaving.insert(UserId(id));
+            }
         }
         for ((room, author, client), (_, seq, version, created_at, reply_seq)) in answers.repeats {
             let posted = Posted {
@@ -69,7 +80,7 @@ impl Judge {
             let id = columns.0;
             exist.insert(RoomId(id));
             if let Some(head) = heads.get(&id) {
-                rooms.insert(RoomId(id), RoomWork::new(head, columns)?);
+                rooms.insert(RoomId(id), RoomWork::new(head, columns, disabled.clone())?);
             }
         }
         for (room, user, role) in answers.roles {
@@ -194,6 +205,11 @@ impl Judge {
             Change::AcceptInvite { user, invite } => {
                 let row = self.known.users.get(user).cloned();
                 invites::accept(connection, work, *user, row, *invite).await
+            }
+            Change::Depart { user } => {
+                let row = self.known.users.get(user).cloned();
+                let row = row.filter(|_| self.known.leaving.contains(user));
+                departures::depart(connection, work, *user, row).await
             }
             Change::EditRoom { actor, edit } => {
                 settings::edit(connection, work, *actor, edit).await

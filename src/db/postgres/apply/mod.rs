@@ -8,6 +8,7 @@
 
 mod administer;
 mod bans;
+mod departures;
 mod invites;
 mod judge;
 mod members;

@@ -6,6 +6,7 @@
 
 mod administer;
 mod bans;
+mod departures;
 mod invites;
 mod members;
 mod messages;
@@ -113,6 +114,7 @@ fn apply_change(work: &mut RoomWork<'_>, change: &Change) -> Work<Outcome> {
         Change::MakeInvite { actor, invite } => invites::make(work, *actor, invite)?,
         Change::RevokeInvite { actor, invite } => invites::revoke(work, *actor, *invite)?,
         Change::AcceptInvite { user, invite } => invites::accept(work, *user, *invite)?,
+        Change::Depart { user } => departures::depart(work, *user)?,
         Change::EditRoom { actor, edit } => settings::edit(work, *actor, edit)?,
         Change::SetRetention {
             actor,
