@@ -354,17 +354,29 @@ pub struct AuditFilter {
 }
 
 impl AuditFilter {
+    /// From when on, as every database can compare it.
+    #[must_use]
+    pub fn since(&self) -> Option<DateTime<Utc>> {
+        let far = DateTime::from_timestamp(FAR_S, 0).unwrap_or(DateTime::UNIX_EPOCH);
+        self.since
+            .map(|since| since.clamp(DateTime::UNIX_EPOCH, far))
+    }
+
     /// The ids between which the rows are: an id's time is that of the process that made it, the row's the database's, and they
     /// differ by less than a minute.
     #[must_use]
     pub fn ids(&self) -> (AuditId, AuditId) {
         let from = self
-            .since
-            .map_or(uuid::Uuid::nil(), |since| first_id(since - CLOCKS_DIFFER));
+            .since()
+            .and_then(|since| since.checked_sub_signed(CLOCKS_DIFFER))
+            .map_or(uuid::Uuid::nil(), first_id);
         let to = self.before.map_or(uuid::Uuid::max(), |before| before.0);
         (AuditId(from), AuditId(to))
     }
 }
+
+/// The year 9999, in seconds since 1970.
+const FAR_S: i64 = 253_402_300_799;
 
 /// How far two clocks may be apart.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(1);

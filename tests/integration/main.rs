@@ -29,6 +29,7 @@ mod incoming_hooks;
 mod invites;
 mod joins;
 mod layer_loss;
+mod ledger;
 mod llm;
 mod markdown;
 mod message_changes;

@@ -167,7 +167,7 @@ pub(super) async fn list(pools: &Pools, filter: AuditFilter) -> StoreResult<Vec<
         .read(ListAudit {
             from: from.0,
             to: to.0,
-            since: filter.since,
+            since: filter.since(),
             user: filter.user.map(|user| user.0),
             act: filter.act.map(|act| act.as_str().into()),
             room: filter.room,

@@ -90,7 +90,7 @@ pub(super) fn list(conn: &mut SqliteConnection, filter: &AuditFilter) -> Work<Ve
     )
     .bind::<Binary, _>(StoredId(from.0))
     .bind::<Binary, _>(StoredId(to.0))
-    .bind::<Nullable<BigInt>, _>(filter.since.map(|since| since.timestamp_micros()))
+    .bind::<Nullable<BigInt>, _>(filter.since().map(|since| since.timestamp_micros()))
     .bind::<Nullable<Binary>, _>(user)
     .bind::<Nullable<Text>, _>(filter.act.map(Act::as_str))
     .bind::<Nullable<Text>, _>(filter.room.as_deref())

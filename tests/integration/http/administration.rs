@@ -12,9 +12,16 @@ use crate::support::server::TestServer;
 const SOON: Duration = Duration::from_secs(20);
 
 async fn get(server: &TestServer, token: &str, path: &str) -> Value {
-    let (status, body) = server.request("GET", path, Some(token), &Value::Null).await;
-    assert_eq!(status, 200, "{path}: {body}");
-    body
+    loop {
+        let (status, body) = server.request("GET", path, Some(token), &Value::Null).await;
+        // Whoever asks again and again is asked to wait.
+        if status == 429 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        }
+        assert_eq!(status, 200, "{path}: {body}");
+        return body;
+    }
 }
 
 async fn user(server: &TestServer, name: &str) -> (String, String) {
@@ -186,7 +193,7 @@ async fn an_administrator_archives_and_deletes_a_room_it_is_not_in() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s75_refusals_and_changes_are_in_the_audit_log_with_who_where_and_when() {
-    let (server, root) = TestServer::start_with_admin(&["--rate-frames", "5"]).await;
+    let (server, root) = TestServer::start_with_admin(&[]).await;
     let (ada, ada_id) = user(&server, "Ada").await;
     let wrong = json!({"name": "ada", "password": "secret canary"});
     for _ in 0..3 {
@@ -231,7 +238,7 @@ async fn s75_refusals_and_changes_are_in_the_audit_log_with_who_where_and_when()
         (&frame["outcome"], &frame["address"]),
         (&json!("room_not_found"), &json!("127.0.0.1"))
     );
-    for _ in 0..100 {
+    for _ in 0..1_000 {
         socket.send_json_to(&json!({"type": "ping"})).await;
     }
     let query = format!("act=refused&user={ada_id}");

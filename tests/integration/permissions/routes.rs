@@ -204,7 +204,8 @@ async fn ask_other_route(world: &World, route: &Route) {
         seq: 1,
         invite: String::new(),
     };
-    let signed_out = ask(request(world, route, &place, "", None)).await;
+    let victim = &world.victim.id;
+    let signed_out = ask(request(world, route, &place, victim, None)).await;
     let what = format!("{} {}", route.method, route.path);
     // Whoever may come signed out is asked for more than that here: it is not the session that is missed.
     let signed_out_code = signed_out.1["code"].as_str().unwrap_or_default();
@@ -219,7 +220,7 @@ async fn ask_other_route(world: &World, route: &Route) {
             world,
             route,
             &place,
-            "",
+            victim,
             Some((&token, credential)),
         ))
         .await;
