@@ -131,13 +131,7 @@ pub struct SignedIn {
 /// - Names are compared without case. Slugs are never reused, also not after deletion (`slug_taken`).
 #[async_trait]
 pub trait Store:
-    integrations::Integrations
-    + webhooks::WebhookStore
-    + administration::Administration
-    + audit::AuditLog
-    + Send
-    + Sync
-    + 'static
+    integrations::Integrations + webhooks::WebhookStore + administration::Administration
 {
     /// Whether the database answers, on a way of its own that a busy pool cannot block.
     async fn ping(&self) -> StoreResult<()>;
