@@ -1,10 +1,11 @@
 //! What an administrator of the server is told and may do beyond rooms of its own: the rows and the part of the store's contract. What
-//! changes a room is a change of that room ([`super::changes::Administered`]). It never reads a message.
+//! changes a room is a change of that room ([`Administered`]). It never reads a message.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::StoreResult;
+use super::audit::AuditLog;
 use super::rows::{UserRow, Visibility};
 use crate::ids::{RoomId, RoomRef, UserId};
 use crate::permissions::Role;
@@ -45,9 +46,50 @@ pub struct RoomOverview {
     pub owners: Vec<UserRow>,
 }
 
+/// What an administrator does to a room that need not be its own. Nothing of it lets one read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Administered {
+    /// `user` becomes an owner; refused (`room_has_owner`) while the room has one who may sign in.
+    TakeOver {
+        /// Who.
+        user: UserId,
+    },
+    /// `user` has this role from now on. The operator's alone.
+    SetRole {
+        /// Who.
+        user: UserId,
+        /// From now on.
+        role: Role,
+    },
+    /// Whether it takes anything new.
+    Archive {
+        /// From now on.
+        archived: bool,
+    },
+    /// It goes.
+    Delete,
+}
+
+impl Administered {
+    /// Whether only the operator may.
+    #[must_use]
+    pub const fn is_operators(&self) -> bool {
+        matches!(self, Self::SetRole { .. })
+    }
+
+    /// To whom it is done.
+    #[must_use]
+    pub const fn user(&self) -> Option<UserId> {
+        match self {
+            Self::TakeOver { user } | Self::SetRole { user, .. } => Some(*user),
+            Self::Archive { .. } | Self::Delete => None,
+        }
+    }
+}
+
 /// Administration. The rules of [`Store`](super::Store) hold.
 #[async_trait]
-pub trait Administration: Send + Sync + 'static {
+pub trait Administration: AuditLog {
     /// Whether somebody administers the server now.
     async fn is_admin(&self, user: UserId) -> StoreResult<bool>;
 

@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
+pub use super::administration::Administered;
 use super::invites::NewInvite;
 use super::marks::Mark;
 use super::rows::{Head, MessageState, ReplyMeta, ReplyRefused, StoredChange, UserRow, Visibility};
@@ -39,47 +40,6 @@ impl RoomChanges {
     pub fn origin(&self, place: usize) -> Origin {
         let found = self.origins.iter().find(|(known, _)| *known == place);
         found.map(|(_, origin)| *origin).unwrap_or_default()
-    }
-}
-
-/// What an administrator does to a room that need not be its own. Nothing of it lets one read.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Administered {
-    /// `user` becomes an owner; refused (`room_has_owner`) while the room has one who may sign in.
-    TakeOver {
-        /// Who.
-        user: UserId,
-    },
-    /// `user` has this role from now on. The operator's alone.
-    SetRole {
-        /// Who.
-        user: UserId,
-        /// From now on.
-        role: Role,
-    },
-    /// Whether it takes anything new.
-    Archive {
-        /// From now on.
-        archived: bool,
-    },
-    /// It goes.
-    Delete,
-}
-
-impl Administered {
-    /// Whether only the operator may.
-    #[must_use]
-    pub const fn is_operators(&self) -> bool {
-        matches!(self, Self::SetRole { .. })
-    }
-
-    /// To whom it is done.
-    #[must_use]
-    pub const fn user(&self) -> Option<UserId> {
-        match self {
-            Self::TakeOver { user } | Self::SetRole { user, .. } => Some(*user),
-            Self::Archive { .. } | Self::Delete => None,
-        }
     }
 }
 

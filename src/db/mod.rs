@@ -136,10 +136,6 @@ pub trait Store:
     + integrations::Integrations
     + webhooks::WebhookStore
     + administration::Administration
-    + audit::AuditLog
-    + Send
-    + Sync
-    + 'static
 {
     /// Whether the database answers, on a way of its own that a busy pool cannot block.
     async fn ping(&self) -> StoreResult<()>;

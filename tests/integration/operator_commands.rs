@@ -72,6 +72,38 @@ fn users_are_made_listed_and_given_the_right_to_administer() {
 }
 
 #[test]
+fn passwords_sessions_and_accounts_are_the_operators() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    done(folder, &["user", "create", "Root", "--admin"]);
+    done(folder, &["user", "create", "Ada"]);
+    done(folder, &["user", "password", "ada"]);
+    let short = salon(folder, &["user", "password", "ada"], "short\n");
+    assert_eq!(short.status.code(), Some(1), "{short:?}");
+    assert_eq!(json(folder, &["user", "sessions", "ada"]).len(), 0);
+    assert!(done(folder, &["user", "sign-out", "ada"]).contains("0 sessions"));
+    let last = refused(folder, &["user", "disable", "root"]);
+    assert!(last.contains("at least one administrator"), "{last}");
+    done(folder, &["user", "disable", "ada"]);
+    assert!(json(folder, &["user", "show", "ada"])[0]["disabled"].is_string());
+    done(folder, &["user", "enable", "ada"]);
+    done(folder, &["user", "delete", "ada"]);
+    let rows = json(folder, &["audit"]);
+    let acts: Vec<&str> = rows
+        .iter()
+        .map(|row| row["act"].as_str().unwrap())
+        .collect();
+    for act in [
+        "password.set",
+        "user.disabled",
+        "user.enabled",
+        "user.deleted",
+    ] {
+        assert!(acts.contains(&act), "{act}: {acts:?}");
+    }
+}
+
+#[test]
 fn rooms_are_listed_changed_and_given_another_epoch() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -97,7 +97,9 @@ pub(super) async fn create(
     };
     let act = match user.kind {
         UserKind::Guest => Act::GuestCame,
-        UserKind::User | UserKind::Bot | UserKind::Assistant | UserKind::Deleted => Act::UserCreated,
+        UserKind::User | UserKind::Bot | UserKind::Assistant | UserKind::Deleted => {
+            Act::UserCreated
+        }
     };
     let detail = if admin { "administrator" } else { "" };
     connection.note(NewAudit::of(act).concerning(user.id).saying(detail));

@@ -80,7 +80,9 @@ pub(super) fn create(
     }
     let act = match account.user.kind {
         UserKind::Guest => Act::GuestCame,
-        UserKind::User | UserKind::Bot | UserKind::Assistant | UserKind::Deleted => Act::UserCreated,
+        UserKind::User | UserKind::Bot | UserKind::Assistant | UserKind::Deleted => {
+            Act::UserCreated
+        }
     };
     let detail = if account.admin { "administrator" } else { "" };
     let note = NewAudit::of(act).concerning(account.user.id).saying(detail);

@@ -136,8 +136,8 @@ async fn rights_to_administer_are_given_and_taken_and_the_last_stays() {
     assert_eq!(set(&ada, &root_id, false).await.0, 200);
     assert_eq!(
         set(&root, &root_id, true).await.0,
-        403,
-        "it is none any more"
+        401,
+        "its sessions ended with the right"
     );
     let taken = row(&server, &ada, "act=admin.taken", |_| true).await;
     assert_eq!(taken["who"]["name"], "Ada");
@@ -146,6 +146,86 @@ async fn rights_to_administer_are_given_and_taken_and_the_last_stays() {
         (&taken["way"], &taken["address"]),
         (&json!("http"), &json!("127.0.0.1"))
     );
+    server.shutdown.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s14_an_administrator_ends_all_sessions_of_somebody_and_the_sockets_close() {
+    let (server, root) = TestServer::start_with_admin(&[]).await;
+    let (ada, ada_id) = user(&server, "Ada").await;
+    let mut socket = SocketClient::connect(server.port, &ada).await;
+    socket.join("lobby").await;
+    let path = format!("/api/admin/users/{ada_id}/sessions");
+    let began = std::time::Instant::now();
+    let ended = server
+        .request("DELETE", &path, Some(&root), &Value::Null)
+        .await;
+    assert_eq!(
+        (ended.0, &ended.1["sessions"]),
+        (200, &json!(0)),
+        "{}",
+        ended.1
+    );
+    assert_eq!(socket.closed().await, 4501);
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+    let asked = server
+        .request("GET", "/api/me", Some(&ada), &Value::Null)
+        .await;
+    assert_eq!(asked.0, 401);
+    let noted = row(&server, &root, "act=sessions.ended", |_| true).await;
+    assert_eq!(
+        (&noted["who"]["name"], &noted["whom"]["name"]),
+        (&json!("Root"), &json!("Ada"))
+    );
+    server.shutdown.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disabled_user_is_out_until_it_is_let_in_again() {
+    let (server, root) = TestServer::start_with_admin(&[]).await;
+    let (ada, ada_id) = user(&server, "Ada").await;
+    let root_id = get(&server, &root, "/api/me").await["user"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let mut socket = SocketClient::connect(server.port, &ada).await;
+    socket.join("lobby").await;
+    let set = async |user: &str, disabled: bool| {
+        let path = format!("/api/admin/users/{user}/disabled");
+        server
+            .request("PUT", &path, Some(&root), &json!({"disabled": disabled}))
+            .await
+    };
+    let last = set(&root_id, true).await;
+    assert_eq!(
+        (last.0, last.1["code"].as_str()),
+        (409, Some("last_administrator"))
+    );
+    let disabled = set(&ada_id, true).await;
+    assert_eq!(disabled.0, 200, "{}", disabled.1);
+    assert!(disabled.1["disabled_at"].is_string(), "{}", disabled.1);
+    assert_eq!(socket.closed().await, 4501);
+    let account = json!({"name": "ada", "password": "correct horse"});
+    let refused = server
+        .request("POST", "/api/sessions", None, &account)
+        .await;
+    assert_eq!(refused.0, 401);
+    assert_eq!(set(&ada_id, false).await.0, 200);
+    let entered = server
+        .request("POST", "/api/sessions", None, &account)
+        .await;
+    assert_eq!(entered.0, 201, "{}", entered.1);
+    for act in ["user.disabled", "user.enabled"] {
+        let noted = row(&server, &root, &format!("act={act}"), |_| true).await;
+        assert_eq!(
+            (&noted["who"]["name"], &noted["whom"]["name"]),
+            (&json!("Root"), &json!("Ada"))
+        );
+    }
     server.shutdown.stop();
 }
 

@@ -37,7 +37,9 @@ impl Tables {
         };
         let act = match user.row.kind {
             UserKind::Guest => Act::GuestCame,
-            UserKind::User | UserKind::Bot | UserKind::Assistant | UserKind::Deleted => Act::UserCreated,
+            UserKind::User | UserKind::Bot | UserKind::Assistant | UserKind::Deleted => {
+                Act::UserCreated
+            }
         };
         let detail = if user.admin { "administrator" } else { "" };
         self.users.insert(id, user);
