@@ -13,9 +13,9 @@ use crate::consumer::Consumers;
 use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
 use crate::http::{
-    admin, assets, audit, auth, bans, chat, export, health, incoming_hooks, invites, members,
-    message_changes, messages, metrics, openapi, reply_events, retention, room_events, room_lists,
-    rooms, search, security_contact, socket, tokens, webhooks,
+    account, admin, assets, audit, auth, bans, chat, export, health, incoming_hooks, invites,
+    members, message_changes, messages, metrics, openapi, reply_events, retention, room_events,
+    room_lists, rooms, search, security_contact, socket, tokens, webhooks,
 };
 use crate::limits;
 
@@ -52,9 +52,11 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/config", get(auth::config))
         .route("/api/users", post(auth::create_user))
         .route("/api/guests", post(auth::create_guest))
-        .route("/api/sessions", post(auth::create_session))
+        .route("/api/sessions", get(account::list_sessions).post(auth::create_session).delete(account::end_sessions))
+        .route("/api/sessions/{id}", delete(account::end_session))
         .route("/api/sessions/current", delete(auth::delete_session))
-        .route("/api/me", get(auth::me))
+        .route("/api/me", get(auth::me).delete(account::delete_account))
+        .route("/api/me/password", put(account::change_password))
         .route("/api/tickets", post(auth::create_ticket))
         .route("/api/tokens", get(tokens::list_tokens).post(tokens::create_token))
         .route("/api/tokens/{token}", delete(tokens::revoke_token))

@@ -6,6 +6,7 @@
 
 pub mod administration;
 pub mod assistant;
+mod departures;
 pub mod export;
 pub mod invites;
 pub mod ledger;

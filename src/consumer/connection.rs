@@ -5,11 +5,12 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -44,6 +45,8 @@ pub struct Connection {
     origin: Origin,
     /// Where refusals are noted.
     ledger: OnceLock<Arc<Ledger>>,
+    /// When its session ends, as far as is known, in milliseconds since 1970: use moves it on.
+    ends_at_ms: AtomicI64,
     /// Taken by the join that fills the outbox: several at once would overflow it.
     filling: Semaphore,
 }
@@ -74,6 +77,7 @@ impl Connection {
     pub fn new(identity: Identity, transport: Transport) -> Arc<Self> {
         Arc::new(Self {
             id: ConnectionId::new(),
+            ends_at_ms: AtomicI64::new(end_ms(identity.expires_at)),
             identity,
             outbox: Outbox::new(transport),
             rooms: Mutex::default(),
@@ -83,6 +87,17 @@ impl Connection {
             ledger: OnceLock::new(),
             filling: Semaphore::new(1),
         })
+    }
+
+    /// When its session ends, as far as is known, in milliseconds since 1970.
+    #[must_use]
+    pub fn ends_at_ms(&self) -> i64 {
+        self.ends_at_ms.load(Ordering::Relaxed)
+    }
+
+    /// Its session will end then.
+    pub fn set_end(&self, ends_at: Option<DateTime<Utc>>) {
+        self.ends_at_ms.store(end_ms(ends_at), Ordering::Relaxed);
     }
 
     /// Sends one frame.
@@ -212,6 +227,11 @@ impl Connection {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Slot>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// An end in milliseconds since 1970; without one, none that comes.
+pub(super) fn end_ms(ends_at: Option<DateTime<Utc>>) -> i64 {
+    ends_at.map_or(i64::MAX, |end| end.timestamp_millis())
 }
 
 /// The room's slot, made where there is none. At the bound a room that is not followed makes way: it was only sent to,

@@ -14,6 +14,7 @@ pub mod outbox;
 pub mod room_stream;
 pub mod transport;
 pub mod user_frames;
+pub mod watch;
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
@@ -28,6 +29,7 @@ use tokio_tungstenite::tungstenite::error::Error as CodecError;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+use crate::auth::seen::Seen;
 use crate::chat::Chat;
 use crate::config::Config;
 use crate::db::rows::Identity;
@@ -66,6 +68,8 @@ pub struct Consumers {
     pub chat: Arc<Chat>,
     /// All sockets.
     pub connections: Arc<Connections>,
+    /// Told of sessions in use.
+    seen: Option<Arc<Seen>>,
     sends: Rate,
     frames: Rate,
     limits: Limits,
@@ -78,6 +82,7 @@ impl Consumers {
         Self {
             chat,
             connections,
+            seen: None,
             sends: Rate::per_second(config.rate_sends, config.rate_sends_burst),
             frames: Rate::per_second(
                 config.rate_frames,
@@ -87,6 +92,15 @@ impl Consumers {
                     .max(config.rate_sends_burst),
             ),
             limits: Limits::new(config.rate_sends, config.rate_sends_burst),
+        }
+    }
+
+    /// The same, that tell which sessions are in use.
+    #[must_use]
+    pub fn telling(self, seen: Arc<Seen>) -> Self {
+        Self {
+            seen: Some(seen),
+            ..self
         }
     }
 
@@ -125,6 +139,7 @@ impl Consumers {
             frames: TokenBucket::new(self.frames, now),
             bad_frames: TokenBucket::new(BAD_FRAMES, now),
             stale_until: None,
+            next_seen: Instant::now(),
             shared: self,
             connection,
             socket,
@@ -204,6 +219,8 @@ pub(crate) struct Consumer {
     stale_until: Option<Instant>,
     /// A `typing` before that is dropped.
     next_typing: Instant,
+    /// A frame after that is told to be a use of the session.
+    next_seen: Instant,
     last_heard: Instant,
     next_ping: Instant,
 }
@@ -347,6 +364,21 @@ impl Consumer {
         true
     }
 
+    /// Whoever does something uses its session; a `ping` is sent by programs that only wait.
+    fn note_use(&mut self, frame: &client::ClientFrame) {
+        let now = Instant::now();
+        let identity = &self.connection.identity;
+        let waits = matches!(frame, client::ClientFrame::Ping);
+        let Some(seen) = self.shared.seen.as_ref() else {
+            return;
+        };
+        if now < self.next_seen || waits || identity.scope.is_some() {
+            return;
+        }
+        self.next_seen = now + seen.quiet();
+        seen.note(identity.session);
+    }
+
     /// False when there were too many.
     fn count_bad_frame(&mut self) -> bool {
         let forgiven = self
@@ -382,6 +414,7 @@ impl Consumer {
                     self.count_bad_frame()
                 }
                 None => {
+                    self.note_use(&frame);
                     // Boxed: an idle socket must not keep room for it.
                     Box::pin(self.handle(frame, reference)).await;
                     true

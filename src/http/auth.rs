@@ -109,7 +109,7 @@ pub struct AssistantConfig {
 }
 
 /// A try at signing in that this client's address still has; `rate_limited` when it has none.
-pub struct SignInAllowed(IpAddr);
+pub struct SignInAllowed(pub(super) IpAddr);
 
 impl FromRequestParts<Arc<App>> for SignInAllowed {
     type Rejection = Problem;

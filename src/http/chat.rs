@@ -102,7 +102,7 @@ pub async fn ask(
     if app.shutdown.is_draining() {
         return Err(shutting_down().into());
     }
-    let registered = consumers.connections.register_stream(who.session)?;
+    let registered = consumers.connections.register_stream(&who)?;
     let streams = wants_events(&headers);
     let asking = async {
         let JsonBody(prompt) = JsonBody::<Prompt>::from_request(request, &()).await?;

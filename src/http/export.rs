@@ -92,7 +92,7 @@ pub async fn export_room(
     let place = Arc::clone(&app.exports)
         .try_acquire_owned()
         .map_err(|_full| busy())?;
-    let registered = consumers.connections.register_stream(who.session)?;
+    let registered = consumers.connections.register_stream(&who)?;
     let reader = who.user.id;
     let export = Arc::clone(&app.chat).export(who, &slug).await?;
     let (pages, written) = mpsc::channel(1);

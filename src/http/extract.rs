@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use axum::body::Bytes;
 use axum::extract::{
-    FromRequest, FromRequestParts, OptionalFromRequestParts, Path, Query, Request,
+    FromRequest, FromRequestParts, OptionalFromRequest, OptionalFromRequestParts, Path, Query,
+    Request,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -214,6 +215,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
+/// A body that may be left out: then it has no type either.
+impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
+        if !request.headers().contains_key(header::CONTENT_TYPE) {
+            return Ok(None);
+        }
+        let body = <Self as FromRequest<S>>::from_request(request, state);
+        body.await.map(Some)
+    }
+}
+
 /// The query of the form `T`.
 #[derive(Clone, Debug)]
 pub struct QueryOf<T>(pub T);
@@ -347,6 +361,19 @@ impl<S: Send + Sync> FromRequestParts<S> for InvitePath {
             .parse()
             .map_err(|_error| bad_request("path", "an invite's id is a UUID"))?;
         Ok(Self { slug, invite })
+    }
+}
+
+/// `/sessions/{id}`.
+#[derive(Clone, Debug)]
+pub struct SessionPath(pub SessionId);
+
+impl<S: Send + Sync> FromRequestParts<S> for SessionPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let [session] = path_parts(parts, state, ErrorCode::NotFound).await?;
+        session.parse().map(Self).map_err(|_error| not_found())
     }
 }
 

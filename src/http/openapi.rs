@@ -6,7 +6,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
-    admin, audit, auth, bans, chat, error, export, incoming_hooks, invites, members,
+    account, admin, audit, auth, bans, chat, error, export, incoming_hooks, invites, members,
     message_changes, messages, reply_events, retention, room_events, room_lists, rooms, search,
     tokens, webhooks,
 };
@@ -32,6 +32,11 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
     modifiers(&Credentials),
     paths(
         document,
+        account::change_password,
+        account::delete_account,
+        account::end_session,
+        account::end_sessions,
+        account::list_sessions,
         admin::archive_room,
         admin::delete_room,
         admin::disable_user,

@@ -44,7 +44,7 @@ pub async fn follow(
         Some(id) => Place::parse(id.to_str().unwrap_or_default())?,
         None => Place::default(),
     };
-    let registered = consumers.connections.register_stream(who.session)?;
+    let registered = consumers.connections.register_stream(&who)?;
     let wanted = Wanted {
         who,
         slug: slug.clone(),

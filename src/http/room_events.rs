@@ -59,7 +59,7 @@ pub async fn follow(
         Some(id) => Some(cursor(id)?),
         None => query.after.as_deref().map(cursor).transpose()?,
     };
-    let registered = consumers.connections.register_stream(who.session)?;
+    let registered = consumers.connections.register_stream(&who)?;
     let wanted = JoinRoom {
         room: slug.clone(),
         after: after.map(|after| after.version),

@@ -238,8 +238,8 @@ pub const FROZEN: Duration = Duration::from_secs(2);
 pub const STALE_WAIT: Duration = Duration::from_secs(4);
 /// How often a process notes that it is alive.
 pub const BEAT: Duration = Duration::from_millis(250);
-/// Live sessions are checked so often, Redis or not (P7: ≤ 5 s).
-pub const SESSION_CHECK_INTERVAL: Duration = Duration::from_secs(3);
+/// The log of revocations is read so often, Redis or not (P7: ≤ 5 s).
+pub const SESSION_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Messages waiting to be published to Redis; above it they are dropped and counted, and readers fill.
 pub const PUBLISH_QUEUE: usize = 8192;
 /// Bytes waiting to be published to Redis.
@@ -358,6 +358,10 @@ pub const REVOCATIONS_PER_READ: i64 = 1_000;
 /// Entries of the log of revocations are kept so long, in seconds: an instance that was away longer looks at every session it
 /// has. It reads each second, so that only one that was frozen, or cut off from the database, is.
 pub const REVOCATIONS_S: i64 = 6 * 3600;
+/// Memberships of deleted accounts that were not ended at once are looked for so often.
+pub const DEPARTURES_INTERVAL: Duration = Duration::from_secs(15);
+/// The answer to a deletion of an account waits so long for its memberships to end; a job ends the rest.
+pub const DEPARTURES_WAIT: Duration = Duration::from_secs(5);
 /// Memberships of deleted accounts that are ended at once.
 pub const DEPARTURES_PER_SWEEP: i64 = 100;
 /// A socket ticket lives so long.

@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::consumer::Consumers;
 use crate::consumer::connections::Connections;
 use crate::consumer::user_frames;
+use crate::consumer::watch::SessionWatch;
 use crate::db::Store;
 use crate::feed::{Feeds, gate, heads, presence};
 use crate::http::health;
@@ -111,11 +112,8 @@ impl Server {
             shutdown.clone(),
         );
         let connections: Arc<Connections> = Arc::default();
-        let consumers = Arc::new(Consumers::new(
-            Arc::clone(&parts.chat),
-            Arc::clone(&connections),
-            &config,
-        ));
+        let consumers = Consumers::new(Arc::clone(&parts.chat), Arc::clone(&connections), &config);
+        let consumers = Arc::new(consumers.telling(app.auth.seen()));
         let actors = CancellationToken::new();
         let runners = CancellationToken::new();
         start_actors(&parts, &app, &consumers, &actors);
@@ -194,21 +192,20 @@ fn start_actors(
         store(),
         actors.clone(),
     ));
-    let (connections, feeds, sessions) = (
-        Arc::clone(&consumers.connections),
-        parts.feeds.clone(),
-        store(),
-    );
+    let watch = SessionWatch::new(Arc::clone(&consumers.connections), store());
+    let watch = Arc::new(watch);
+    let (sessions, feeds, heads) = (Arc::clone(&watch), parts.feeds.clone(), store());
     let stop = actors.clone();
     tokio::spawn(async move {
-        let recheck = || async {
-            connections.close_ended(&sessions).await && heads::check_once(&feeds, &sessions).await
-        };
+        let recheck = || async { sessions.look().await && heads::check_once(&feeds, &heads).await };
         gate::keep(feeds.gate(), recheck, stop).await;
     });
-    let connections = Arc::clone(&consumers.connections);
-    let (sessions, stop) = (store(), actors.clone());
-    tokio::spawn(async move { connections.watch_sessions(sessions, stop).await });
+    tokio::spawn(watch.run(actors.clone()));
+    tokio::spawn(app.auth.seen().run(actors.clone()));
+    tokio::spawn(jobs::departures::run(
+        Arc::clone(&parts.chat),
+        shutdown.signal(),
+    ));
     let connections = Arc::clone(&consumers.connections);
     tokio::spawn(nudges::listen(
         Arc::clone(&parts.layer),

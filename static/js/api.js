@@ -28,6 +28,16 @@ export class Api {
   /** @param {string} name @param {string} password */
   signIn(name, password) { return this.#call('POST', '/sessions', { name, password }); }
   signOut() { return this.#call('DELETE', '/sessions/current'); }
+  /** Where one is signed in. */
+  async sessions() { return (await this.#call('GET', '/sessions')).sessions; }
+  /** @param {string} session */
+  endSession(session) { return this.#call('DELETE', `/sessions/${encodeURIComponent(session)}`); }
+  endOtherSessions() { return this.#call('DELETE', '/sessions'); }
+  endAllSessions() { return this.#call('DELETE', '/sessions?all=true'); }
+  /** @param {string} password @param {string} fresh */
+  changePassword(password, fresh) { return this.#call('PUT', '/me/password', { password, new_password: fresh }); }
+  /** @param {string} [password] a guest has none */
+  deleteAccount(password) { return this.#call('DELETE', '/me', { password }); }
 
   /**
    * One's own rooms, then the public ones, a page of them.

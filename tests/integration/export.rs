@@ -1,9 +1,12 @@
 //! Exports: whole ones say so, and those that end early say why.
 
+use std::sync::Arc;
+
 use axum::body::{Body, Bytes};
 use axum::http::{Request, header};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use salon::consumer::watch::SessionWatch;
 use salon::db::changes::{Batch, Change, NewPost, RoomChanges};
 use salon::db::rows::{Identity, RoomView, Visibility};
 use salon::ids::{BatchId, ClientId};
@@ -179,7 +182,12 @@ async fn a_removal_a_sign_out_or_a_stop_ends_it_and_is_told() {
         .sign_out(owner_token.identity.session)
         .await
         .unwrap();
-    assert!(salon.consumers.connections.close_ended(&salon.store).await);
+    let connections = Arc::clone(&salon.consumers.connections);
+    assert!(
+        SessionWatch::new(connections, salon.store.clone())
+            .look()
+            .await
+    );
     let end_of = async |pages: &mut BoxStream<'static, Bytes>| {
         let all = lines(&rest(pages).await);
         assert!(all.len() < 3_000, "{} came after it", all.len());

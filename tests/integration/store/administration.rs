@@ -15,7 +15,8 @@ use salon::permissions::{Role, Scope};
 
 use super::fixtures::{TestStore, account, changed, code, message, posted, refused};
 
-async fn administrator(store: &TestStore, name: &str) -> UserRow {
+/// Somebody who administers the server.
+pub(super) async fn administrator(store: &TestStore, name: &str) -> UserRow {
     let (mut account, session) = account(name, UserKind::User);
     account.admin = true;
     let made = store.create_account(account, session).await.unwrap();

@@ -16,6 +16,7 @@ use salon::channel_layer::in_memory::InMemoryLayer;
 use salon::chat::Chat;
 use salon::chat::assistant::{Assistant, AssistantParts};
 use salon::consumer::transport::{Transport, pipe};
+use salon::consumer::watch::SessionWatch;
 use salon::consumer::{Consumers, user_frames};
 use salon::db::Store;
 use salon::db::changes::{Change, NewAccount, NewSession, Outcome};
@@ -217,6 +218,9 @@ impl Instance {
             user: user.id,
             token_hash: rand::random(),
             lifetime_s: 3_600,
+            idle_s: 1_000_000,
+            origin: salon::db::changes::SessionOrigin::default(),
+            verified: None,
         };
         let account = NewAccount {
             user,
@@ -402,15 +406,14 @@ fn start_tasks(
     consumers: &Consumers,
     stop: &CancellationToken,
 ) -> Vec<AbortOnDropHandle<()>> {
-    let connections = Arc::clone(&consumers.connections);
-    let (sessions, ended) = (Arc::clone(store), stop.clone());
+    let watch = SessionWatch::new(Arc::clone(&consumers.connections), Arc::clone(store));
     let tasks = [
         tokio::spawn(heads::check_heads(
             feeds.clone(),
             Arc::clone(store),
             stop.clone(),
         )),
-        tokio::spawn(async move { connections.watch_sessions(sessions, ended).await }),
+        tokio::spawn(Arc::new(watch).run(stop.clone())),
         tokio::spawn(jobs::orphans::run(
             Arc::clone(store),
             Arc::clone(writer),

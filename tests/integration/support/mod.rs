@@ -11,6 +11,7 @@ pub(crate) mod crowd;
 pub(crate) mod event_stream;
 pub(crate) mod fake_provider;
 pub(crate) mod fault_proxy;
+mod faulty_accounts;
 mod faulty_administration;
 mod faulty_integrations;
 pub(crate) mod faulty_store;

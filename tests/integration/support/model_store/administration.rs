@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use salon::db::StoreResult;
+use salon::db::accounts::RevocationKind;
 use salon::db::administration::{Administration, RoomOverview, UserAccount};
 use salon::db::audit::{Act, AuditFilter, AuditLog, AuditRoom, AuditRow, NewAudit};
 use salon::db::rows::{UserKind, UserRow, Visibility};
@@ -41,7 +42,7 @@ impl Tables {
 
     fn administers(&self, user: UserId) -> bool {
         let found = self.users.get(&user);
-        found.is_some_and(|user| user.admin && !user.disabled)
+        found.is_some_and(|user| user.admin && user.disabled.is_none())
     }
 
     fn account(&self, user: &User, now: Moment) -> UserAccount {
@@ -52,7 +53,7 @@ impl Tables {
             user: user.row.clone(),
             admin: user.admin,
             created_at: user.created_at,
-            disabled_at: user.disabled.then_some(user.created_at),
+            disabled_at: user.disabled,
             sessions: self.sessions.values().filter(own).count() as i64,
         }
     }
@@ -67,20 +68,18 @@ impl Tables {
         if actor.is_some_and(|actor| !self.administers(actor)) {
             return refuse(Refusal::not_an_administrator());
         }
-        let others = self.users.keys();
-        let others = others.filter(|other| **other != user && self.administers(**other));
-        let alone = others.count() == 0;
+        let kept = self.require_another_admin(user);
         let Some(found) = self.users.get_mut(&user) else {
             return no(ErrorCode::UserNotFound);
         };
         if found.admin == admin {
             return Ok(false);
         }
-        if admin && (found.row.kind != UserKind::User || found.disabled) {
+        if admin && (found.row.kind != UserKind::User || found.disabled.is_some()) {
             return refuse(Refusal::cannot_administer());
         }
-        if !admin && !found.disabled && alone {
-            return no(ErrorCode::LastAdministrator);
+        if !admin {
+            kept?;
         }
         found.admin = admin;
         let act = if admin {
@@ -93,7 +92,21 @@ impl Tables {
             ..NewAudit::of(act).to(user)
         };
         self.note(note, now);
+        if !admin {
+            self.end_sessions(user, None, now);
+            self.revoke(RevocationKind::Role, user, None, now);
+        }
         Ok(true)
+    }
+
+    /// Refuses to take a server its last administrator.
+    pub(super) fn require_another_admin(&self, user: UserId) -> StoreResult<()> {
+        let mut others = self.users.keys();
+        let has_another = others.any(|other| *other != user && self.administers(*other));
+        match has_another || !self.administers(user) {
+            true => Ok(()),
+            false => no(ErrorCode::LastAdministrator),
+        }
     }
 
     fn overview(&self, room: &Room) -> RoomOverview {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use salon::db::StoreResult;
+use salon::db::accounts::RevocationKind;
 use salon::db::audit::{Act, NewAudit};
 use salon::db::integrations::{
     BotRow, HookRow, HookUse, Integrations, NewHook, NewToken, TokenRow, TokenUse,
@@ -36,13 +37,13 @@ impl Integrations for ModelStore {
             let lived = tables.token_lives(token, now);
             let holder = tables.tokens.get(&token).map(|token| token.user);
             let mine = holder.is_some_and(|holder| holder == actor || tables.owns(actor, holder));
-            let found = tables.tokens.get(&token).map(|token| token.user);
-            let Some(holder) = found.filter(|_| mine) else {
+            let Some(holder) = holder.filter(|_| mine) else {
                 return Ok(false);
             };
             tables.tokens.remove(&token);
             let note = NewAudit::of(Act::TokenRemoved).by(actor).to(holder);
             tables.note(note.saying(format!("token {token}")), now);
+            tables.revoke(RevocationKind::Session, holder, Some(token), now);
             Ok(lived)
         })
     }
@@ -73,9 +74,10 @@ impl Integrations for ModelStore {
             if !tables.owns(owner, bot) {
                 return Ok(false);
             }
-            tables.users.get_mut(&bot).unwrap().disabled = true;
+            tables.users.get_mut(&bot).unwrap().disabled = Some(now);
             tables.tokens.retain(|_, token| token.user != bot);
             tables.note(NewAudit::of(Act::BotRemoved).by(owner).to(bot), now);
+            tables.revoke(RevocationKind::Deleted, bot, None, now);
             Ok(true)
         })
     }
@@ -116,7 +118,7 @@ impl Integrations for ModelStore {
             tables.hooks.remove(&hook);
             let note = NewAudit::of(Act::HookRemoved).by(actor).to(user.id);
             tables.note(note.in_room(room), now);
-            tables.users.get_mut(&user.id).unwrap().disabled = true;
+            tables.users.get_mut(&user.id).unwrap().disabled = Some(now);
             Ok(user)
         })
     }
@@ -126,7 +128,8 @@ impl Integrations for ModelStore {
             let mut hooks = tables.hooks.values();
             let hook = hooks.find(|hook| hook.hash == *secret_hash)?;
             let room = tables.rooms.get(&hook.room)?;
-            (!room.deleted).then(|| HookUse {
+            let works = !room.deleted && !tables.is_disabled(hook.row.user.id);
+            works.then(|| HookUse {
                 hook: hook.row.id,
                 user: hook.row.user.clone(),
                 slug: room.row.slug.clone(),
@@ -162,14 +165,14 @@ impl Tables {
 
     /// Whether it is a bot of `owner`'s, with a name of its own and not removed.
     fn owns(&self, owner: UserId, bot: UserId) -> bool {
-        let bot = self.users.get(&bot).filter(|bot| !bot.disabled);
+        let bot = self.users.get(&bot).filter(|bot| bot.disabled.is_none());
         bot.is_some_and(|bot| {
             bot.has_own_name && bot.owner.is_some_and(|(holder, _)| holder == owner)
         })
     }
 
     fn require_holder(&self, actor: UserId, holder: UserId) -> StoreResult<()> {
-        let is_person = |user: &User| user.owner.is_none();
+        let is_person = |user: &User| user.owner.is_none() && user.disabled.is_none();
         let oneself = holder == actor && self.users.get(&holder).is_some_and(is_person);
         match oneself || self.owns(actor, holder) {
             true => Ok(()),
@@ -211,11 +214,13 @@ impl Tables {
     fn token_identity(&self, hash: &[u8; 32], now: Moment) -> Option<TokenUse> {
         let mut tokens = self.tokens.values();
         let token = tokens.find(|token| token.hash == *hash && token.lives(now))?;
-        let user = self.users.get(&token.user).filter(|user| !user.disabled)?;
+        if self.is_disabled(token.user) {
+            return None;
+        }
         Some(TokenUse {
             identity: Identity {
                 session: token.row.id,
-                user: user.row.clone(),
+                user: self.user(token.user)?.clone(),
                 expires_at: token.row.expires_at,
                 scope: Some(token.row.scope),
             },
@@ -241,7 +246,7 @@ impl Tables {
         if self.bots_of(owner).len() as i64 >= BOTS_PER_USER {
             return no(ErrorCode::TooMany);
         }
-        if self.holder(&bot.name).is_some() {
+        if self.is_taken(&bot.name) {
             return no(ErrorCode::NameTaken);
         }
         let user = self.insert_bot(bot, owner, now, true);

@@ -5,6 +5,7 @@
 //!
 //! One lock is held for each whole unit of work, so every unit is a transaction, and a room is never `Locked`.
 
+mod account_ends;
 mod accounts;
 mod administration;
 mod apply;

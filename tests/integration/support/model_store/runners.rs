@@ -38,13 +38,14 @@ impl Tables {
             reply.attempt += 1;
             reply.lease = Some((owner, lease_end(now)));
             let role = room.members.get(&reply.asker);
+            let disabled = is_disabled(&self.users, reply.asker);
             Some(ClaimedReply {
                 room: id,
                 seq,
                 prompt_seq: reply.prompt_seq,
                 attempt: reply.attempt,
                 asker: reply.asker,
-                asker_may_prompt: role.is_some_and(|role| allows(*role, Action::Post)),
+                asker_may_prompt: !disabled && role.is_some_and(|role| allows(*role, Action::Post)),
             })
         };
         waiting.into_iter().filter_map(claim).collect()

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use salon::db::changes::RoomDone;
+use salon::db::accounts::Revocation;
+use salon::db::changes::{RoomDone, SessionOrigin};
 use salon::db::integrations::{HookRow, TokenRow};
 use salon::db::rows::{
     EditRow, Head, Keep, LogKind, LogRow, MessageRow, ReplyChunk, ReplyState, RoomRow,
@@ -24,6 +25,11 @@ use super::webhooks::Webhook;
 pub(crate) struct Tables {
     pub(crate) users: BTreeMap<UserId, User>,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
+    /// The log of revocations, with the time of each, and the number of the latest there ever was.
+    pub(crate) revocations: Vec<(Moment, Revocation)>,
+    pub(crate) revoked: i64,
+    /// Names of deleted accounts, as names are compared: nobody gets them.
+    pub(crate) former_names: BTreeSet<String>,
     pub(crate) tickets: BTreeMap<[u8; 32], Ticket>,
     pub(crate) tokens: BTreeMap<SessionId, Token>,
     pub(crate) hooks: BTreeMap<HookId, Hook>,
@@ -44,8 +50,10 @@ pub(crate) struct User {
     pub(crate) has_own_name: bool,
     /// Whose bot it is, and since when.
     pub(crate) owner: Option<(UserId, Moment)>,
-    /// A bot that was removed.
-    pub(crate) disabled: bool,
+    /// Kept out, deleted, or a bot that was removed.
+    pub(crate) disabled: Option<Moment>,
+    /// Deleted, and maybe still a member of rooms.
+    pub(crate) leaving: bool,
     /// Whether it administers the server.
     pub(crate) admin: bool,
     pub(crate) created_at: Moment,
@@ -61,7 +69,10 @@ impl User {
             password_hash: None,
             has_own_name: true,
             owner: None,
-            disabled: false,
+            disabled: None,
+            leaving: false,
+            admin: false,
+            created_at: Moment::default(),
         }
     }
 }
@@ -95,6 +106,10 @@ pub(crate) struct Session {
     pub(crate) user: UserId,
     pub(crate) token_hash: [u8; 32],
     pub(crate) expires_at: Moment,
+    pub(crate) ends_at: Moment,
+    pub(crate) created_at: Moment,
+    pub(crate) last_seen_at: Moment,
+    pub(crate) origin: SessionOrigin,
 }
 
 /// A single-use ticket.
@@ -197,6 +212,9 @@ impl Tables {
         let mut tables = Self {
             users: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            revocations: Vec::new(),
+            revoked: 0,
+            former_names: BTreeSet::new(),
             tickets: BTreeMap::new(),
             tokens: BTreeMap::new(),
             hooks: BTreeMap::new(),
@@ -230,10 +248,24 @@ impl Tables {
         self.users.get(&user).map(|user| &user.row)
     }
 
+    /// Whether a user, or whose bot it is, was disabled or deleted.
+    pub(crate) fn is_disabled(&self, user: UserId) -> bool {
+        is_disabled(&self.users, user)
+    }
+
     /// A room by its address, deleted or not.
     pub(crate) fn by_slug(&self, slug: &str) -> Option<&Room> {
         self.rooms.values().find(|room| room.row.slug == slug)
     }
+}
+
+/// Whether a user, or whose bot it is, was disabled or deleted.
+pub(super) fn is_disabled(users: &BTreeMap<UserId, User>, user: UserId) -> bool {
+    let Some(user) = users.get(&user) else {
+        return false;
+    };
+    let owner = user.owner.and_then(|(owner, _)| users.get(&owner));
+    user.disabled.is_some() || owner.is_some_and(|owner| owner.disabled.is_some())
 }
 
 impl Room {

@@ -262,6 +262,12 @@ impl Tables {
         Ok(true)
     }
 
+    /// Removes those that somebody made.
+    pub(super) fn forget_webhooks_of(&mut self, user: UserId) {
+        self.webhooks
+            .retain(|_, webhook| webhook.row.created_by != user);
+    }
+
     /// Removes those of rooms that are gone; how many.
     pub(super) fn sweep_webhooks(&mut self) -> u64 {
         let before = self.webhooks.len();

@@ -17,7 +17,7 @@ impl Work<'_> {
     ) -> Judged<Version> {
         let administers = |actor: UserId| {
             let found = self.users.get(&actor);
-            found.is_some_and(|user| user.admin && !user.disabled)
+            found.is_some_and(|user| user.admin && user.disabled.is_none())
         };
         if actor.is_some_and(|actor| !administers(actor) || act.is_operators()) {
             return Err(Refusal::not_an_administrator());
@@ -45,7 +45,10 @@ impl Work<'_> {
     fn has_owner(&self) -> bool {
         let mut members = self.room.members.iter();
         members.any(|(user, role)| {
-            let living = self.users.get(user).is_some_and(|user| !user.disabled);
+            let living = self
+                .users
+                .get(user)
+                .is_some_and(|user| user.disabled.is_none());
             *role == Role::Owner && living
         })
     }

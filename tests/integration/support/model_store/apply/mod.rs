@@ -21,7 +21,7 @@ use salon::ids::{Epoch, UserId, Version};
 use salon::permissions::{Action, Role, allows};
 use serde_json::json;
 
-use super::tables::{Room, Tables, User};
+use super::tables::{Room, Tables, User, is_disabled};
 use super::{Moment, storable};
 
 /// What a rule says to a change.
@@ -131,6 +131,7 @@ impl Work<'_> {
             Change::MakeInvite { actor, invite } => self.make_invite(*actor, invite)?,
             Change::RevokeInvite { actor, invite } => self.revoke_invite(*actor, *invite)?,
             Change::AcceptInvite { user, invite } => self.accept_invite(*user, *invite)?,
+            Change::Depart { user } => self.depart(*user)?,
             Change::EditRoom { actor, edit } => self.edit_room(*actor, edit)?,
             Change::SetRetention {
                 actor,
@@ -152,8 +153,22 @@ impl Work<'_> {
         self.users.get(&user).map(|user| &user.row)
     }
 
+    /// Refuses who was disabled or deleted since the request came.
+    pub(in super::super) fn require_enabled(&self, actor: UserId) -> Judged<()> {
+        match is_disabled(self.users, actor) {
+            true => Err(ErrorCode::Unauthenticated.into()),
+            false => Ok(()),
+        }
+    }
+
     /// The actor's role, or the refusal for one who is not a member.
     fn member_role(&self, actor: UserId) -> Judged<Role> {
+        self.require_enabled(actor)?;
+        self.standing(actor)
+    }
+
+    /// The same of one who may be disabled: for leaving.
+    fn standing(&self, actor: UserId) -> Judged<Role> {
         match (self.room.members.get(&actor), self.room.row.visibility) {
             (Some(role), _) => Ok(*role),
             (None, Visibility::Public) => Err(ErrorCode::NotAMember.into()),
