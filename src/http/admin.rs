@@ -4,25 +4,44 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::Problem;
-use super::extract::{Administrator, JsonBody, QueryOf, RoomPath, UserPath};
+use super::extract::{JsonBody, QueryOf, RoomPath, SignedInCaller, UserPath};
 use super::rooms::Changed;
 use crate::app::App;
 use crate::channel_layer::GroupName;
 use crate::db::StoreError;
 use crate::db::administration::{RoomOverview, UserAccount};
 use crate::db::changes::Administered;
-use crate::db::rows::{UserRow, Visibility};
+use crate::db::rows::{Identity, UserRow, Visibility};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{RoomId, UserId};
 use crate::limits;
 use crate::origin::Origin;
 use crate::protocol::control::Control;
+
+/// Who asks, signed in and an administrator of the server; anybody else is `forbidden`.
+#[derive(Clone, Debug)]
+pub struct Administrator(pub Identity);
+
+impl FromRequestParts<Arc<App>> for Administrator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let SignedInCaller(identity) = SignedInCaller::from_request_parts(parts, app).await?;
+        let asked = app.store.is_admin(identity.user.id).await;
+        if asked.map_err(StoreError::into_refusal)? {
+            Ok(Self(identity))
+        } else {
+            Err(Refusal::not_an_administrator().into())
+        }
+    }
+}
 
 /// Which users.
 #[derive(Deserialize, IntoParams)]

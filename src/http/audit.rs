@@ -8,8 +8,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::admin::Administrator;
 use super::error::Problem;
-use super::extract::{Administrator, QueryOf};
+use super::extract::QueryOf;
 use crate::app::App;
 use crate::auth::names;
 use crate::db::StoreError;

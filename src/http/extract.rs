@@ -20,7 +20,6 @@ use super::error::{Problem, too_fast};
 use crate::app::App;
 use crate::auth::names;
 use crate::config::Config;
-use crate::db::StoreError;
 use crate::db::rows::Identity;
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{HookId, InviteId, Seq, SessionId, UserId, WebhookId};
@@ -166,24 +165,6 @@ impl FromRequestParts<Arc<App>> for SignedInCaller {
             return Err(ErrorCode::SessionRequired.into());
         }
         Ok(Self(identity))
-    }
-}
-
-/// Who asks, signed in and an administrator of the server; anybody else is `forbidden`.
-#[derive(Clone, Debug)]
-pub struct Administrator(pub Identity);
-
-impl FromRequestParts<Arc<App>> for Administrator {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let SignedInCaller(identity) = SignedInCaller::from_request_parts(parts, app).await?;
-        let asked = app.store.is_admin(identity.user.id).await;
-        if asked.map_err(StoreError::into_refusal)? {
-            Ok(Self(identity))
-        } else {
-            Err(Refusal::not_an_administrator().into())
-        }
     }
 }
 
