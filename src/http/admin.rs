@@ -10,11 +10,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::auth::nudge;
 use super::error::Problem;
 use super::extract::{JsonBody, QueryOf, RoomPath, SignedInCaller, UserPath};
 use super::rooms::Changed;
 use crate::app::App;
-use crate::channel_layer::GroupName;
 use crate::db::StoreError;
 use crate::db::administration::{RoomOverview, UserAccount};
 use crate::db::changes::Administered;
@@ -23,7 +23,6 @@ use crate::error::{ErrorCode, Refusal};
 use crate::ids::{RoomId, UserId};
 use crate::limits;
 use crate::origin::Origin;
-use crate::protocol::control::Control;
 
 /// Who asks, signed in and an administrator of the server; anybody else is `forbidden`.
 #[derive(Clone, Debug)]
@@ -273,12 +272,6 @@ pub async fn end_sessions(
     nudge(&app);
     let account = app.store.user_account(user).await;
     Ok(Json(account.map_err(StoreError::into_refusal)?.into()))
-}
-
-/// Every instance looks at once whether what its sockets are open by still lives, and without the nudge soon after (P7).
-fn nudge(app: &App) {
-    app.layer
-        .group_send(&GroupName::control(), Control::Sessions.to_bytes());
 }
 
 /// All rooms, private ones too: their names, sizes and owners. Who talks with whom in direct rooms is nobody else's.
