@@ -63,8 +63,6 @@ impl User {
     /// Somebody with a name and nothing else.
     pub(crate) fn of(row: UserRow, created_at: Moment) -> Self {
         Self {
-            admin: false,
-            created_at,
             row,
             password_hash: None,
             has_own_name: true,
@@ -72,7 +70,7 @@ impl User {
             disabled: None,
             leaving: false,
             admin: false,
-            created_at: Moment::default(),
+            created_at,
         }
     }
 }
