@@ -78,6 +78,7 @@ pub(super) async fn what_changes_a_room_is_noted_with_it_and_messages_are_not(st
                 Origin {
                     way: Way::Http,
                     address: Some(IpAddr::from([192, 0, 2, 7])),
+                    acting: None,
                 },
             )],
         }],
@@ -116,6 +117,7 @@ pub(super) async fn accounts_sessions_and_tokens_are_noted(store: &TestStore) {
     let origin = Origin {
         way: Way::Http,
         address: Some(IpAddr::from([192, 0, 2, 8])),
+        acting: None,
     };
     let (wanted, session) = account("ada", UserKind::User);
     let ada = origin.of(store.create_account(wanted, session.clone()));
