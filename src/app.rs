@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::Semaphore;
 
 use crate::addresses::AllowList;
-use crate::auth::{Auth, Organisations};
+use crate::auth::{Auth, Lifetimes, Organisations};
 use crate::channel_layer::ChannelLayer;
 use crate::chat::Chat;
 use crate::chat::webhooks::Webhooks;
@@ -69,6 +69,10 @@ impl App {
         let requests = Rate::per_second(config.rate_frames, config.rate_frames);
         let sends = Rate::per_second(config.rate_sends, config.rate_sends_burst);
         let bots = Rate::per_minute(limits::BOTS_PER_MINUTE);
+        let lifetimes = Lifetimes {
+            max_s: config.session_max_s,
+            idle_s: config.session_idle_s,
+        };
         let outbound = Outbound::new(
             AllowList::new(config.webhook_allow.clone()),
             system_lookup(),
@@ -81,7 +85,7 @@ impl App {
         let webhooks = Webhooks::new(Arc::clone(&store), chat.writer.watched(), outbound);
         Arc::new(Self {
             webhooks: Arc::new(webhooks),
-            auth: Arc::new(Auth::with_organisations(Arc::clone(&store), organisations)),
+            auth: Arc::new(Auth::with(Arc::clone(&store), lifetimes, organisations)),
             config,
             store,
             layer,

@@ -80,6 +80,8 @@ error_codes! {
     NameTaken = "name_taken", 409, "This name is taken.";
     SlugTaken = "slug_taken", 409, "A room with this address exists or existed.";
     LastOwner = "last_owner", 409, "A room keeps at least one owner.";
+    RoomHasOwner = "room_has_owner", 409, "This room has an owner who can give it away.";
+    LastAdministrator = "last_administrator", 409, "A server keeps at least one administrator.";
     RoomArchived = "room_archived", 409, "This room is archived: it takes nothing new.";
     ReplyRunning = "reply_running", 409, "This reply is still being written.";
     ReplySettled = "reply_settled", 409, "This reply is already finished.";
@@ -203,6 +205,24 @@ impl Refusal {
     pub fn too_fast(wait: std::time::Duration) -> Self {
         let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
         Self::from(ErrorCode::RateLimited).retry_after_ms(wait_ms)
+    }
+
+    /// That only an administrator of the server may.
+    #[must_use]
+    pub fn not_an_administrator() -> Self {
+        Self::with_message(
+            ErrorCode::Forbidden,
+            "Only an administrator of this server may do this.",
+        )
+    }
+
+    /// That somebody is nobody who could administer a server.
+    #[must_use]
+    pub fn cannot_administer() -> Self {
+        Self::with_message(
+            ErrorCode::BadRequest,
+            "Only a user with a password, who is not disabled, can be an administrator.",
+        )
     }
 
     /// The same refusal, saying when to try again.

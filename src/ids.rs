@@ -89,6 +89,10 @@ uuid_id!(
     ClientId
 );
 uuid_id!(
+    /// A row of the audit log; in the order of time, about.
+    AuditId
+);
+uuid_id!(
     /// One running Salon process; the owner of reply leases.
     InstanceId
 );

@@ -10,6 +10,9 @@ use clap::{Parser, Subcommand};
 use salon::config::Config;
 
 use commands::Failure;
+use commands::audit::AuditCommand;
+use commands::room::RoomCommand;
+use commands::user::UserCommand;
 
 /// A realtime chat server: rooms where people and a language model talk, and no word is lost
 #[derive(Parser)]
@@ -30,20 +33,11 @@ enum Command {
     /// Accounts
     #[command(subcommand)]
     User(UserCommand),
-}
-
-#[derive(Subcommand)]
-enum UserCommand {
-    /// Make an account; the password is the first line of standard input
-    Create {
-        /// What it is called
-        name: String,
-        /// May administer the server
-        #[arg(long)]
-        admin: bool,
-        #[command(flatten)]
-        config: Box<Config>,
-    },
+    /// Rooms
+    #[command(subcommand)]
+    Room(RoomCommand),
+    /// What was done to accounts, rights and rooms, and what was refused
+    Audit(AuditCommand),
 }
 
 fn main() -> ExitCode {
@@ -78,11 +72,9 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(config) => commands::serve::serve(*config).await,
         Command::Migrate(config) => commands::migrate::migrate(*config).await,
         Command::Check(config) => commands::check::check(*config).await,
-        Command::User(UserCommand::Create {
-            name,
-            admin,
-            config,
-        }) => commands::user::create(*config, &name, admin).await,
+        Command::User(command) => commands::user::run(command).await,
+        Command::Room(command) => commands::room::run(command).await,
+        Command::Audit(command) => commands::audit::run(command).await,
     }
 }
 

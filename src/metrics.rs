@@ -23,6 +23,11 @@ pub enum Kind {
 pub const ALL: &[(Kind, &str, &str)] = &[
     (
         Kind::Counter,
+        "salon_audit_dropped_total",
+        "Refusals that are counted in the audit log only, or not even there: it was full, or could not be written",
+    ),
+    (
+        Kind::Counter,
         "salon_http_requests_total",
         "Requests answered, by route and status",
     ),

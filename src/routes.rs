@@ -13,9 +13,9 @@ use crate::consumer::Consumers;
 use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
 use crate::http::{
-    assets, auth, bans, chat, export, health, incoming_hooks, invites, members, message_changes,
-    messages, metrics, oidc, openapi, reply_events, retention, room_events, room_lists, rooms,
-    search, security_contact, socket, tokens, webhooks,
+    account, admin, assets, audit, auth, bans, chat, export, health, incoming_hooks, invites,
+    members, message_changes, messages, metrics, oidc, openapi, reply_events, retention,
+    room_events, room_lists, rooms, search, security_contact, socket, tokens, webhooks,
 };
 use crate::limits;
 
@@ -52,11 +52,13 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/config", get(auth::config))
         .route("/api/users", post(auth::create_user))
         .route("/api/guests", post(auth::create_guest))
-        .route("/api/sessions", post(auth::create_session))
+        .route("/api/sessions", get(account::list_sessions).post(auth::create_session).delete(account::end_sessions))
+        .route("/api/sessions/{id}", delete(account::end_session))
         .route("/api/oidc/start", get(oidc::begin_sign_in))
         .route("/api/oidc/callback", get(oidc::end_sign_in))
         .route("/api/sessions/current", delete(auth::delete_session))
-        .route("/api/me", get(auth::me))
+        .route("/api/me", get(auth::me).delete(account::delete_account))
+        .route("/api/me/password", put(account::change_password))
         .route("/api/tickets", post(auth::create_ticket))
         .route("/api/tokens", get(tokens::list_tokens).post(tokens::create_token))
         .route("/api/tokens/{token}", delete(tokens::revoke_token))
@@ -94,6 +96,14 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/rooms/{slug}/outgoing-webhooks/{id}/secret", post(webhooks::rotate_secret))
         .route("/api/rooms/{slug}/outgoing-webhooks/{id}/test", post(webhooks::test_webhook))
         .route("/api/rooms/{slug}/outgoing-webhooks/{id}/attempts", get(webhooks::list_attempts))
+        .route("/api/admin/users", get(admin::list_users))
+        .route("/api/admin/users/{user}/admin", put(admin::set_admin))
+        .route("/api/admin/users/{user}/disabled", put(admin::disable_user))
+        .route("/api/admin/users/{user}/sessions", delete(admin::end_sessions))
+        .route("/api/admin/rooms", get(admin::list_rooms))
+        .route("/api/admin/rooms/{slug}", patch(admin::archive_room).delete(admin::delete_room))
+        .route("/api/admin/rooms/{slug}/owner", put(admin::take_over_room))
+        .route("/api/admin/audit", get(audit::list_audit))
         .route("/api/search", get(search::search_messages))
         .route("/api/rooms/{slug}/replies/{seq}/stop", post(messages::stop_reply))
         .route("/api/rooms/{slug}/replies/{seq}/retry", post(messages::retry_reply))

@@ -6,10 +6,11 @@ use sha2::{Digest, Sha256};
 use super::application::Application;
 use super::jwt::{self, Disbelief};
 use super::oidc::Oidc;
-use super::{Auth, SignedIn, fresh_session, fresh_user, names, signed_in};
+use super::{Auth, SignedIn, fresh_user, names, signed_in};
 use crate::addresses::AllowList;
 use crate::config::Config;
 use crate::db::StoreError;
+use crate::db::changes::SessionOrigin;
 use crate::db::identities::{IdentityUser, NewClaim, NewIdentity};
 use crate::db::rows::{Identity, UserKind, UserRow};
 use crate::error::{ErrorCode, Refusal};
@@ -87,13 +88,17 @@ impl Auth {
     ///
     /// # Errors
     /// `sign_in_refused` for somebody who may not come in.
-    pub async fn sign_in_person(&self, person: &Person) -> Result<SignedIn, Refusal> {
+    pub async fn sign_in_person(
+        &self,
+        person: &Person,
+        origin: SessionOrigin,
+    ) -> Result<SignedIn, Refusal> {
         let known = self.user_of(person).await?;
         if known.disabled {
             tracing::info!(user = %known.user.id, "a sign-in of somebody who is disabled was refused");
             return Err(ErrorCode::SignInRefused.into());
         }
-        let (token, session) = fresh_session(known.user.id, limits::SESSION_S);
+        let (token, session) = self.fresh_session(&known.user, origin);
         let made = self.store.create_session(session).await;
         let made = made.map_err(StoreError::into_refusal)?;
         Ok(signed_in(token, made.identity))
@@ -169,7 +174,7 @@ impl Auth {
                 number if number <= limits::NEWCOMER_NAMES => format!("{base} {number}"),
                 _ => format!("{base} {:08x}", rand::random::<u32>()),
             };
-            match self.make_user(person, name).await {
+            match self.make_person(person, name).await {
                 Err(StoreError::Refused(refusal)) if refusal.code == ErrorCode::NameTaken => {}
                 made => return made.map_err(StoreError::into_refusal),
             }
@@ -177,7 +182,7 @@ impl Auth {
         Err(ErrorCode::NameTaken.into())
     }
 
-    async fn make_user(&self, person: &Person, name: String) -> Result<IdentityUser, StoreError> {
+    async fn make_person(&self, person: &Person, name: String) -> Result<IdentityUser, StoreError> {
         let user: UserRow = fresh_user(name, UserKind::User);
         let identity = NewIdentity {
             issuer: person.issuer.clone(),

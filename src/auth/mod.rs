@@ -4,33 +4,37 @@
 //! A token is the whole secret of a session: 256 random bits that only its holder has; the store keeps a SHA-256.
 //! A sign-in costs the same work whether the name exists or not, so time does not tell which names do.
 
+mod account;
 mod admission;
 mod application;
-mod identities;
 mod device;
+mod identities;
 mod integrations;
 mod jwt;
 pub mod names;
 pub mod oidc;
 pub mod password;
 mod renewed;
+pub mod seen;
 pub mod token;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::db::changes::{NewAccount, NewSession};
+use crate::db::changes::{NewAccount, NewSession, SessionOrigin, VerifiedHash};
 use crate::db::rows::{Credentials, Identity, UserKind, UserRow};
 use crate::db::{Store, StoreError};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{SessionId, UserId};
 use crate::limits;
+use crate::origin::Parties;
 use crate::quotas::attempts::{Attempt, Attempts, Source};
 use admission::Admission;
 pub use device::Device;
 pub use identities::{Organisations, Person};
 pub use integrations::{HookCaller, WantedToken, client_id_of};
 use password::Passwords;
+use seen::Seen;
 use token::{Purpose, Token};
 
 /// Somebody who has just signed in: who it is, and the token that proves it from now on.
@@ -64,38 +68,89 @@ pub enum Standing {
     Admin,
 }
 
+/// How long sessions live.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lifetimes {
+    /// At most, in seconds; a guest's at most [`limits::GUEST_SESSION_S`].
+    pub max_s: i64,
+    /// Without being used, in seconds.
+    pub idle_s: i64,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self {
+            max_s: limits::SESSION_S,
+            idle_s: limits::SESSION_IDLE_S,
+        }
+    }
+}
+
+impl Lifetimes {
+    /// How long a session of such a user lives at most.
+    #[must_use]
+    pub fn max_of(self, kind: UserKind) -> i64 {
+        match kind {
+            UserKind::Guest => self.max_s.min(limits::GUEST_SESSION_S),
+            _ => self.max_s,
+        }
+    }
+}
+
 /// The accounts of this server.
 pub struct Auth {
     store: Arc<dyn Store>,
     passwords: Passwords,
     admission: Admission,
     organisations: Organisations,
+    lifetimes: Lifetimes,
+    seen: Arc<Seen>,
 }
 
 impl Auth {
     /// Accounts kept in `store`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self::with_organisations(store, Organisations::default())
+        Self::with(store, Lifetimes::default(), Organisations::default())
     }
 
-    /// The same, and those whom others vouch for.
+    /// The same, with these lives of sessions, and those whom others vouch for.
     #[must_use]
-    pub fn with_organisations(store: Arc<dyn Store>, organisations: Organisations) -> Self {
+    pub fn with(store: Arc<dyn Store>, lifetimes: Lifetimes, organisations: Organisations) -> Self {
         Self {
+            seen: Arc::new(Seen::new(Arc::clone(&store), lifetimes.idle_s)),
             store,
             passwords: Passwords::new(),
             admission: Admission::new(),
             organisations,
+            lifetimes,
         }
+    }
+
+    /// How long sessions live.
+    #[must_use]
+    pub const fn lifetimes(&self) -> Lifetimes {
+        self.lifetimes
+    }
+
+    /// Which sessions are in use, for those who see it.
+    #[must_use]
+    pub fn seen(&self) -> Arc<Seen> {
+        Arc::clone(&self.seen)
     }
 
     /// A new user with a password, signed in.
     ///
     /// # Errors
     /// `bad_request` for a name or password against the rules, `name_taken`, `busy` when too many hashes wait.
-    pub async fn sign_up(&self, name: &str, password: &str) -> Result<SignedIn, Refusal> {
-        self.create_user(name, password, Standing::Ordinary).await
+    pub async fn sign_up(
+        &self,
+        name: &str,
+        password: &str,
+        origin: SessionOrigin,
+    ) -> Result<SignedIn, Refusal> {
+        self.make_user(name, password, Standing::Ordinary, origin)
+            .await
     }
 
     /// A new user of the given standing, signed in.
@@ -108,6 +163,17 @@ impl Auth {
         password: &str,
         standing: Standing,
     ) -> Result<SignedIn, Refusal> {
+        self.make_user(name, password, standing, SessionOrigin::default())
+            .await
+    }
+
+    async fn make_user(
+        &self,
+        name: &str,
+        password: &str,
+        standing: Standing,
+        origin: SessionOrigin,
+    ) -> Result<SignedIn, Refusal> {
         let name = names::user_name(name)?;
         password::check_rules(password)?;
         let password_hash = self.passwords.hash(password).await?;
@@ -118,7 +184,7 @@ impl Auth {
             password_hash: Some(password_hash),
             admin: standing == Standing::Admin,
         };
-        let made = self.create_account(account, limits::SESSION_S).await?;
+        let made = self.create_account(account, origin).await?;
         Ok(SignedIn {
             device: Some(device),
             ..made
@@ -129,13 +195,13 @@ impl Auth {
     ///
     /// # Errors
     /// `bad_request` for a name against the rules.
-    pub async fn guest(&self, name: &str) -> Result<SignedIn, Refusal> {
+    pub async fn guest(&self, name: &str, origin: SessionOrigin) -> Result<SignedIn, Refusal> {
         let account = NewAccount {
             user: fresh_user(names::user_name(name)?, UserKind::Guest),
             password_hash: None,
             admin: false,
         };
-        self.create_account(account, limits::GUEST_SESSION_S).await
+        self.create_account(account, origin).await
     }
 
     /// One more session of somebody who knows the password, tried from `from`. Without one, such as on the command line, tries
@@ -149,6 +215,7 @@ impl Auth {
         name: &str,
         password: &str,
         from: Option<SignInFrom<'_>>,
+        origin: SessionOrigin,
     ) -> Result<SignedIn, Refusal> {
         // A name against the rules has no account, but it costs the same hash.
         let account = names::user_name(name);
@@ -158,11 +225,11 @@ impl Auth {
         }
         .map_err(StoreError::into_refusal)?;
         let Some(from) = from else {
-            return self.judge(credentials, password).await;
+            return self.judge(credentials, password, origin).await;
         };
         let key = account.unwrap_or_else(|_| name.chars().take(limits::NAME_CHARS).collect());
         let attempt = from.begin(&key, credentials.as_ref()).await?;
-        let judged = self.judge(credentials, password).await;
+        let judged = self.judge(credentials, password, origin).await;
         match &judged {
             Err(refusal) if refusal.code == ErrorCode::BadCredentials => {}
             // It was right, or nobody looked at it.
@@ -175,6 +242,7 @@ impl Auth {
         &self,
         credentials: Option<Credentials>,
         password: &str,
+        origin: SessionOrigin,
     ) -> Result<SignedIn, Refusal> {
         if password.len() > limits::PASSWORD_MAX_BYTES {
             return Err(ErrorCode::BadCredentials.into());
@@ -183,23 +251,31 @@ impl Auth {
             Some(found) => (Some(found.user), Some(found.password_hash)),
             None => (None, None),
         };
+        let verified = hash.clone().map(VerifiedHash);
         let matches = self.passwords.verify(password, hash.clone()).await?;
         let tried = user.as_ref().map(|user| user.id);
         let Some(user) = user.filter(|_| matches) else {
             // Never the name as it was typed: people type their password there too.
             match tried {
-                Some(user) => tracing::info!(%user, "a sign-in was refused"),
+                Some(user) => {
+                    Parties::name_whom(user);
+                    tracing::info!(%user, "a sign-in was refused");
+                }
                 None => tracing::info!("a sign-in of an unknown name was refused"),
             }
             return Err(ErrorCode::BadCredentials.into());
         };
-        let (token, session) = fresh_session(user.id, limits::SESSION_S);
+        let (token, session) = self.fresh_session(&user, origin);
+        let session = NewSession {
+            verified,
+            ..session
+        };
         match self.store.create_session(session).await {
             Ok(made) => Ok(SignedIn {
                 device: hash.map(|hash| Device::new(made.identity.user.id, &hash)),
                 ..signed_in(token, made.identity)
             }),
-            // Deleted between the two reads: as if it had never been.
+            // Deleted, disabled or given another password between the two reads: as if it had been so before.
             Err(StoreError::Refused(refusal)) if refusal.code == ErrorCode::UserNotFound => {
                 Err(ErrorCode::BadCredentials.into())
             }
@@ -219,10 +295,12 @@ impl Auth {
             return Ok(None);
         };
         let _turn = self.admission.turn().await?;
-        self.store
-            .identity(&token.sha256())
-            .await
-            .map_err(StoreError::into_refusal)
+        let found = self.store.identity(&token.sha256()).await;
+        let found = found.map_err(StoreError::into_refusal)?;
+        if let Some(identity) = &found {
+            self.seen.note(identity.session);
+        }
+        Ok(found)
     }
 
     /// Ends a session; false when it had ended before. Its sockets close when the feeds next look (P7).
@@ -268,12 +346,26 @@ impl Auth {
             .map_err(StoreError::into_refusal)
     }
 
+    fn fresh_session(&self, user: &UserRow, origin: SessionOrigin) -> (Token, NewSession) {
+        let token = Token::random();
+        let session = NewSession {
+            id: SessionId::new(),
+            user: user.id,
+            token_hash: token.sha256(),
+            lifetime_s: self.lifetimes.max_of(user.kind),
+            idle_s: self.lifetimes.idle_s,
+            origin,
+            verified: None,
+        };
+        (token, session)
+    }
+
     async fn create_account(
         &self,
         account: NewAccount,
-        lifetime_s: i64,
+        origin: SessionOrigin,
     ) -> Result<SignedIn, Refusal> {
-        let (token, session) = fresh_session(account.user.id, lifetime_s);
+        let (token, session) = self.fresh_session(&account.user, origin);
         let made = self
             .store
             .create_account(account, session)
@@ -289,17 +381,6 @@ fn fresh_user(name: String, kind: UserKind) -> UserRow {
         name,
         kind,
     }
-}
-
-fn fresh_session(user: UserId, lifetime_s: i64) -> (Token, NewSession) {
-    let token = Token::random();
-    let session = NewSession {
-        id: SessionId::new(),
-        user,
-        token_hash: token.sha256(),
-        lifetime_s,
-    };
-    (token, session)
 }
 
 fn signed_in(token: Token, identity: Identity) -> SignedIn {

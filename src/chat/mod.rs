@@ -4,9 +4,12 @@
 //! [`rooms`], [`invites`], [`messages`], [`reading`] and [`search`] are the nouns, [`message_changes`] what is done to messages; [`assistant`] runs replies, [`webhooks`] tells others; [`proofs`] and [`single_flight`] make many
 //! readers cost little; [`markdown`], [`mentions`] and [`prompt`] are pure.
 
+pub mod administration;
 pub mod assistant;
+mod departures;
 pub mod export;
 pub mod invites;
+pub mod ledger;
 pub mod markdown;
 pub mod mentions;
 pub mod message_changes;
@@ -36,6 +39,7 @@ use crate::protocol::publication::ChangeRange;
 use crate::protocol::server::MessageBody;
 use crate::protocol::user_news::News;
 use crate::writer::Writer;
+use ledger::Ledger;
 use proofs::Proofs;
 use reading::Reading;
 use single_flight::SingleFlight;
@@ -58,6 +62,8 @@ pub struct Chat {
     pub(crate) layer: Arc<dyn ChannelLayer>,
     /// What members have read.
     pub reading: Arc<Reading>,
+    /// What is refused, on its way into the audit log.
+    pub ledger: Arc<Ledger>,
     /// Searches at once.
     searches: Semaphore,
     proofs: Proofs,
@@ -94,6 +100,7 @@ impl Chat {
     ) -> Self {
         Self {
             searches: Semaphore::new(limits::SEARCHES),
+            ledger: Ledger::start(Arc::clone(&store)),
             proofs: Proofs::start(Arc::clone(&store)),
             reading: Arc::new(Reading::new(
                 Arc::clone(&store),

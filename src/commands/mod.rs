@@ -1,8 +1,13 @@
 //! What each command does, one file for each. Part of the program, not of the library: these print.
 
+pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod migrate;
+mod open;
+mod password;
+pub(crate) mod room;
 pub(crate) mod serve;
+mod table;
 pub(crate) mod user;
 
 use std::io::Write;

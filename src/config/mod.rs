@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::addresses::AllowEntry;
+use crate::limits;
 pub use organisations::{JwtKey, JwtSettings, KeyFile, OidcSettings, Organisations};
 
 /// A setting that is one of two.
@@ -159,6 +160,14 @@ pub struct Config {
     )]
     pub signup: Switch,
 
+    /// A session ends at the latest so long after its sign-in
+    #[arg(long, env = "SALON_SESSION_MAX_S", default_value_t = limits::SESSION_S, value_parser = clap::value_parser!(i64).range(1..=366 * 24 * 3600), value_name = "SECONDS")]
+    pub session_max_s: i64,
+
+    /// A session that nobody uses ends after so long, up to a quarter of it or 5 minutes earlier
+    #[arg(long, env = "SALON_SESSION_IDLE_S", default_value_t = limits::SESSION_IDLE_S, value_parser = clap::value_parser!(i64).range(1..=366 * 24 * 3600), value_name = "SECONDS")]
+    pub session_idle_s: i64,
+
     /// Origins whose pages may use the server, comma-separated; not set: the server's own address as the browser names it
     #[arg(
         long,
@@ -198,6 +207,10 @@ pub struct Config {
         value_name = "NETWORK|HOST:PORT"
     )]
     pub webhook_allow: Vec<AllowEntry>,
+
+    /// How many days the audit log is kept
+    #[arg(long, env = "SALON_AUDIT_DAYS", default_value_t = 180, value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::limits::AUDIT_DAYS)), value_name = "DAYS")]
+    pub audit_days: u32,
 
     /// Messages one socket, or one user over HTTP, may send per second in the long run
     #[arg(long, env = "SALON_RATE_SENDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_SECOND")]

@@ -5,21 +5,24 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::outbox::Outbox;
 use super::transport::Transport;
+use crate::chat::ledger::Ledger;
 use crate::db::rows::{Identity, UserRow};
 use crate::error::{ErrorCode, Refusal};
 use crate::feed::Reader;
 use crate::ids::{ClientId, ConnectionId, RoomRef};
 use crate::limits;
+use crate::origin::{Origin, Parties};
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Frame;
 use crate::protocol::server::ServerFrame;
@@ -38,6 +41,12 @@ pub struct Connection {
     /// First sends that were refused before their room was known, by slug: nothing may overtake them (P10).
     refused_early: Mutex<Vec<(Box<str>, ClientId)>>,
     in_flight: AtomicUsize,
+    /// Where it comes from, for the audit log.
+    origin: Origin,
+    /// Where refusals are noted.
+    ledger: OnceLock<Arc<Ledger>>,
+    /// When its session ends, as far as is known, in milliseconds since 1970: use moves it on.
+    ends_at_ms: AtomicI64,
     /// Taken by the join that fills the outbox: several at once would overflow it.
     filling: Semaphore,
 }
@@ -68,13 +77,27 @@ impl Connection {
     pub fn new(identity: Identity, transport: Transport) -> Arc<Self> {
         Arc::new(Self {
             id: ConnectionId::new(),
+            ends_at_ms: AtomicI64::new(end_ms(identity.expires_at)),
             identity,
             outbox: Outbox::new(transport),
             rooms: Mutex::default(),
             refused_early: Mutex::default(),
             in_flight: AtomicUsize::new(0),
+            origin: Origin::current(),
+            ledger: OnceLock::new(),
             filling: Semaphore::new(1),
         })
+    }
+
+    /// When its session ends, as far as is known, in milliseconds since 1970.
+    #[must_use]
+    pub fn ends_at_ms(&self) -> i64 {
+        self.ends_at_ms.load(Ordering::Relaxed)
+    }
+
+    /// Its session will end then.
+    pub fn set_end(&self, ends_at: Option<DateTime<Utc>>) {
+        self.ends_at_ms.store(end_ms(ends_at), Ordering::Relaxed);
     }
 
     /// Sends one frame.
@@ -91,7 +114,21 @@ impl Connection {
         client_id: Option<ClientId>,
         refusal: &Refusal,
     ) {
+        if let Some(ledger) = self.ledger.get() {
+            let who = Parties {
+                who: Some(self.identity.user.id),
+                whom: None,
+            };
+            let note = || ledger.refused(refusal.code, who, room, "frame");
+            self.origin.of_sync(note);
+        }
         self.send(&ServerFrame::error(reference, room, client_id, refusal));
+    }
+
+    /// Has refusals noted there.
+    pub fn note_in(&self, ledger: &Arc<Ledger>) {
+        // It is told once, before anything is read.
+        let _ = self.ledger.set(Arc::clone(ledger));
     }
 
     /// Takes a place for a request.
@@ -190,6 +227,11 @@ impl Connection {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Slot>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// An end in milliseconds since 1970; without one, none that comes.
+pub(super) fn end_ms(ends_at: Option<DateTime<Utc>>) -> i64 {
+    ends_at.map_or(i64::MAX, |end| end.timestamp_millis())
 }
 
 /// The room's slot, made where there is none. At the bound a room that is not followed makes way: it was only sent to,

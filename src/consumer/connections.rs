@@ -1,18 +1,20 @@
-//! The sockets and event streams of this process: found by session when one is revoked; sockets are told all together when
-//! the process stops. Kept by the app; consumers and streams register themselves. It never touches a room.
+//! The sockets and event streams of this process: found by session and user when one is revoked ([`super::watch`]); sockets
+//! are told all together when the process stops. Kept by the app; consumers and streams register themselves. It never
+//! touches a room.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use rand::Rng;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::connection::Connection;
-use crate::db::Store;
+use super::connection::{Connection, end_ms};
+use crate::db::rows::Identity;
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{ConnectionId, SessionId, UserId};
 use crate::limits;
@@ -30,6 +32,8 @@ pub struct Connections {
     draining: AtomicBool,
     /// Told when a session may have been revoked.
     check: Notify,
+    /// Sessions of what registered lately. Bounded as sockets and streams are.
+    new: Mutex<BTreeSet<SessionId>>,
 }
 
 /// Sockets by what they are looked for. Both maps hold the same, so their bound is [`limits::SOCKETS`].
@@ -67,6 +71,8 @@ impl Sockets {
 /// An event stream, or a call that waits for a reply.
 struct Stream {
     session: SessionId,
+    user: UserId,
+    ends_at_ms: i64,
     signed_out: CancellationToken,
 }
 
@@ -121,6 +127,7 @@ impl Connections {
             return Err(Refusal::from(ErrorCode::Busy).retry_after_ms(limits::RETRY_HINT_MS));
         }
         sockets.insert(connection);
+        self.lock_new().insert(connection.identity.session);
         metrics::gauge!("salon_sockets").increment(1.0);
         Ok(Registered {
             connections: Arc::clone(self),
@@ -134,7 +141,7 @@ impl Connections {
     /// `busy` when there are [`limits::EVENT_STREAMS`].
     pub fn register_stream(
         self: &Arc<Self>,
-        session: SessionId,
+        who: &Identity,
         place: Place,
     ) -> Result<RegisteredStream, Refusal> {
         let mut streams = self.lock_streams();
@@ -143,10 +150,13 @@ impl Connections {
         }
         let (id, signed_out) = (ConnectionId::new(), CancellationToken::new());
         let stream = Stream {
-            session,
+            session: who.session,
+            user: who.user.id,
+            ends_at_ms: end_ms(who.expires_at),
             signed_out: signed_out.clone(),
         };
         streams.insert(id, stream);
+        self.lock_new().insert(who.session);
         metrics::gauge!("salon_event_streams").increment(1.0);
         Ok(RegisteredStream {
             connections: Arc::clone(self),
@@ -188,58 +198,83 @@ impl Connections {
         self.check.notify_one();
     }
 
-    /// Closes the sockets and streams of sessions that have ended: when told to look, and every
-    /// [`limits::SESSION_CHECK_INTERVAL`] whether told or not (P7). Runs until `stop`.
-    pub async fn watch_sessions(&self, store: Arc<dyn Store>, stop: CancellationToken) {
-        loop {
-            let told = tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                () = self.check.notified() => true,
-                () = tokio::time::sleep(limits::SESSION_CHECK_INTERVAL) => false,
-            };
-            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-            metrics::gauge!("salon_outbox_bytes").set(self.held().0 as f64);
-            if !self.close_ended(&store).await && told {
-                // The database did not answer: whoever was signed out is looked for again at once.
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                self.check.notify_one();
-            }
-        }
+    /// Returns when somebody said that a session may have ended.
+    pub(super) async fn told_to_check(&self) {
+        self.check.notified().await;
     }
 
-    /// Closes the sockets and streams of sessions that have ended; false when the database did not answer.
-    pub async fn close_ended(&self, store: &Arc<dyn Store>) -> bool {
-        let mut sessions: BTreeSet<SessionId> = self
-            .lock()
-            .by_id
-            .values()
+    /// The sessions and tokens by which anything is open.
+    pub(super) fn sessions(&self) -> BTreeSet<SessionId> {
+        let mut sessions: BTreeSet<SessionId> = (self.lock().by_id.values())
             .map(|socket| socket.identity.session)
             .collect();
         sessions.extend(self.lock_streams().values().map(|stream| stream.session));
-        let sessions: Vec<SessionId> = sessions.into_iter().collect();
-        for part in sessions.chunks(limits::HEADS_PER_STATEMENT) {
-            let live: HashSet<SessionId> = match store.live_sessions(part).await {
-                Ok(live) => live.into_iter().collect(),
-                Err(error) => {
-                    tracing::warn!(%error, "sessions could not be checked");
-                    return false;
-                }
-            };
-            let asked: HashSet<SessionId> = part.iter().copied().collect();
-            let ended = |session| asked.contains(&session) && !live.contains(&session);
-            for socket in self.lock().by_id.values() {
-                if ended(socket.identity.session) {
-                    socket.outbox.close(CloseCode::SignedOut);
-                }
-            }
-            for stream in self.lock_streams().values() {
-                if ended(stream.session) {
-                    stream.signed_out.cancel();
-                }
+        sessions
+    }
+
+    /// Those of some users by which anything is open.
+    pub(super) fn sessions_of(&self, users: &BTreeSet<UserId>) -> BTreeSet<SessionId> {
+        let mut sessions = BTreeSet::new();
+        {
+            let sockets = self.lock();
+            for user in users {
+                sessions.extend(sockets.of(*user).map(|socket| socket.identity.session));
             }
         }
-        true
+        let streams = self.lock_streams();
+        let theirs = streams
+            .values()
+            .filter(|stream| users.contains(&stream.user));
+        sessions.extend(theirs.map(|stream| stream.session));
+        sessions
+    }
+
+    /// Those that came since this was last asked: what was revoked while they registered was not looked for among them.
+    pub(super) fn take_new(&self) -> BTreeSet<SessionId> {
+        std::mem::take(&mut *self.lock_new())
+    }
+
+    /// Looks at these again the next time: what was to be known of them could not be read.
+    pub(super) fn put_back(&self, sessions: impl IntoIterator<Item = SessionId>) {
+        self.lock_new().extend(sessions);
+    }
+
+    /// Those that end by `now` as far as is known.
+    pub(super) fn due(&self, now: DateTime<Utc>) -> BTreeSet<SessionId> {
+        let now_ms = now.timestamp_millis();
+        let sockets = self.lock();
+        let due = (sockets.by_id.values()).filter(|socket| socket.ends_at_ms() <= now_ms);
+        let mut due: BTreeSet<SessionId> = due.map(|socket| socket.identity.session).collect();
+        drop(sockets);
+        let streams = self.lock_streams();
+        let ended = streams
+            .values()
+            .filter(|stream| stream.ends_at_ms <= now_ms);
+        due.extend(ended.map(|stream| stream.session));
+        due
+    }
+
+    /// Closes what is open by `asked` sessions that do not live, and notes when those that do will end.
+    pub(super) fn settle(
+        &self,
+        asked: &BTreeSet<SessionId>,
+        living: &HashMap<SessionId, Option<DateTime<Utc>>>,
+    ) {
+        for socket in self.lock().by_id.values() {
+            let session = socket.identity.session;
+            match living.get(&session) {
+                Some(ends_at) => socket.set_end(*ends_at),
+                None if asked.contains(&session) => socket.outbox.close(CloseCode::SignedOut),
+                None => {}
+            }
+        }
+        for stream in self.lock_streams().values_mut() {
+            match living.get(&stream.session) {
+                Some(ends_at) => stream.ends_at_ms = end_ms(*ends_at),
+                None if asked.contains(&stream.session) => stream.signed_out.cancel(),
+                None => {}
+            }
+        }
     }
 
     /// Tells every socket to come back to another instance, and closes each a random part of
@@ -271,6 +306,10 @@ impl Connections {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Sockets> {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_new(&self) -> std::sync::MutexGuard<'_, BTreeSet<SessionId>> {
+        self.new.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_streams(&self) -> std::sync::MutexGuard<'_, BTreeMap<ConnectionId, Stream>> {

@@ -267,6 +267,7 @@ impl Consumer {
         self.shared.chat.writer.submit(Job {
             room,
             change,
+            origin: None,
             order: None,
             answer,
         });

@@ -15,6 +15,7 @@ pub mod room_stream;
 mod sends;
 pub mod transport;
 pub mod user_frames;
+pub mod watch;
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
@@ -29,6 +30,7 @@ use tokio_tungstenite::tungstenite::error::Error as CodecError;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+use crate::auth::seen::Seen;
 use crate::chat::Chat;
 use crate::config::Config;
 use crate::db::rows::Identity;
@@ -72,6 +74,8 @@ pub struct Consumers {
     pub connections: Arc<Connections>,
     /// What users and addresses may do, on all of their sockets.
     pub quotas: Arc<Quotas>,
+    /// Told of sessions in use.
+    seen: Option<Arc<Seen>>,
     sends: Rate,
     joins: Rate,
     frames: Rate,
@@ -93,6 +97,7 @@ impl Consumers {
             connections,
             quotas,
             joins: rates::joins(config),
+            seen: None,
             sends: Rate::per_second(config.rate_sends, config.rate_sends_burst),
             frames: Rate::per_second(
                 config.rate_frames,
@@ -102,6 +107,15 @@ impl Consumers {
                     .max(config.rate_sends_burst),
             ),
             limits,
+        }
+    }
+
+    /// The same, that tell which sessions are in use.
+    #[must_use]
+    pub fn telling(self, seen: Arc<Seen>) -> Self {
+        Self {
+            seen: Some(seen),
+            ..self
         }
     }
 
@@ -126,6 +140,7 @@ impl Consumers {
         first: Option<JoinRoom>,
     ) {
         let connection = Connection::new(identity, transport);
+        connection.note_in(&self.chat.ledger);
         let registered = match self.connections.register(&connection) {
             Ok(registered) => registered,
             Err(_full_or_stopping) => {
@@ -143,6 +158,7 @@ impl Consumers {
             frames: TokenBucket::new(self.frames, now),
             bad_frames: TokenBucket::new(BAD_FRAMES, now),
             stale_until: None,
+            next_seen: Instant::now(),
             shared: self,
             connection,
             socket,
@@ -225,6 +241,8 @@ pub(crate) struct Consumer {
     stale_until: Option<Instant>,
     /// A `typing` before that is dropped.
     next_typing: Instant,
+    /// A frame after that is told to be a use of the session.
+    next_seen: Instant,
     last_heard: Instant,
     next_ping: Instant,
 }
@@ -368,6 +386,21 @@ impl Consumer {
         true
     }
 
+    /// Whoever does something uses its session; a `ping` is sent by programs that only wait.
+    fn note_use(&mut self, frame: &client::ClientFrame) {
+        let now = Instant::now();
+        let identity = &self.connection.identity;
+        let waits = matches!(frame, client::ClientFrame::Ping);
+        let Some(seen) = self.shared.seen.as_ref() else {
+            return;
+        };
+        if now < self.next_seen || waits || identity.scope.is_some() {
+            return;
+        }
+        self.next_seen = now + seen.quiet();
+        seen.note(identity.session);
+    }
+
     /// False when there were too many.
     fn count_bad_frame(&mut self) -> bool {
         let forgiven = self
@@ -403,6 +436,7 @@ impl Consumer {
                     self.count_bad_frame()
                 }
                 None => {
+                    self.note_use(&frame);
                     // Boxed: an idle socket must not keep room for it.
                     Box::pin(self.handle(frame, reference)).await;
                     true

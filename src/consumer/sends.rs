@@ -79,6 +79,7 @@ impl Consumer {
                 self.shared.chat.writer.submit(Job {
                     room,
                     change,
+                    origin: None,
                     order: Some(place),
                     answer: answer.of_writer(),
                 });
@@ -123,6 +124,7 @@ impl Consumer {
             shared.chat.writer.submit(Job {
                 room,
                 change,
+                origin: None,
                 order: None,
                 answer: answer.of_writer(),
             });

@@ -3,11 +3,13 @@
 
 use chrono::{DateTime, Utc};
 
+pub use super::administration::Administered;
 use super::invites::NewInvite;
 use super::marks::Mark;
 use super::rows::{Head, MessageState, ReplyMeta, ReplyRefused, StoredChange, UserRow, Visibility};
 use crate::error::Refusal;
 use crate::ids::{Attempt, BatchId, ClientId, InstanceId, InviteId, RoomId, Seq, UserId, Version};
+use crate::origin::Origin;
 use crate::permissions::Role;
 
 /// Changes of some rooms, to be written in one transaction.
@@ -28,6 +30,17 @@ pub struct RoomChanges {
     pub room: RoomId,
     /// What to do, first come first.
     pub changes: Vec<Change>,
+    /// Where those come from that the audit log tells of, by their place above; of any other, the server itself.
+    pub origins: Vec<(usize, Origin)>,
+}
+
+impl RoomChanges {
+    /// Where the change at this place comes from.
+    #[must_use]
+    pub fn origin(&self, place: usize) -> Origin {
+        let found = self.origins.iter().find(|(known, _)| *known == place);
+        found.map(|(_, origin)| *origin).unwrap_or_default()
+    }
 }
 
 /// One change.
@@ -122,6 +135,12 @@ pub enum Change {
         /// By which.
         invite: InviteId,
     },
+    /// `user`, whose account is deleted, leaves whatever the room is. Versioned (`removed`). The last owner's room goes to
+    /// [another](super::accounts::heir) (`role`); with no other person left it goes (`deleted`), and a direct room too.
+    Depart {
+        /// Who.
+        user: UserId,
+    },
     /// Settings change. Versioned (`settings`).
     EditRoom {
         /// Who does it.
@@ -148,6 +167,13 @@ pub enum Change {
     DeleteRoom {
         /// Who does it.
         actor: UserId,
+    },
+    /// An administrator's, whatever its role in the room; never in a direct room but to delete it. Versioned as what it does.
+    Administer {
+        /// Who does it; none is the operator, at the command line.
+        actor: Option<UserId>,
+        /// What.
+        act: Administered,
     },
     /// Ask a running reply to stop; a queued one settles `stopped` here and now.
     StopReply {
@@ -195,10 +221,12 @@ impl Change {
             | Self::MakeInvite { .. }
             | Self::RevokeInvite { .. }
             | Self::AcceptInvite { .. }
+            | Self::Depart { .. }
             | Self::EditRoom { .. }
             | Self::SetRetention { .. }
             | Self::Retain { .. }
             | Self::DeleteRoom { .. }
+            | Self::Administer { .. }
             | Self::StopReply { .. }
             | Self::SettleReply(_)
             | Self::InterruptReply { .. } => None,
@@ -416,6 +444,31 @@ pub struct NewSession {
     pub token_hash: [u8; 32],
     /// How long it lives at most, in seconds from the database's now.
     pub lifetime_s: i64,
+    /// How long it lives without being used.
+    pub idle_s: i64,
+    /// Where it comes from.
+    pub origin: SessionOrigin,
+    /// What a password was checked against: no session is made when it is another by then.
+    pub verified: Option<VerifiedHash>,
+}
+
+/// Where a session comes from, for those who look through their sessions.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SessionOrigin {
+    /// The client's address.
+    pub address: Option<String>,
+    /// What its program calls itself; bounded by [`crate::limits::USER_AGENT_CHARS`].
+    pub user_agent: Option<String>,
+}
+
+/// The hash that a password was checked against. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VerifiedHash(pub String);
+
+impl std::fmt::Debug for VerifiedHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("VerifiedHash")
+    }
 }
 
 /// A room to be made.

@@ -2,6 +2,7 @@
 //! decided here and nowhere else.
 
 use crate::error::{ErrorCode, Refusal};
+use crate::origin::Origin;
 
 /// How a store call fails.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -53,7 +54,9 @@ pub type StoreResult<T> = Result<T, StoreError>;
 pub(crate) async fn uncancelled<T: Send + 'static>(
     work: impl Future<Output = StoreResult<T>> + Send + 'static,
 ) -> StoreResult<T> {
-    match tokio::spawn(work).await {
+    // The audit log is told where it came from.
+    let origin = Origin::current();
+    match tokio::spawn(origin.of(work)).await {
         Ok(result) => result,
         Err(error) if error.is_panic() => Err(StoreError::Broken("a unit of work panicked".into())),
         Err(error) => Err(StoreError::CommitUnknown(error.to_string())),

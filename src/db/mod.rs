@@ -7,6 +7,9 @@
 //! but SQL is awaited while a connection is held.
 
 mod account_rows;
+pub mod accounts;
+pub mod administration;
+pub mod audit;
 pub mod changes;
 mod failure;
 pub mod history;
@@ -75,7 +78,11 @@ pub struct SignedIn {
 /// - Names are compared without case. Slugs are never reused, also not after deletion (`slug_taken`).
 #[async_trait]
 pub trait Store:
-    integrations::Integrations + identities::Identities + webhooks::WebhookStore + Send + Sync + 'static
+    accounts::Accounts
+    + integrations::Integrations
+    + identities::Identities
+    + webhooks::WebhookStore
+    + administration::Administration
 {
     /// Whether the database answers, on a way of its own that a busy pool cannot block.
     async fn ping(&self) -> StoreResult<()>;
@@ -112,9 +119,6 @@ pub trait Store:
 
     /// Ends a session and its tickets; false when it had ended before.
     async fn delete_session(&self, session: SessionId) -> StoreResult<bool>;
-
-    /// Those of the given sessions, and tokens, that still live (at most [`crate::limits::HEADS_PER_STATEMENT`]).
-    async fn live_sessions(&self, sessions: &[SessionId]) -> StoreResult<Vec<SessionId>>;
 
     /// A single-use ticket for `session`, living `lifetime_s` seconds.
     async fn create_ticket(

@@ -51,6 +51,8 @@ named_enum!(
         Assistant = "assistant",
         /// A program: somebody's bot, or the author of an incoming webhook's messages.
         Bot = "bot",
+        /// Somebody who deleted the account: the author of what stays.
+        Deleted = "deleted",
     }
 );
 named_enum!(

@@ -14,15 +14,16 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::client_address::RateKey;
+use super::client_address::{RateKey, client_address};
 use super::error::Problem;
 use super::extract::{Caller, Credential, JsonBody, SignedInCaller, cookie_name, credential};
 use crate::app::App;
 use crate::auth::{Device, SignInFrom, SignedIn};
 use crate::channel_layer::GroupName;
 use crate::config::{Config, LlmKind};
-use crate::db::ASSISTANT;
-use crate::db::rows::{UserKind, UserRow};
+use crate::db::changes::SessionOrigin;
+use crate::db::rows::UserRow;
+use crate::db::{ASSISTANT, StoreError};
 use crate::error::ErrorCode;
 use crate::ids::SessionId;
 use crate::limits;
@@ -67,6 +68,8 @@ pub struct Me {
     expires_at: Option<DateTime<Utc>>,
     /// Of a token: what it may be used for; null for a session.
     scope: Option<Scope>,
+    /// Whether the user administers the server; false for a token, which may not.
+    admin: bool,
 }
 
 /// A ticket.
@@ -118,7 +121,7 @@ pub struct AssistantConfig {
 }
 
 /// A sign-up or guest that this client's address and the fleet still have; `rate_limited` when they have none.
-pub struct SignInAllowed;
+pub struct SignInAllowed(pub(super) IpAddr);
 
 impl FromRequestParts<Arc<App>> for SignInAllowed {
     type Rejection = Problem;
@@ -126,13 +129,20 @@ impl FromRequestParts<Arc<App>> for SignInAllowed {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let Ok(RateKey(address)) = RateKey::from_request_parts(parts, app).await;
         sign_in_of(&app.quotas.stranger(address), address).await?;
-        Ok(Self)
+        let trusted = &app.config.trusted_proxies;
+        let client = client_address(&parts.extensions, &parts.headers, trusted);
+        Ok(Self(client))
     }
 }
 
 /// A try at a password that this client's address, which it holds, still has; who is known does not depend on what the fleet has
 /// left.
-pub struct TryAllowed(IpAddr);
+pub struct TryAllowed {
+    /// As it is counted.
+    address: IpAddr,
+    /// As it is.
+    client: IpAddr,
+}
 
 impl FromRequestParts<Arc<App>> for TryAllowed {
     type Rejection = Problem;
@@ -140,7 +150,9 @@ impl FromRequestParts<Arc<App>> for TryAllowed {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let Ok(RateKey(address)) = RateKey::from_request_parts(parts, app).await;
         sign_in_of(&app.quotas.address_alone(address), address).await?;
-        Ok(Self(address))
+        let trusted = &app.config.trusted_proxies;
+        let client = client_address(&parts.extensions, &parts.headers, trusted);
+        Ok(Self { address, client })
     }
 }
 
@@ -152,6 +164,8 @@ async fn sign_in_of(client: &Client, address: IpAddr) -> Result<(), Problem> {
     })
 }
 
+/// Done, and the cookie of it is nothing any more.
+pub(super) type Gone = (StatusCode, [(HeaderName, String); 1]);
 type SignInAnswer = (
     StatusCode,
     AppendHeaders<Vec<(HeaderName, String)>>,
@@ -163,16 +177,20 @@ type SignInAnswer = (
     responses((status = 201, description = "Made and signed in", body = Welcome), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn create_user(
     State(app): State<Arc<App>>,
-    _allowed: SignInAllowed,
+    SignInAllowed(client): SignInAllowed,
     headers: HeaderMap,
     JsonBody(wanted): JsonBody<NameAndPassword>,
 ) -> Result<SignInAnswer, Problem> {
     if !app.config.signup.is_on() {
         return Err(ErrorCode::SignupOff.into());
     }
-    let signed_in = app.auth.sign_up(&wanted.name, &wanted.password).await?;
+    let origin = origin_of(client, &headers);
+    let signed_in = app
+        .auth
+        .sign_up(&wanted.name, &wanted.password, origin)
+        .await?;
     end_replaced(&app, &headers).await;
-    Ok(welcome(&app.config, &headers, signed_in))
+    Ok(welcome(&app, &headers, signed_in))
 }
 
 /// Lets somebody in by name only.
@@ -180,16 +198,17 @@ pub async fn create_user(
     responses((status = 201, description = "Signed in as a guest", body = Welcome), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn create_guest(
     State(app): State<Arc<App>>,
-    _allowed: SignInAllowed,
+    SignInAllowed(client): SignInAllowed,
     headers: HeaderMap,
     JsonBody(wanted): JsonBody<NameOnly>,
 ) -> Result<SignInAnswer, Problem> {
     if !app.config.guests.is_on() {
         return Err(ErrorCode::GuestsOff.into());
     }
-    let signed_in = app.auth.guest(&wanted.name).await?;
+    let origin = origin_of(client, &headers);
+    let signed_in = app.auth.guest(&wanted.name, origin).await?;
     end_replaced(&app, &headers).await;
-    Ok(welcome(&app.config, &headers, signed_in))
+    Ok(welcome(&app, &headers, signed_in))
 }
 
 /// Signs an account in.
@@ -197,7 +216,7 @@ pub async fn create_guest(
     responses((status = 201, description = "Signed in", body = Welcome), (status = "default", response = super::openapi::AnyProblem)))]
 pub async fn create_session(
     State(app): State<Arc<App>>,
-    TryAllowed(address): TryAllowed,
+    TryAllowed { address, client }: TryAllowed,
     headers: HeaderMap,
     JsonBody(wanted): JsonBody<NameAndPassword>,
 ) -> Result<SignInAnswer, Problem> {
@@ -207,12 +226,13 @@ pub async fn create_session(
         address,
         devices: &devices,
     };
+    let origin = origin_of(client, &headers);
     let signed_in = app
         .auth
-        .sign_in(&wanted.name, &wanted.password, Some(from))
+        .sign_in(&wanted.name, &wanted.password, Some(from), origin)
         .await?;
     end_replaced(&app, &headers).await;
-    Ok(welcome(&app.config, &headers, signed_in))
+    Ok(welcome(&app, &headers, signed_in))
 }
 
 /// Signs out: ends the session that asks, its sockets and its cookie.
@@ -221,26 +241,45 @@ pub async fn create_session(
 pub async fn delete_session(
     State(app): State<Arc<App>>,
     SignedInCaller(identity): SignedInCaller,
-) -> Result<(StatusCode, [(HeaderName, String); 1]), Problem> {
+) -> Result<Gone, Problem> {
     app.auth.sign_out(identity.session).await?;
-    // Every instance looks at once whether its sockets' sessions still live, and without the nudge soon after (P7).
+    nudge(&app);
+    // The session of a guest is all there is of the guest, so there is nothing else to end.
+    Ok(gone(&app))
+}
+
+/// Every instance looks at once whether what its sockets are open by still lives, and without the nudge within a second (P7).
+pub(super) fn nudge(app: &App) {
     app.layer
         .group_send(&GroupName::control(), Control::Sessions.to_bytes());
-    // The session of a guest is all there is of the guest, so there is nothing else to end.
+}
+
+/// The answer to who has no session any more: its cookie goes.
+pub(super) fn gone(app: &App) -> Gone {
     let gone = cookie(&app.config, String::new(), 0);
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]))
+    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)])
 }
 
 /// Who asks.
 #[utoipa::path(get, path = "/api/me", tag = "accounts",
     responses((status = 200, description = "You", body = Me), (status = "default", response = super::openapi::AnyProblem)))]
-pub async fn me(Caller(identity): Caller) -> Json<Me> {
-    Json(Me {
+pub async fn me(
+    State(app): State<Arc<App>>,
+    Caller(identity): Caller,
+) -> Result<Json<Me>, Problem> {
+    let admin = identity.scope.is_none()
+        && app
+            .store
+            .is_admin(identity.user.id)
+            .await
+            .map_err(StoreError::into_refusal)?;
+    Ok(Json(Me {
+        admin,
         user: identity.user,
         session: identity.session,
         expires_at: identity.expires_at,
         scope: identity.scope,
-    })
+    }))
 }
 
 /// A single-use ticket to open a socket with, for pages that can send neither cookie nor header. Closed to programs' tokens by its
@@ -292,13 +331,27 @@ pub(super) async fn end_replaced(app: &App, headers: &HeaderMap) {
         && old.scope.is_none()
         && app.auth.sign_out(old.session).await.is_ok()
     {
-        let nudge = Control::Sessions.to_bytes();
-        app.layer.group_send(&GroupName::control(), nudge);
+        nudge(app);
     }
 }
 
-fn welcome(config: &Config, headers: &HeaderMap, signed_in: SignedIn) -> SignInAnswer {
-    let mut cookies = vec![(header::SET_COOKIE, session_cookie(config, &signed_in))];
+/// Where a session comes from, as its owner is shown it later.
+pub(super) fn origin_of(client: IpAddr, headers: &HeaderMap) -> SessionOrigin {
+    let said = headers.get(header::USER_AGENT);
+    let said = said.and_then(|value| value.to_str().ok());
+    let shown = |text: &str| {
+        let seen = text.chars().filter(|c| !c.is_control());
+        seen.take(limits::USER_AGENT_CHARS).collect()
+    };
+    SessionOrigin {
+        address: (!client.is_unspecified()).then(|| client.to_string()),
+        user_agent: said.map(shown),
+    }
+}
+
+fn welcome(app: &App, headers: &HeaderMap, signed_in: SignedIn) -> SignInAnswer {
+    let config = &app.config;
+    let mut cookies = vec![(header::SET_COOKIE, session_cookie(app, &signed_in))];
     let SignedIn {
         token,
         identity,
@@ -324,12 +377,9 @@ fn welcome(config: &Config, headers: &HeaderMap, signed_in: SignedIn) -> SignInA
 }
 
 /// A `Set-Cookie` of a new session.
-pub(super) fn session_cookie(config: &Config, signed_in: &SignedIn) -> String {
-    let lifetime_s = match signed_in.identity.user.kind {
-        UserKind::Guest => limits::GUEST_SESSION_S,
-        UserKind::User | UserKind::Assistant | UserKind::Bot => limits::SESSION_S,
-    };
-    cookie(config, signed_in.token.reveal().to_owned(), lifetime_s)
+pub(super) fn session_cookie(app: &App, signed_in: &SignedIn) -> String {
+    let lifetime_s = app.auth.lifetimes().max_of(signed_in.identity.user.kind);
+    cookie(&app.config, signed_in.token.reveal().to_owned(), lifetime_s)
 }
 
 /// The name of the cookie that tells a device from a stranger's; it stays when one signs out.

@@ -106,7 +106,7 @@ pub async fn ask(
         return Err(shutting_down().into());
     }
     let connections = &consumers.connections;
-    let registered = connections.register_stream(who.session, client.open().await?)?;
+    let registered = connections.register_stream(&who, client.open().await?)?;
     let streams = wants_events(&headers);
     let asking = async {
         let JsonBody(prompt) = JsonBody::<Prompt>::from_request(request, &()).await?;

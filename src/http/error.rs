@@ -16,6 +16,10 @@ use crate::ids::Version;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem(pub Refusal);
 
+/// Beside an answer: that it is a refusal, and which. For those around the handlers.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused(pub ErrorCode);
+
 /// The JSON of a problem.
 #[derive(Serialize, Debug, utoipa::ToSchema)]
 #[schema(as = Problem)]
@@ -68,6 +72,7 @@ impl Problem {
     pub fn response_with<Members: Serialize>(self, members: &Members) -> Response {
         let Self(refusal) = self;
         let status = refusal.code.http_status();
+        let code = Refused(refusal.code);
         let problem = ProblemBody {
             r#type: format!("urn:salon:problem:{}", refusal.code.as_str()),
             title: refusal.code.sentence(),
@@ -82,6 +87,7 @@ impl Problem {
         let mut response = json.into_response();
         *response.status_mut() =
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.extensions_mut().insert(code);
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,

@@ -23,6 +23,7 @@ use crate::app::App;
 use crate::chat::export::Export;
 use crate::consumer::Consumers;
 use crate::consumer::connections::RegisteredStream;
+use crate::db::audit::{Act, AuditRoom, NewAudit};
 use crate::db::rows::MessageRow;
 use crate::error::{ErrorCode, Refusal};
 use crate::limits;
@@ -92,9 +93,14 @@ pub async fn export_room(
         .try_acquire_owned()
         .map_err(|_full| busy())?;
     let connections = &consumers.connections;
-    let registered = connections.register_stream(who.session, client.open().await?)?;
+    let registered = connections.register_stream(&who, client.open().await?)?;
+    let reader = who.user.id;
     let export = Arc::clone(&app.chat).export(who, &slug).await?;
     let (pages, written) = mpsc::channel(1);
+    app.chat.ledger.note(NewAudit {
+        room: AuditRoom::named(&slug),
+        ..NewAudit::of(Act::RoomExported).by(reader)
+    });
     let writing = Writing {
         stopping: app.shutdown.signal(),
         signed_out: registered.signed_out(),

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use axum::body::Bytes;
 use axum::extract::{
-    FromRequest, FromRequestParts, OptionalFromRequestParts, Path, Query, Request,
+    FromRequest, FromRequestParts, OptionalFromRequest, OptionalFromRequestParts, Path, Query,
+    Request,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -23,6 +24,7 @@ use crate::config::Config;
 use crate::db::rows::Identity;
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{HookId, InviteId, Seq, SessionId, UserId, WebhookId};
+use crate::origin::Parties;
 use crate::quotas::Client;
 
 /// How a client says who it is.
@@ -164,6 +166,7 @@ impl FromRequestParts<Arc<App>> for Caller {
         let Some((proof, identity)) = who(app, credential, &token).await? else {
             return Err(ErrorCode::Unauthenticated.into());
         };
+        Parties::name_who(identity.user.id);
         app.requests
             .take(identity.user.id, Instant::now())
             .map_err(too_fast)?;
@@ -250,6 +253,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         serde_json::from_slice(&bytes)
             .map(Self)
             .map_err(|error| bad_request("body", &error.to_string()))
+    }
+}
+
+/// A body that may be left out: then it has no type either.
+impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
+        if !request.headers().contains_key(header::CONTENT_TYPE) {
+            return Ok(None);
+        }
+        let body = <Self as FromRequest<S>>::from_request(request, state);
+        body.await.map(Some)
     }
 }
 
@@ -352,6 +368,21 @@ impl<S: Send + Sync> FromRequestParts<S> for MemberPath {
     }
 }
 
+/// `/users/{user}`.
+#[derive(Clone, Debug)]
+pub struct UserPath(pub UserId);
+
+impl<S: Send + Sync> FromRequestParts<S> for UserPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let [user] = path_parts(parts, state, ErrorCode::UserNotFound).await?;
+        user.parse()
+            .map(Self)
+            .map_err(|_error| ErrorCode::UserNotFound.into())
+    }
+}
+
 /// `/rooms/{slug}/invites/{invite}`.
 #[derive(Clone, Debug)]
 pub struct InvitePath {
@@ -371,6 +402,19 @@ impl<S: Send + Sync> FromRequestParts<S> for InvitePath {
             .parse()
             .map_err(|_error| bad_request("path", "an invite's id is a UUID"))?;
         Ok(Self { slug, invite })
+    }
+}
+
+/// `/sessions/{id}`.
+#[derive(Clone, Debug)]
+pub struct SessionPath(pub SessionId);
+
+impl<S: Send + Sync> FromRequestParts<S> for SessionPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let [session] = path_parts(parts, state, ErrorCode::NotFound).await?;
+        session.parse().map(Self).map_err(|_error| not_found())
     }
 }
 

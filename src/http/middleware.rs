@@ -13,13 +13,14 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::client_address::client_address;
-use super::error::Problem;
+use super::error::{Problem, Refused};
 use super::origin::change_allowed;
 use crate::app::App;
 use crate::auth::token::Purpose;
 use crate::error::{ErrorCode, Refusal};
 use crate::limits;
 use crate::metrics;
+use crate::origin::{Origin, Parties, Way};
 
 /// What the page may do: its own scripts, styles and connections, no inline code, no frames, no markup from strings
 /// but through its one named policy.
@@ -67,7 +68,23 @@ pub async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) 
         .map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
     let span = tracing::info_span!("request", %id, method = %request.method(), path = ?loggable(request.uri().path()), %client);
     let began = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let what = format!("{} {route}", request.method().as_str().to_lowercase());
+    let slug = slug_of(&route, request.uri().path());
+    let origin = Origin {
+        way: Way::Http,
+        address: Some(client),
+        acting: None,
+    };
+    let answered = Parties::told_by(origin.of(next.run(request)));
+    let (mut response, parties) = answered.instrument(span.clone()).await;
+    if let Some(Refused(code)) = response.extensions().get() {
+        let note = || {
+            app.chat
+                .ledger
+                .refused(*code, parties, slug.as_deref(), &what)
+        };
+        span.in_scope(|| origin.of_sync(note));
+    }
     let (status, elapsed) = (response.status(), began.elapsed());
     metrics::http_request(&route, status.as_u16(), elapsed);
     let elapsed_ms = elapsed.as_millis();
@@ -82,6 +99,12 @@ pub async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) 
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// The room that a path of this route names.
+fn slug_of(route: &str, path: &str) -> Option<String> {
+    let place = route.split('/').position(|part| part == "{slug}")?;
+    path.split('/').nth(place).map(str::to_owned)
 }
 
 /// Adds the headers that keep browsers safe.

@@ -2,7 +2,10 @@
 //! ([`extract`], [`origin`], [`client_address`]), what a refusal looks like ([`error`]), and one file of handlers for
 //! each noun. Handlers turn requests into calls of `auth` and `chat` and answers into JSON; they decide nothing.
 
+pub mod account;
+pub mod admin;
 pub mod assets;
+pub mod audit;
 pub mod auth;
 pub mod bans;
 pub mod chat;

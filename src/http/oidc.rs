@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::cookie::CookieJar;
 
-use super::auth::{SignInAllowed, end_replaced, session_cookie, set_cookie};
+use super::auth::{SignInAllowed, end_replaced, origin_of, session_cookie, set_cookie};
 use super::error::Problem;
 use super::extract::{QueryOf, cookie_name};
 use crate::app::App;
@@ -53,18 +53,21 @@ pub async fn end_sign_in(
 ) -> Response {
     let arrived = async {
         let provider = provider(&app)?;
-        allowed?;
+        let SignInAllowed(client) = allowed?;
         let QueryOf(arrival) = arrival.map_err(|_| Problem::from(ErrorCode::SignInInvalid))?;
         let jar = CookieJar::from_headers(&headers);
         let cookie = jar.get(&flow_cookie_name(&app.config));
         let cookie = cookie.map_or("", |cookie| cookie.value());
         let person = provider.arrive(&arrival, cookie).await?;
-        Ok(app.auth.sign_in_person(&person).await?)
+        Ok(app
+            .auth
+            .sign_in_person(&person, origin_of(client, &headers))
+            .await?)
     };
     match arrived.await {
         Ok(signed_in) => {
             end_replaced(&app, &headers).await;
-            let session = session_cookie(&app.config, &signed_in);
+            let session = session_cookie(&app, &signed_in);
             let over = flow_cookie(&app.config, String::new(), 0);
             go_to(PAGE, [session, over])
         }

@@ -6,8 +6,9 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
-    auth, bans, chat, error, export, incoming_hooks, invites, members, message_changes, messages,
-    oidc, reply_events, retention, room_events, room_lists, rooms, search, tokens, webhooks,
+    account, admin, audit, auth, bans, chat, error, export, incoming_hooks, invites, members,
+    message_changes, messages, oidc, reply_events, retention, room_events, room_lists, rooms,
+    search, tokens, webhooks,
 };
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.
@@ -31,6 +32,20 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
     modifiers(&Credentials),
     paths(
         document,
+        account::change_password,
+        account::delete_account,
+        account::end_session,
+        account::end_sessions,
+        account::list_sessions,
+        admin::archive_room,
+        admin::delete_room,
+        admin::disable_user,
+        admin::end_sessions,
+        admin::list_rooms,
+        admin::list_users,
+        admin::set_admin,
+        admin::take_over_room,
+        audit::list_audit,
         auth::config,
         auth::create_guest,
         auth::create_session,

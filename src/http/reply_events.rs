@@ -45,7 +45,7 @@ pub async fn follow(
         None => Place::default(),
     };
     let connections = &consumers.connections;
-    let registered = connections.register_stream(who.session, client.open().await?)?;
+    let registered = connections.register_stream(&who, client.open().await?)?;
     let wanted = Wanted {
         who,
         slug: slug.clone(),

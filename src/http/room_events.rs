@@ -60,7 +60,7 @@ pub async fn follow(
         None => query.after.as_deref().map(cursor).transpose()?,
     };
     let connections = &consumers.connections;
-    let registered = connections.register_stream(who.session, client.open().await?)?;
+    let registered = connections.register_stream(&who, client.open().await?)?;
     let wanted = JoinRoom {
         room: slug.clone(),
         after: after.map(|after| after.version),

@@ -22,6 +22,7 @@ use crate::consumer::Consumers;
 use crate::consumer::transport::Transport;
 use crate::db::rows::Identity;
 use crate::error::{ErrorCode, Refusal};
+use crate::origin::{Origin, Way};
 use crate::protocol::SUBPROTOCOL;
 
 /// The query of `/ws`: a ticket, for pages that can send neither a cookie nor a header.
@@ -64,6 +65,10 @@ pub async fn upgrade(
     let wants_subprotocol =
         list(request.headers(), header::SEC_WEBSOCKET_PROTOCOL).any(|name| name == SUBPROTOCOL);
     let upgrading = hyper::upgrade::on(&mut request);
+    let origin = Origin {
+        way: Way::Socket,
+        ..Origin::current()
+    };
     // Counted among the tasks a stopping process waits for; the upgrade itself is not.
     app.shutdown.spawn("socket", async move {
         let Ok(upgraded) = upgrading.await else {
@@ -77,8 +82,8 @@ pub async fn upgrade(
         let read_ahead = parts.read_buf.to_vec();
         drop(parts.read_buf);
         let transport = Transport::Tcp(parts.io.into_inner());
-        consumers
-            .serve((identity, client), transport, read_ahead)
+        origin
+            .of(consumers.serve((identity, client), transport, read_ahead))
             .await;
         drop(place);
     });

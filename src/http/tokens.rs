@@ -11,16 +11,15 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::auth::nudge;
 use super::error::{Problem, too_fast};
 use super::extract::{BotPath, JsonBody, SignedInCaller, TokenPath};
 use crate::app::App;
 use crate::auth::{WantedToken, token};
-use crate::channel_layer::GroupName;
 use crate::db::integrations::{BotRow, TokenRow};
 use crate::db::rows::{Identity, UserRow};
 use crate::ids::{SessionId, UserId};
 use crate::permissions::Scope;
-use crate::protocol::control::Control;
 
 /// A token to be made.
 #[derive(Deserialize, ToSchema)]
@@ -240,10 +239,4 @@ fn token_list(rows: Vec<TokenRow>) -> Json<TokenList> {
     Json(TokenList {
         tokens: rows.into_iter().map(ApiToken::from).collect(),
     })
-}
-
-/// Every instance looks at once whether what its sockets are open by still lives, and without the nudge soon after (P7).
-fn nudge(app: &App) {
-    app.layer
-        .group_send(&GroupName::control(), Control::Sessions.to_bytes());
 }

@@ -1,4 +1,4 @@
-//! Removes what has run out: sessions, tickets, batch ids. Every instance does it now and then; doing it twice does
+//! Removes what has run out: sessions, tickets, batch ids, old rows of the audit log. Every instance does it now and then; doing it twice does
 //! nothing.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::db::Store;
 use crate::limits;
 
 /// Runs until `stop`.
-pub async fn run(store: Arc<dyn Store>, stop: CancellationToken) {
+pub async fn run(store: Arc<dyn Store>, audit_days: u32, stop: CancellationToken) {
     loop {
         let wait = limits::SWEEP_INTERVAL.mul_f64(rand::rng().random_range(0.5..1.0));
         tokio::select! {
@@ -20,6 +20,10 @@ pub async fn run(store: Arc<dyn Store>, stop: CancellationToken) {
         match store.sweep().await {
             Ok(swept) => tracing::debug!(?swept, "swept"),
             Err(error) => tracing::warn!(%error, "the sweep failed"),
+        }
+        match store.sweep_audit(audit_days).await {
+            Ok(rows) => tracing::debug!(rows, "swept the audit log"),
+            Err(error) => tracing::warn!(%error, "the audit log could not be swept"),
         }
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! These are fixed. What an operator may change is a setting in `config.rs`.
 
+mod administration;
 mod integrations;
 mod organisations;
 mod quotas;
@@ -11,6 +12,7 @@ mod webhooks;
 
 use std::time::Duration;
 
+pub use administration::*;
 pub use integrations::*;
 pub use organisations::*;
 pub use quotas::*;
@@ -241,8 +243,8 @@ pub const FROZEN: Duration = Duration::from_secs(2);
 pub const STALE_WAIT: Duration = Duration::from_secs(4);
 /// How often a process notes that it is alive.
 pub const BEAT: Duration = Duration::from_millis(250);
-/// Live sessions are checked so often, Redis or not (P7: ≤ 5 s).
-pub const SESSION_CHECK_INTERVAL: Duration = Duration::from_secs(3);
+/// The log of revocations is read so often, Redis or not (P7: ≤ 5 s).
+pub const SESSION_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Messages waiting to be published to Redis; above it they are dropped and counted, and readers fill.
 pub const PUBLISH_QUEUE: usize = 8192;
 /// Bytes waiting to be published to Redis.
@@ -350,8 +352,31 @@ pub const PROVIDER_CIRCUIT_OPEN: Duration = Duration::from_secs(15);
 
 /// A session lives so long.
 pub const SESSION_S: i64 = 30 * 24 * 3600;
+/// A session that is not used ends after so long.
+pub const SESSION_IDLE_S: i64 = 14 * 24 * 3600;
 /// A guest's session lives so long.
 pub const GUEST_SESSION_S: i64 = 7 * 24 * 3600;
+/// When a session was last used is written at most once in so long, sooner where it ends sooner without use.
+pub const SEEN_NOTE: Duration = Duration::from_secs(300);
+/// Uses of sessions are written together, once in so long at the latest.
+pub const SEEN_FLUSH: Duration = Duration::from_secs(20);
+/// Sessions whose last use is remembered by an instance; one above it is noted later.
+pub const SEEN_SESSIONS: usize = 100_000;
+/// Sessions of one list, the latest.
+pub const SESSIONS_LISTED: i64 = 200;
+/// Characters kept of what a program calls itself.
+pub const USER_AGENT_CHARS: usize = 256;
+/// Entries of the log of revocations in one read; the next read takes the rest.
+pub const REVOCATIONS_PER_READ: i64 = 1_000;
+/// Entries of the log of revocations are kept so long, in seconds: an instance that was away longer looks at every session it
+/// has. It reads each second, so that only one that was frozen, or cut off from the database, is.
+pub const REVOCATIONS_S: i64 = 6 * 3600;
+/// Memberships of deleted accounts that were not ended at once are looked for so often.
+pub const DEPARTURES_INTERVAL: Duration = Duration::from_secs(15);
+/// The answer to a deletion of an account waits so long for its memberships to end; a job ends the rest.
+pub const DEPARTURES_WAIT: Duration = Duration::from_secs(5);
+/// Memberships of deleted accounts that are ended at once.
+pub const DEPARTURES_PER_SWEEP: i64 = 100;
 /// A socket ticket lives so long.
 pub const TICKET_S: i64 = 30;
 /// Password hashes at once: each takes 19 MiB.

@@ -16,6 +16,8 @@ pub enum Needs {
     Session,
     /// A session that no token is: it is about the account itself, or what acts in its name.
     Account,
+    /// An administrator of the server, in a session that no token is.
+    Administrator,
     /// A room that one may see: as a member, or because it is public.
     Sight,
     /// A room that one is in, or may become a member of by oneself: a public one that one is not banned from.
@@ -82,7 +84,7 @@ const fn route(method: &'static str, path: &'static str, needs: Needs) -> Route 
         path,
         kind,
         needs,
-        session_only: matches!(needs, Needs::Account),
+        session_only: matches!(needs, Needs::Account | Needs::Administrator),
         claims_too: false,
     }
 }
@@ -94,13 +96,13 @@ const fn stream(method: &'static str, path: &'static str, needs: Needs) -> Route
         path,
         kind,
         needs,
-        session_only: matches!(needs, Needs::Account),
+        session_only: matches!(needs, Needs::Account | Needs::Administrator),
         claims_too: false,
     }
 }
 
 use Action::*;
-use Needs::{Account, Entry, Nothing, Operator, Own, Room, Session, Sight};
+use Needs::{Account, Administrator, Entry, Nothing, Operator, Own, Room, Session, Sight};
 
 /// Every route of `routes.rs`. Whatever is not among them is the page's files, for anybody.
 #[rustfmt::skip]
@@ -116,8 +118,13 @@ pub const ROUTES: &[Route] = &[
     route("post", "/api/sessions", Nothing),
     route("get", "/api/oidc/start", Nothing),
     route("get", "/api/oidc/callback", Nothing),
+    route("get", "/api/sessions", Account),
+    route("delete", "/api/sessions", Account),
+    route("delete", "/api/sessions/{id}", Account),
     route("delete", "/api/sessions/current", Account),
     route("get", "/api/me", Session),
+    route("delete", "/api/me", Account),
+    route("put", "/api/me/password", Account),
     route("post", "/api/tickets", Account).with_claims(),
     route("get", "/api/rooms", Session),
     route("post", "/api/rooms", Session),
@@ -176,6 +183,15 @@ pub const ROUTES: &[Route] = &[
     route("get", "/api/rooms/{slug}/pins", Room(Read)),
     route("post", "/api/rooms/{slug}/replies/{seq}/stop", Own(SteerOwnReply, SteerAnyReply)),
     route("post", "/api/rooms/{slug}/replies/{seq}/retry", Own(SteerOwnReply, SteerAnyReply)),
+    route("get", "/api/admin/users", Administrator),
+    route("put", "/api/admin/users/{user}/admin", Administrator),
+    route("put", "/api/admin/users/{user}/disabled", Administrator),
+    route("delete", "/api/admin/users/{user}/sessions", Administrator),
+    route("get", "/api/admin/rooms", Administrator),
+    route("patch", "/api/admin/rooms/{slug}", Administrator),
+    route("delete", "/api/admin/rooms/{slug}", Administrator),
+    route("put", "/api/admin/rooms/{slug}/owner", Administrator),
+    route("get", "/api/admin/audit", Administrator),
     stream("get", "/ws", Session),
     stream("post", "/api/chat", Room(Post)),
     stream("get", "/api/rooms/{slug}/events", Room(Read)),
@@ -215,13 +231,15 @@ pub enum Asker {
     Banned,
     /// Signed in, not in this private room.
     Stranger,
+    /// Signed in, not in this private room, and an administrator of the server: in rooms a stranger like others.
+    Administrator,
     /// Nobody who is signed in.
     Nobody,
 }
 
 impl Asker {
     /// Everybody who may ask.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Member(Role::Owner),
         Self::Member(Role::Moderator),
         Self::Member(Role::Member),
@@ -229,6 +247,7 @@ impl Asker {
         Self::Outsider,
         Self::Banned,
         Self::Stranger,
+        Self::Administrator,
         Self::Nobody,
     ];
 }
@@ -241,7 +260,9 @@ pub const fn answer(needs: Needs, asker: Asker, own: bool) -> Option<ErrorCode> 
         (Needs::Operator, _) => return Some(ErrorCode::NotFound),
         (_, Asker::Nobody) => return Some(ErrorCode::Unauthenticated),
         (Needs::Session | Needs::Account, _) => return None,
-        (_, Asker::Stranger) => return Some(ErrorCode::RoomNotFound),
+        (Needs::Administrator, Asker::Administrator) => return None,
+        (Needs::Administrator, _) => return Some(ErrorCode::Forbidden),
+        (_, Asker::Stranger | Asker::Administrator) => return Some(ErrorCode::RoomNotFound),
         (Needs::Entry, Asker::Banned) => return Some(ErrorCode::Banned),
         (Needs::Entry | Needs::Sight, _) => return None,
         (_, Asker::Outsider | Asker::Banned) => return Some(ErrorCode::NotAMember),
@@ -338,7 +359,9 @@ mod tests {
 
     #[test]
     fn what_is_hidden_is_not_told_apart_from_what_is_not_there() {
-        for route in ROUTES.iter().filter(|route| route.path.contains("{slug}")) {
+        let rooms = ROUTES.iter().filter(|route| route.path.contains("{slug}"));
+        // Whoever may not administer is told nothing of any room there.
+        for route in rooms.filter(|route| route.needs != Needs::Administrator) {
             let told = answer(route.needs, Asker::Stranger, false);
             assert_eq!(told, Some(ErrorCode::RoomNotFound), "{}", route.path);
         }

@@ -147,6 +147,7 @@ fn put_user(out: &mut BytesMut, user: &UserRow) {
         UserKind::Guest => 1,
         UserKind::Assistant => 2,
         UserKind::Bot => 3,
+        UserKind::Deleted => 4,
     });
     out.put_u16(length);
     out.put_slice(name.get(..usize::from(length)).unwrap_or_default());
@@ -158,6 +159,7 @@ fn get_user(rest: &mut Bytes) -> Option<UserRow> {
         1 => UserKind::Guest,
         2 => UserKind::Assistant,
         3 => UserKind::Bot,
+        4 => UserKind::Deleted,
         // A kind that only newer instances know is somebody all the same.
         _ => UserKind::User,
     };

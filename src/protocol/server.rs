@@ -7,9 +7,7 @@ use serde::{Serialize, Serializer};
 use super::announced::Limits;
 use super::partial::{PartialBody, PinBody};
 use crate::db::marks::Reaction;
-use crate::db::rows::{
-    LogKind, MessageKind, MessageRow, MessageState, ReplyMeta, ReplyState, RunningReply, UserRow,
-};
+use crate::db::rows::{LogKind, MessageKind, MessageRow, MessageState, ReplyMeta, UserRow};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Attempt, ChunkNumber, ClientId, ConnectionId, Epoch, Seq, UserId, Version};
 use crate::limits;

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::consumer::Consumers;
 use crate::consumer::connections::Connections;
 use crate::consumer::user_frames;
+use crate::consumer::watch::SessionWatch;
 use crate::db::Store;
 use crate::feed::{Feeds, gate, heads, presence, queue};
 use crate::http::health;
@@ -116,12 +117,13 @@ impl Server {
             shutdown.clone(),
         );
         let connections: Arc<Connections> = Arc::default();
-        let consumers = Arc::new(Consumers::new(
+        let consumers = Consumers::new(
             Arc::clone(&parts.chat),
             Arc::clone(&connections),
             Arc::clone(&parts.quotas),
             &config,
-        ));
+        );
+        let consumers = Arc::new(consumers.telling(app.auth.seen()));
         let actors = CancellationToken::new();
         let runners = CancellationToken::new();
         start_actors(&parts, &app, &consumers, &actors);
@@ -165,6 +167,7 @@ impl Server {
         actors.cancel();
         // The sockets are gone: nobody marks any more.
         parts.chat.reading.flush().await;
+        parts.chat.ledger.flush().await;
         parts.feeds.close().await;
         parts.writer.close().await;
         parts.layer.close().await;
@@ -207,21 +210,20 @@ fn start_actors(
         store(),
         actors.clone(),
     ));
-    let (connections, feeds, sessions) = (
-        Arc::clone(&consumers.connections),
-        parts.feeds.clone(),
-        store(),
-    );
+    let watch = SessionWatch::new(Arc::clone(&consumers.connections), store());
+    let watch = Arc::new(watch);
+    let (sessions, feeds, heads) = (Arc::clone(&watch), parts.feeds.clone(), store());
     let stop = actors.clone();
     tokio::spawn(async move {
-        let recheck = || async {
-            connections.close_ended(&sessions).await && heads::check_once(&feeds, &sessions).await
-        };
+        let recheck = || async { sessions.look().await && heads::check_once(&feeds, &heads).await };
         gate::keep(feeds.gate(), recheck, stop).await;
     });
-    let connections = Arc::clone(&consumers.connections);
-    let (sessions, stop) = (store(), actors.clone());
-    tokio::spawn(async move { connections.watch_sessions(sessions, stop).await });
+    tokio::spawn(watch.run(actors.clone()));
+    tokio::spawn(app.auth.seen().run(actors.clone()));
+    tokio::spawn(jobs::departures::run(
+        Arc::clone(&parts.chat),
+        shutdown.signal(),
+    ));
     let connections = Arc::clone(&consumers.connections);
     tokio::spawn(nudges::listen(
         Arc::clone(&parts.layer),
@@ -247,7 +249,11 @@ fn start_actors(
         Arc::clone(&parts.writer),
         shutdown.signal(),
     ));
-    tokio::spawn(jobs::sweep::run(store(), shutdown.signal()));
+    tokio::spawn(jobs::sweep::run(
+        store(),
+        app.config.audit_days,
+        shutdown.signal(),
+    ));
     tokio::spawn(jobs::retention::run(
         store(),
         Arc::clone(&parts.writer),

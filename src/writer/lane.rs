@@ -26,6 +26,7 @@ use crate::db::rows::{MessageState, StoredChange};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{BatchId, RoomId, RoomRef};
 use crate::limits;
+use crate::origin::Origin;
 
 /// One room's part of a batch.
 struct RoomJobs {
@@ -340,6 +341,12 @@ fn rerun_in(rooms: &[RoomJobs]) -> Option<Rerun> {
     rooms.iter().find_map(|room| room.rerun_of)
 }
 
+fn origins_of(room: &RoomJobs) -> Vec<(usize, Origin)> {
+    let jobs = room.jobs.iter().enumerate();
+    jobs.filter_map(|(place, job)| Some((place, job.origin?)))
+        .collect()
+}
+
 fn batch_of(rooms: &[RoomJobs]) -> Batch {
     let changes_of = |room: &RoomJobs| room.jobs.iter().map(|job| job.change.clone()).collect();
     let rerun_of = rerun_in(rooms).map(|rerun| rerun.id);
@@ -348,6 +355,7 @@ fn batch_of(rooms: &[RoomJobs]) -> Batch {
         .map(|room| RoomChanges {
             room: room.room.id,
             changes: changes_of(room),
+            origins: origins_of(room),
         })
         .collect();
     Batch {

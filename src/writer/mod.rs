@@ -30,6 +30,7 @@ use crate::db::changes::{Change, Outcome};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::RoomRef;
 use crate::limits;
+use crate::origin::Origin;
 pub use mentioned::Mentioned;
 pub use order::{SendOrder, SendPlace};
 use watched::WatchedRooms;
@@ -46,6 +47,8 @@ pub struct Job {
     pub change: Change,
     /// Its place among the sends of the same socket; none for HTTP and runners.
     pub order: Option<SendPlace>,
+    /// Where it comes from; none for what the audit log does not tell of.
+    pub origin: Option<Origin>,
     /// Whom to tell.
     pub answer: Answer,
 }
@@ -226,6 +229,7 @@ impl Writer {
             room,
             change,
             order: None,
+            origin: Some(Origin::current()),
             answer,
         });
         told.await

@@ -28,6 +28,16 @@ export class Api {
   /** @param {string} name @param {string} password */
   signIn(name, password) { return this.#call('POST', '/sessions', { name, password }); }
   signOut() { return this.#call('DELETE', '/sessions/current'); }
+  /** Where one is signed in. */
+  async sessions() { return (await this.#call('GET', '/sessions')).sessions; }
+  /** @param {string} session */
+  endSession(session) { return this.#call('DELETE', `/sessions/${encodeURIComponent(session)}`); }
+  endOtherSessions() { return this.#call('DELETE', '/sessions'); }
+  endAllSessions() { return this.#call('DELETE', '/sessions?all=true'); }
+  /** @param {string} password @param {string} fresh */
+  changePassword(password, fresh) { return this.#call('PUT', '/me/password', { password, new_password: fresh }); }
+  /** @param {string} [password] a guest has none */
+  deleteAccount(password) { return this.#call('DELETE', '/me', { password }); }
 
   /**
    * One's own rooms, then the public ones, a page of them.
@@ -148,6 +158,23 @@ export class Api {
   async newOutgoingWebhookSecret(slug, id) {
     return (await this.#call('POST', `/rooms/${encodeURIComponent(slug)}/outgoing-webhooks/${id}/secret`)).secret;
   }
+  /** All users, for administrators. @param {{text: string, after: string | null}} page @returns {Promise<{users: object[], more: boolean}>} */
+  adminUsers({ text, after }) { return this.#call('GET', `/admin/users?${given({ text, after })}`); }
+  /** @param {string} user the id @param {boolean} admin */
+  setAdmin(user, admin) { return this.#call('PUT', `/admin/users/${encodeURIComponent(user)}/admin`, { admin }); }
+  /** @param {string} user the id @param {boolean} disabled */
+  setDisabled(user, disabled) { return this.#call('PUT', `/admin/users/${encodeURIComponent(user)}/disabled`, { disabled }); }
+  /** @param {string} user the id */
+  endSessions(user) { return this.#call('DELETE', `/admin/users/${encodeURIComponent(user)}/sessions`); }
+  /** All rooms but direct ones, for administrators. @param {{text: string, after: string | null}} page @returns {Promise<{rooms: object[], more: boolean}>} */
+  adminRooms({ text, after }) { return this.#call('GET', `/admin/rooms?${given({ text, after })}`); }
+  /** @param {string} slug @param {boolean} archived */
+  adminArchiveRoom(slug, archived) { return this.#call('PATCH', `/admin/rooms/${encodeURIComponent(slug)}`, { archived }); }
+  /** @param {string} slug */
+  adminDeleteRoom(slug) { return this.#call('DELETE', `/admin/rooms/${encodeURIComponent(slug)}`); }
+  /** The audit log, the latest first. @param {{before: string | null, limit: number}} page @returns {Promise<{rows: object[], more: boolean}>} */
+  audit({ before, limit }) { return this.#call('GET', `/admin/audit?${given({ before, limit })}`); }
+
   /** Where a room's export is. @param {string} slug @param {'ndjson' | 'markdown'} format */
   exportUrl(slug, format) { return `${this.#base}/rooms/${encodeURIComponent(slug)}/export?format=${format}`; }
 
@@ -173,6 +200,11 @@ export class Api {
       status: response.status,
     });
   }
+}
+
+/** A query of what is given. */
+function given(parts) {
+  return new URLSearchParams(Object.entries(parts).filter(([, value]) => value !== null && value !== undefined && value !== ''));
 }
 
 function parse(text) {

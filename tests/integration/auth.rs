@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use salon::auth::{Auth, Standing};
 use salon::db::Store;
+use salon::db::changes::SessionOrigin;
 use salon::db::rows::UserKind;
 use salon::db::sqlite::SqliteStore;
 use salon::error::ErrorCode;
@@ -20,13 +21,22 @@ async fn accounts() -> (Auth, Arc<SqliteStore>, tempfile::TempDir) {
 async fn a_session_lives_from_sign_in_to_sign_out() {
     let (auth, _store, _folder) = accounts().await;
     let made = auth
-        .sign_up("  Ada  Lovelace ", "correct horse")
+        .sign_up(
+            "  Ada  Lovelace ",
+            "correct horse",
+            SessionOrigin::default(),
+        )
         .await
         .unwrap();
     assert_eq!(made.identity.user.name, "Ada Lovelace");
     assert_eq!(made.identity.user.kind, UserKind::User);
     let entered = auth
-        .sign_in("ada lovelace", "correct horse", None)
+        .sign_in(
+            "ada lovelace",
+            "correct horse",
+            None,
+            SessionOrigin::default(),
+        )
         .await
         .unwrap();
     assert_ne!(entered.identity.session, made.identity.session);
@@ -70,7 +80,7 @@ async fn nothing_stored_is_a_secret() {
 #[tokio::test]
 async fn an_ended_session_takes_its_tickets_along() {
     let (auth, _store, _folder) = accounts().await;
-    let guest = auth.guest("Bo").await.unwrap();
+    let guest = auth.guest("Bo", SessionOrigin::default()).await.unwrap();
     let ticket = auth.create_ticket(guest.identity.session).await.unwrap();
     auth.sign_out(guest.identity.session).await.unwrap();
     assert_eq!(auth.redeem_ticket(ticket.reveal()).await.unwrap(), None);
@@ -79,11 +89,11 @@ async fn an_ended_session_takes_its_tickets_along() {
 #[tokio::test]
 async fn guests_share_names_and_never_sign_in() {
     let (auth, _store, _folder) = accounts().await;
-    let first = auth.guest("Bo").await.unwrap();
-    let second = auth.guest("Bo").await.unwrap();
+    let first = auth.guest("Bo", SessionOrigin::default()).await.unwrap();
+    let second = auth.guest("Bo", SessionOrigin::default()).await.unwrap();
     assert_ne!(first.identity.user.id, second.identity.user.id);
     let refusal = auth
-        .sign_in("Bo", "anything at all", None)
+        .sign_in("Bo", "anything at all", None, SessionOrigin::default())
         .await
         .unwrap_err();
     assert_eq!(refusal.code, ErrorCode::BadCredentials);
@@ -94,12 +104,17 @@ async fn guests_share_names_and_never_sign_in() {
 #[tokio::test]
 async fn an_unknown_name_costs_a_hash_too() {
     let (auth, _store, _folder) = accounts().await;
-    auth.sign_up("Ada", "correct horse").await.unwrap();
+    auth.sign_up("Ada", "correct horse", SessionOrigin::default())
+        .await
+        .unwrap();
     for name in ["Ada", "Nobody", "not\u{0}a name"] {
         let mut fastest = Duration::MAX;
         for _ in 0..5 {
             let began = Instant::now();
-            let refusal = auth.sign_in(name, "wrong horse", None).await.unwrap_err();
+            let refusal = auth
+                .sign_in(name, "wrong horse", None, SessionOrigin::default())
+                .await
+                .unwrap_err();
             assert_eq!(refusal.code, ErrorCode::BadCredentials);
             fastest = fastest.min(began.elapsed());
         }

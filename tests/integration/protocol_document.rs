@@ -439,6 +439,8 @@ fn the_limits_are_those_of_the_program() {
         ("PASSWORD_MAX_BYTES", count(limits::PASSWORD_MAX_BYTES)),
         ("TICKET_S", limits::TICKET_S),
         ("SESSION_S", limits::SESSION_S),
+        ("SESSION_IDLE_S", limits::SESSION_IDLE_S),
+        ("SESSIONS_LISTED", limits::SESSIONS_LISTED),
         ("GUEST_SESSION_S", limits::GUEST_SESSION_S),
     ]);
     real.extend(protocol_limits::of_rooms());

@@ -25,6 +25,7 @@ const LAYERS: &[&[&str]] = &[
         "shutdown",
         "telemetry",
         "addresses",
+        "origin",
     ],
     &["db", "channel_layer", "llm", "outbound"],
     &["feed", "writer", "quotas"],

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { hookLine, tokenLine, usedLine } from '../../static/js/use.js';
+import { hookLine, programName, sessionLine, tokenLine, usedLine } from '../../static/js/use.js';
 
 const now = new Date(2026, 4, 12, 15).getTime();
 const at = (days) => new Date(2026, 4, 12 + days, 9).toISOString();
@@ -14,6 +14,18 @@ test('a token says what it may do, when it ends and when it was used', () => {
   const used = { ...token, scope: 'write', expires_at: at(0), last_used_at: at(-1) };
   assert.equal(tokenLine(used, now), 'Reads and writes · ends today · Last used yesterday');
   assert.match(usedLine({ last_used_at: at(-9) }, now), /^Last used .*3/);
+});
+
+test('a session says what made it, since when and from where', () => {
+  const firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
+  assert.equal(programName(firefox), 'Firefox on Linux');
+  const edge = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36 Edg/130.0';
+  assert.equal(programName(edge), 'Edge on Windows');
+  assert.equal(programName('curl/8.9.1'), 'curl');
+  assert.equal(programName(null), 'A program');
+  const session = { created_at: at(-1), last_seen_at: at(0), address: '192.0.2.7' };
+  assert.equal(sessionLine(session, now), 'Signed in yesterday from 192.0.2.7 · last used today');
+  assert.equal(sessionLine({ ...session, address: null }, now), 'Signed in yesterday · last used today');
 });
 
 test('a webhook says who made it', () => {

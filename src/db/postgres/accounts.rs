@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::pool::Pools;
 use super::records::{name_key, user_kind, user_row};
 use super::statement::statement;
+use crate::db::audit::{Act, NewAudit};
 use crate::db::changes::{NewAccount, NewSession};
 use crate::db::rows::{Credentials, Identity, UserKind, UserRow};
 use crate::db::{ASSISTANT, LOBBY, SignedIn, StoreError, StoreResult};
@@ -29,6 +30,9 @@ statement!(
         token_hash: Vec<u8>,
         lifetime_s: i64,
         lobby: String,
+        idle_s: i64,
+        address: Option<String>,
+        user_agent: Option<String>,
     } -> (chrono::DateTime<chrono::Utc>,),
     "WITH made AS ( \
          INSERT INTO users (id, name, name_key, kind, password_hash, admin) SELECT $1, $2, $3, $4, $5, $6 \
@@ -39,14 +43,15 @@ statement!(
          SELECT r.id, made.id, 'member', h.last_seq FROM made, rooms r JOIN room_heads h ON h.room_id = r.id \
          WHERE r.slug = $10 AND r.visibility = 'public' AND r.deleted_at IS NULL \
      ) \
-     INSERT INTO sessions (id, user_id, token_hash, expires_at) \
-     SELECT $7, made.id, $8, clock_timestamp() + $9 * interval '1 second' FROM made RETURNING expires_at"
+     INSERT INTO sessions (id, user_id, token_hash, expires_at, ends_at, last_seen_at, address, user_agent) \
+     SELECT $7, made.id, $8, now + least($9, $11) * interval '1 second', now + $9 * interval '1 second', now, $12, $13 \
+     FROM made, clock_timestamp() AS now RETURNING expires_at"
 );
 statement!(
     /// What a password is checked against.
     FindCredentials { name_key: String } -> (Uuid, String, String, String),
     "SELECT id, name, kind, password_hash FROM users \
-     WHERE name_key = $1 AND kind <> 'guest' AND password_hash IS NOT NULL"
+     WHERE name_key = $1 AND kind <> 'guest' AND password_hash IS NOT NULL AND disabled_at IS NULL"
 );
 statement!(
     /// Whoever has a name of its own and is still there.
@@ -81,12 +86,23 @@ pub(super) async fn create(
             token_hash: session.token_hash.to_vec(),
             lifetime_s: session.lifetime_s,
             lobby: LOBBY.into(),
+            idle_s: session.idle_s,
+            address: session.origin.address,
+            user_agent: session.origin.user_agent,
         })
         .await?;
     let Some((expires_at,)) = made.into_iter().next() else {
         connection.rollback().await;
         return Err(StoreError::Refused(ErrorCode::NameTaken.into()));
     };
+    let act = match user.kind {
+        UserKind::Guest => Act::GuestCame,
+        UserKind::User | UserKind::Bot | UserKind::Assistant | UserKind::Deleted => {
+            Act::UserCreated
+        }
+    };
+    let detail = if admin { "administrator" } else { "" };
+    connection.note(NewAudit::of(act).concerning(user.id).saying(detail));
     connection.commit().await?;
     Ok(SignedIn {
         identity: Identity {

@@ -7,11 +7,12 @@ use super::pool::{Conn, Pools};
 use super::records::{name_key, user_kind, user_row, word};
 use super::rooms;
 use super::statement::statement;
+use crate::db::audit::{Act, NewAudit};
 use crate::db::integrations::{HookRow, HookUse, NewHook};
 use crate::db::rows::{UserKind, UserRow};
 use crate::db::{StoreError, StoreResult};
 use crate::error::ErrorCode;
-use crate::ids::{HookId, UserId};
+use crate::ids::{HookId, RoomId, UserId};
 use crate::limits;
 use crate::permissions::{Action, Role, allows};
 
@@ -90,8 +91,8 @@ statement!(
     /// Whose secret it is, and whether its last use is to be noted.
     FindSecret { secret_hash: Vec<u8>, noted_s: i64 } -> (Uuid, Uuid, String, String, bool),
     "SELECT h.id, u.id, u.name, r.slug, coalesce(h.last_used_at < clock_timestamp() - $2 * interval '1 second', true) \
-     FROM incoming_hooks h JOIN users u ON u.id = h.user_id JOIN rooms r ON r.id = h.room_id \
-     WHERE h.secret_hash = $1 AND r.deleted_at IS NULL"
+     FROM incoming_hooks h JOIN users u ON u.id = h.user_id JOIN users c ON c.id = h.created_by \
+     JOIN rooms r ON r.id = h.room_id WHERE h.secret_hash = $1 AND r.deleted_at IS NULL AND c.disabled_at IS NULL"
 );
 statement!(
     /// Notes a use, unless another note came first.
@@ -178,6 +179,8 @@ pub(super) async fn create(
         connection.rollback().await;
         return refused(ErrorCode::TooMany);
     }
+    let note = NewAudit::of(Act::HookMade).by(actor).to(hook.user.id);
+    connection.note(note.in_room(RoomId(room)));
     connection
         .run(InsertHook {
             id: hook.id.0,
@@ -239,6 +242,10 @@ pub(super) async fn rotate(
         })
         .await?;
     let rotated = connection.run(FindHook { room, hook }).await?;
+    if let Some((_, _, _, user, ..)) = rotated.first() {
+        let note = NewAudit::of(Act::HookRotated).by(actor).to(UserId(*user));
+        connection.note(note.in_room(RoomId(room)));
+    }
     connection.commit().await?;
     one(rotated)
 }
@@ -251,6 +258,10 @@ pub(super) async fn delete(
 ) -> StoreResult<UserRow> {
     let (mut connection, room) = manage(pools, actor, slug).await?;
     let ended = connection.run(DeleteHook { room, hook: hook.0 }).await?;
+    if let Some((user, _)) = ended.first() {
+        let note = NewAudit::of(Act::HookRemoved).by(actor).to(UserId(*user));
+        connection.note(note.in_room(RoomId(room)));
+    }
     connection.commit().await?;
     match ended.into_iter().next() {
         Some((user, name)) => Ok(bot(user, name)),

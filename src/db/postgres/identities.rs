@@ -11,6 +11,7 @@ use super::accounts::LockLobby;
 use super::pool::Pools;
 use super::records::{name_key, user_row};
 use super::statement::statement;
+use crate::db::audit::{Act, NewAudit};
 use crate::db::identities::{Identities, IdentityUser, NewClaim, NewIdentity};
 use crate::db::rows::Identity;
 use crate::db::{LOBBY, StoreError, StoreResult, uncancelled};
@@ -109,6 +110,7 @@ async fn create(pools: &Pools, identity: NewIdentity) -> StoreResult<IdentityUse
         })
         .await?;
     if let Some((true, true)) = made.first() {
+        connection.note(NewAudit::of(Act::UserCreated).concerning(user.id));
         connection.commit().await?;
         return Ok(IdentityUser {
             user,

@@ -110,6 +110,7 @@ pub(super) async fn sweep(pools: &Pools) -> StoreResult<Swept> {
             age_s: limits::BATCH_ID_S,
         })
         .await?;
+    super::revocations::sweep(pools).await?;
     let webhooks = super::webhooks::sweep(pools).await?;
     Ok(Swept {
         sessions: sessions as u64,

@@ -1,13 +1,17 @@
 //! The Postgres store: diesel-async over pooled connections, for one instance or many. Works behind `PgBouncer` 1.21 or
 //! later in transaction mode: no session state, no LISTEN, no session locks. Built by `app`, called through [`Store`].
 //!
-//! One file per noun: [`accounts`], [`sessions`], [`tokens`], [`integrations`] with [`hooks`], [`rooms`], [`invites`], [`history`], [`search`] with
+//! One file per noun: [`accounts`] with [`account_ends`], [`sessions`], [`revocations`], [`tokens`], [`integrations`] with [`hooks`], [`rooms`], [`invites`], [`history`], [`search`] with
 //! [`search_index`], [`apply`] (all that takes a version), [`replies`], [`reading`], [`webhooks`], [`jobs`]. Below them [`pool`] (connections and
 //! transactions), [`mod@statement`] (SQL as types), [`records`]
 //! (rows as they come), [`errors`] and [`tls`]. [`migrate`] and [`durability`] stand beside.
 
+mod account_ends;
+mod account_store;
 mod accounts;
+mod administration;
 mod apply;
+mod audit;
 mod durability;
 mod errors;
 mod history;
@@ -23,6 +27,7 @@ mod reading;
 mod records;
 mod replies;
 mod reply_queue;
+mod revocations;
 mod room_lists;
 mod rooms;
 mod search;
@@ -127,12 +132,7 @@ impl Store for PostgresStore {
     }
 
     async fn delete_session(&self, session: SessionId) -> StoreResult<bool> {
-        run!(self, |pools| sessions::delete(pools, session))
-    }
-
-    async fn live_sessions(&self, sessions: &[SessionId]) -> StoreResult<Vec<SessionId>> {
-        let sessions = sessions.to_vec();
-        run!(self, |pools| sessions::live(pools, &sessions))
+        run!(self, |pools| sessions::delete(pools, session, None))
     }
 
     async fn create_ticket(

@@ -25,7 +25,7 @@ statement!(
 statement!(
     /// What those of a set are.
     Kinds { people: Vec<Uuid> } -> (String,),
-    "SELECT kind FROM users WHERE id = ANY($1)"
+    "SELECT kind FROM users WHERE id = ANY($1) AND deleted_at IS NULL"
 );
 statement!(
     /// Room, head and members, or nothing when the slug or the set has its room.

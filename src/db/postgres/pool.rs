@@ -19,9 +19,11 @@ use secrecy::SecretString;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
+use super::audit::InsertAudit;
 use super::errors::{at_start, lost_connection, of_statement, outlived_its_plans};
 use super::statement::{Commit, Statement};
 use super::tls::Target;
+use crate::db::audit::NewAudit;
 use crate::db::{StoreError, StoreResult};
 use crate::error::{ErrorCode, Refusal};
 use crate::limits;
@@ -144,6 +146,19 @@ impl Pools {
         connection.commit().await?;
         Ok(output)
     }
+
+    /// The same with what the audit log says of it, if anything.
+    pub(super) async fn write_noted<S: Statement>(
+        &self,
+        statement: S,
+        note: impl FnOnce(&S::Output) -> Option<NewAudit>,
+    ) -> StoreResult<S::Output> {
+        let mut connection = self.shared().await?;
+        let output = connection.begin_with(statement).await?;
+        connection.notes.extend(note(&output));
+        connection.commit().await?;
+        Ok(output)
+    }
 }
 
 /// A turn to use one of the pool's connections.
@@ -191,6 +206,8 @@ pub(super) struct Conn {
     deadline: Instant,
     /// Given back after the connection.
     turn: Option<Turn>,
+    /// What the audit log says of this transaction.
+    notes: Vec<NewAudit>,
 }
 
 impl Drop for Conn {
@@ -222,6 +239,7 @@ impl Conn {
             begun,
             deadline,
             turn: None,
+            notes: Vec::new(),
         })
     }
 
@@ -296,11 +314,25 @@ impl Conn {
         output.map_err(|error| of_statement(&error))
     }
 
+    /// Has the audit log say this of the transaction, if it is committed.
+    pub(super) fn note(&mut self, row: NewAudit) {
+        self.notes.push(row);
+    }
+
+    async fn write_notes(&mut self) -> StoreResult<()> {
+        let notes = std::mem::take(&mut self.notes);
+        if notes.is_empty() {
+            return Ok(());
+        }
+        self.run(InsertAudit::of(&notes)).await.map(drop)
+    }
+
     /// Sends the last statement of the transaction and its COMMIT together.
     ///
     /// # Errors
     /// [`StoreError::CommitUnknown`] when the answer was lost.
     pub(super) async fn commit_with<S: Statement>(mut self, last: S) -> StoreResult<S::Output> {
+        self.write_notes().await?;
         let connection = self.connection()?;
         let both = async { futures_util::join!(last.run(connection), Commit {}.run(connection)) };
         let (output, committed) = timeout_at(self.deadline, both).await.map_err(|_elapsed| {
@@ -320,6 +352,7 @@ impl Conn {
     /// # Errors
     /// [`StoreError::CommitUnknown`] when the answer was lost.
     pub(super) async fn commit(mut self) -> StoreResult<()> {
+        self.write_notes().await?;
         let connection = self.connection()?;
         let committed = timeout_at(self.deadline, Commit {}.run(connection))
             .await

@@ -34,15 +34,18 @@ pub(super) fn user_row(id: Uuid, name: String, kind: &str) -> StoreResult<UserRo
     })
 }
 
-/// What a user is, from `users` under a name: in the database a bot is a user that somebody owns.
+/// What a user is, from `users` under a name: in the database a bot is a user that somebody owns, and one who deleted the
+/// account is what it was.
 macro_rules! user_kind {
     ($users:literal) => {
         concat!(
             "CASE WHEN ",
             $users,
-            ".owner_id IS NULL THEN ",
+            ".owner_id IS NOT NULL THEN 'bot' WHEN ",
             $users,
-            ".kind ELSE 'bot' END"
+            ".deleted_at IS NOT NULL THEN 'deleted' ELSE ",
+            $users,
+            ".kind END"
         )
     };
 }

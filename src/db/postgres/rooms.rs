@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::pool::Pools;
 use super::records::{ViewRecord, user_kind, user_row, view_columns, word};
 use super::statement::statement;
+use crate::db::audit::{Act, NewAudit};
 use crate::db::changes::NewRoom;
 use crate::db::rows::{MemberRow, Proof, RoomView, Visibility};
 use crate::db::{StoreError, StoreResult};
@@ -25,7 +26,7 @@ statement!(
 statement!(
     /// Orders what one user creates.
     LockUser { user: Uuid } -> (Uuid,),
-    "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE"
+    "SELECT id FROM users WHERE id = $1 AND disabled_at IS NULL FOR NO KEY UPDATE"
 );
 statement!(
     /// A room's address.
@@ -87,7 +88,8 @@ statement!(
     JoinRoom { user: Uuid, room: Uuid },
     "INSERT INTO memberships (room_id, user_id, role, last_read_seq) SELECT r.id, $1, 'member', h.last_seq \
      FROM rooms r JOIN room_heads h ON h.room_id = r.id WHERE r.id = $2 AND r.visibility = 'public' AND r.deleted_at IS NULL \
-         AND NOT EXISTS (SELECT 1 FROM bans b WHERE b.room_id = $2 AND b.user_id = $1) ON CONFLICT DO NOTHING"
+         AND NOT EXISTS (SELECT 1 FROM bans b WHERE b.room_id = $2 AND b.user_id = $1) \
+         AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = $1 AND u.disabled_at IS NOT NULL) ON CONFLICT DO NOTHING"
 );
 statement!(
     /// Many memberships at once; what one may not see has no row.
@@ -145,6 +147,8 @@ pub(super) async fn create(pools: &Pools, room: NewRoom, owner: UserId) -> Store
         return refused(ErrorCode::TooMany);
     }
     let slug = room.slug.clone();
+    let note = NewAudit::of(Act::RoomCreated).by(owner).in_room(room.id);
+    connection.note(note.saying(room.visibility.as_str()));
     let made = connection.run(new_room(room, owner, None)).await?;
     if made == 0 {
         connection.rollback().await;

@@ -5,7 +5,10 @@ use uuid::Uuid;
 
 use super::pool::Pools;
 use super::records::{name_key, user_kind, user_row, word};
+use super::revocations;
 use super::statement::statement;
+use crate::db::accounts::RevocationKind;
+use crate::db::audit::{Act, NewAudit};
 use crate::db::integrations::{BotRow, NewToken, TokenRow, TokenUse};
 use crate::db::rows::{Identity, UserKind, UserRow};
 use crate::db::{StoreError, StoreResult};
@@ -43,9 +46,9 @@ statement!(
 );
 statement!(
     /// Ends one of the actor's, or of a bot of the actor's. Tells whether it had not run out.
-    DeleteToken { actor: Uuid, token: Uuid } -> (bool,),
+    DeleteToken { actor: Uuid, token: Uuid } -> (Uuid, bool),
     "DELETE FROM api_tokens t USING users u WHERE t.id = $2 AND u.id = t.user_id AND (u.id = $1 OR u.owner_id = $1) \
-     RETURNING t.expires_at IS NULL OR t.expires_at > clock_timestamp()"
+     RETURNING t.user_id, t.expires_at IS NULL OR t.expires_at > clock_timestamp()"
 );
 statement!(
     /// Whose token it is, while it lives, and whether its last use is to be noted.
@@ -53,7 +56,8 @@ statement!(
         -> (Uuid, Uuid, String, String, Option<DateTime<Utc>>, String, bool),
     concat!("SELECT t.id, u.id, u.name, ", user_kind!("u"), ", t.expires_at, t.scope, \
             coalesce(t.last_used_at < clock_timestamp() - $2 * interval '1 second', true) \
-     FROM api_tokens t JOIN users u ON u.id = t.user_id WHERE t.token_hash = $1 AND u.disabled_at IS NULL \
+     FROM api_tokens t JOIN users u ON u.id = t.user_id LEFT JOIN users o ON o.id = u.owner_id \
+     WHERE t.token_hash = $1 AND u.disabled_at IS NULL AND o.disabled_at IS NULL \
      AND (t.expires_at IS NULL OR t.expires_at > clock_timestamp())")
 );
 statement!(
@@ -118,6 +122,11 @@ pub(super) async fn create(pools: &Pools, actor: UserId, token: NewToken) -> Sto
             lifetime_s: token.lifetime_s,
         })
         .await?;
+    let detail = format!("token {} to {}", token.id, token.scope.as_str());
+    let note = NewAudit::of(Act::TokenMade)
+        .by(UserId(actor))
+        .to(token.user);
+    connection.note(note.saying(detail));
     connection.commit().await?;
     let (created_at, expires_at) = made
         .into_iter()
@@ -159,9 +168,22 @@ pub(super) async fn list(
 }
 
 pub(super) async fn delete(pools: &Pools, actor: UserId, token: SessionId) -> StoreResult<bool> {
-    let (actor, token) = (actor.0, token.0);
-    let deleted = pools.write(DeleteToken { actor, token }).await?;
-    Ok(deleted.first().is_some_and(|(lived,)| *lived))
+    let mut connection = pools.shared().await?;
+    let wanted = DeleteToken {
+        actor: actor.0,
+        token: token.0,
+    };
+    let deleted = connection.begin_with(wanted).await?;
+    let Some((holder, lived)) = deleted.first() else {
+        connection.rollback().await;
+        return Ok(false);
+    };
+    let note = NewAudit::of(Act::TokenRemoved)
+        .by(actor)
+        .to(UserId(*holder));
+    connection.note(note.saying(format!("token {token}")));
+    revocations::log_and_commit(connection, RevocationKind::Session, *holder, Some(token)).await?;
+    Ok(*lived)
 }
 
 pub(super) async fn identity(
@@ -222,6 +244,7 @@ pub(super) async fn create_bot(pools: &Pools, owner: UserId, bot: UserRow) -> St
         connection.rollback().await;
         return refused(ErrorCode::NameTaken);
     };
+    connection.note(NewAudit::of(Act::BotMade).by(owner).to(bot.id));
     connection.commit().await?;
     let user = UserRow {
         kind: UserKind::Bot,
@@ -244,7 +267,15 @@ pub(super) async fn bots(pools: &Pools, owner: UserId) -> StoreResult<Vec<BotRow
 }
 
 pub(super) async fn remove_bot(pools: &Pools, owner: UserId, bot: UserId) -> StoreResult<bool> {
+    let mut connection = pools.shared().await?;
+    let note = NewAudit::of(Act::BotRemoved).by(owner).to(bot);
     let (owner, bot) = (owner.0, bot.0);
-    let removed = pools.write(RemoveBot { owner, bot }).await?;
-    Ok(!removed.is_empty())
+    let removed = connection.begin_with(RemoveBot { owner, bot }).await?;
+    if removed.is_empty() {
+        connection.rollback().await;
+        return Ok(false);
+    }
+    connection.note(note);
+    revocations::log_and_commit(connection, RevocationKind::Deleted, bot, None).await?;
+    Ok(true)
 }

@@ -6,7 +6,8 @@ use diesel::prelude::*;
 use super::columns::{Micros, StoredId, name_key, named, now, storable};
 use super::failure::{Failure, Work};
 use super::schema::{rooms, users};
-use super::sessions;
+use super::{audit, sessions};
+use crate::db::audit::{Act, NewAudit};
 use crate::db::changes::{NewAccount, NewSession};
 use crate::db::rows::{Credentials, UserKind, UserRow};
 use crate::db::{ASSISTANT, LOBBY, SignedIn};
@@ -41,19 +42,54 @@ pub(super) fn by_id(conn: &mut SqliteConnection, user: UserId) -> Work<Option<Us
         .transpose()
 }
 
+/// Whether a user, or whose bot it is, was disabled or deleted.
+pub(super) fn is_disabled(conn: &mut SqliteConnection, user: UserId) -> Work<bool> {
+    let found: Option<(Option<Micros>, Option<StoredId>)> = users::table
+        .find(StoredId(user.0))
+        .select((users::disabled_at, users::owner_id))
+        .first(conn)
+        .optional()?;
+    match found {
+        Some((None, None)) | None => Ok(false),
+        Some((Some(_), _)) => Ok(true),
+        Some((None, Some(owner))) => {
+            let owners: i64 = users::table
+                .find(owner)
+                .filter(users::disabled_at.is_not_null())
+                .count()
+                .get_result(conn)?;
+            Ok(owners > 0)
+        }
+    }
+}
+
 /// A user with its first session and its place in the lobby.
 pub(super) fn create(
     conn: &mut SqliteConnection,
     account: &NewAccount,
     session: &NewSession,
 ) -> Work<SignedIn> {
-    insert(conn, account, now())?;
+    introduce(conn, account, now())?;
+    sessions::insert(conn, session)
+}
+
+/// A new user with its place in the lobby, and a line in the audit log.
+pub(super) fn introduce(conn: &mut SqliteConnection, account: &NewAccount, at: Micros) -> Work<()> {
+    insert(conn, account, at)?;
     enter_lobby(conn, account.user.id)?;
-    sessions::create(conn, session)
+    let act = match account.user.kind {
+        UserKind::Guest => Act::GuestCame,
+        UserKind::User | UserKind::Bot | UserKind::Assistant | UserKind::Deleted => {
+            Act::UserCreated
+        }
+    };
+    let detail = if account.admin { "administrator" } else { "" };
+    let note = NewAudit::of(act).concerning(account.user.id).saying(detail);
+    audit::insert(conn, &note)
 }
 
 /// Makes a new user a member of the room that every account begins in, while it is there.
-pub(super) fn enter_lobby(conn: &mut SqliteConnection, user: UserId) -> Work<()> {
+fn enter_lobby(conn: &mut SqliteConnection, user: UserId) -> Work<()> {
     let lobby = rooms::table
         .filter(rooms::slug.eq(LOBBY).and(rooms::deleted_at.is_null()))
         .select(rooms::id)
@@ -92,8 +128,12 @@ pub(super) fn credentials(conn: &mut SqliteConnection, name: &str) -> Work<Optio
     let Some((user, Some(password_hash))) = held(conn, &name_key(storable(name)?))? else {
         return Ok(None);
     };
+    let user = user_row(user)?;
+    if is_disabled(conn, user.id)? {
+        return Ok(None);
+    }
     Ok(Some(Credentials {
-        user: user_row(user)?,
+        user,
         password_hash,
     }))
 }

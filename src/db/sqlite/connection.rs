@@ -14,6 +14,7 @@ use super::failure::{Failure, Work};
 use super::lock::FolderLock;
 use crate::db::{StoreError, StoreResult};
 use crate::limits;
+use crate::origin::Origin;
 
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -134,9 +135,11 @@ impl Pool {
             .map_err(|_elapsed| StoreError::Unavailable("no free connection".into()))?
             .map_err(|_closed| StoreError::Unavailable("the store is closed".into()))?;
         let mut connection = self.take().await?;
-        let access = self.access;
+        let (access, origin) = (self.access, Origin::current());
         let (result, reusable) = connection
-            .spawn_blocking(move |connection| Ok(transact(connection, access, work)))
+            .spawn_blocking(move |connection| {
+                Ok(origin.of_sync(|| transact(connection, access, work)))
+            })
             .await
             .map_err(|error| StoreError::Broken(format!("a unit of work ended: {error}")))?;
         if reusable {

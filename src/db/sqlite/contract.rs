@@ -53,13 +53,7 @@ impl Store for SqliteStore {
     }
 
     async fn delete_session(&self, session: SessionId) -> StoreResult<bool> {
-        self.write(move |conn| sessions::delete(conn, session))
-            .await
-    }
-
-    async fn live_sessions(&self, sessions: &[SessionId]) -> StoreResult<Vec<SessionId>> {
-        let sessions = sessions.to_vec();
-        self.read_reserved(move |conn| sessions::live(conn, &sessions))
+        self.write(move |conn| sessions::delete(conn, session, None))
             .await
     }
 

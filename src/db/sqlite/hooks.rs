@@ -4,10 +4,12 @@
 use diesel::prelude::*;
 
 use super::accounts::{self, UserColumns, user_row};
+use super::audit;
 use super::columns::{Micros, SECOND, StoredId, name_key, now, storable, time};
 use super::failure::Work;
 use super::rooms as room_rows;
 use super::schema::{incoming_hooks, rooms, users};
+use crate::db::audit::{Act, NewAudit};
 use crate::db::integrations::{HookRow, HookUse, NewHook};
 use crate::db::rows::{UserKind, UserRow};
 use crate::error::ErrorCode;
@@ -57,6 +59,7 @@ pub(super) fn create(
             incoming_hooks::created_at.eq(at),
         ))
         .execute(conn)?;
+    note(conn, Act::HookMade, actor, room, hook.user.id)?;
     one(conn, room, hook.id)
 }
 
@@ -79,6 +82,7 @@ pub(super) fn rotate(
     diesel::update(incoming_hooks::table.find(StoredId(hook.0)))
         .set(incoming_hooks::secret_hash.eq(secret_hash.as_slice()))
         .execute(conn)?;
+    note(conn, Act::HookRotated, actor, room, row.user.id)?;
     Ok(row)
 }
 
@@ -95,7 +99,20 @@ pub(super) fn delete(
     diesel::update(users::table.find(StoredId(row.user.id.0)))
         .set(users::disabled_at.eq(now()))
         .execute(conn)?;
+    note(conn, Act::HookRemoved, actor, room, row.user.id)?;
     Ok(row.user)
+}
+
+/// What the audit log says of it.
+fn note(
+    conn: &mut SqliteConnection,
+    act: Act,
+    actor: UserId,
+    room: RoomId,
+    user: UserId,
+) -> Work<()> {
+    let note = NewAudit::of(act).by(actor).to(user).in_room(room);
+    audit::insert(conn, &note)
 }
 
 /// Whose secret it is, and whether its last use is to be noted.
@@ -119,9 +136,14 @@ pub(super) fn by_secret(
     let Some((hook, last_used_at, slug, user)) = found else {
         return Ok(None);
     };
+    let user = user_row(user)?;
+    // Its user is nobody's but its maker's.
+    if accounts::is_disabled(conn, user.id)? {
+        return Ok(None);
+    }
     Ok(Some(HookUse {
         hook: HookId(hook.0),
-        user: user_row(user)?,
+        user,
         slug,
         note_due: last_used_at.is_none_or(|last| last < now() - LAST_USED_S * SECOND),
     }))

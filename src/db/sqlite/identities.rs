@@ -49,8 +49,7 @@ fn create(conn: &mut SqliteConnection, identity: NewIdentity) -> Work<IdentityUs
         password_hash: None,
         admin: false,
     };
-    accounts::insert(conn, &account, at)?;
-    accounts::enter_lobby(conn, account.user.id)?;
+    accounts::introduce(conn, &account, at)?;
     diesel::insert_into(identities::table)
         .values((
             identities::issuer.eq(&identity.issuer),

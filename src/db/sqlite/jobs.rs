@@ -88,6 +88,7 @@ pub(super) fn sweep(conn: &mut SqliteConnection) -> Work<Swept> {
         ))
         .execute(conn)?;
     }
+    super::revocations::sweep(conn, at)?;
     let webhooks = super::webhooks::sweep(conn)?;
     Ok(Swept {
         sessions: sessions as u64,

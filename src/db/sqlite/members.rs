@@ -37,7 +37,7 @@ pub(super) fn join(conn: &mut SqliteConnection, user: UserId, slug: &str) -> Wor
             if accounts::by_id(conn, user)?.is_none() {
                 return Err(ErrorCode::UserNotFound.into());
             }
-            if invites::is_banned(conn, view.room.id, user)? {
+            if invites::is_banned(conn, view.room.id, user)? || accounts::is_disabled(conn, user)? {
                 return Err(ErrorCode::Banned.into());
             }
             rooms::insert_member(conn, view.room.id, user, Role::Member)?;

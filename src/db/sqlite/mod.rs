@@ -6,8 +6,12 @@
 //! one is kept for [`ping`](crate::db::Store::ping) and [`heads`](crate::db::Store::heads), so that busy readers cannot
 //! make the server look dead. `contract.rs` is the list of the units of work; each noun's file holds their SQL.
 
+mod account_ends;
+mod account_store;
 mod accounts;
+mod administration;
 mod apply;
+mod audit;
 mod columns;
 mod connection;
 mod contract;
@@ -23,6 +27,7 @@ mod members;
 mod messages;
 mod reading;
 mod replies;
+mod revocations;
 mod room_lists;
 mod rooms;
 mod runners;

@@ -266,9 +266,14 @@ pub(super) fn people_room(
     }
     for one in people {
         let one = accounts::by_id(conn, *one)?.ok_or(ErrorCode::UserNotFound)?;
-        if one.kind == UserKind::Assistant {
-            return Err(ErrorCode::BadRequest.into());
+        match one.kind {
+            UserKind::Assistant => return Err(ErrorCode::BadRequest.into()),
+            UserKind::Deleted => return Err(ErrorCode::UserNotFound.into()),
+            UserKind::User | UserKind::Guest | UserKind::Bot => {}
         }
+    }
+    if accounts::is_disabled(conn, user)? {
+        return Err(ErrorCode::UserNotFound.into());
     }
     let room = NewRoom {
         visibility: Visibility::Direct,

@@ -6,10 +6,12 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use super::accounts;
+use super::audit;
 use super::columns::{Micros, StoredId, named, now, storable, time};
 use super::failure::Work;
 use super::reading;
 use super::schema::{memberships, room_heads, rooms};
+use crate::db::audit::{Act, NewAudit};
 use crate::db::changes::NewRoom;
 use crate::db::rows::{Head, ReadState, RoomRow, RoomView, Visibility};
 use crate::error::ErrorCode;
@@ -42,7 +44,7 @@ pub(super) fn slug(conn: &mut SqliteConnection, room: RoomId) -> Work<String> {
 
 /// A room with its owner.
 pub(super) fn create(conn: &mut SqliteConnection, room: &NewRoom, owner: UserId) -> Work<RoomView> {
-    if accounts::by_id(conn, owner)?.is_none() {
+    if accounts::by_id(conn, owner)?.is_none() || accounts::is_disabled(conn, owner)? {
         return Err(ErrorCode::UserNotFound.into());
     }
     let owned: i64 = memberships::table
@@ -57,6 +59,8 @@ pub(super) fn create(conn: &mut SqliteConnection, room: &NewRoom, owner: UserId)
     }
     insert(conn, room, None, now())?;
     insert_member(conn, room.id, owner, Role::Owner)?;
+    let note = NewAudit::of(Act::RoomCreated).by(owner).in_room(room.id);
+    audit::insert(conn, &note.saying(room.visibility.as_str()))?;
     visible(conn, owner, &room.slug)
 }
 
@@ -78,7 +82,7 @@ pub(super) fn direct(
         return visible(conn, user, &slug);
     }
     for one in [user, assistant] {
-        if accounts::by_id(conn, one)?.is_none() {
+        if accounts::by_id(conn, one)?.is_none() || accounts::is_disabled(conn, one)? {
             return Err(ErrorCode::UserNotFound.into());
         }
     }

@@ -221,7 +221,8 @@ fn may_prompt(conn: &mut SqliteConnection, room: StoredId, asker: StoredId) -> W
         .first::<String>(conn)
         .optional()?;
     let role = role.map(|role| named(Role::from_name, &role)).transpose()?;
-    Ok(role.is_some_and(|role| allows(role, Action::Post)))
+    let allowed = role.is_some_and(|role| allows(role, Action::Post));
+    Ok(allowed && !accounts::is_disabled(conn, UserId(asker.0))?)
 }
 
 /// When a lease taken now runs out.

@@ -14,6 +14,24 @@ diesel::table! {
         created_at -> BigInt,
         owner_id -> Nullable<Binary>,
         disabled_at -> Nullable<BigInt>,
+        deleted_at -> Nullable<BigInt>,
+        leaving -> Bool,
+    }
+}
+
+diesel::table! {
+    audit_log (id) {
+        id -> Binary,
+        at -> BigInt,
+        act -> Text,
+        outcome -> Nullable<Text>,
+        way -> Text,
+        address -> Nullable<Text>,
+        who -> Nullable<Binary>,
+        whom -> Nullable<Binary>,
+        room -> Nullable<Text>,
+        detail -> Text,
+        times -> Integer,
     }
 }
 
@@ -50,6 +68,10 @@ diesel::table! {
         created_at -> BigInt,
         expires_at -> BigInt,
         claimed -> Bool,
+        ends_at -> Nullable<BigInt>,
+        last_seen_at -> Nullable<BigInt>,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
     }
 }
 
@@ -59,6 +81,23 @@ diesel::table! {
         subject -> Text,
         user_id -> Binary,
         created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    revocation_head (is_only) {
+        is_only -> Bool,
+        number -> BigInt,
+    }
+}
+
+diesel::table! {
+    revocations (number) {
+        number -> BigInt,
+        kind -> Text,
+        user_id -> Binary,
+        session_id -> Nullable<Binary>,
+        at -> BigInt,
     }
 }
 
@@ -329,6 +368,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
     identities,
+    revocations,
+    revocation_head,
     api_tokens,
     incoming_hooks,
     tickets,

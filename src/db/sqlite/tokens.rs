@@ -4,10 +4,14 @@
 use diesel::prelude::*;
 
 use super::accounts::{self, UserColumns, user_row};
+use super::audit;
 use super::columns::{Micros, SECOND, StoredId, name_key, named, now, storable, time};
 use super::failure::Work;
+use super::revocations;
 use super::schema::{api_tokens, users};
 use super::sessions::end;
+use crate::db::accounts::RevocationKind;
+use crate::db::audit::{Act, NewAudit};
 use crate::db::integrations::{BotRow, NewToken, TokenRow, TokenUse};
 use crate::db::rows::{Identity, UserKind, UserRow};
 use crate::error::ErrorCode;
@@ -57,6 +61,9 @@ pub(super) fn create(
             api_tokens::expires_at.eq(expires_at),
         ))
         .execute(conn)?;
+    let detail = format!("token {} to {}", token.id, token.scope.as_str());
+    let note = NewAudit::of(Act::TokenMade).by(actor).to(token.user);
+    audit::insert(conn, &note.saying(detail))?;
     Ok(TokenRow {
         id: token.id,
         name: token.name.clone(),
@@ -110,18 +117,22 @@ fn token_row(columns: TokenColumns) -> Work<TokenRow> {
 
 /// Ends a token of the actor, or of a bot of the actor's; whether it had lived.
 pub(super) fn delete(conn: &mut SqliteConnection, actor: UserId, token: SessionId) -> Work<bool> {
-    let actor = StoredId(actor.0);
+    let (who, actor) = (actor, StoredId(actor.0));
     let found = api_tokens::table
         .inner_join(users::table)
         .filter(api_tokens::id.eq(StoredId(token.0)))
         .filter(users::id.eq(actor).or(users::owner_id.eq(actor)))
-        .select(api_tokens::expires_at)
-        .first::<Option<Micros>>(conn)
+        .select((api_tokens::expires_at, api_tokens::user_id))
+        .first::<(Option<Micros>, StoredId)>(conn)
         .optional()?;
-    let Some(expires_at) = found else {
+    let Some((expires_at, holder)) = found else {
         return Ok(false);
     };
     diesel::delete(api_tokens::table.find(StoredId(token.0))).execute(conn)?;
+    let holder = UserId(holder.0);
+    let note = NewAudit::of(Act::TokenRemoved).by(who).to(holder);
+    audit::insert(conn, &note.saying(format!("token {token}")))?;
+    revocations::add(conn, RevocationKind::Session, holder, Some(token))?;
     Ok(expires_at.is_none_or(|end| end > now()))
 }
 
@@ -158,9 +169,13 @@ pub(super) fn identity(
     let Some((id, scope, expires_at, last_used_at, user)) = found else {
         return Ok(None);
     };
+    let user = user_row(user)?;
+    if accounts::is_disabled(conn, user.id)? {
+        return Ok(None);
+    }
     let identity = Identity {
         session: SessionId(id.0),
-        user: user_row(user)?,
+        user,
         expires_at: expires_at.map(time).transpose()?,
         scope: Some(named(Scope::from_name, &scope)?),
     };
@@ -203,6 +218,7 @@ pub(super) fn create_bot(
             users::owner_id.eq(StoredId(owner.0)),
         ))
         .execute(conn)?;
+    audit::insert(conn, &NewAudit::of(Act::BotMade).by(owner).to(bot.id))?;
     Ok(BotRow {
         user: UserRow {
             kind: UserKind::Bot,
@@ -239,11 +255,13 @@ pub(super) fn remove_bot(conn: &mut SqliteConnection, owner: UserId, bot: UserId
     if !bots(conn, owner)?.iter().any(|row| row.user.id == bot) {
         return Ok(false);
     }
-    let bot = StoredId(bot.0);
-    diesel::update(users::table.find(bot))
+    audit::insert(conn, &NewAudit::of(Act::BotRemoved).by(owner).to(bot))?;
+    let id = StoredId(bot.0);
+    diesel::update(users::table.find(id))
         .set(users::disabled_at.eq(now()))
         .execute(conn)?;
-    diesel::delete(api_tokens::table.filter(api_tokens::user_id.eq(bot))).execute(conn)?;
+    diesel::delete(api_tokens::table.filter(api_tokens::user_id.eq(id))).execute(conn)?;
+    revocations::add(conn, RevocationKind::Deleted, bot, None)?;
     Ok(true)
 }
 

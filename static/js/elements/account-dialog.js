@@ -1,9 +1,11 @@
 /**
- * The dialog of one's account: who one is, one's tokens for programs, and one's bots with theirs.
+ * The dialog of one's account: who one is, where one is signed in, one's tokens for programs, and one's bots with theirs.
  */
 import { h } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { tokenLine } from '../use.js';
+import { deleteSection, passwordSection, sessionsSection } from './account-sessions.js';
+import { openAdministrationDialog } from './administration-dialog.js';
 import { openDialog, submitting } from './dialog.js';
 import { secretBox } from './secret.js';
 
@@ -18,14 +20,26 @@ export function openAccountDialog({ salon }) {
   const who = h('p.account-who', {}, avatar(user), h('span', {}, h('strong', { text: user.name }),
     h('small', { text: user.kind === 'guest' ? 'Guest' : 'Account' })));
   const sections = user.kind === 'guest'
-    ? [h('p.account-note', { text: 'Guests have no tokens and no bots: make an account for that.' })]
+    ? [
+      h('p.account-note', { text: 'Guests have no tokens and no bots: make an account for that.' }),
+      sessionsSection(salon),
+      deleteSection(salon),
+    ]
     : [
+      sessionsSection(salon),
+      passwordSection(salon),
       tokensSection('Tokens', 'token', 'A program that has one acts as you, in your rooms.', {
         list: () => salon.api.tokens(), create: (token) => salon.api.createToken(token), revoke: (id) => salon.api.revokeToken(id),
       }),
       botsSection(salon),
+      deleteSection(salon),
     ];
-  const dialog = openDialog('Your account', who, ...sections);
+  const administration = h('p.settings-more', { hidden: true }, h('button.quiet', {
+    type: 'button', id: 'administration', text: 'Administration…', onclick: () => openAdministrationDialog({ salon }),
+  }));
+  // Who may administer may change while the page is open.
+  salon.api.me().then(({ admin }) => (admin ? administration.removeAttribute('hidden') : administration.remove())).catch(() => administration.remove());
+  const dialog = openDialog('Your account', who, administration, ...sections);
   dialog.classList.add('wide');
 }
 

@@ -1,6 +1,7 @@
 //! The HTTP edge, asked through its router over a real store: accounts, bad input, origins, the page, health.
 
 mod accounts;
+mod administration;
 mod bad_input;
 mod invites;
 mod message_changes;

@@ -56,6 +56,7 @@ fn needs(needs: Needs) -> String {
         Needs::Operator => "the operator's own listener".into(),
         Needs::Session => "a session".into(),
         Needs::Account => "a session that no token is".into(),
+        Needs::Administrator => "an administrator of the server".into(),
         Needs::Sight => "a member, or a public room".into(),
         Needs::Entry => "a member, or a public room one is not banned from".into(),
         Needs::Room(action) => format!("{action:?}"),
@@ -69,6 +70,7 @@ fn column(asker: Asker) -> &'static str {
         Asker::Outsider => "not in it (public)",
         Asker::Banned => "banned (public)",
         Asker::Stranger => "not in it (private)",
+        Asker::Administrator => "administrator, not in it (private)",
         Asker::Nobody => "signed out",
     }
 }

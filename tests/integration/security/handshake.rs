@@ -117,6 +117,9 @@ async fn s04_no_socket_without_a_living_credential() {
         user: serde_json::from_value(me["user"]["id"].clone()).unwrap(),
         token_hash: expired.sha256(),
         lifetime_s: -1,
+        idle_s: 1_000_000,
+        origin: salon::db::changes::SessionOrigin::default(),
+        verified: None,
     };
     app.store.create_session(session).await.unwrap();
     let upper = bob.to_uppercase();

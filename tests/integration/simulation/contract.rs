@@ -68,10 +68,6 @@ impl Store for SimStore {
         commit!(self.delete_session(session))
     }
 
-    async fn live_sessions(&self, sessions: &[SessionId]) -> StoreResult<Vec<SessionId>> {
-        read!(self.live_sessions(sessions))
-    }
-
     async fn create_ticket(
         &self,
         session: SessionId,

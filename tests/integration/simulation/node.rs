@@ -12,6 +12,7 @@ use salon::chat::assistant::{Assistant, AssistantParts};
 use salon::config::Config;
 use salon::consumer::Consumers;
 use salon::consumer::transport::{MemoryStream, Transport, pipe};
+use salon::consumer::watch::SessionWatch;
 use salon::db::Store;
 use salon::db::changes::Change;
 use salon::db::queue::ReplyCaps;
@@ -181,13 +182,11 @@ fn start_actors(
         assistant,
         stop(),
     ));
-    let (watched, sessions) = (Arc::clone(&connections), store());
-    tokio::spawn(async move { watched.watch_sessions(sessions, stop()).await });
-    let sessions = store();
+    let watch = Arc::new(SessionWatch::new(connections, store()));
+    tokio::spawn(Arc::clone(&watch).run(stop()));
+    let heads = store();
     tokio::spawn(async move {
-        let recheck = || async {
-            connections.close_ended(&sessions).await && heads::check_once(&feeds, &sessions).await
-        };
+        let recheck = || async { watch.look().await && heads::check_once(&feeds, &heads).await };
         gate::keep(feeds.gate(), recheck, stop()).await;
     });
     (Arc::new(consumers), writer)

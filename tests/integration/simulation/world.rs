@@ -280,6 +280,9 @@ fn new_session(user: UserId) -> NewSession {
         user,
         token_hash: rand::Rng::random(&mut salon::randomness::rng()),
         lifetime_s: 1_000_000,
+        idle_s: 1_000_000,
+        origin: salon::db::changes::SessionOrigin::default(),
+        verified: None,
     }
 }
 

@@ -6,7 +6,7 @@ use salon::error::ErrorCode;
 use salon::ids::{SessionId, UserId};
 use salon::permissions::Role;
 
-use super::fixtures::{TestStore, account, refused, same_session, session_of};
+use super::fixtures::{TestStore, account, living, refused, same_session, session_of};
 
 pub(super) async fn an_account_comes_with_a_session_and_the_lobby(store: &TestStore) {
     let (account, session) = account("Ada", UserKind::User);
@@ -88,8 +88,8 @@ pub(super) async fn a_session_ends_once(store: &TestStore) {
     assert_eq!(store.identity(&one.token_hash).await.unwrap(), None);
     assert!(store.identity(&two.token_hash).await.unwrap().is_some());
     let asked = [one.id, two.id, SessionId::new()];
-    assert_eq!(store.live_sessions(&asked).await.unwrap(), [two.id]);
-    assert_eq!(store.live_sessions(&[]).await.unwrap(), []);
+    assert_eq!(living(store, &asked).await, [two.id]);
+    assert_eq!(living(store, &[]).await, []);
 }
 
 pub(super) async fn sessions_run_out(store: &TestStore) {
@@ -100,7 +100,7 @@ pub(super) async fn sessions_run_out(store: &TestStore) {
     assert!(store.identity(&session.token_hash).await.unwrap().is_some());
     store.age(200).await;
     assert_eq!(store.identity(&session.token_hash).await.unwrap(), None);
-    assert_eq!(store.live_sessions(&[session.id]).await.unwrap(), []);
+    assert_eq!(living(store, &[session.id]).await, []);
     assert!(!store.delete_session(session.id).await.unwrap());
 }
 
@@ -167,10 +167,7 @@ pub(super) async fn the_sweep_removes_what_has_run_out(store: &TestStore) {
     assert_eq!(swept.tickets, 3);
     assert_eq!(swept.batches, 1, "the batch that was not only posts");
     assert_eq!(store.sweep().await.unwrap(), Default::default());
-    assert_eq!(
-        store.live_sessions(&[session.id]).await.unwrap(),
-        [session.id]
-    );
+    assert_eq!(living(store, &[session.id]).await, [session.id]);
 }
 
 pub(super) async fn the_assistant_is_there(store: &TestStore) {

@@ -182,7 +182,16 @@ pub(crate) fn session_of(user: UserId) -> NewSession {
         user,
         token_hash: rand::random(),
         lifetime_s: 3_600,
+        idle_s: 1_000_000,
+        origin: salon::db::changes::SessionOrigin::default(),
+        verified: None,
     }
+}
+
+/// Those of the given sessions and tokens that live.
+pub(crate) async fn living(store: &TestStore, sessions: &[SessionId]) -> Vec<SessionId> {
+    let living = store.live_sessions(sessions).await.unwrap();
+    living.into_iter().map(|live| live.id).collect()
 }
 
 /// A room to be made.
@@ -228,7 +237,11 @@ pub(crate) fn batch(rooms: Vec<(RoomId, Vec<Change>)>) -> Batch {
         rerun: false,
         rooms: rooms
             .into_iter()
-            .map(|(room, changes)| RoomChanges { room, changes })
+            .map(|(room, changes)| RoomChanges {
+                room,
+                changes,
+                origins: Vec::new(),
+            })
             .collect(),
     }
 }

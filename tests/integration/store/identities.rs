@@ -132,6 +132,7 @@ pub(super) async fn a_claim_has_one_session_until_it_ends(store: &TestStore) {
     let found = store.claim_identity(&first.claim_hash).await.unwrap();
     assert_eq!(found, Some(made));
     let live = store.live_sessions(&[first.session]).await.unwrap();
+    let live: Vec<SessionId> = live.iter().map(|live| live.id).collect();
     assert_eq!(live, [first.session]);
     store.age(200).await;
     assert_eq!(store.claim_identity(&first.claim_hash).await.unwrap(), None);

@@ -9,7 +9,7 @@ use salon::ids::{HookId, SessionId, UserId};
 use salon::limits;
 use salon::permissions::{Role, Scope};
 
-use super::fixtures::{TestStore, account, mention, message, posted, refused};
+use super::fixtures::{TestStore, account, living, mention, message, posted, refused};
 
 fn new_token(user: &UserRow, lifetime_s: Option<i64>) -> NewToken {
     NewToken {
@@ -55,7 +55,7 @@ pub(super) async fn a_token_stands_for_its_user_until_it_is_revoked(store: &Test
         "it is no session"
     );
     assert_eq!(
-        store.live_sessions(&[token.id]).await.unwrap(),
+        living(store, &[token.id]).await,
         [token.id],
         "but its sockets live by it"
     );
@@ -67,7 +67,7 @@ pub(super) async fn a_token_stands_for_its_user_until_it_is_revoked(store: &Test
     assert!(!store.delete_token(ada.id, token.id).await.unwrap());
     let gone = store.token_identity(&token.token_hash).await.unwrap();
     assert_eq!(gone, None);
-    assert_eq!(store.live_sessions(&[token.id]).await.unwrap(), []);
+    assert_eq!(living(store, &[token.id]).await, []);
     assert_eq!(store.tokens(ada.id, ada.id).await.unwrap(), []);
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn a_token_runs_out(store: &TestStore) {
     store.age(3_700).await;
     assert_eq!(store.token_identity(&short.token_hash).await.unwrap(), None);
     let both = [short.id, long.id];
-    assert_eq!(store.live_sessions(&both).await.unwrap(), [long.id]);
+    assert_eq!(living(store, &both).await, [long.id]);
     let listed = store.tokens(ada.id, ada.id).await.unwrap();
     assert_eq!(listed.len(), 1, "{listed:?}");
     assert!(!store.delete_token(ada.id, short.id).await.unwrap());
@@ -213,7 +213,7 @@ pub(super) async fn a_removed_bot_has_no_tokens_and_is_not_found(store: &TestSto
     assert!(store.remove_bot(ada.id, bot.id).await.unwrap());
     assert!(!store.remove_bot(ada.id, bot.id).await.unwrap());
     assert_eq!(store.token_identity(&token.token_hash).await.unwrap(), None);
-    assert_eq!(store.live_sessions(&[token.id]).await.unwrap(), []);
+    assert_eq!(living(store, &[token.id]).await, []);
     assert_eq!(store.bots(ada.id).await.unwrap(), []);
     let made = store.create_token(ada.id, new_token(&bot, None)).await;
     assert_eq!(refused(made), ErrorCode::UserNotFound);

@@ -5,7 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod account_ends;
 mod accounts;
+mod administration;
 mod fixtures;
 mod history;
 mod identities;
@@ -74,6 +76,32 @@ macro_rules! for_store {
                     racing_claims_make_one_session
                     claims_of_one_user_are_bounded
                     a_claims_ticket_ends_with_it;
+                administration:
+                    what_changes_a_room_is_noted_with_it_and_messages_are_not
+                    accounts_sessions_and_tokens_are_noted
+                    the_audit_log_is_read_in_pages_and_swept
+                    there_is_always_an_administrator
+                    users_and_rooms_are_listed_in_pages_without_direct_ones
+                    an_administrator_takes_over_only_what_nobody_owns
+                    an_administrator_archives_and_deletes_any_room
+                    rooms_get_another_epoch;
+                account_ends:
+                    sessions_are_listed_with_where_they_come_from
+                    one_session_or_all_others_are_ended_by_their_owner_only
+                    a_session_that_is_not_used_ends_and_use_moves_only_that_end
+                    a_password_is_changed_by_who_knows_it_and_ends_other_sessions
+                    nobody_signs_in_with_a_password_that_was_changed_meanwhile
+                    every_end_is_logged_under_the_next_number
+                    the_log_is_read_in_parts_and_forgotten_with_time
+                    numbers_of_racing_ends_have_no_hole
+                    who_is_disabled_can_do_nothing_until_enabled
+                    who_administers_no_more_signs_in_again
+                    a_deleted_account_leaves_its_words_and_nothing_else
+                    a_deleted_guest_leaves_its_words_too
+                    a_room_whose_owner_is_deleted_goes_to_another
+                    a_room_with_nobody_left_goes_with_its_owner
+                    what_somebody_gone_asked_is_stopped_or_fails
+                    only_who_is_deleted_departs;
                 rooms:
                     own_rooms_come_in_pages
                     a_new_room_has_its_owner_and_no_history

@@ -22,7 +22,10 @@ impl BackEnd for Database {
             self.0
                 .execute(&format!(
                     "UPDATE replies SET lease_until = lease_until - interval '{seconds} s';
-                     UPDATE sessions SET expires_at = expires_at - interval '{seconds} s';
+                     UPDATE sessions SET expires_at = expires_at - interval '{seconds} s', \
+                         ends_at = ends_at - interval '{seconds} s', created_at = created_at - interval '{seconds} s', \
+                         last_seen_at = last_seen_at - interval '{seconds} s';
+                     UPDATE revocations SET at = at - interval '{seconds} s';
                      UPDATE tickets SET expires_at = expires_at - interval '{seconds} s';
                      UPDATE invites SET expires_at = expires_at - interval '{seconds} s';
                      UPDATE api_tokens SET expires_at = expires_at - interval '{seconds} s', last_used_at = last_used_at - interval '{seconds} s';

@@ -39,7 +39,9 @@ impl BackEnd for Folder {
         let micros = seconds * 1_000_000;
         self.run(format!(
             "UPDATE replies SET lease_until = lease_until - {micros};
-             UPDATE sessions SET expires_at = expires_at - {micros};
+             UPDATE sessions SET expires_at = expires_at - {micros}, ends_at = ends_at - {micros},
+                 created_at = created_at - {micros}, last_seen_at = last_seen_at - {micros};
+             UPDATE revocations SET at = at - {micros};
              UPDATE tickets SET expires_at = expires_at - {micros};
              UPDATE invites SET expires_at = expires_at - {micros};
              UPDATE api_tokens SET expires_at = expires_at - {micros}, last_used_at = last_used_at - {micros};

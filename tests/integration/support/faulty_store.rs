@@ -209,9 +209,6 @@ impl Store for FaultyStore {
     async fn delete_session(&self, session: SessionId) -> StoreResult<bool> {
         self.inner.delete_session(session).await
     }
-    async fn live_sessions(&self, sessions: &[SessionId]) -> StoreResult<Vec<SessionId>> {
-        self.inner.live_sessions(sessions).await
-    }
     async fn create_ticket(
         &self,
         session: SessionId,

@@ -20,6 +20,7 @@ use salon::chat::Chat;
 use salon::chat::assistant::{Assistant, AssistantParts};
 use salon::config::Config;
 use salon::consumer::transport::{Transport, pipe};
+use salon::consumer::watch::SessionWatch;
 use salon::consumer::{Consumers, user_frames};
 use salon::db::Store;
 use salon::db::changes::{Change, NewAccount, NewSession, Outcome};
@@ -243,6 +244,9 @@ impl Instance {
             user: user.id,
             token_hash: rand::random(),
             lifetime_s: 3_600,
+            idle_s: 1_000_000,
+            origin: salon::db::changes::SessionOrigin::default(),
+            verified: None,
         };
         let account = NewAccount {
             user,
@@ -441,8 +445,7 @@ fn start_tasks(
     consumers: &Consumers,
     stop: &CancellationToken,
 ) -> Vec<AbortOnDropHandle<()>> {
-    let connections = Arc::clone(&consumers.connections);
-    let (sessions, ended) = (Arc::clone(store), stop.clone());
+    let watch = SessionWatch::new(Arc::clone(&consumers.connections), Arc::clone(store));
     let tasks = [
         tokio::spawn(heads::check_heads(
             feeds.clone(),
@@ -454,7 +457,7 @@ fn start_tasks(
             Arc::clone(store),
             stop.clone(),
         )),
-        tokio::spawn(async move { connections.watch_sessions(sessions, ended).await }),
+        tokio::spawn(Arc::new(watch).run(stop.clone())),
         tokio::spawn(jobs::orphans::run(
             Arc::clone(store),
             Arc::clone(writer),

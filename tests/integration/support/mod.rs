@@ -12,6 +12,8 @@ pub(crate) mod event_stream;
 pub(crate) mod fake_openid;
 pub(crate) mod fake_provider;
 pub(crate) mod fault_proxy;
+mod faulty_accounts;
+mod faulty_administration;
 mod faulty_integrations;
 pub(crate) mod faulty_store;
 mod faulty_webhooks;

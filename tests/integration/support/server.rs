@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use salon::auth::{Auth, Standing};
+use salon::db::sqlite::SqliteStore;
 use salon::server::Server;
 use salon::shutdown::Shutdown;
 use serde_json::{Value, json};
@@ -22,7 +24,10 @@ pub(crate) struct TestServer {
 impl TestServer {
     /// Starts one with these flags.
     pub(crate) async fn start(flags: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), flags).await
+    }
+
+    async fn start_in(folder: tempfile::TempDir, flags: &[&str]) -> Self {
         let data = folder.path().join("data");
         let mut all = vec!["--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
         all.extend(flags);
@@ -34,6 +39,20 @@ impl TestServer {
             shutdown,
             folder,
         }
+    }
+
+    /// The same with an administrator of the server, `Root`, and a token of its session.
+    pub(crate) async fn start_with_admin(flags: &[&str]) -> (Self, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        // As the operator makes it, before the server has the database.
+        let store = SqliteStore::open(&data).await.unwrap();
+        let auth = Auth::new(store.clone());
+        let made = auth.create_user("Root", "correct horse", Standing::Admin);
+        let token = made.await.unwrap().token.reveal().to_owned();
+        drop(auth);
+        store.close().await;
+        (Self::start_in(folder, flags).await, token)
     }
 
     /// One request; the status and the body as JSON, null where it is none.

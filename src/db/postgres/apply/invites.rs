@@ -126,6 +126,7 @@ pub(super) async fn accept(
     row: Option<UserRow>,
     invite: InviteId,
 ) -> StoreResult<Version> {
+    work.require_enabled(user)?;
     let (room, id) = (work.head.room.0, invite.0);
     let found = connection
         .run(FindInvite {

@@ -8,7 +8,10 @@ use uuid::Uuid;
 use super::posts::{self, NewRows, WriteBatch};
 use super::questions::Answers;
 use super::room::RoomWork;
-use super::{bans, invites, members, messages, replies, retention, settings};
+use super::{
+    administer, bans, departures, invites, members, messages, replies, retention, settings,
+};
+use crate::db::audit::NewAudit;
 use crate::db::changes::{Change, Outcome, Posted, RoomApplied, RoomChanges, RoomDone};
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::records::{user_row, word};
@@ -23,6 +26,8 @@ use crate::permissions::Role;
 pub(super) struct Known {
     /// Those that any change names.
     pub(super) users: HashMap<UserId, UserRow>,
+    /// Those of them who are to leave every room.
+    pub(super) leaving: HashSet<UserId>,
     /// What was posted before, in the end by this very batch too.
     pub(super) repeats: HashMap<(RoomId, UserId, ClientId), Posted>,
     /// Messages that may be answered.
@@ -49,8 +54,15 @@ impl Judge {
             asked: answers.asked,
             ..Known::default()
         };
-        for (id, name, kind) in answers.users {
+        let mut disabled = HashSet::new();
+        for (id, name, kind, is_disabled, leaving) in answers.users {
             known.users.insert(UserId(id), user_row(id, name, &kind)?);
+            if is_disabled {
+                disabled.insert(UserId(id));
+            }
+            if leaving {
+                known.leaving.insert(UserId(id));
+            }
         }
         for ((room, author, client), (_, seq, version, created_at, reply_seq)) in answers.repeats {
             let posted = Posted {
@@ -71,7 +83,7 @@ impl Judge {
             let id = columns.0;
             exist.insert(RoomId(id));
             if let Some(head) = heads.get(&id) {
-                rooms.insert(RoomId(id), RoomWork::new(head, columns)?);
+                rooms.insert(RoomId(id), RoomWork::new(head, columns, disabled.clone())?);
             }
         }
         for (room, user, role) in answers.roles {
@@ -101,9 +113,15 @@ impl Judge {
             });
         };
         let mut outcomes = Vec::with_capacity(wanted.changes.len());
-        for change in &wanted.changes {
+        for (place, change) in wanted.changes.iter().enumerate() {
+            let before = work.head.version;
             outcomes.push(match self.change(connection, &mut work, change).await {
-                Ok(outcome) => Ok(outcome),
+                Ok(outcome) => {
+                    let (moved, origin) = (work.head.version != before, wanted.origin(place));
+                    let note = NewAudit::of_change(change, wanted.room, origin, moved);
+                    note.into_iter().for_each(|note| connection.note(note));
+                    Ok(outcome)
+                }
                 Err(StoreError::Refused(refusal)) => Err(refusal),
                 Err(error) => return Err(error),
             });
@@ -191,6 +209,11 @@ impl Judge {
                 let row = self.known.users.get(user).cloned();
                 invites::accept(connection, work, *user, row, *invite).await
             }
+            Change::Depart { user } => {
+                let row = self.known.users.get(user).cloned();
+                let row = row.filter(|_| self.known.leaving.contains(user));
+                departures::depart(connection, work, *user, row).await
+            }
             Change::EditRoom { actor, edit } => {
                 settings::edit(connection, work, *actor, edit).await
             }
@@ -201,6 +224,10 @@ impl Judge {
             } => retention::set(connection, work, *actor, *days, *messages).await,
             Change::Retain { limit } => retention::retain(connection, work, *limit).await,
             Change::DeleteRoom { actor } => settings::delete(connection, work, *actor).await,
+            Change::Administer { actor, act } => {
+                let row = act.user().and_then(|user| self.known.users.get(&user));
+                administer::run(connection, work, *actor, act, row.cloned()).await
+            }
             Change::StopReply { actor, seq } => replies::stop(connection, work, *actor, *seq).await,
             Change::RetryReply { actor, seq } => {
                 replies::retry(connection, work, *actor, *seq).await

@@ -8,7 +8,7 @@ use super::bans;
 use super::room::RoomWork;
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::statement::statement;
-use crate::db::rows::{LogKind, UserRow, Visibility};
+use crate::db::rows::{LogKind, UserKind, UserRow, Visibility};
 use crate::db::{StoreError, StoreResult};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{UserId, Version};
@@ -24,6 +24,11 @@ statement!(
     /// No member any more.
     DeleteMember { room: Uuid, user: Uuid },
     "DELETE FROM memberships WHERE room_id = $1 AND user_id = $2"
+);
+statement!(
+    /// What the assistant is writing for somebody who was put out stops; what waits fails when its turn comes.
+    StopAsked { room: Uuid, user: Uuid },
+    "UPDATE replies SET stop_requested = true WHERE room_id = $1 AND asker_id = $2 AND state = 'streaming'"
 );
 statement!(
     /// How many keep the room.
@@ -52,7 +57,7 @@ pub(super) async fn set(
         Action::ManageMembers
     };
     work.require(actor, action)?;
-    let Some(row) = row else {
+    let Some(row) = row.filter(|row| row.kind != UserKind::Deleted) else {
         return refused(ErrorCode::UserNotFound);
     };
     if present.is_none() && work.settings.visibility == Visibility::Direct {
@@ -105,6 +110,9 @@ pub(super) async fn transfer(
     let [Some(giver), Some(taker)] = rows else {
         return refused(ErrorCode::UserNotFound);
     };
+    if taker.kind == UserKind::Deleted {
+        return refused(ErrorCode::UserNotFound);
+    }
     let Some(present) = work.role(user) else {
         return Err(StoreError::Refused(Refusal::user_is_no_member()));
     };
@@ -126,12 +134,12 @@ pub(super) async fn remove(
     user: UserId,
 ) -> StoreResult<Version> {
     let present = work.role(user);
-    let action = match present {
-        _ if actor == user => Action::Read,
-        Some(Role::Owner) => Action::ManageOwners,
-        _ => Action::ManageMembers,
-    };
-    work.require(actor, action)?;
+    match present {
+        // Everybody may go, a bot that was removed too.
+        _ if actor == user => work.standing(actor).map(drop)?,
+        Some(Role::Owner) => work.require(actor, Action::ManageOwners)?,
+        _ => work.require(actor, Action::ManageMembers)?,
+    }
     if present.is_none() {
         return Ok(work.head.version);
     }
@@ -159,20 +167,32 @@ pub(super) async fn take_out(
             user: user.0,
         })
         .await?;
+    connection
+        .run(StopAsked {
+            room: work.head.room.0,
+            user: user.0,
+        })
+        .await?;
     work.set_role(user, None);
     work.log(connection, LogKind::Removed, row, None, data)
         .await
 }
 
-async fn require_another_owner(connection: &mut Conn, work: &RoomWork) -> StoreResult<()> {
-    let counted = connection
-        .run(CountOwners {
-            room: work.head.room.0,
-        })
-        .await?;
-    if counted.first().is_some_and(|(owners,)| *owners >= 2) {
+/// Refuses to take a room its last owner.
+pub(super) async fn require_another_owner(
+    connection: &mut Conn,
+    work: &RoomWork,
+) -> StoreResult<()> {
+    if has_two_owners(connection, work).await? {
         Ok(())
     } else {
         refused(ErrorCode::LastOwner)
     }
+}
+
+/// Whether an owner may go and leave another.
+pub(super) async fn has_two_owners(connection: &mut Conn, work: &RoomWork) -> StoreResult<bool> {
+    let room = work.head.room.0;
+    let counted = connection.run(CountOwners { room }).await?;
+    Ok(counted.first().is_some_and(|(owners,)| *owners >= 2))
 }

@@ -6,7 +6,9 @@
 //! numbered here, in memory. The second writes it all in one statement, and commits. Other changes are rare: they
 //! run their own statements in between, one by one.
 
+mod administer;
 mod bans;
+mod departures;
 mod invites;
 mod judge;
 mod members;

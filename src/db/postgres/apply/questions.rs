@@ -60,9 +60,10 @@ statement!(
     "SELECT asker_id, count(*) FROM replies WHERE state <> 'settled' AND asker_id = ANY($1) GROUP BY asker_id"
 );
 statement!(
-    /// Users that are named.
-    ReadUsers { users: Vec<Uuid> } -> (Uuid, String, String),
-    concat!("SELECT id, name, ", user_kind!("users"), " FROM users WHERE id = ANY($1)")
+    /// Users that are named; whether they, or whose bots they are, are disabled; whether they are to leave every room.
+    ReadUsers { users: Vec<Uuid> } -> (Uuid, String, String, bool, bool),
+    concat!("SELECT u.id, u.name, ", user_kind!("u"), ", u.disabled_at IS NOT NULL OR o.disabled_at IS NOT NULL, u.leaving \
+     FROM users u LEFT JOIN users o ON o.id = u.owner_id WHERE u.id = ANY($1)")
 );
 statement!(
     /// What they are in the rooms.
@@ -139,7 +140,7 @@ pub(super) struct Questions {
 pub(super) struct Answers {
     pub(super) heads: Vec<HeadColumns>,
     pub(super) rooms: Vec<RoomColumns>,
-    pub(super) users: Vec<(Uuid, String, String)>,
+    pub(super) users: Vec<(Uuid, String, String, bool, bool)>,
     pub(super) roles: Vec<(Uuid, Uuid, String)>,
     /// The repeats, each under (room, author, client id).
     pub(super) repeats: Vec<((Uuid, Uuid, Uuid), RepeatColumns)>,
@@ -322,7 +323,8 @@ fn named_users(change: &Change) -> Vec<Uuid> {
         | Change::TransferRoom { actor, user }
         | Change::Ban { actor, user, .. }
         | Change::Unban { actor, user } => vec![actor.0, user.0],
-        Change::AcceptInvite { user, .. } => vec![user.0],
+        Change::AcceptInvite { user, .. } | Change::Depart { user } => vec![user.0],
+        Change::Administer { act, .. } => act.user().into_iter().map(|user| user.0).collect(),
         Change::EditMessage(NewText { actor, .. })
         | Change::DeleteMessage { actor, .. }
         | Change::Mark { actor, .. }

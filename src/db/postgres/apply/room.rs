@@ -1,7 +1,7 @@
 //! One room while a batch writes it: its counters, what is known of its members, and what was written. Made by the
 //! judge, used by each kind of change. Rights are judged through it, against rows read under the room's lock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
@@ -48,12 +48,18 @@ pub(super) struct RoomWork {
     /// The database's clock after the lock, never before the room's last.
     pub(super) now: DateTime<Utc>,
     roles: HashMap<UserId, Role>,
+    /// Who may do nothing any more, member or not.
+    disabled: HashSet<UserId>,
     /// What was written, ascending.
     pub(super) changes: Vec<StoredChange>,
 }
 
 impl RoomWork {
-    pub(super) fn new(head: &HeadColumns, room: RoomColumns) -> StoreResult<Self> {
+    pub(super) fn new(
+        head: &HeadColumns,
+        room: RoomColumns,
+        disabled: HashSet<UserId>,
+    ) -> StoreResult<Self> {
         let (id, epoch, version, last_seq, first_seq, floor, last_at) = *head;
         let (_, name, visibility, deleted, unsettled, clock, topic, archived, people) = room;
         Ok(Self {
@@ -77,6 +83,7 @@ impl RoomWork {
             unsettled,
             now: clock.max(last_at),
             roles: HashMap::new(),
+            disabled,
             changes: Vec::new(),
         })
     }
@@ -94,8 +101,22 @@ impl RoomWork {
         };
     }
 
+    /// Refuses who was disabled or deleted since the request came.
+    pub(super) fn require_enabled(&self, actor: UserId) -> Result<(), Refusal> {
+        match self.disabled.contains(&actor) {
+            true => Err(ErrorCode::Unauthenticated.into()),
+            false => Ok(()),
+        }
+    }
+
     /// The actor's role, or the refusal for one who is not a member.
     pub(super) fn member_role(&self, actor: UserId) -> Result<Role, Refusal> {
+        self.require_enabled(actor)?;
+        self.standing(actor)
+    }
+
+    /// The same of one who may be disabled: for leaving.
+    pub(super) fn standing(&self, actor: UserId) -> Result<Role, Refusal> {
         match (self.role(actor), self.settings.visibility) {
             (Some(role), _) => Ok(role),
             (None, Visibility::Public) => Err(ErrorCode::NotAMember.into()),

@@ -39,6 +39,15 @@ pub(super) async fn edit(
     edit: &RoomEdit,
 ) -> StoreResult<Version> {
     work.require(actor, Action::EditRoom)?;
+    change(connection, work, edit).await
+}
+
+/// The same, judged before.
+pub(super) async fn change(
+    connection: &mut Conn,
+    work: &mut RoomWork,
+    edit: &RoomEdit,
+) -> StoreResult<Version> {
     let after = work.settings.edited(edit)?;
     if after == work.settings {
         return Ok(work.head.version);
@@ -65,6 +74,11 @@ pub(super) async fn delete(
     actor: UserId,
 ) -> StoreResult<Version> {
     work.require(actor, Action::DeleteRoom)?;
+    end(connection, work).await
+}
+
+/// The same, judged before.
+pub(super) async fn end(connection: &mut Conn, work: &mut RoomWork) -> StoreResult<Version> {
     connection
         .run(EndRoom {
             room: work.head.room.0,

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
+use crate::db::audit::{Act, NewAudit};
 use crate::db::postgres::PostgresStore;
 use crate::db::postgres::pool::{Conn, Pools};
 use crate::db::postgres::records::word;
@@ -103,6 +104,14 @@ async fn finish(mut managed: Managed, id: WebhookId) -> StoreResult<WebhookRow> 
         .ok_or_else(no_webhook)
 }
 
+/// What the audit log says of it.
+fn note(managed: &mut Managed, act: Act, user: UserId, id: WebhookId) {
+    let note = NewAudit::of(act).by(user).in_room(RoomId(managed.room));
+    managed
+        .connection
+        .note(note.saying(format!("webhook {id}")));
+}
+
 async fn create(
     pools: &Pools,
     user: UserId,
@@ -126,6 +135,7 @@ async fn create(
         managed.connection.rollback().await;
         return Err(StoreError::Refused(ErrorCode::TooMany.into()));
     }
+    note(&mut managed, Act::WebhookMade, user, new.id);
     finish(managed, new.id).await
 }
 
@@ -137,6 +147,10 @@ async fn edit(
     edit: WebhookEdit,
 ) -> StoreResult<WebhookRow> {
     let mut managed = manage(pools, user, slug).await?;
+    let act = match edit.secret {
+        Some(_) => Act::WebhookRotated,
+        None => Act::WebhookChanged,
+    };
     let change = Edit {
         id: id.0,
         room: managed.room,
@@ -150,6 +164,7 @@ async fn edit(
         managed.connection.rollback().await;
         return Err(no_webhook());
     }
+    note(&mut managed, act, user, id);
     finish(managed, id).await
 }
 
@@ -160,6 +175,7 @@ async fn delete(pools: &Pools, user: UserId, slug: &str, id: WebhookId) -> Store
         managed.connection.rollback().await;
         return Err(no_webhook());
     }
+    note(&mut managed, Act::WebhookRemoved, user, id);
     managed.connection.commit().await
 }
 

@@ -67,6 +67,7 @@ pub(super) fn revoke(work: &mut RoomWork<'_>, actor: UserId, invite: InviteId) -
 
 /// Lets somebody in by one. A member stays what it is, and no use is counted.
 pub(super) fn accept(work: &mut RoomWork<'_>, user: UserId, invite: InviteId) -> Work<Version> {
+    work.require_enabled(user)?;
     let found = invites::table
         .filter(invites::room_id.eq(work.id))
         .filter(invites::id.eq(StoredId(invite.0)))

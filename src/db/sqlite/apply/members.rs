@@ -6,11 +6,11 @@ use serde_json::json;
 
 use super::bans;
 use super::room::RoomWork;
-use crate::db::rows::{LogKind, UserRow, Visibility};
+use crate::db::rows::{LogKind, ReplyState, UserKind, UserRow, Visibility};
 use crate::db::sqlite::columns::StoredId;
 use crate::db::sqlite::failure::Work;
 use crate::db::sqlite::rooms;
-use crate::db::sqlite::schema::memberships;
+use crate::db::sqlite::schema::{memberships, replies};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{RoomId, UserId, Version};
 use crate::permissions::{Action, Role};
@@ -32,7 +32,9 @@ pub(super) fn set(
             Action::ManageMembers
         },
     )?;
-    let row = work.user(user)?.ok_or(ErrorCode::UserNotFound)?;
+    let row = work.user(user)?;
+    let row = row.filter(|row| row.kind != UserKind::Deleted);
+    let row = row.ok_or(ErrorCode::UserNotFound)?;
     if present.is_none() && work.settings.visibility == Visibility::Direct {
         // A conversation of these has nobody else.
         return Err(ErrorCode::Forbidden.into());
@@ -68,7 +70,9 @@ pub(super) fn transfer(work: &mut RoomWork<'_>, actor: UserId, user: UserId) -> 
     if work.settings.visibility == Visibility::Direct {
         return Err(ErrorCode::Forbidden.into());
     }
-    let taker = work.user(user)?.ok_or(ErrorCode::UserNotFound)?;
+    let taker = work.user(user)?;
+    let taker = taker.filter(|row| row.kind != UserKind::Deleted);
+    let taker = taker.ok_or(ErrorCode::UserNotFound)?;
     let Some(present) = work.role(user)? else {
         return Err(Refusal::user_is_no_member().into());
     };
@@ -85,12 +89,12 @@ pub(super) fn transfer(work: &mut RoomWork<'_>, actor: UserId, user: UserId) -> 
 /// Ends a membership.
 pub(super) fn remove(work: &mut RoomWork<'_>, actor: UserId, user: UserId) -> Work<Version> {
     let present = work.role(user)?;
-    let action = match present {
-        _ if actor == user => Action::Read,
-        Some(Role::Owner) => Action::ManageOwners,
-        _ => Action::ManageMembers,
-    };
-    work.require(actor, action)?;
+    match present {
+        // Everybody may go, a bot that was removed too.
+        _ if actor == user => work.standing(actor).map(drop)?,
+        Some(Role::Owner) => work.require(actor, Action::ManageOwners)?,
+        _ => work.require(actor, Action::ManageMembers)?,
+    }
     if present.is_none() {
         return Ok(work.head.version);
     }
@@ -112,18 +116,32 @@ pub(super) fn take_out(
     data: serde_json::Value,
 ) -> Work<Version> {
     diesel::delete(memberships::table.find((work.id, StoredId(row.id.0)))).execute(work.conn)?;
+    // What the assistant is writing for it stops; what waits fails when its turn comes.
+    diesel::update(replies::table)
+        .filter(replies::room_id.eq(work.id))
+        .filter(replies::settled_at.is_null())
+        .filter(replies::asker_id.eq(StoredId(row.id.0)))
+        .filter(replies::state.eq(ReplyState::Streaming.as_str()))
+        .set(replies::stop_requested.eq(true))
+        .execute(work.conn)?;
     work.set_role(row.id, None);
     work.log(LogKind::Removed, Some(row), None, data)
 }
 
-fn require_another_owner(work: &mut RoomWork<'_>) -> Work<()> {
+/// Refuses to take a room its last owner.
+pub(super) fn require_another_owner(work: &mut RoomWork<'_>) -> Work<()> {
+    match has_two_owners(work)? {
+        true => Ok(()),
+        false => Err(ErrorCode::LastOwner.into()),
+    }
+}
+
+/// Whether an owner may go and leave another.
+pub(super) fn has_two_owners(work: &mut RoomWork<'_>) -> Work<bool> {
     let owners: i64 = memberships::table
         .filter(memberships::room_id.eq(work.id))
         .filter(memberships::role.eq(Role::Owner.as_str()))
         .count()
         .get_result(work.conn)?;
-    if owners < 2 {
-        return Err(ErrorCode::LastOwner.into());
-    }
-    Ok(())
+    Ok(owners >= 2)
 }

@@ -4,7 +4,9 @@
 //! Each change is judged before it writes anything: a refusal leaves nothing to undo, and its neighbours go on. What a
 //! change writes it also records, one entry for each version, so that nobody has to read the batch back.
 
+mod administer;
 mod bans;
+mod departures;
 mod invites;
 mod members;
 mod messages;
@@ -18,7 +20,9 @@ mod settings;
 use diesel::SqliteConnection;
 
 use self::room::{Authors, RoomWork};
+use super::audit;
 use super::failure::{Failure, Work};
+use crate::db::audit::NewAudit;
 use crate::db::changes::{Applied, Batch, Change, Outcome, RoomApplied, RoomChanges, RoomDone};
 use crate::db::rows::Head;
 use crate::error::ErrorCode;
@@ -61,9 +65,17 @@ fn apply_room(
     };
     let from = work.head.version;
     let mut outcomes = Vec::with_capacity(wanted.changes.len());
-    for change in &wanted.changes {
+    for (place, change) in wanted.changes.iter().enumerate() {
+        let before = work.head.version;
         outcomes.push(match apply_change(&mut work, change) {
-            Ok(outcome) => Ok(outcome),
+            Ok(outcome) => {
+                let moved = work.head.version != before;
+                let origin = wanted.origin(place);
+                if let Some(note) = NewAudit::of_change(change, wanted.room, origin, moved) {
+                    audit::insert(work.conn, &note)?;
+                }
+                Ok(outcome)
+            }
             Err(Failure::Refused(refusal)) => Err(refusal),
             Err(failure) => return Err(failure),
         });
@@ -102,6 +114,7 @@ fn apply_change(work: &mut RoomWork<'_>, change: &Change) -> Work<Outcome> {
         Change::MakeInvite { actor, invite } => invites::make(work, *actor, invite)?,
         Change::RevokeInvite { actor, invite } => invites::revoke(work, *actor, *invite)?,
         Change::AcceptInvite { user, invite } => invites::accept(work, *user, *invite)?,
+        Change::Depart { user } => departures::depart(work, *user)?,
         Change::EditRoom { actor, edit } => settings::edit(work, *actor, edit)?,
         Change::SetRetention {
             actor,
@@ -110,6 +123,7 @@ fn apply_change(work: &mut RoomWork<'_>, change: &Change) -> Work<Outcome> {
         } => retention::set(work, *actor, *days, *messages)?,
         Change::Retain { limit } => retention::retain(work, *limit)?,
         Change::DeleteRoom { actor } => settings::delete(work, *actor)?,
+        Change::Administer { actor, act } => administer::run(work, *actor, act)?,
         Change::StopReply { actor, seq } => replies::stop(work, *actor, *seq)?,
         Change::RetryReply { actor, seq } => replies::retry(work, *actor, *seq)?,
         Change::SettleReply(settlement) => replies::settle(work, settlement)?,

@@ -16,9 +16,9 @@ use crate::error::ErrorCode;
 use crate::ids::{RoomId, UserId, Version};
 use crate::permissions::{Action, Role, allows};
 
-/// The users a batch has met, so that many posts of one author read it once.
+/// The users a batch has met, and whether they are disabled, so that many posts of one author read it once.
 #[derive(Default)]
-pub(super) struct Authors(HashMap<UserId, Option<UserRow>>);
+pub(super) struct Authors(HashMap<UserId, Option<UserRow>>, HashMap<UserId, bool>);
 
 /// A room under its lock.
 pub(super) struct RoomWork<'a> {
@@ -137,8 +137,27 @@ impl<'a> RoomWork<'a> {
         self.roles.insert(user, role);
     }
 
+    /// Refuses who was disabled or deleted since the request came.
+    pub(super) fn require_enabled(&mut self, actor: UserId) -> Work<()> {
+        let disabled = match self.authors.1.get(&actor) {
+            Some(known) => *known,
+            None => accounts::is_disabled(self.conn, actor)?,
+        };
+        self.authors.1.insert(actor, disabled);
+        match disabled {
+            true => Err(ErrorCode::Unauthenticated.into()),
+            false => Ok(()),
+        }
+    }
+
     /// The actor's role, or the refusal for one who is not a member.
     pub(super) fn member_role(&mut self, actor: UserId) -> Work<Role> {
+        self.require_enabled(actor)?;
+        self.standing(actor)
+    }
+
+    /// The same of one who may be disabled: for leaving.
+    pub(super) fn standing(&mut self, actor: UserId) -> Work<Role> {
         match (self.role(actor)?, self.settings.visibility) {
             (Some(role), _) => Ok(role),
             (None, Visibility::Public) => Err(ErrorCode::NotAMember.into()),

@@ -15,6 +15,11 @@ use crate::permissions::Action;
 /// Changes settings.
 pub(super) fn edit(work: &mut RoomWork<'_>, actor: UserId, edit: &RoomEdit) -> Work<Version> {
     work.require(actor, Action::EditRoom)?;
+    change(work, edit)
+}
+
+/// The same, judged before.
+pub(super) fn change(work: &mut RoomWork<'_>, edit: &RoomEdit) -> Work<Version> {
     let after = work.settings.edited(edit)?;
     if after == work.settings {
         return Ok(work.head.version);
@@ -32,10 +37,15 @@ pub(super) fn edit(work: &mut RoomWork<'_>, actor: UserId, edit: &RoomEdit) -> W
     work.log(LogKind::Settings, None, None, data)
 }
 
-/// Deletes the room: its rows stay, nobody sees them. Its replies end without a word, since the deletion is the
-/// last version there is; their runners find their leases gone.
+/// Deletes the room.
 pub(super) fn delete(work: &mut RoomWork<'_>, actor: UserId) -> Work<Version> {
     work.require(actor, Action::DeleteRoom)?;
+    end(work)
+}
+
+/// The same, judged before: its rows stay, nobody sees them. Its replies end without a word, since the deletion is the
+/// last version there is; their runners find their leases gone.
+pub(super) fn end(work: &mut RoomWork<'_>) -> Work<Version> {
     diesel::update(rooms::table.find(work.id))
         .set(rooms::deleted_at.eq(Some(work.now)))
         .execute(work.conn)?;

@@ -8,7 +8,9 @@ use diesel::prelude::*;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::db::StoreResult;
+use crate::db::audit::{Act, NewAudit};
 use crate::db::sqlite::SqliteStore;
+use crate::db::sqlite::audit;
 use crate::db::sqlite::columns::{Micros, SECOND, StoredId, named, now, storable, time};
 use crate::db::sqlite::failure::{Failure, Work};
 use crate::db::sqlite::rooms;
@@ -174,6 +176,7 @@ fn create(
             webhooks::next_at.eq(at),
         ))
         .execute(conn)?;
+    note(conn, Act::WebhookMade, user, room, new.id)?;
     one(conn, room, new.id)
 }
 
@@ -223,13 +226,30 @@ fn edit(
         );
         diesel::update(row).set(set).execute(conn)?;
     }
+    let act = match edit.secret {
+        Some(_) => Act::WebhookRotated,
+        None => Act::WebhookChanged,
+    };
+    note(conn, act, user, room, id)?;
     one(conn, room, id)
 }
 
+/// What the audit log says of it.
+fn note(
+    conn: &mut SqliteConnection,
+    act: Act,
+    actor: UserId,
+    room: StoredId,
+    id: WebhookId,
+) -> Work<()> {
+    let note = NewAudit::of(act).by(actor).in_room(RoomId(room.0));
+    audit::insert(conn, &note.saying(format!("webhook {id}")))
+}
+
 fn delete(conn: &mut SqliteConnection, user: UserId, slug: &str, id: WebhookId) -> Work<()> {
-    managed_one(conn, user, slug, id)?;
+    let room = managed_one(conn, user, slug, id)?;
     diesel::delete(webhooks::table.find(StoredId(id.0))).execute(conn)?;
-    Ok(())
+    note(conn, Act::WebhookRemoved, user, room, id)
 }
 
 fn target(

@@ -1,12 +1,14 @@
 //! Users, sessions and tickets of the model.
 
 use chrono::TimeDelta;
+use salon::db::accounts::RevocationKind;
+use salon::db::audit::{Act, NewAudit};
 use salon::db::changes::{NewAccount, NewSession};
 use salon::db::rows::{Credentials, Identity, UserKind, UserRow};
 use salon::db::{ASSISTANT, LOBBY, SignedIn, StoreError, StoreResult, Swept};
 use salon::error::ErrorCode;
 use salon::ids::SessionId;
-use salon::limits::BATCH_ID_S;
+use salon::limits::{BATCH_ID_S, REVOCATIONS_S};
 use salon::permissions::Role;
 
 use super::tables::{Session, Tables, Ticket, User};
@@ -23,23 +25,32 @@ impl Tables {
         session: &NewSession,
         now: Moment,
     ) -> StoreResult<SignedIn> {
-        self.add_account(account)?;
-        self.create_session(session, now)
+        self.add_account(account, now)?;
+        self.insert_session(session, now)
     }
 
     /// A user and its place in the lobby.
-    pub(super) fn add_account(&mut self, account: NewAccount) -> StoreResult<()> {
+    pub(super) fn add_account(&mut self, account: NewAccount, now: Moment) -> StoreResult<()> {
         storable(&account.user.name)?;
-        if self.holder(&account.user.name).is_some() {
+        if self.is_taken(&account.user.name) {
             return no(ErrorCode::NameTaken);
         }
         let id = account.user.id;
         let user = User {
             has_own_name: account.user.kind != UserKind::Guest,
             password_hash: account.password_hash,
-            ..User::of(account.user)
+            admin: account.admin,
+            ..User::of(account.user, now)
         };
+        let act = match user.row.kind {
+            UserKind::Guest => Act::GuestCame,
+            UserKind::User | UserKind::Bot | UserKind::Assistant | UserKind::Deleted => {
+                Act::UserCreated
+            }
+        };
+        let detail = if user.admin { "administrator" } else { "" };
         self.users.insert(id, user);
+        self.note(NewAudit::of(act).concerning(id).saying(detail), now);
         let mut rooms = self.rooms.values_mut();
         if let Some(lobby) = rooms.find(|room| room.row.slug == LOBBY && !room.deleted) {
             lobby.seat(id, Role::Member);
@@ -47,16 +58,23 @@ impl Tables {
         Ok(())
     }
 
+    /// Whether somebody, not being a guest, has or had a name.
+    pub(super) fn is_taken(&self, name: &str) -> bool {
+        self.holder(name).is_some() || self.former_names.contains(&name.to_lowercase())
+    }
+
     /// Who, not being a guest, holds a name, whatever its case.
     pub(super) fn holder(&self, name: &str) -> Option<&User> {
         let key = name.to_lowercase();
-        let mut named = self.users.values().filter(|user| user.has_own_name);
+        let living = self.users.values();
+        let living = living.filter(|user| user.row.kind != UserKind::Deleted);
+        let mut named = living.filter(|user| user.has_own_name);
         named.find(|user| user.row.name.to_lowercase() == key)
     }
 
     pub(super) fn credentials(&self, name: &str) -> StoreResult<Option<Credentials>> {
         storable(name)?;
-        let holder = self.holder(name);
+        let holder = self.holder(name).filter(|user| user.disabled.is_none());
         Ok(holder.and_then(|user| {
             Some(Credentials {
                 user: user.row.clone(),
@@ -67,7 +85,7 @@ impl Tables {
 
     pub(super) fn user_by_name(&self, name: &str) -> StoreResult<UserRow> {
         storable(name)?;
-        match self.holder(name).filter(|user| !user.disabled) {
+        match self.holder(name).filter(|user| user.disabled.is_none()) {
             Some(user) => Ok(user.row.clone()),
             None => no(ErrorCode::UserNotFound),
         }
@@ -82,13 +100,29 @@ impl Tables {
         session: &NewSession,
         now: Moment,
     ) -> StoreResult<SignedIn> {
-        if self.user(session.user).is_none() {
+        let made = self.insert_session(session, now)?;
+        self.note(NewAudit::of(Act::SignedIn).by(session.user), now);
+        Ok(made)
+    }
+
+    fn insert_session(&mut self, session: &NewSession, now: Moment) -> StoreResult<SignedIn> {
+        let user = self.users.get(&session.user);
+        let user = user.filter(|user| user.disabled.is_none());
+        let has_still = |user: &User| match &session.verified {
+            Some(hash) => user.password_hash.as_ref() == Some(&hash.0),
+            None => true,
+        };
+        if !user.is_some_and(has_still) {
             return no(ErrorCode::UserNotFound);
         }
         let row = Session {
             user: session.user,
             token_hash: session.token_hash,
-            expires_at: end(now, session.lifetime_s),
+            expires_at: end(now, session.lifetime_s.min(session.idle_s)),
+            ends_at: end(now, session.lifetime_s),
+            created_at: now,
+            last_seen_at: now,
+            origin: session.origin.clone(),
             claimed: false,
         };
         self.sessions.insert(session.id, row);
@@ -103,7 +137,7 @@ impl Tables {
         let row = self
             .sessions
             .get(&session)
-            .filter(|row| row.expires_at > now)?;
+            .filter(|row| row.expires_at > now && !self.is_disabled(row.user))?;
         Some(Identity {
             session,
             user: self.user(row.user)?.clone(),
@@ -126,7 +160,12 @@ impl Tables {
     /// Ends a session and its tickets; whether it had lived.
     pub(super) fn delete_session(&mut self, session: SessionId, now: Moment) -> bool {
         let lived = self.lives(session, now);
-        self.sessions.remove(&session);
+        if let Some(row) = self.sessions.remove(&session) {
+            if lived {
+                self.note(NewAudit::of(Act::SignedOut).concerning(row.user), now);
+            }
+            self.revoke(RevocationKind::Session, row.user, Some(session), now);
+        }
         self.tickets.retain(|_, ticket| ticket.session != session);
         lived
     }
@@ -173,6 +212,8 @@ impl Tables {
         let sessions = &self.sessions;
         self.tickets
             .retain(|_, ticket| sessions.contains_key(&ticket.session));
+        let forgotten = now - TimeDelta::seconds(REVOCATIONS_S);
+        self.revocations.retain(|(at, _)| *at >= forgotten);
         let oldest = now - TimeDelta::seconds(BATCH_ID_S);
         self.batches.retain(|_, (kept_at, _)| *kept_at > oldest);
         Swept {

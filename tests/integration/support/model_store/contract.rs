@@ -46,15 +46,6 @@ impl Store for ModelStore {
         Ok(self.unit(|tables, now| tables.delete_session(session, now)))
     }
 
-    async fn live_sessions(&self, sessions: &[SessionId]) -> StoreResult<Vec<SessionId>> {
-        Ok(self.unit(|tables, now| {
-            let living = sessions
-                .iter()
-                .filter(|id| tables.lives(**id, now) || tables.token_lives(**id, now));
-            living.copied().collect()
-        }))
-    }
-
     async fn create_ticket(
         &self,
         session: SessionId,

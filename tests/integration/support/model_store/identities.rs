@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use salon::db::StoreResult;
-use salon::db::changes::NewAccount;
+use salon::db::changes::{NewAccount, SessionOrigin};
 use salon::db::identities::{Identities, IdentityUser, NewClaim, NewIdentity};
 use salon::db::rows::Identity;
 use salon::error::ErrorCode;
@@ -23,7 +23,7 @@ impl Identities for ModelStore {
     }
 
     async fn create_identity(&self, identity: NewIdentity) -> StoreResult<IdentityUser> {
-        self.unit(|tables, _| tables.create_identity(identity))
+        self.unit(|tables, now| tables.create_identity(identity, now))
     }
 
     async fn claim_identity(&self, claim_hash: &[u8; 32]) -> StoreResult<Option<Identity>> {
@@ -45,20 +45,23 @@ impl Tables {
         let user = held.and_then(|user| self.users.get(user));
         Ok(user.map(|user| IdentityUser {
             user: user.row.clone(),
-            disabled: user.disabled,
+            disabled: user.disabled.is_some(),
         }))
     }
 
-    fn create_identity(&mut self, identity: NewIdentity) -> StoreResult<IdentityUser> {
+    fn create_identity(&mut self, identity: NewIdentity, now: Moment) -> StoreResult<IdentityUser> {
         if let Some(found) = self.identity_user(&identity.issuer, &identity.subject)? {
             return Ok(found);
         }
         let user = identity.user;
-        self.add_account(NewAccount {
-            user: user.clone(),
-            password_hash: None,
-            admin: false,
-        })?;
+        self.add_account(
+            NewAccount {
+                user: user.clone(),
+                password_hash: None,
+                admin: false,
+            },
+            now,
+        )?;
         self.identities
             .insert((identity.issuer, identity.subject), user.id);
         Ok(IdentityUser {
@@ -71,7 +74,10 @@ impl Tables {
         let mut claims = self.sessions.iter().filter(|(_, row)| row.claimed);
         let (session, row) =
             claims.find(|(_, row)| row.token_hash == *claim_hash && row.expires_at > now)?;
-        let user = self.users.get(&row.user).filter(|user| !user.disabled)?;
+        let user = self
+            .users
+            .get(&row.user)
+            .filter(|user| user.disabled.is_none())?;
         Some(Identity {
             session: *session,
             user: user.row.clone(),
@@ -84,7 +90,11 @@ impl Tables {
         if let Some(found) = self.claim(&new.claim_hash, now) {
             return Ok(found);
         }
-        if !self.users.get(&new.user).is_some_and(|user| !user.disabled) {
+        if !self
+            .users
+            .get(&new.user)
+            .is_some_and(|user| user.disabled.is_none())
+        {
             return no(ErrorCode::UserNotFound);
         }
         let mut claims = 0;
@@ -101,6 +111,10 @@ impl Tables {
                 token_hash: new.claim_hash,
                 expires_at: new.expires_at,
                 claimed: true,
+                ends_at: new.expires_at,
+                created_at: now,
+                last_seen_at: now,
+                origin: SessionOrigin::default(),
             };
             self.sessions.insert(new.session, row);
         }

@@ -3,6 +3,8 @@
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use salon::db::StoreResult;
+use salon::db::accounts::RevocationKind;
+use salon::db::audit::{Act, NewAudit};
 use salon::db::integrations::{
     BotRow, HookRow, HookUse, Integrations, NewHook, NewToken, TokenRow, TokenUse,
 };
@@ -35,7 +37,14 @@ impl Integrations for ModelStore {
             let lived = tables.token_lives(token, now);
             let holder = tables.tokens.get(&token).map(|token| token.user);
             let mine = holder.is_some_and(|holder| holder == actor || tables.owns(actor, holder));
-            Ok(mine && tables.tokens.remove(&token).is_some() && lived)
+            let Some(holder) = holder.filter(|_| mine) else {
+                return Ok(false);
+            };
+            tables.tokens.remove(&token);
+            let note = NewAudit::of(Act::TokenRemoved).by(actor).to(holder);
+            tables.note(note.saying(format!("token {token}")), now);
+            tables.revoke(RevocationKind::Session, holder, Some(token), now);
+            Ok(lived)
         })
     }
 
@@ -61,12 +70,14 @@ impl Integrations for ModelStore {
     }
 
     async fn remove_bot(&self, owner: UserId, bot: UserId) -> StoreResult<bool> {
-        self.unit(|tables, _| {
+        self.unit(|tables, now| {
             if !tables.owns(owner, bot) {
                 return Ok(false);
             }
-            tables.users.get_mut(&bot).unwrap().disabled = true;
+            tables.users.get_mut(&bot).unwrap().disabled = Some(now);
             tables.tokens.retain(|_, token| token.user != bot);
+            tables.note(NewAudit::of(Act::BotRemoved).by(owner).to(bot), now);
+            tables.revoke(RevocationKind::Deleted, bot, None, now);
             Ok(true)
         })
     }
@@ -90,18 +101,24 @@ impl Integrations for ModelStore {
         hook: HookId,
         secret_hash: &[u8; 32],
     ) -> StoreResult<HookRow> {
-        self.unit(|tables, _| {
+        self.unit(|tables, now| {
             let hook = tables.managed_hook(actor, slug, hook)?;
             hook.hash = *secret_hash;
-            Ok(hook.row.clone())
+            let (room, row) = (hook.room, hook.row.clone());
+            let note = NewAudit::of(Act::HookRotated).by(actor).to(row.user.id);
+            tables.note(note.in_room(room), now);
+            Ok(row)
         })
     }
 
     async fn delete_hook(&self, actor: UserId, slug: &str, hook: HookId) -> StoreResult<UserRow> {
-        self.unit(|tables, _| {
-            let user = tables.managed_hook(actor, slug, hook)?.row.user.clone();
+        self.unit(|tables, now| {
+            let found = tables.managed_hook(actor, slug, hook)?;
+            let (room, user) = (found.room, found.row.user.clone());
             tables.hooks.remove(&hook);
-            tables.users.get_mut(&user.id).unwrap().disabled = true;
+            let note = NewAudit::of(Act::HookRemoved).by(actor).to(user.id);
+            tables.note(note.in_room(room), now);
+            tables.users.get_mut(&user.id).unwrap().disabled = Some(now);
             Ok(user)
         })
     }
@@ -111,7 +128,8 @@ impl Integrations for ModelStore {
             let mut hooks = tables.hooks.values();
             let hook = hooks.find(|hook| hook.hash == *secret_hash)?;
             let room = tables.rooms.get(&hook.room)?;
-            (!room.deleted).then(|| HookUse {
+            let works = !room.deleted && !tables.is_disabled(hook.row.user.id);
+            works.then(|| HookUse {
                 hook: hook.row.id,
                 user: hook.row.user.clone(),
                 slug: room.row.slug.clone(),
@@ -147,14 +165,14 @@ impl Tables {
 
     /// Whether it is a bot of `owner`'s, with a name of its own and not removed.
     fn owns(&self, owner: UserId, bot: UserId) -> bool {
-        let bot = self.users.get(&bot).filter(|bot| !bot.disabled);
+        let bot = self.users.get(&bot).filter(|bot| bot.disabled.is_none());
         bot.is_some_and(|bot| {
             bot.has_own_name && bot.owner.is_some_and(|(holder, _)| holder == owner)
         })
     }
 
     fn require_holder(&self, actor: UserId, holder: UserId) -> StoreResult<()> {
-        let is_person = |user: &User| user.owner.is_none();
+        let is_person = |user: &User| user.owner.is_none() && user.disabled.is_none();
         let oneself = holder == actor && self.users.get(&holder).is_some_and(is_person);
         match oneself || self.owns(actor, holder) {
             true => Ok(()),
@@ -186,6 +204,9 @@ impl Tables {
             hash: token.token_hash,
             row: row.clone(),
         };
+        let detail = format!("token {} to {}", row.id, row.scope.as_str());
+        let note = NewAudit::of(Act::TokenMade).by(actor).to(token.user);
+        self.note(note.saying(detail), now);
         self.tokens.insert(row.id, token);
         Ok(row)
     }
@@ -193,11 +214,13 @@ impl Tables {
     fn token_identity(&self, hash: &[u8; 32], now: Moment) -> Option<TokenUse> {
         let mut tokens = self.tokens.values();
         let token = tokens.find(|token| token.hash == *hash && token.lives(now))?;
-        let user = self.users.get(&token.user).filter(|user| !user.disabled)?;
+        if self.is_disabled(token.user) {
+            return None;
+        }
         Some(TokenUse {
             identity: Identity {
                 session: token.row.id,
-                user: user.row.clone(),
+                user: self.user(token.user)?.clone(),
                 expires_at: token.row.expires_at,
                 scope: Some(token.row.scope),
             },
@@ -223,10 +246,11 @@ impl Tables {
         if self.bots_of(owner).len() as i64 >= BOTS_PER_USER {
             return no(ErrorCode::TooMany);
         }
-        if self.holder(&bot.name).is_some() {
+        if self.is_taken(&bot.name) {
             return no(ErrorCode::NameTaken);
         }
         let user = self.insert_bot(bot, owner, now, true);
+        self.note(NewAudit::of(Act::BotMade).by(owner).to(user.id), now);
         Ok(BotRow {
             user,
             created_at: now,
@@ -241,7 +265,7 @@ impl Tables {
         let user = User {
             has_own_name: named,
             owner: Some((owner, now)),
-            ..User::of(row.clone())
+            ..User::of(row.clone(), now)
         };
         self.users.insert(row.id, user);
         row
@@ -295,6 +319,8 @@ impl Tables {
             row: row.clone(),
         };
         self.hooks.insert(row.id, hook);
+        let note = NewAudit::of(Act::HookMade).by(actor).to(row.user.id);
+        self.note(note.in_room(room), now);
         Ok(row)
     }
 }

@@ -63,6 +63,7 @@ impl Work<'_> {
 
     /// Lets somebody in by one.
     pub(super) fn accept_invite(&mut self, user: UserId, invite: InviteId) -> Judged<Version> {
+        self.require_enabled(user)?;
         let now = self.now;
         let found = self.room.invites.get(&invite);
         let found = found.filter(|invite| invite.works(self.room, now));

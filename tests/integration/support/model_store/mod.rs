@@ -5,7 +5,9 @@
 //!
 //! One lock is held for each whole unit of work, so every unit is a transaction, and a room is never `Locked`.
 
+mod account_ends;
 mod accounts;
+mod administration;
 mod apply;
 mod contract;
 mod history;
@@ -66,6 +68,11 @@ impl ModelStore {
 /// A rule says no.
 fn no<T>(code: ErrorCode) -> StoreResult<T> {
     Err(StoreError::Refused(Refusal::from(code)))
+}
+
+/// The same in its own words.
+fn refuse<T>(refusal: Refusal) -> StoreResult<T> {
+    Err(StoreError::Refused(refusal))
 }
 
 /// Refuses a NUL, which Postgres cannot store.

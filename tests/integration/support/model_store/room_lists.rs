@@ -114,10 +114,13 @@ impl Tables {
         }
         for one in &people {
             match self.user(*one).map(|row| row.kind) {
-                None => return no(ErrorCode::UserNotFound),
+                None | Some(UserKind::Deleted) => return no(ErrorCode::UserNotFound),
                 Some(UserKind::Assistant) => return no(ErrorCode::BadRequest),
                 Some(UserKind::User | UserKind::Guest | UserKind::Bot) => {}
             }
+        }
+        if self.is_disabled(user) {
+            return no(ErrorCode::UserNotFound);
         }
         let fresh = NewRoom {
             visibility: Visibility::Direct,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use salon::db::StoreResult;
+use salon::db::audit::{Act, NewAudit};
 use salon::db::changes::NewRoom;
 use salon::db::rows::{
     MemberRow, Proof, ReadMark, ReadMoved, ReadState, RoomRow, RoomView, Unread, Visibility,
@@ -23,7 +24,7 @@ impl Tables {
         owner: UserId,
         now: Moment,
     ) -> StoreResult<RoomView> {
-        if self.user(owner).is_none() {
+        if self.user(owner).is_none() || self.is_disabled(owner) {
             return no(ErrorCode::UserNotFound);
         }
         let living = self.rooms.values().filter(|room| !room.deleted);
@@ -32,6 +33,8 @@ impl Tables {
             return no(ErrorCode::TooMany);
         }
         self.insert_room(room, None, 0, now)?;
+        let note = NewAudit::of(Act::RoomCreated).by(owner).in_room(room.id);
+        self.note(note.saying(room.visibility.as_str()), now);
         self.own(room, owner)
     }
 
@@ -48,7 +51,8 @@ impl Tables {
         if let Some(known) = living.find(|room| room.direct == pair) {
             return Ok(known.view(user));
         }
-        if self.user(user).is_none() || self.user(assistant).is_none() {
+        let gone = |one| self.user(one).is_none() || self.is_disabled(one);
+        if gone(user) || gone(assistant) {
             return no(ErrorCode::UserNotFound);
         }
         let fresh = NewRoom {
@@ -126,9 +130,10 @@ impl Tables {
         if self.user(user).is_none() {
             return no(ErrorCode::UserNotFound);
         }
+        let disabled = self.is_disabled(user);
         if let Some(room) = self.rooms.get_mut(&id) {
             let role = room.members.get(&user).copied();
-            if role.is_none() && room.bans.contains_key(&user) {
+            if role.is_none() && (disabled || room.bans.contains_key(&user)) {
                 return no(ErrorCode::Banned);
             }
             room.seat(user, role.unwrap_or(Role::Member));

@@ -10,7 +10,7 @@ use salon::ids::{Attempt, InstanceId, RoomId, Seq};
 use salon::limits::LEASE_MS;
 use salon::permissions::{Action, allows};
 
-use super::tables::{Reply, Room, Tables};
+use super::tables::{Reply, Room, Tables, is_disabled};
 use super::{Moment, storable};
 
 impl Tables {
@@ -30,13 +30,14 @@ impl Tables {
             reply.attempt += 1;
             reply.lease = Some((owner, lease_end(now)));
             let role = room.members.get(&reply.asker);
+            let disabled = is_disabled(&self.users, reply.asker);
             Some(ClaimedReply {
                 room: id,
                 seq,
                 prompt_seq: reply.prompt_seq,
                 attempt: reply.attempt,
                 asker: reply.asker,
-                asker_may_prompt: role.is_some_and(|role| allows(*role, Action::Post)),
+                asker_may_prompt: !disabled && role.is_some_and(|role| allows(*role, Action::Post)),
             })
         };
         taken.into_iter().filter_map(claim).collect()

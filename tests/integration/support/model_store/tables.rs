@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use salon::db::changes::RoomDone;
+use salon::db::accounts::Revocation;
+use salon::db::changes::{RoomDone, SessionOrigin};
 use salon::db::integrations::{HookRow, TokenRow};
 use salon::db::rows::{
     EditRow, Head, Keep, LogKind, LogRow, MessageRow, ReplyChunk, ReplyState, RoomRow,
@@ -16,6 +17,7 @@ use salon::ids::{
 use salon::permissions::Role;
 
 use super::Moment;
+use super::administration::Audited;
 use super::webhooks::Webhook;
 
 /// A database.
@@ -23,6 +25,11 @@ use super::webhooks::Webhook;
 pub(crate) struct Tables {
     pub(crate) users: BTreeMap<UserId, User>,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
+    /// The log of revocations, with the time of each, and the number of the latest there ever was.
+    pub(crate) revocations: Vec<(Moment, Revocation)>,
+    pub(crate) revoked: i64,
+    /// Names of deleted accounts, as names are compared: nobody gets them.
+    pub(crate) former_names: BTreeSet<String>,
     pub(crate) tickets: BTreeMap<[u8; 32], Ticket>,
     /// By issuer and subject.
     pub(crate) identities: BTreeMap<(String, String), UserId>,
@@ -33,6 +40,7 @@ pub(crate) struct Tables {
     /// What batches were answered, for their reruns.
     pub(crate) batches: BTreeMap<BatchId, (Moment, BTreeMap<RoomId, RoomDone>)>,
     pub(crate) webhooks: BTreeMap<WebhookId, Webhook>,
+    pub(crate) audit: Vec<Audited>,
 }
 
 /// Somebody.
@@ -44,19 +52,27 @@ pub(crate) struct User {
     pub(crate) has_own_name: bool,
     /// Whose bot it is, and since when.
     pub(crate) owner: Option<(UserId, Moment)>,
-    /// A bot that was removed.
-    pub(crate) disabled: bool,
+    /// Kept out, deleted, or a bot that was removed.
+    pub(crate) disabled: Option<Moment>,
+    /// Deleted, and maybe still a member of rooms.
+    pub(crate) leaving: bool,
+    /// Whether it administers the server.
+    pub(crate) admin: bool,
+    pub(crate) created_at: Moment,
 }
 
 impl User {
     /// Somebody with a name and nothing else.
-    pub(crate) fn of(row: UserRow) -> Self {
+    pub(crate) fn of(row: UserRow, created_at: Moment) -> Self {
         Self {
             row,
             password_hash: None,
             has_own_name: true,
             owner: None,
-            disabled: false,
+            disabled: None,
+            leaving: false,
+            admin: false,
+            created_at,
         }
     }
 }
@@ -92,6 +108,10 @@ pub(crate) struct Session {
     pub(crate) expires_at: Moment,
     /// Whether what it stands for is a claim.
     pub(crate) claimed: bool,
+    pub(crate) ends_at: Moment,
+    pub(crate) created_at: Moment,
+    pub(crate) last_seen_at: Moment,
+    pub(crate) origin: SessionOrigin,
 }
 
 /// A single-use ticket.
@@ -194,6 +214,9 @@ impl Tables {
         let mut tables = Self {
             users: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            revocations: Vec::new(),
+            revoked: 0,
+            former_names: BTreeSet::new(),
             tickets: BTreeMap::new(),
             identities: BTreeMap::new(),
             tokens: BTreeMap::new(),
@@ -201,6 +224,7 @@ impl Tables {
             rooms: BTreeMap::new(),
             batches: BTreeMap::new(),
             webhooks: BTreeMap::new(),
+            audit: Vec::new(),
         };
         let row = RoomRow {
             id: RoomId::new(),
@@ -218,7 +242,7 @@ impl Tables {
             name: ASSISTANT.into(),
             kind: UserKind::Assistant,
         };
-        tables.users.insert(row.id, User::of(row));
+        tables.users.insert(row.id, User::of(row, now));
         tables
     }
 
@@ -227,10 +251,24 @@ impl Tables {
         self.users.get(&user).map(|user| &user.row)
     }
 
+    /// Whether a user, or whose bot it is, was disabled or deleted.
+    pub(crate) fn is_disabled(&self, user: UserId) -> bool {
+        is_disabled(&self.users, user)
+    }
+
     /// A room by its address, deleted or not.
     pub(crate) fn by_slug(&self, slug: &str) -> Option<&Room> {
         self.rooms.values().find(|room| room.row.slug == slug)
     }
+}
+
+/// Whether a user, or whose bot it is, was disabled or deleted.
+pub(super) fn is_disabled(users: &BTreeMap<UserId, User>, user: UserId) -> bool {
+    let Some(user) = users.get(&user) else {
+        return false;
+    };
+    let owner = user.owner.and_then(|(owner, _)| users.get(&owner));
+    user.disabled.is_some() || owner.is_some_and(|owner| owner.disabled.is_some())
 }
 
 impl Room {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use salon::db::StoreResult;
+use salon::db::audit::{Act, AuditRoom, NewAudit};
 use salon::db::rows::Visibility;
 use salon::db::webhooks::{
     AttemptRow, ClaimedWebhook, NewWebhook, WebhookDisabled, WebhookEdit, WebhookPlace, WebhookRow,
@@ -99,6 +100,14 @@ impl Tables {
             Some(webhook) if webhook.room == room => Ok(webhook),
             _ => no(ErrorCode::WebhookNotFound),
         }
+    }
+
+    fn note_webhook(&mut self, act: Act, user: UserId, slug: &str, id: WebhookId, now: Moment) {
+        let note = NewAudit {
+            room: AuditRoom::named(slug),
+            ..NewAudit::of(act).by(user)
+        };
+        self.note(note.saying(format!("webhook {id}")), now);
     }
 
     fn create_webhook(
@@ -253,6 +262,12 @@ impl Tables {
         Ok(true)
     }
 
+    /// Removes those that somebody made.
+    pub(super) fn forget_webhooks_of(&mut self, user: UserId) {
+        self.webhooks
+            .retain(|_, webhook| webhook.row.created_by != user);
+    }
+
     /// Removes those of rooms that are gone; how many.
     pub(super) fn sweep_webhooks(&mut self) -> u64 {
         let before = self.webhooks.len();
@@ -271,7 +286,11 @@ impl WebhookStore for ModelStore {
         slug: &str,
         webhook: NewWebhook,
     ) -> StoreResult<WebhookRow> {
-        self.unit(|tables, now| tables.create_webhook(user, slug, webhook, now))
+        self.unit(|tables, now| {
+            let made = tables.create_webhook(user, slug, webhook, now)?;
+            tables.note_webhook(Act::WebhookMade, user, slug, made.id, now);
+            Ok(made)
+        })
     }
 
     async fn webhooks(&self, user: UserId, slug: &str) -> StoreResult<Vec<WebhookRow>> {
@@ -291,13 +310,22 @@ impl WebhookStore for ModelStore {
         id: WebhookId,
         edit: WebhookEdit,
     ) -> StoreResult<WebhookRow> {
-        self.unit(|tables, now| Tables::edit_webhook(tables.webhook(user, slug, id)?, edit, now))
+        self.unit(|tables, now| {
+            let act = match edit.secret {
+                Some(_) => Act::WebhookRotated,
+                None => Act::WebhookChanged,
+            };
+            let edited = Tables::edit_webhook(tables.webhook(user, slug, id)?, edit, now)?;
+            tables.note_webhook(act, user, slug, id, now);
+            Ok(edited)
+        })
     }
 
     async fn delete_webhook(&self, user: UserId, slug: &str, id: WebhookId) -> StoreResult<()> {
-        self.unit(|tables, _| {
+        self.unit(|tables, now| {
             tables.webhook(user, slug, id)?;
             tables.webhooks.remove(&id);
+            tables.note_webhook(Act::WebhookRemoved, user, slug, id, now);
             Ok(())
         })
     }

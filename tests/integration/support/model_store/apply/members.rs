@@ -1,6 +1,7 @@
 //! Versioned changes of membership in the model.
 
-use salon::db::rows::{LogKind, UserRow, Visibility};
+use salon::db::accounts::heir;
+use salon::db::rows::{LogKind, ReplyState, UserKind, UserRow, Visibility};
 use salon::error::{ErrorCode, Refusal};
 use salon::ids::{UserId, Version};
 use salon::permissions::{Action, Role};
@@ -23,7 +24,9 @@ impl Work<'_> {
             false => Action::ManageMembers,
         };
         self.require(actor, action)?;
-        let row = self.user(user).ok_or(ErrorCode::UserNotFound)?.clone();
+        let row = self.user(user);
+        let row = row.filter(|row| row.kind != UserKind::Deleted);
+        let row = row.ok_or(ErrorCode::UserNotFound)?.clone();
         if present.is_none() && self.room.row.visibility == Visibility::Direct {
             // A conversation of these has nobody else.
             return Err(ErrorCode::Forbidden.into());
@@ -54,7 +57,9 @@ impl Work<'_> {
             return Err(ErrorCode::Forbidden.into());
         }
         let giver = self.user(actor).ok_or(ErrorCode::UserNotFound)?.clone();
-        let taker = self.user(user).ok_or(ErrorCode::UserNotFound)?.clone();
+        let taker = self.user(user);
+        let taker = taker.filter(|row| row.kind != UserKind::Deleted);
+        let taker = taker.ok_or(ErrorCode::UserNotFound)?.clone();
         let Some(present) = self.room.members.get(&user).copied() else {
             return Err(Refusal::user_is_no_member());
         };
@@ -70,12 +75,12 @@ impl Work<'_> {
     /// Ends a membership.
     pub(super) fn remove_member(&mut self, actor: UserId, user: UserId) -> Judged<Version> {
         let present = self.room.members.get(&user).copied();
-        let action = match present {
-            _ if actor == user => Action::Read,
-            Some(Role::Owner) => Action::ManageOwners,
-            _ => Action::ManageMembers,
-        };
-        self.require(actor, action)?;
+        match present {
+            // Everybody may go, a bot that was removed too.
+            _ if actor == user => self.standing(actor).map(drop)?,
+            Some(Role::Owner) => self.require(actor, Action::ManageOwners)?,
+            _ => self.require(actor, Action::ManageMembers)?,
+        }
         if present.is_none() {
             return Ok(self.room.head.version);
         }
@@ -93,19 +98,57 @@ impl Work<'_> {
     pub(in super::super) fn take_out(&mut self, user: UserId, data: serde_json::Value) -> Version {
         self.room.members.remove(&user);
         self.room.muted.remove(&user);
+        for reply in self.room.replies.values_mut() {
+            reply.stop_requested |= reply.asker == user && reply.state == ReplyState::Streaming;
+        }
         let row = self.user(user).cloned();
         self.room.log(LogKind::Removed, row, None, data)
     }
 
-    fn require_another_owner(&self) -> Judged<()> {
-        let mut owners = self
-            .room
-            .members
-            .values()
-            .filter(|role| **role == Role::Owner);
-        match owners.nth(1) {
-            Some(_) => Ok(()),
-            None => Err(ErrorCode::LastOwner.into()),
+    pub(super) fn require_another_owner(&self) -> Judged<()> {
+        match self.has_two_owners() {
+            true => Ok(()),
+            false => Err(ErrorCode::LastOwner.into()),
         }
+    }
+
+    fn has_two_owners(&self) -> bool {
+        let roles = self.room.members.values();
+        roles.filter(|role| **role == Role::Owner).nth(1).is_some()
+    }
+
+    /// Ends the membership of one whose account is deleted.
+    pub(super) fn depart(&mut self, user: UserId) -> Judged<Version> {
+        if !self.users.get(&user).is_some_and(|user| user.leaving) {
+            return Err(ErrorCode::Forbidden.into());
+        }
+        let Some(role) = self.room.members.get(&user).copied() else {
+            return Ok(self.room.head.version);
+        };
+        let is_direct = self.room.row.visibility == Visibility::Direct;
+        if !is_direct && (role != Role::Owner || self.has_two_owners()) {
+            return Ok(self.take_out(user, json!({})));
+        }
+        match heir(self.people_beside(user)) {
+            Some(heir) if !is_direct => {
+                self.put_member(heir, Role::Owner);
+                Ok(self.take_out(user, json!({})))
+            }
+            Some(_) => Ok(self.take_out(user, json!({}))),
+            None => {
+                self.take_out(user, json!({}));
+                Ok(self.end_room())
+            }
+        }
+    }
+
+    fn people_beside(&self, user: UserId) -> Vec<(UserRow, Role)> {
+        let beside = self.room.members.iter().filter(|(id, _)| **id != user);
+        beside
+            .filter_map(|(id, role)| Some((self.users.get(id)?, *role)))
+            .filter(|(user, _)| user.disabled.is_none() && user.owner.is_none())
+            .filter(|(user, _)| user.row.kind != UserKind::Assistant)
+            .map(|(user, role)| (user.row.clone(), role))
+            .collect()
     }
 }

@@ -1,6 +1,7 @@
 //! Writing a batch in the model: each room's changes are judged, numbered and written in order. A change is judged
 //! before it writes anything, so a refusal leaves nothing to undo.
 
+mod administer;
 mod members;
 mod messages;
 mod posts;
@@ -10,6 +11,7 @@ mod retention;
 use std::collections::BTreeMap;
 
 use salon::db::StoreResult;
+use salon::db::audit::NewAudit;
 use salon::db::changes::{
     Applied, Batch, Change, Outcome, RoomApplied, RoomChanges, RoomDone, RoomEdit,
 };
@@ -19,7 +21,7 @@ use salon::ids::{Epoch, UserId, Version};
 use salon::permissions::{Action, Role, allows};
 use serde_json::json;
 
-use super::tables::{Room, Tables, User};
+use super::tables::{Room, Tables, User, is_disabled};
 use super::{Moment, storable};
 
 /// What a rule says to a change.
@@ -82,16 +84,28 @@ impl Tables {
             room,
         };
         let changes = wanted.changes.iter();
-        let outcomes = changes.map(|change| work.apply(change)).collect();
+        let mut notes = Vec::new();
+        let outcomes = changes
+            .enumerate()
+            .map(|(place, change)| {
+                let before = work.room.head.version;
+                let outcome = work.apply(change)?;
+                let (moved, origin) = (work.room.head.version != before, wanted.origin(place));
+                notes.extend(NewAudit::of_change(change, wanted.room, origin, moved));
+                Ok(outcome)
+            })
+            .collect();
         if work.room.head.version != from {
             work.room.last_at = work.now;
         }
-        RoomDone {
+        let done = RoomDone {
             head: work.room.head,
             from,
             outcomes,
             changes: work.room.written[written..].to_vec(),
-        }
+        };
+        notes.into_iter().for_each(|note| self.note(note, now));
+        done
     }
 }
 
@@ -137,6 +151,7 @@ impl Work<'_> {
             Change::MakeInvite { actor, invite } => self.make_invite(*actor, invite)?,
             Change::RevokeInvite { actor, invite } => self.revoke_invite(*actor, *invite)?,
             Change::AcceptInvite { user, invite } => self.accept_invite(*user, *invite)?,
+            Change::Depart { user } => self.depart(*user)?,
             Change::EditRoom { actor, edit } => self.edit_room(*actor, edit)?,
             Change::SetRetention {
                 actor,
@@ -145,6 +160,7 @@ impl Work<'_> {
             } => self.set_retention(*actor, *days, *messages)?,
             Change::Retain { limit } => self.retain(*limit),
             Change::DeleteRoom { actor } => self.delete_room(*actor)?,
+            Change::Administer { actor, act } => self.administer(*actor, act)?,
             Change::StopReply { actor, seq } => self.stop_reply(*actor, *seq)?,
             Change::RetryReply { actor, seq } => self.retry_reply(*actor, *seq)?,
             Change::SettleReply(settlement) => self.settle_reply(settlement)?,
@@ -157,8 +173,22 @@ impl Work<'_> {
         self.users.get(&user).map(|user| &user.row)
     }
 
+    /// Refuses who was disabled or deleted since the request came.
+    pub(in super::super) fn require_enabled(&self, actor: UserId) -> Judged<()> {
+        match is_disabled(self.users, actor) {
+            true => Err(ErrorCode::Unauthenticated.into()),
+            false => Ok(()),
+        }
+    }
+
     /// The actor's role, or the refusal for one who is not a member.
     fn member_role(&self, actor: UserId) -> Judged<Role> {
+        self.require_enabled(actor)?;
+        self.standing(actor)
+    }
+
+    /// The same of one who may be disabled: for leaving.
+    fn standing(&self, actor: UserId) -> Judged<Role> {
         match (self.room.members.get(&actor), self.room.row.visibility) {
             (Some(role), _) => Ok(*role),
             (None, Visibility::Public) => Err(ErrorCode::NotAMember.into()),
@@ -187,6 +217,11 @@ impl Work<'_> {
     /// Changes settings.
     fn edit_room(&mut self, actor: UserId, edit: &RoomEdit) -> Judged<Version> {
         self.require(actor, Action::EditRoom)?;
+        self.change_room(edit)
+    }
+
+    /// The same, judged before.
+    fn change_room(&mut self, edit: &RoomEdit) -> Judged<Version> {
         let row = &mut self.room.row;
         let before = RoomSettings {
             name: row.name.clone(),
@@ -209,9 +244,14 @@ impl Work<'_> {
     /// Deletes the room: its rows stay, nobody sees them; its replies end without a word.
     fn delete_room(&mut self, actor: UserId) -> Judged<Version> {
         self.require(actor, Action::DeleteRoom)?;
+        Ok(self.end_room())
+    }
+
+    /// The same, judged before.
+    fn end_room(&mut self) -> Version {
         self.room.deleted = true;
         self.room.replies.values_mut().for_each(super::Reply::end);
-        Ok(self.room.log(LogKind::Deleted, None, None, json!({})))
+        self.room.log(LogKind::Deleted, None, None, json!({}))
     }
 }
 

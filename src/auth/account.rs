@@ -1,0 +1,133 @@
+//! What one does with one's own account: looking through one's sessions, ending them, another password, the end of the account.
+//! Called by `http/` for people signed in by a session; no token comes here.
+
+use super::{Auth, password};
+use crate::db::StoreError;
+use crate::db::accounts::{NewPassword, SessionRow};
+use crate::db::changes::VerifiedHash;
+use crate::db::rows::{Identity, UserKind};
+use crate::error::{ErrorCode, Refusal};
+use crate::ids::SessionId;
+
+impl Auth {
+    /// The hash of a new password, for the operator who sets it.
+    ///
+    /// # Errors
+    /// `bad_request` for one against the rules, `busy` when too many hashes wait.
+    pub async fn hash_password(&self, password: &str) -> Result<String, Refusal> {
+        password::check_rules(password)?;
+        self.passwords.hash(password).await
+    }
+
+    /// The sessions of `who`.
+    ///
+    /// # Errors
+    /// That they cannot be read now.
+    pub async fn sessions(&self, who: &Identity) -> Result<Vec<SessionRow>, Refusal> {
+        let sessions = self.store.sessions(who.user.id).await;
+        sessions.map_err(StoreError::into_refusal)
+    }
+
+    /// Ends a session of `who`'s. Its sockets close when the instances next read the log of revocations (P7).
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn end_session(&self, who: &Identity, session: SessionId) -> Result<(), Refusal> {
+        let ended = self.store.end_session(who.user.id, session).await;
+        if !ended.map_err(StoreError::into_refusal)? {
+            return Err(ErrorCode::NotFound.into());
+        }
+        tracing::info!(user = %who.user.id, %session, by = %who.session, "a session was ended");
+        Ok(())
+    }
+
+    /// Ends all sessions of `who` but the one that asks; how many.
+    ///
+    /// # Errors
+    /// That they cannot be ended now.
+    pub async fn end_other_sessions(&self, who: &Identity) -> Result<u64, Refusal> {
+        let ended = self
+            .store
+            .end_sessions(who.user.id, Some(who.session))
+            .await;
+        let ended = ended.map_err(StoreError::into_refusal)?;
+        tracing::info!(user = %who.user.id, by = %who.session, ended, "all other sessions were ended");
+        Ok(ended)
+    }
+
+    /// Ends every session of `who`, the one that asks too; how many.
+    ///
+    /// # Errors
+    /// That they cannot be ended now.
+    pub async fn end_all_sessions(&self, who: &Identity) -> Result<u64, Refusal> {
+        let ended = self.store.end_sessions(who.user.id, None).await;
+        let ended = ended.map_err(StoreError::into_refusal)?;
+        tracing::info!(user = %who.user.id, by = %who.session, ended, "all sessions were ended");
+        Ok(ended)
+    }
+
+    /// Changes the password of `who`, who knows the old one, and ends all other sessions; how many.
+    ///
+    /// # Errors
+    /// `bad_credentials` for a wrong old password, `bad_request` for a new one against the rules, `forbidden` for a guest,
+    /// `busy` when too many hashes wait.
+    pub async fn change_password(
+        &self,
+        who: &Identity,
+        old: &str,
+        new: &str,
+    ) -> Result<u64, Refusal> {
+        if who.user.kind == UserKind::Guest {
+            return Err(Refusal::with_message(
+                ErrorCode::Forbidden,
+                "Guests have no password.",
+            ));
+        }
+        password::check_rules(new)?;
+        let verified = self.check_password(who, Some(old)).await?;
+        let password = NewPassword {
+            hash: self.passwords.hash(new).await?,
+            verified,
+            keep: Some(who.session),
+        };
+        let ended = self.store.set_password(who.user.id, password).await;
+        let ended = ended.map_err(StoreError::into_refusal)?;
+        tracing::info!(user = %who.user.id, by = %who.session, ended, "a password was changed");
+        Ok(ended)
+    }
+
+    /// Deletes the account of `who`, who knows the password where there is one. What it is in rooms ends after this.
+    ///
+    /// # Errors
+    /// `bad_credentials`, `busy` when too many hashes wait.
+    pub async fn delete_account(
+        &self,
+        who: &Identity,
+        password: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let verified = self.check_password(who, password).await?;
+        let deleted = self.store.delete_account(who.user.id, verified).await;
+        deleted.map_err(StoreError::into_refusal)?;
+        tracing::info!(user = %who.user.id, kind = who.user.kind.as_str(), "an account was deleted");
+        Ok(())
+    }
+
+    /// What the password of `who` was checked against; none for a user without one, who is not asked.
+    async fn check_password(
+        &self,
+        who: &Identity,
+        password: Option<&str>,
+    ) -> Result<Option<VerifiedHash>, Refusal> {
+        let hash = self.store.password_hash(who.user.id).await;
+        let Some(hash) = hash.map_err(StoreError::into_refusal)? else {
+            return Ok(None);
+        };
+        let password = password.unwrap_or_default();
+        let fits = password.len() <= crate::limits::PASSWORD_MAX_BYTES;
+        if !fits || !self.passwords.verify(password, Some(hash.clone())).await? {
+            tracing::info!(user = %who.user.id, session = %who.session, "a password was not right");
+            return Err(ErrorCode::BadCredentials.into());
+        }
+        Ok(Some(VerifiedHash(hash)))
+    }
+}

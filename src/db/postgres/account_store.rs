@@ -1,0 +1,101 @@
+//! [`Accounts`] on Postgres: which function each unit of work is. The SQL is in [`super::account_ends`], [`super::sessions`]
+//! and [`super::revocations`].
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{PostgresStore, account_ends, revocations, sessions};
+use crate::db::accounts::{
+    AccountRow, Accounts, LiveSession, NewPassword, Revocations, SessionRow,
+};
+use crate::db::changes::VerifiedHash;
+use crate::db::{StoreResult, uncancelled};
+use crate::ids::{RoomId, SessionId, UserId};
+
+/// Runs a noun's function on a task that its caller cannot cancel. Its values are moved there.
+macro_rules! run {
+    ($store:ident, |$pools:ident| $call:expr) => {{
+        let pools = Arc::clone(&$store.pools);
+        uncancelled(async move {
+            let $pools = &*pools;
+            $call.await
+        })
+        .await
+    }};
+}
+
+#[async_trait]
+impl Accounts for PostgresStore {
+    async fn account(&self, name: &str) -> StoreResult<AccountRow> {
+        let name = name.to_owned();
+        run!(self, |pools| account_ends::account(pools, &name))
+    }
+
+    async fn password_hash(&self, user: UserId) -> StoreResult<Option<String>> {
+        run!(self, |pools| account_ends::password_hash(pools, user))
+    }
+
+    async fn set_password(&self, user: UserId, password: NewPassword) -> StoreResult<u64> {
+        run!(self, |pools| account_ends::set_password(
+            pools, user, password
+        ))
+    }
+
+    async fn sessions(&self, user: UserId) -> StoreResult<Vec<SessionRow>> {
+        run!(self, |pools| sessions::list(pools, user))
+    }
+
+    async fn end_session(&self, user: UserId, session: SessionId) -> StoreResult<bool> {
+        run!(self, |pools| sessions::delete(pools, session, Some(user)))
+    }
+
+    async fn end_sessions(&self, user: UserId, keep: Option<SessionId>) -> StoreResult<u64> {
+        run!(self, |pools| sessions::end_all(pools, user, keep))
+    }
+
+    async fn live_sessions(&self, sessions: &[SessionId]) -> StoreResult<Vec<LiveSession>> {
+        let sessions = sessions.to_vec();
+        run!(self, |pools| sessions::live(pools, &sessions))
+    }
+
+    async fn note_seen(
+        &self,
+        sessions: &[SessionId],
+        idle_s: i64,
+        quiet_ms: i64,
+    ) -> StoreResult<()> {
+        let sessions = sessions.to_vec();
+        run!(self, |pools| sessions::note_seen(
+            pools, &sessions, idle_s, quiet_ms
+        ))
+    }
+
+    async fn revocations_after(&self, number: i64) -> StoreResult<Revocations> {
+        run!(self, |pools| revocations::read(pools, number))
+    }
+
+    async fn disable_user(&self, user: UserId) -> StoreResult<bool> {
+        run!(self, |pools| account_ends::disable(pools, user))
+    }
+
+    async fn enable_user(&self, user: UserId) -> StoreResult<bool> {
+        run!(self, |pools| account_ends::enable(pools, user))
+    }
+
+    async fn delete_account(
+        &self,
+        user: UserId,
+        verified: Option<VerifiedHash>,
+    ) -> StoreResult<bool> {
+        run!(self, |pools| account_ends::delete(pools, user, verified))
+    }
+
+    async fn departures(
+        &self,
+        user: Option<UserId>,
+        limit: i64,
+    ) -> StoreResult<Vec<(RoomId, UserId)>> {
+        run!(self, |pools| account_ends::departures(pools, user, limit))
+    }
+}

@@ -1,0 +1,90 @@
+/**
+ * The parts of the account's dialog that are about coming in: where one is signed in, the password, the end of the account.
+ */
+import { h } from '../dom.js';
+import { programName, sessionLine } from '../use.js';
+import { submitting } from './dialog.js';
+
+/** The page has no session any more: it says so to itself, and the dialogs go. */
+function leave() {
+  for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close();
+  document.querySelector('salon-app').dispatchEvent(new CustomEvent('salon-sign-out'));
+}
+
+/** @param {string} id @param {string} label @param {string} autocomplete @param {object} [more] */
+const passwordField = (id, label, autocomplete, more = {}) => h('input', {
+  id, type: 'password', required: true, maxlength: 1024, autocomplete, placeholder: label, 'aria-label': label, ...more,
+});
+
+/** Where one is signed in, with a way to end each. @param {import('../salon.js').Salon} salon */
+export function sessionsSection(salon) {
+  const problem = h('p.problem', { role: 'alert' });
+  const rows = h('ul.uses', { 'aria-label': 'Where you are signed in' });
+  const reload = async () => {
+    try {
+      rows.replaceChildren(...(await salon.api.sessions()).map(row));
+    } catch (refusal) {
+      problem.textContent = refusal.message;
+    }
+  };
+  const ending = (question, work) => async () => {
+    if (!confirm(question)) return;
+    problem.textContent = '';
+    await work().catch((refusal) => { problem.textContent = refusal.message; });
+    await reload();
+  };
+  const row = (session) => {
+    const name = programName(session.user_agent);
+    return h('li', { 'data-session': session.id },
+      h('span.use', {}, h('strong', { text: session.current ? `${name} (this one)` : name }), h('small', { text: sessionLine(session) })),
+      session.current ? null : h('button.text-button', {
+        type: 'button', text: 'Sign out', 'aria-label': `Sign out ${name}`,
+        onclick: ending('Sign it out? What is open there closes at once.', () => salon.api.endSession(session.id)),
+      }));
+  };
+  reload();
+  return h('section.uses-section', {}, h('h3', { text: 'Where you are signed in' }), rows,
+    h('p.use-buttons', {},
+      h('button.quiet', {
+        id: 'end-other-sessions', type: 'button', text: 'Sign out everywhere else',
+        onclick: ending('Sign out everywhere but here?', () => salon.api.endOtherSessions()),
+      }),
+      h('button.quiet', {
+        id: 'end-all-sessions', type: 'button', text: 'Sign out everywhere',
+        onclick: async () => {
+          if (!confirm('Sign out everywhere, here too?')) return;
+          await salon.api.endAllSessions().then(leave, (refusal) => { problem.textContent = refusal.message; });
+        },
+      })), problem);
+}
+
+/** @param {import('../salon.js').Salon} salon */
+export function passwordSection(salon) {
+  const problem = h('p.problem', { role: 'alert' });
+  const done = h('p.hint', { role: 'status' });
+  const old = passwordField('old-password', 'Your password now', 'current-password');
+  const fresh = passwordField('new-password', 'A new one', 'new-password', { minlength: 8 });
+  const submit = (event) => submitting(event, problem, async () => {
+    done.textContent = '';
+    await salon.api.changePassword(old.value, fresh.value);
+    event.target.reset();
+    done.textContent = 'It is changed, and you are signed out everywhere else.';
+  });
+  return h('section.uses-section', {}, h('h3', { text: 'Password' }),
+    h('form.use-form.pair', { onsubmit: submit }, old, fresh, h('button.quiet', { id: 'change-password', type: 'submit', text: 'Change it' })), done, problem);
+}
+
+/** @param {import('../salon.js').Salon} salon */
+export function deleteSection(salon) {
+  const guest = salon.user.kind === 'guest';
+  const problem = h('p.problem', { role: 'alert' });
+  const password = guest ? null : passwordField('delete-password', 'Your password', 'current-password');
+  const submit = (event) => submitting(event, problem, async () => {
+    if (!confirm('Delete your account? This cannot be undone.')) return;
+    await salon.api.deleteAccount(password?.value);
+    leave();
+  });
+  return h('section.uses-section', {}, h('h3', { text: guest ? 'Leave for good' : 'Delete your account' }),
+    h('p.hint', { text: 'You leave every room. What you said stays, by “Deleted user”. A room that only you own goes to another member; with nobody else in it, it is gone.' }),
+    h('form.use-form.short', { onsubmit: submit }, password, h('button.danger-button', { id: 'delete-account', type: 'submit', text: guest ? 'Delete me' : 'Delete account' })), problem);
+}
