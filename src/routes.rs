@@ -13,9 +13,9 @@ use crate::consumer::Consumers;
 use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
 use crate::http::{
-    account, assets, auth, bans, chat, export, health, incoming_hooks, invites, members, message_changes,
-    messages, metrics, openapi, reply_events, retention, room_events, room_lists, rooms, search,
-    security_contact, socket, tokens, webhooks,
+    account, assets, auth, bans, chat, export, health, incoming_hooks, invites, members,
+    message_changes, messages, metrics, openapi, reply_events, retention, room_events, room_lists,
+    rooms, search, security_contact, socket, tokens, webhooks,
 };
 use crate::limits;
 

@@ -137,10 +137,7 @@ impl Connections {
     ///
     /// # Errors
     /// `busy` when there are [`limits::EVENT_STREAMS`].
-    pub fn register_stream(
-        self: &Arc<Self>,
-        who: &Identity,
-    ) -> Result<RegisteredStream, Refusal> {
+    pub fn register_stream(self: &Arc<Self>, who: &Identity) -> Result<RegisteredStream, Refusal> {
         let mut streams = self.lock_streams();
         if streams.len() >= limits::EVENT_STREAMS {
             return Err(Refusal::from(ErrorCode::Busy).retry_after_ms(limits::RETRY_HINT_MS));
@@ -243,7 +240,9 @@ impl Connections {
         let mut due: BTreeSet<SessionId> = due.map(|socket| socket.identity.session).collect();
         drop(sockets);
         let streams = self.lock_streams();
-        let ended = streams.values().filter(|stream| stream.ends_at_ms <= now_ms);
+        let ended = streams
+            .values()
+            .filter(|stream| stream.ends_at_ms <= now_ms);
         due.extend(ended.map(|stream| stream.session));
         due
     }

@@ -81,7 +81,10 @@ impl SessionWatch {
 
     /// One read: the number it went up to, and whether there is more.
     async fn look_from(&self, read: Option<i64>) -> StoreResult<(i64, bool)> {
-        let told = self.store.revocations_after(read.unwrap_or(i64::MAX)).await?;
+        let told = self
+            .store
+            .revocations_after(read.unwrap_or(i64::MAX))
+            .await?;
         // After the log: what comes now is looked up the next time, or was revoked above what was read.
         let new = self.connections.take_new();
         let mut wanted = self.named(&told, read);

@@ -161,7 +161,10 @@ pub async fn delete_account(
     nudge(&app);
     // It is deleted, whatever becomes of this.
     let leaving = app.chat.end_departures(Some(who.user.id));
-    if tokio::time::timeout(limits::DEPARTURES_WAIT, leaving).await.is_err() {
+    if tokio::time::timeout(limits::DEPARTURES_WAIT, leaving)
+        .await
+        .is_err()
+    {
         tracing::info!(user = %who.user.id, "a deleted account leaves its rooms later");
     }
     Ok(gone(&app))

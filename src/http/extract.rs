@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use axum::body::Bytes;
 use axum::extract::{
-    FromRequest, FromRequestParts, OptionalFromRequest, OptionalFromRequestParts, Path, Query, Request,
+    FromRequest, FromRequestParts, OptionalFromRequest, OptionalFromRequestParts, Path, Query,
+    Request,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};

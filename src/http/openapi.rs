@@ -6,8 +6,8 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
-    account, auth, bans, chat, error, export, incoming_hooks, invites, members, message_changes, messages,
-    reply_events, retention, room_events, room_lists, rooms, search, tokens, webhooks,
+    account, auth, bans, chat, error, export, incoming_hooks, invites, members, message_changes,
+    messages, reply_events, retention, room_events, room_lists, rooms, search, tokens, webhooks,
 };
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.

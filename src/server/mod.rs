@@ -112,8 +112,7 @@ impl Server {
             shutdown.clone(),
         );
         let connections: Arc<Connections> = Arc::default();
-        let consumers =
-            Consumers::new(Arc::clone(&parts.chat), Arc::clone(&connections), &config);
+        let consumers = Consumers::new(Arc::clone(&parts.chat), Arc::clone(&connections), &config);
         let consumers = Arc::new(consumers.telling(app.auth.seen()));
         let actors = CancellationToken::new();
         let runners = CancellationToken::new();
@@ -197,8 +196,7 @@ fn start_actors(
     let (sessions, feeds, heads) = (Arc::clone(&watch), parts.feeds.clone(), store());
     let stop = actors.clone();
     tokio::spawn(async move {
-        let recheck =
-            || async { sessions.look().await && heads::check_once(&feeds, &heads).await };
+        let recheck = || async { sessions.look().await && heads::check_once(&feeds, &heads).await };
         gate::keep(feeds.gate(), recheck, stop).await;
     });
     tokio::spawn(watch.run(actors.clone()));

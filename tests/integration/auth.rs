@@ -21,12 +21,19 @@ async fn accounts() -> (Auth, Arc<SqliteStore>, tempfile::TempDir) {
 async fn a_session_lives_from_sign_in_to_sign_out() {
     let (auth, _store, _folder) = accounts().await;
     let made = auth
-        .sign_up("  Ada  Lovelace ", "correct horse", SessionOrigin::default())
+        .sign_up(
+            "  Ada  Lovelace ",
+            "correct horse",
+            SessionOrigin::default(),
+        )
         .await
         .unwrap();
     assert_eq!(made.identity.user.name, "Ada Lovelace");
     assert_eq!(made.identity.user.kind, UserKind::User);
-    let entered = auth.sign_in("ada lovelace", "correct horse", SessionOrigin::default()).await.unwrap();
+    let entered = auth
+        .sign_in("ada lovelace", "correct horse", SessionOrigin::default())
+        .await
+        .unwrap();
     assert_ne!(entered.identity.session, made.identity.session);
 
     let token = entered.token.reveal();
@@ -80,7 +87,10 @@ async fn guests_share_names_and_never_sign_in() {
     let first = auth.guest("Bo", SessionOrigin::default()).await.unwrap();
     let second = auth.guest("Bo", SessionOrigin::default()).await.unwrap();
     assert_ne!(first.identity.user.id, second.identity.user.id);
-    let refusal = auth.sign_in("Bo", "anything at all", SessionOrigin::default()).await.unwrap_err();
+    let refusal = auth
+        .sign_in("Bo", "anything at all", SessionOrigin::default())
+        .await
+        .unwrap_err();
     assert_eq!(refusal.code, ErrorCode::BadCredentials);
 }
 
@@ -89,12 +99,17 @@ async fn guests_share_names_and_never_sign_in() {
 #[tokio::test]
 async fn an_unknown_name_costs_a_hash_too() {
     let (auth, _store, _folder) = accounts().await;
-    auth.sign_up("Ada", "correct horse", SessionOrigin::default()).await.unwrap();
+    auth.sign_up("Ada", "correct horse", SessionOrigin::default())
+        .await
+        .unwrap();
     for name in ["Ada", "Nobody", "not\u{0}a name"] {
         let mut fastest = Duration::MAX;
         for _ in 0..5 {
             let began = Instant::now();
-            let refusal = auth.sign_in(name, "wrong horse", SessionOrigin::default()).await.unwrap_err();
+            let refusal = auth
+                .sign_in(name, "wrong horse", SessionOrigin::default())
+                .await
+                .unwrap_err();
             assert_eq!(refusal.code, ErrorCode::BadCredentials);
             fastest = fastest.min(began.elapsed());
         }

@@ -59,7 +59,12 @@ async fn member_of_a_long_room(
 ) -> (Identity, RoomView, Identity, String) {
     let owner = salon.user("owner").await;
     let room = salon.make_room(&owner, "club", Visibility::Private).await;
-    let reader = salon.app.auth.guest("reader").await.unwrap();
+    let reader = salon
+        .app
+        .auth
+        .guest("reader", Default::default())
+        .await
+        .unwrap();
     salon.add(&room, &owner, &reader.identity).await;
     let post = |number: usize| {
         Change::Post(NewPost {
@@ -128,7 +133,7 @@ async fn markdown_cannot_be_mistaken_for_its_own_frame() {
     let token = salon
         .app
         .auth
-        .guest("*ada*")
+        .guest("*ada*", Default::default())
         .await
         .unwrap()
         .token
@@ -167,7 +172,12 @@ async fn a_removal_a_sign_out_or_a_stop_ends_it_and_is_told() {
     let (salon, _database) = Instance::alone().await;
     // Much more than what is on its way between the database and a reader that has not begun to read.
     let (owner, room, reader, token) = member_of_a_long_room(&salon, 6_000).await;
-    let owner_token = salon.app.auth.guest("other").await.unwrap();
+    let owner_token = salon
+        .app
+        .auth
+        .guest("other", Default::default())
+        .await
+        .unwrap();
     salon.add(&room, &owner, &owner_token.identity).await;
     let open = async |token: &str| pages(ask(&salon, token, "/api/rooms/club/export").await);
     let mut removed = open(&token).await;
@@ -182,7 +192,11 @@ async fn a_removal_a_sign_out_or_a_stop_ends_it_and_is_told() {
         .await
         .unwrap();
     let connections = Arc::clone(&salon.consumers.connections);
-    assert!(SessionWatch::new(connections, salon.store.clone()).look().await);
+    assert!(
+        SessionWatch::new(connections, salon.store.clone())
+            .look()
+            .await
+    );
     let end_of = async |pages: &mut BoxStream<'static, Bytes>| {
         let all = lines(&rest(pages).await);
         assert!(all.len() < 3_000, "{} came after it", all.len());
@@ -199,7 +213,12 @@ async fn a_removal_a_sign_out_or_a_stop_ends_it_and_is_told() {
         (&json!(false), &json!("unauthenticated"))
     );
 
-    let third = salon.app.auth.guest("third").await.unwrap();
+    let third = salon
+        .app
+        .auth
+        .guest("third", Default::default())
+        .await
+        .unwrap();
     salon.add(&room, &owner, &third.identity).await;
     let mut stopped = open(third.token.reveal()).await;
     stopped.next().await.unwrap();
@@ -236,7 +255,12 @@ async fn few_run_at_once_and_a_reader_that_goes_makes_room() {
         );
         tokio::task::yield_now().await;
     }
-    let stranger = salon.app.auth.guest("stranger").await.unwrap();
+    let stranger = salon
+        .app
+        .auth
+        .guest("stranger", Default::default())
+        .await
+        .unwrap();
     drop(running);
     while salon.app.exports.available_permits() == 0 {
         tokio::task::yield_now().await;

@@ -67,7 +67,12 @@ async fn code(answer: axum::response::Response) -> Value {
 
 /// A guest of the store that all instances share, as identity and token.
 async fn guest(salon: &Instance, name: &str) -> (Identity, String) {
-    let signed_in = salon.app.auth.guest(name, Default::default()).await.unwrap();
+    let signed_in = salon
+        .app
+        .auth
+        .guest(name, Default::default())
+        .await
+        .unwrap();
     (signed_in.identity, signed_in.token.reveal().to_owned())
 }
 

@@ -9,6 +9,7 @@ mod input;
 mod operations;
 mod prompts;
 mod rights;
+mod sessions;
 mod wire;
 
 use std::time::Duration;

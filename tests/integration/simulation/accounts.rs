@@ -34,7 +34,12 @@ impl Accounts for SimStore {
     async fn live_sessions(&self, sessions: &[SessionId]) -> StoreResult<Vec<LiveSession>> {
         read!(self.live_sessions(sessions))
     }
-    async fn note_seen(&self, sessions: &[SessionId], idle_s: i64, quiet_ms: i64) -> StoreResult<()> {
+    async fn note_seen(
+        &self,
+        sessions: &[SessionId],
+        idle_s: i64,
+        quiet_ms: i64,
+    ) -> StoreResult<()> {
         commit!(self.note_seen(sessions, idle_s, quiet_ms))
     }
     async fn revocations_after(&self, number: i64) -> StoreResult<Revocations> {
@@ -49,10 +54,18 @@ impl Accounts for SimStore {
     async fn set_admin(&self, user: UserId, admin: bool) -> StoreResult<bool> {
         commit!(self.set_admin(user, admin))
     }
-    async fn delete_account(&self, user: UserId, verified: Option<VerifiedHash>) -> StoreResult<bool> {
+    async fn delete_account(
+        &self,
+        user: UserId,
+        verified: Option<VerifiedHash>,
+    ) -> StoreResult<bool> {
         commit!(self.delete_account(user, verified))
     }
-    async fn departures(&self, user: Option<UserId>, limit: i64) -> StoreResult<Vec<(RoomId, UserId)>> {
+    async fn departures(
+        &self,
+        user: Option<UserId>,
+        limit: i64,
+    ) -> StoreResult<Vec<(RoomId, UserId)>> {
         read!(self.departures(user, limit))
     }
 }

@@ -64,7 +64,10 @@ pub(super) async fn sessions_are_listed_with_where_they_come_from(store: &TestSt
     assert_eq!(listed[0].address, origin.address);
     assert_eq!(listed[0].user_agent, origin.user_agent);
     assert_eq!(listed[0].last_seen_at, listed[0].created_at);
-    assert_eq!((listed[1].address.clone(), listed[1].user_agent.clone()), (None, None));
+    assert_eq!(
+        (listed[1].address.clone(), listed[1].user_agent.clone()),
+        (None, None)
+    );
     assert!(listed[0].created_at > listed[1].created_at);
     store.age(3_600 - 30).await;
     let listed = store.sessions(ada.id).await.unwrap();
@@ -125,7 +128,11 @@ pub(super) async fn a_session_that_is_not_used_ends_and_use_moves_only_that_end(
     let row = listed.iter().find(|row| row.id == session.id).unwrap();
     assert!((row.last_seen_at - row.created_at).num_seconds() >= 60);
     store.age(60).await;
-    assert_eq!(living(store, &both).await, [session.id], "the other was not used");
+    assert_eq!(
+        living(store, &both).await,
+        [session.id],
+        "the other was not used"
+    );
     assert!(store.identity(&unused.token_hash).await.unwrap().is_none());
     assert!(store.identity(&session.token_hash).await.unwrap().is_some());
     // Used without end, it ends all the same.
@@ -181,7 +188,9 @@ pub(super) async fn nobody_signs_in_with_a_password_that_was_changed_meanwhile(s
         ..session_of(ada.id)
     };
     store.create_session(session.clone()).await.unwrap();
-    let set = store.set_password(ada.id, password("new", None, None)).await;
+    let set = store
+        .set_password(ada.id, password("new", None, None))
+        .await;
     set.unwrap();
     let late = NewSession {
         id: SessionId::new(),
@@ -285,7 +294,9 @@ pub(super) async fn the_log_is_read_in_parts_and_forgotten_with_time(store: &Tes
 pub(super) async fn numbers_of_racing_ends_have_no_hole(store: &TestStore) {
     let ada = store.person("ada").await;
     let sessions = join_all((0..20).map(|_| sign_in(store, &ada))).await;
-    let ends = sessions.iter().map(|session| store.delete_session(session.id));
+    let ends = sessions
+        .iter()
+        .map(|session| store.delete_session(session.id));
     let read = async {
         // A reader that asks all the time: what it has read up to a number is all there is up to it.
         let mut seen = Vec::new();
@@ -337,8 +348,15 @@ pub(super) async fn who_is_disabled_can_do_nothing_until_enabled(store: &TestSto
         },
         secret_hash: rand::random(),
     };
-    store.create_hook(ada.id, "den", hook.clone()).await.unwrap();
-    let mine = posted(store.change(room, Change::Post(message(&ada, "before"))).await);
+    store
+        .create_hook(ada.id, "den", hook.clone())
+        .await
+        .unwrap();
+    let mine = posted(
+        store
+            .change(room, Change::Post(message(&ada, "before")))
+            .await,
+    );
 
     assert!(store.disable_user(ada.id).await.unwrap());
     assert!(!store.disable_user(ada.id).await.unwrap());
@@ -352,19 +370,38 @@ pub(super) async fn who_is_disabled_can_do_nothing_until_enabled(store: &TestSto
     assert!(store.credentials("ada").await.unwrap().is_none());
     let made = store.create_session(session_of(ada.id)).await;
     assert_eq!(refused(made), ErrorCode::UserNotFound);
-    let made = store.create_room(new_room("other", Visibility::Public), ada.id).await;
+    let made = store
+        .create_room(new_room("other", Visibility::Public), ada.id)
+        .await;
     assert_eq!(refused(made), ErrorCode::UserNotFound);
     let other = store.make_room(&owner, "open", Visibility::Public).await;
-    assert_eq!(refused(store.join_room(ada.id, "open").await), ErrorCode::Banned);
+    assert_eq!(
+        refused(store.join_room(ada.id, "open").await),
+        ErrorCode::Banned
+    );
     // What was on its way is judged by what holds now, of whatever kind and whoever's bot it is.
     let actor = ada.id;
     let on_their_way = [
         Change::Post(message(&ada, "after")),
         Change::Post(message(&hook.user, "from outside")),
-        Change::DeleteMessage { actor, seq: mine.seq },
-        Change::SetMember { actor, user: owner.id, role: Role::Reader },
-        Change::RemoveMember { actor, user: hook.user.id },
-        Change::Ban { actor, user: bot.id, reason: String::new() },
+        Change::DeleteMessage {
+            actor,
+            seq: mine.seq,
+        },
+        Change::SetMember {
+            actor,
+            user: owner.id,
+            role: Role::Reader,
+        },
+        Change::RemoveMember {
+            actor,
+            user: hook.user.id,
+        },
+        Change::Ban {
+            actor,
+            user: bot.id,
+            reason: String::new(),
+        },
     ];
     for change in on_their_way {
         let outcome = store.change(room, change).await;
@@ -372,17 +409,36 @@ pub(super) async fn who_is_disabled_can_do_nothing_until_enabled(store: &TestSto
     }
     assert_eq!(store.heads(&[other.room.id]).await.unwrap()[0].version, 0);
     let shown = store.message(owner.id, "den", mine.seq).await.unwrap();
-    assert_eq!((shown.author.name.as_str(), shown.author.kind), ("ada", UserKind::User));
+    assert_eq!(
+        (shown.author.name.as_str(), shown.author.kind),
+        ("ada", UserKind::User)
+    );
 
     assert!(store.enable_user(ada.id).await.unwrap());
     assert!(!store.enable_user(ada.id).await.unwrap());
-    assert_eq!(living(store, &ids).await.len(), 2, "tokens work again, sessions ended");
+    assert_eq!(
+        living(store, &ids).await.len(),
+        2,
+        "tokens work again, sessions ended"
+    );
     store.create_session(session_of(ada.id)).await.unwrap();
     store.post(room, message(&ada, "again")).await;
-    assert!(store.hook_by_secret(&hook.secret_hash).await.unwrap().is_some());
+    assert!(
+        store
+            .hook_by_secret(&hook.secret_hash)
+            .await
+            .unwrap()
+            .is_some()
+    );
     for nobody in [bot.id, store.assistant().await.unwrap().id, UserId::new()] {
-        assert_eq!(refused(store.disable_user(nobody).await), ErrorCode::UserNotFound);
-        assert_eq!(refused(store.enable_user(nobody).await), ErrorCode::UserNotFound);
+        assert_eq!(
+            refused(store.disable_user(nobody).await),
+            ErrorCode::UserNotFound
+        );
+        assert_eq!(
+            refused(store.enable_user(nobody).await),
+            ErrorCode::UserNotFound
+        );
     }
 }
 
@@ -390,7 +446,10 @@ pub(super) async fn who_administers_no_more_signs_in_again(store: &TestStore) {
     let ada = store.person("ada").await;
     let session = sign_in(store, &ada).await;
     let seen = store.account("ADA").await.unwrap();
-    assert_eq!((seen.user.clone(), seen.admin, seen.disabled_at), (ada.clone(), false, None));
+    assert_eq!(
+        (seen.user.clone(), seen.admin, seen.disabled_at),
+        (ada.clone(), false, None)
+    );
     assert!(store.set_admin(ada.id, true).await.unwrap());
     assert!(!store.set_admin(ada.id, true).await.unwrap());
     assert!(store.account("ada").await.unwrap().admin);
@@ -400,7 +459,10 @@ pub(super) async fn who_administers_no_more_signs_in_again(store: &TestStore) {
     assert!(!store.account("ada").await.unwrap().admin);
     store.disable_user(ada.id).await.unwrap();
     assert!(store.account("ada").await.unwrap().disabled_at.is_some());
-    assert_eq!(refused(store.account("nobody").await), ErrorCode::UserNotFound);
+    assert_eq!(
+        refused(store.account("nobody").await),
+        ErrorCode::UserNotFound
+    );
 }
 
 /// Ends what somebody deleted is a member of; the rooms.
@@ -455,7 +517,10 @@ pub(super) async fn a_deleted_account_leaves_its_words_and_nothing_else(store: &
         },
         secret_hash: rand::random(),
     };
-    store.create_hook(ada.id, "den", hook.clone()).await.unwrap();
+    store
+        .create_hook(ada.id, "den", hook.clone())
+        .await
+        .unwrap();
     let said = store.post(room, message(&ada, "my words")).await;
 
     let hash = VerifiedHash("another".into());
@@ -468,10 +533,18 @@ pub(super) async fn a_deleted_account_leaves_its_words_and_nothing_else(store: &
     assert_eq!(store.token_identity(&token.token_hash).await.unwrap(), None);
     assert_eq!(store.hook_by_secret(&hook.secret_hash).await.unwrap(), None);
     assert!(store.credentials("ada").await.unwrap().is_none());
-    assert_eq!(refused(store.user_by_name("ada").await), ErrorCode::UserNotFound);
+    assert_eq!(
+        refused(store.user_by_name("ada").await),
+        ErrorCode::UserNotFound
+    );
     assert_eq!(refused(store.account("ada").await), ErrorCode::UserNotFound);
-    assert_eq!(refused(store.enable_user(ada.id).await), ErrorCode::UserNotFound);
-    let late = store.change(room, Change::Post(message(&ada, "late"))).await;
+    assert_eq!(
+        refused(store.enable_user(ada.id).await),
+        ErrorCode::UserNotFound
+    );
+    let late = store
+        .change(room, Change::Post(message(&ada, "late")))
+        .await;
     assert_eq!(code(late), ErrorCode::Unauthenticated);
 
     let before = store.heads(&[room]).await.unwrap()[0].version;
@@ -496,13 +569,26 @@ pub(super) async fn a_deleted_account_leaves_its_words_and_nothing_else(store: &
     let shown = store.message(owner.id, "den", said.seq).await.unwrap();
     assert_eq!(shown.body, "my words");
     assert_eq!(shown.author.id, ada.id);
-    assert_eq!((shown.author.name.as_str(), shown.author.kind), (DELETED_NAME, UserKind::Deleted));
+    assert_eq!(
+        (shown.author.name.as_str(), shown.author.kind),
+        (DELETED_NAME, UserKind::Deleted)
+    );
     let members = store.members(owner.id, "den", None, 10).await.unwrap();
     assert_eq!(members.len(), 1, "{members:?}");
-    assert_eq!(refused(store.prove(&[(ada.id, "den".into())]).await.unwrap()[0].clone().map_err(Into::into)), ErrorCode::NotAMember);
+    assert_eq!(
+        refused(
+            store.prove(&[(ada.id, "den".into())]).await.unwrap()[0]
+                .clone()
+                .map_err(Into::into)
+        ),
+        ErrorCode::NotAMember
+    );
     // Nobody gets the name, nor the account.
     let (twin, session) = account("ADA", UserKind::User);
-    assert_eq!(refused(store.create_account(twin, session).await), ErrorCode::NameTaken);
+    assert_eq!(
+        refused(store.create_account(twin, session).await),
+        ErrorCode::NameTaken
+    );
     let set = Change::SetMember {
         actor: owner.id,
         user: ada.id,
@@ -510,21 +596,31 @@ pub(super) async fn a_deleted_account_leaves_its_words_and_nothing_else(store: &
     };
     assert_eq!(code(store.change(room, set).await), ErrorCode::UserNotFound);
     let both = [owner.id, ada.id];
-    let made = store.people_room(owner.id, &both, new_room("pair", Visibility::Direct)).await;
+    let made = store
+        .people_room(owner.id, &both, new_room("pair", Visibility::Direct))
+        .await;
     assert_eq!(refused(made), ErrorCode::UserNotFound);
 }
 
 pub(super) async fn a_deleted_guest_leaves_its_words_too(store: &TestStore) {
     let owner = store.person("owner").await;
     let (guest, session) = account("gus", UserKind::Guest);
-    let guest = store.create_account(guest, session.clone()).await.unwrap().identity.user;
+    let guest = store
+        .create_account(guest, session.clone())
+        .await
+        .unwrap()
+        .identity
+        .user;
     let lobby = store.room(owner.id, LOBBY).await.unwrap().room.id;
     let said = store.post(lobby, message(&guest, "hello")).await;
     assert!(store.delete_account(guest.id, None).await.unwrap());
     assert!(store.identity(&session.token_hash).await.unwrap().is_none());
     assert_eq!(depart(store, guest.id).await, [lobby]);
     let shown = store.message(owner.id, LOBBY, said.seq).await.unwrap();
-    assert_eq!((shown.author.name.as_str(), shown.author.kind), (DELETED_NAME, UserKind::Deleted));
+    assert_eq!(
+        (shown.author.name.as_str(), shown.author.kind),
+        (DELETED_NAME, UserKind::Deleted)
+    );
     // It had no name of its own.
     let (next, session) = account("gus", UserKind::User);
     store.create_account(next, session).await.unwrap();
@@ -543,7 +639,12 @@ async fn role_of(store: &TestStore, asker: &UserRow, slug: &str, user: &UserRow)
 pub(super) async fn a_room_whose_owner_is_deleted_goes_to_another(store: &TestStore) {
     let (owner, room) = store.owner_and_room().await;
     let (guest, session) = account("gus", UserKind::Guest);
-    let guest = store.create_account(guest, session).await.unwrap().identity.user;
+    let guest = store
+        .create_account(guest, session)
+        .await
+        .unwrap()
+        .identity
+        .user;
     let set = Change::SetMember {
         actor: owner.id,
         user: guest.id,
@@ -552,14 +653,22 @@ pub(super) async fn a_room_whose_owner_is_deleted_goes_to_another(store: &TestSt
     store.change(room, set).await.unwrap();
     let reader = store.member(room, &owner, "reader", Role::Reader).await;
     let member = store.member(room, &owner, "member", Role::Member).await;
-    let kept_out = store.member(room, &owner, "kept out", Role::Moderator).await;
+    let kept_out = store
+        .member(room, &owner, "kept out", Role::Moderator)
+        .await;
     store.disable_user(kept_out.id).await.unwrap();
     let second = store.member(room, &owner, "second", Role::Owner).await;
 
     store.delete_account(owner.id, None).await.unwrap();
     depart(store, owner.id).await;
-    assert_eq!(role_of(store, &member, "den", &second).await, Some(Role::Owner));
-    assert_eq!(role_of(store, &member, "den", &member).await, Some(Role::Member));
+    assert_eq!(
+        role_of(store, &member, "den", &second).await,
+        Some(Role::Owner)
+    );
+    assert_eq!(
+        role_of(store, &member, "den", &member).await,
+        Some(Role::Member)
+    );
     let before = store.heads(&[room]).await.unwrap()[0].version;
     store.delete_account(second.id, None).await.unwrap();
     depart(store, second.id).await;
@@ -575,18 +684,31 @@ pub(super) async fn a_room_whose_owner_is_deleted_goes_to_another(store: &TestSt
         (LogKind::Role, member.id, Some(Role::Owner)),
         (LogKind::Removed, second.id, None),
     ];
-    assert_eq!(told, expected, "one who is there, before a guest and one who is disabled");
+    assert_eq!(
+        told, expected,
+        "one who is there, before a guest and one who is disabled"
+    );
     store.delete_account(member.id, None).await.unwrap();
     depart(store, member.id).await;
-    assert_eq!(role_of(store, &reader, "den", &reader).await, Some(Role::Owner));
+    assert_eq!(
+        role_of(store, &reader, "den", &reader).await,
+        Some(Role::Owner)
+    );
     store.delete_account(reader.id, None).await.unwrap();
     depart(store, reader.id).await;
-    assert_eq!(role_of(store, &guest, "den", &guest).await, Some(Role::Owner));
+    assert_eq!(
+        role_of(store, &guest, "den", &guest).await,
+        Some(Role::Owner)
+    );
 }
 
 pub(super) async fn a_room_with_nobody_left_goes_with_its_owner(store: &TestStore) {
     let (ada, bob) = (store.person("ada").await, store.person("bob").await);
-    let alone = store.make_room(&ada, "alone", Visibility::Private).await.room.id;
+    let alone = store
+        .make_room(&ada, "alone", Visibility::Private)
+        .await
+        .room
+        .id;
     let assistant = store.assistant().await.unwrap();
     let own = store
         .direct_room(ada.id, assistant.id, new_room("own", Visibility::Direct))
@@ -608,7 +730,10 @@ pub(super) async fn a_room_with_nobody_left_goes_with_its_owner(store: &TestStor
         }
     }
     let seen = store.message(bob.id, "pair", said.seq).await.unwrap();
-    assert_eq!((seen.body.as_str(), seen.author.name.as_str()), ("to bob", DELETED_NAME));
+    assert_eq!(
+        (seen.body.as_str(), seen.author.name.as_str()),
+        ("to bob", DELETED_NAME)
+    );
     store.post(pair.room.id, message(&bob, "still mine")).await;
     store.delete_account(bob.id, None).await.unwrap();
     depart(store, bob.id).await;
@@ -623,7 +748,9 @@ pub(super) async fn what_somebody_gone_asked_is_stopped_or_fails(store: &TestSto
     let (owner, room) = store.owner_and_room().await;
     let runner = InstanceId::new();
     let stopped = async |claimed: &salon::db::rows::ClaimedReply| {
-        let renewed = store.append_chunks(runner, vec![append(claimed, 1, 1, None)]).await;
+        let renewed = store
+            .append_chunks(runner, vec![append(claimed, 1, 1, None)])
+            .await;
         let state = renewed.unwrap().remove(0);
         assert!(state.held);
         state.stop_requested

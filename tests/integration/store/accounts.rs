@@ -167,10 +167,7 @@ pub(super) async fn the_sweep_removes_what_has_run_out(store: &TestStore) {
     assert_eq!(swept.tickets, 3);
     assert_eq!(swept.batches, 1, "the batch that was not only posts");
     assert_eq!(store.sweep().await.unwrap(), Default::default());
-    assert_eq!(
-        living(store, &[session.id]).await,
-        [session.id]
-    );
+    assert_eq!(living(store, &[session.id]).await, [session.id]);
 }
 
 pub(super) async fn the_assistant_is_there(store: &TestStore) {

@@ -33,7 +33,12 @@ impl Accounts for FaultyStore {
     async fn live_sessions(&self, sessions: &[SessionId]) -> StoreResult<Vec<LiveSession>> {
         self.inner.live_sessions(sessions).await
     }
-    async fn note_seen(&self, sessions: &[SessionId], idle_s: i64, quiet_ms: i64) -> StoreResult<()> {
+    async fn note_seen(
+        &self,
+        sessions: &[SessionId],
+        idle_s: i64,
+        quiet_ms: i64,
+    ) -> StoreResult<()> {
         self.inner.note_seen(sessions, idle_s, quiet_ms).await
     }
     async fn revocations_after(&self, number: i64) -> StoreResult<Revocations> {
@@ -48,10 +53,18 @@ impl Accounts for FaultyStore {
     async fn set_admin(&self, user: UserId, admin: bool) -> StoreResult<bool> {
         self.inner.set_admin(user, admin).await
     }
-    async fn delete_account(&self, user: UserId, verified: Option<VerifiedHash>) -> StoreResult<bool> {
+    async fn delete_account(
+        &self,
+        user: UserId,
+        verified: Option<VerifiedHash>,
+    ) -> StoreResult<bool> {
         self.inner.delete_account(user, verified).await
     }
-    async fn departures(&self, user: Option<UserId>, limit: i64) -> StoreResult<Vec<(RoomId, UserId)>> {
+    async fn departures(
+        &self,
+        user: Option<UserId>,
+        limit: i64,
+    ) -> StoreResult<Vec<(RoomId, UserId)>> {
         self.inner.departures(user, limit).await
     }
 }

@@ -246,9 +246,8 @@ impl Tables {
         now: Moment,
     ) {
         self.revoked += 1;
-        let owns = |bot: &&User| {
-            bot.has_own_name && bot.owner.is_some_and(|(owner, _)| owner == user)
-        };
+        let owns =
+            |bot: &&User| bot.has_own_name && bot.owner.is_some_and(|(owner, _)| owner == user);
         let bots = match session {
             Some(_) => Vec::new(),
             None => (self.users.values().filter(owns))
@@ -268,9 +267,8 @@ impl Tables {
     /// Whoever is neither a bot nor the assistant; deleted ones too.
     fn person(&mut self, user: UserId) -> StoreResult<&mut User> {
         let user = self.users.get_mut(&user);
-        let is_person = |user: &&mut User| {
-            user.owner.is_none() && user.row.kind != UserKind::Assistant
-        };
+        let is_person =
+            |user: &&mut User| user.owner.is_none() && user.row.kind != UserKind::Assistant;
         user.filter(is_person)
             .map_or_else(|| no(ErrorCode::UserNotFound), Ok)
     }
@@ -330,7 +328,8 @@ impl Tables {
             row.leaving = true;
         }
         self.tokens.retain(|_, token| !own.contains(&token.user));
-        self.hooks.retain(|_, hook| !own.contains(&hook.row.user.id));
+        self.hooks
+            .retain(|_, hook| !own.contains(&hook.row.user.id));
         self.forget_webhooks_of(user);
         let person = self.users.get_mut(&user).unwrap();
         // Its name stays taken: what it is compared by is kept apart from what is shown.

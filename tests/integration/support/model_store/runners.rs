@@ -9,7 +9,7 @@ use salon::ids::{Attempt, InstanceId, RoomId, Seq};
 use salon::limits::LEASE_MS;
 use salon::permissions::{Action, allows};
 
-use super::tables::{Reply, Tables};
+use super::tables::{Reply, Tables, is_disabled};
 use super::{Moment, storable};
 
 impl Tables {

@@ -255,7 +255,8 @@ impl Tables {
 
     /// Removes those that somebody made.
     pub(super) fn forget_webhooks_of(&mut self, user: UserId) {
-        self.webhooks.retain(|_, webhook| webhook.row.created_by != user);
+        self.webhooks
+            .retain(|_, webhook| webhook.row.created_by != user);
     }
 
     /// Removes those of rooms that are gone; how many.

@@ -99,8 +99,7 @@ impl Work<'_> {
         self.room.members.remove(&user);
         self.room.muted.remove(&user);
         for reply in self.room.replies.values_mut() {
-            reply.stop_requested |=
-                reply.asker == user && reply.state == ReplyState::Streaming;
+            reply.stop_requested |= reply.asker == user && reply.state == ReplyState::Streaming;
         }
         let row = self.user(user).cloned();
         self.room.log(LogKind::Removed, row, None, data)
