@@ -43,8 +43,8 @@ statement!(
          SELECT r.id, made.id, 'member', h.last_seq FROM made, rooms r JOIN room_heads h ON h.room_id = r.id \
          WHERE r.slug = $10 AND r.visibility = 'public' AND r.deleted_at IS NULL \
      ) \
-     INSERT INTO sessions (id, user_id, token_hash, expires_at, ends_at, last_seen_at, address, user_agent) \
-     SELECT $7, made.id, $8, now + least($9, $11) * interval '1 second', now + $9 * interval '1 second', now, $12, $13 \
+     INSERT INTO sessions (id, user_id, token_hash, created_at, expires_at, ends_at, last_seen_at, address, user_agent) \
+     SELECT $7, made.id, $8, now, now + least($9, $11) * interval '1 second', now + $9 * interval '1 second', now, $12, $13 \
      FROM made, clock_timestamp() AS now RETURNING expires_at"
 );
 statement!(

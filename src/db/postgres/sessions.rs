@@ -36,8 +36,8 @@ statement!(
          SELECT id, name, kind, clock_timestamp() AS now FROM users \
          WHERE id = $2 AND disabled_at IS NULL AND ($8 IS NULL OR password_hash = $8) FOR SHARE \
      ), made AS ( \
-         INSERT INTO sessions (id, user_id, token_hash, expires_at, ends_at, last_seen_at, address, user_agent) \
-         SELECT $1, who.id, $3, now + least($4, $5) * interval '1 second', now + $4 * interval '1 second', now, $6, $7 \
+         INSERT INTO sessions (id, user_id, token_hash, created_at, expires_at, ends_at, last_seen_at, address, user_agent) \
+         SELECT $1, who.id, $3, now, now + least($4, $5) * interval '1 second', now + $4 * interval '1 second', now, $6, $7 \
          FROM who RETURNING id, expires_at \
      ) SELECT made.id, who.id, who.name, who.kind, made.expires_at FROM made, who"
 );

@@ -2,6 +2,7 @@
 //! are listed in `static/js/main.js`. Screenshots of the page, and of a page that failed its test, are in
 //! `target/screenshots`.
 
+mod account;
 mod administration;
 mod changes;
 mod chromium;

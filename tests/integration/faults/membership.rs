@@ -11,8 +11,8 @@ use super::asking::{guest, is_retryable};
 use crate::support::cluster::{Cluster, ROOM};
 use crate::support::communicator::{SocketClient, message};
 
-/// Races in all: half of them with Redis, half without.
-const RACES: usize = 1_000;
+/// Races in all: a thousand with Redis, a thousand without.
+const RACES: usize = 2_000;
 /// Rooms, each with a victim of its own, at once.
 const ROOMS: usize = 50;
 /// Of a socket whose session has ended, Redis or not.

@@ -10,6 +10,7 @@ mod limits;
 mod operations;
 mod prompts;
 mod rights;
+mod sessions;
 mod wire;
 
 use std::time::Duration;

@@ -19,6 +19,7 @@ mod message_changes;
 mod model;
 mod odd_input;
 mod pages;
+mod people_gone;
 pub(crate) mod postgres;
 mod postgres_faults;
 mod postgres_index;
@@ -94,9 +95,11 @@ macro_rules! for_store {
                     every_end_is_logged_under_the_next_number
                     the_log_is_read_in_parts_and_forgotten_with_time
                     numbers_of_racing_ends_have_no_hole
+                    who_administers_no_more_signs_in_again;
+                people_gone:
                     who_is_disabled_can_do_nothing_until_enabled
-                    who_administers_no_more_signs_in_again
                     a_deleted_account_leaves_its_words_and_nothing_else
+                    nobody_gets_a_deleted_accounts_name_or_meets_it
                     a_deleted_guest_leaves_its_words_too
                     a_room_whose_owner_is_deleted_goes_to_another
                     a_room_with_nobody_left_goes_with_its_owner

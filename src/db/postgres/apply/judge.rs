@@ -210,9 +210,7 @@ impl Judge {
                 invites::accept(connection, work, *user, row, *invite).await
             }
             Change::Depart { user } => {
-                let row = self.known.users.get(user).cloned();
-                let row = row.filter(|_| self.known.leaving.contains(user));
-                departures::depart(connection, work, *user, row).await
+                departures::depart(connection, work, *user, self.leaver(*user)).await
             }
             Change::EditRoom { actor, edit } => {
                 settings::edit(connection, work, *actor, edit).await
@@ -237,6 +235,12 @@ impl Judge {
                 replies::interrupt(connection, work, *seq, *attempt).await
             }
         }
+    }
+
+    /// A user who is to leave every room.
+    fn leaver(&self, user: UserId) -> Option<UserRow> {
+        let row = self.known.users.get(&user).cloned();
+        row.filter(|_| self.known.leaving.contains(&user))
     }
 
     /// Whether nothing took a version.
