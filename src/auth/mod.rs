@@ -5,6 +5,7 @@
 //! A sign-in costs the same work whether the name exists or not, so time does not tell which names do.
 
 mod admission;
+mod common_passwords;
 mod integrations;
 pub mod names;
 pub mod password;
@@ -78,7 +79,7 @@ impl Auth {
         standing: Standing,
     ) -> Result<SignedIn, Refusal> {
         let name = names::user_name(name)?;
-        password::check_rules(password)?;
+        password::check_rules(&name, password)?;
         let password_hash = Some(self.passwords.hash(password).await?);
         let account = NewAccount {
             user: fresh_user(name, UserKind::User),

@@ -25,6 +25,7 @@ const LAYERS: &[&[&str]] = &[
         "shutdown",
         "telemetry",
         "addresses",
+        "looks",
     ],
     &["db", "channel_layer", "llm", "outbound"],
     &["feed", "writer"],

@@ -14,6 +14,7 @@ diesel::table! {
         created_at -> BigInt,
         owner_id -> Nullable<Binary>,
         disabled_at -> Nullable<BigInt>,
+        look -> Nullable<Text>,
     }
 }
 

@@ -7,6 +7,7 @@ use salon::db::{ASSISTANT, LOBBY, SignedIn, StoreError, StoreResult, Swept};
 use salon::error::ErrorCode;
 use salon::ids::SessionId;
 use salon::limits::BATCH_ID_S;
+use salon::looks::looks_like;
 use salon::permissions::Role;
 
 use super::tables::{Session, Tables, Ticket, User};
@@ -24,7 +25,7 @@ impl Tables {
         now: Moment,
     ) -> StoreResult<SignedIn> {
         storable(&account.user.name)?;
-        if self.holder(&account.user.name).is_some() {
+        if self.is_taken(&account.user.name) {
             return no(ErrorCode::NameTaken);
         }
         let id = account.user.id;
@@ -46,6 +47,12 @@ impl Tables {
         let key = name.to_lowercase();
         let mut named = self.users.values().filter(|user| user.has_own_name);
         named.find(|user| user.row.name.to_lowercase() == key)
+    }
+
+    /// Whether somebody, not being a guest, holds a name or one that looks like it.
+    pub(super) fn is_taken(&self, name: &str) -> bool {
+        let mut named = self.users.values().filter(|user| user.has_own_name);
+        self.holder(name).is_some() || named.any(|user| looks_like(&user.row.name, name))
     }
 
     pub(super) fn credentials(&self, name: &str) -> StoreResult<Option<Credentials>> {

@@ -223,7 +223,7 @@ impl Tables {
         if self.bots_of(owner).len() as i64 >= BOTS_PER_USER {
             return no(ErrorCode::TooMany);
         }
-        if self.holder(&bot.name).is_some() {
+        if self.is_taken(&bot.name) {
             return no(ErrorCode::NameTaken);
         }
         let user = self.insert_bot(bot, owner, now, true);
