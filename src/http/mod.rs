@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod middleware;
 pub mod openapi;
 pub mod origin;
+pub mod patient_stream;
 pub mod reply_events;
 pub mod reply_stream;
 pub mod retention;

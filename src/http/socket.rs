@@ -10,12 +10,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, heade
 use axum::response::IntoResponse;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::error::Problem;
 use super::extract::{Credential, QueryOf, credential};
 use super::origin::origin_allowed;
+use super::patient_stream::PatientStream;
 use crate::app::App;
 use crate::consumer::Consumers;
 use crate::consumer::transport::Transport;
@@ -61,7 +61,7 @@ pub async fn upgrade(
         let Ok(upgraded) = upgrading.await else {
             return;
         };
-        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+        let Ok(parts) = upgraded.downcast::<TokioIo<PatientStream>>() else {
             tracing::error!("an upgraded connection is not the TCP stream that was accepted");
             return;
         };
@@ -69,7 +69,11 @@ pub async fn upgrade(
         let read_ahead = parts.read_buf.to_vec();
         drop(parts.read_buf);
         consumers
-            .serve(identity, Transport::Tcp(parts.io.into_inner()), read_ahead)
+            .serve(
+                identity,
+                Transport::Tcp(parts.io.into_inner().into_inner()),
+                read_ahead,
+            )
             .await;
     });
     let mut response = Response::new(Body::empty());
@@ -153,8 +157,7 @@ fn list(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
 
 fn not_a_handshake(status: StatusCode, sentence: &'static str) -> axum::response::Response {
     let problem = Problem::from(Refusal::with_message(ErrorCode::BadRequest, sentence));
-    let mut response = problem.into_response();
-    *response.status_mut() = status;
+    let mut response = problem.with_status(status);
     if status == StatusCode::UPGRADE_REQUIRED {
         response
             .headers_mut()
