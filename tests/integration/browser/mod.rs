@@ -3,16 +3,16 @@
 //! `target/screenshots`.
 
 mod changes;
-mod chromium;
+pub(crate) mod chromium;
 mod history;
-mod http_api;
+pub(crate) mod http_api;
 mod integrations;
 mod invites;
 mod kill;
 mod look;
 mod narrow;
 mod newcomer;
-mod page;
+pub(crate) mod page;
 mod people;
 mod rooms;
 mod webhooks;

@@ -2,13 +2,20 @@
 //! not shown again here: the document names it.
 
 mod accounts;
+mod asvs;
+mod bill_of_materials;
 mod browser;
+mod database;
 mod document;
+mod floods;
 mod handshake;
 mod input;
+mod leftovers;
+mod networks;
 mod operations;
 mod prompts;
 mod rights;
+mod scripts;
 mod wire;
 
 use std::time::Duration;
