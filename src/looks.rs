@@ -1,6 +1,7 @@
 //! How names look to people: letters of different scripts that pass for each other (UTS #39). Pure. Called by [`crate::auth::names`]
 //! and by the stores, which keep the look of each name that is somebody's own.
 
+use unicode_normalization::UnicodeNormalization;
 use unicode_script::Script;
 use unicode_security::MixedScript;
 use unicode_security::confusable_detection::skeleton;
@@ -11,7 +12,8 @@ use unicode_security::mixed_script::AugmentedScriptSet;
 #[must_use]
 pub fn look(name: &str) -> String {
     // As it is shown first, since capitals pass for other letters than small ones do; and again without its case.
-    let shown: String = skeleton(name).collect();
+    let plain: String = name.nfkc().collect();
+    let shown: String = skeleton(&plain).collect();
     skeleton(&shown.to_lowercase()).collect()
 }
 
