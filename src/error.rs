@@ -55,6 +55,7 @@ error_codes! {
     BadCredentials = "bad_credentials", 401, "The name or the password is wrong.";
     Forbidden = "forbidden", 403, "Your role in this room does not allow this.";
     OriginRefused = "origin_refused", 403, "This origin may not use the server.";
+    HttpsRequired = "https_required", 403, "This server is spoken to by https only.";
     SignupOff = "signup_off", 403, "This server does not take new accounts.";
     GuestsOff = "guests_off", 403, "This server does not admit guests.";
     SignInExpired = "sign_in_expired", 400, "This sign-in took too long, was begun in another browser, or was used already: begin again.";

@@ -14,7 +14,7 @@
 //! | domain | [`chat`], [`auth`] | actors, adapters, vocabulary |
 //! | actors | [`feed`], [`writer`], [`quotas`] | adapters, vocabulary |
 //! | adapters | [`db`], [`channel_layer`], [`llm`], [`outbound`] | vocabulary |
-//! | vocabulary | [`ids`], [`limits`], [`addresses`], [`error`], [`protocol`], [`permissions`], [`config`], [`rate_limit`], [`randomness`], [`metrics`], [`shutdown`], [`telemetry`], [`origin`] | each other |
+//! | vocabulary | [`ids`], [`limits`], [`addresses`], [`looks`], [`error`], [`protocol`], [`permissions`], [`config`], [`rate_limit`], [`randomness`], [`metrics`], [`shutdown`], [`telemetry`], [`origin`] | each other |
 //!
 //! Three exceptions are by intent: [`protocol`] and [`llm`] use the row types of [`db::rows`], because a frame is a row as
 //! the wire has it and a completion's usage is stored as it comes; [`config`] asks [`channel_layer`] whether a name is one.
@@ -81,6 +81,7 @@ pub mod ids;
 pub mod jobs;
 pub mod limits;
 pub mod llm;
+pub mod looks;
 pub mod metrics;
 pub mod origin;
 pub mod outbound;

@@ -148,6 +148,11 @@ pub const ALL: &[(Kind, &str, &str)] = &[
     ),
     (
         Kind::Counter,
+        "salon_slow_readers_closed_total",
+        "Connections ended because their peers took nothing of an answer",
+    ),
+    (
+        Kind::Counter,
         "salon_replies_orphaned_total",
         "Replies whose runner died, settled with what was saved",
     ),

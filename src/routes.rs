@@ -11,7 +11,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::app::App;
 use crate::consumer::Consumers;
 use crate::http::error::{method_not_allowed, panicked};
-use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
+use crate::http::middleware::{deadline, guard_origin, guard_transport, observe, safety_headers};
 use crate::http::{
     account, admin, assets, audit, auth, bans, chat, export, health, incoming_hooks, invites,
     members, message_changes, messages, metrics, oidc, openapi, reply_events, retention,
@@ -29,6 +29,7 @@ pub fn router(app: Arc<App>, consumers: Arc<Consumers>) -> Router {
     // Read from below: the last layer is the outermost.
     everything
         .layer(from_fn_with_state(Arc::clone(&app), guard_origin))
+        .layer(from_fn_with_state(Arc::clone(&app), guard_transport))
         .layer(DefaultBodyLimit::max(limits::REQUEST_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(Arc::clone(&app), safety_headers))

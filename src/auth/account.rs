@@ -10,12 +10,12 @@ use crate::error::{ErrorCode, Refusal};
 use crate::ids::SessionId;
 
 impl Auth {
-    /// The hash of a new password, for the operator who sets it.
+    /// The hash of a new password of somebody of this name, for the operator who sets it.
     ///
     /// # Errors
     /// `bad_request` for one against the rules, `busy` when too many hashes wait.
-    pub async fn hash_password(&self, password: &str) -> Result<String, Refusal> {
-        password::check_rules(password)?;
+    pub async fn hash_password(&self, name: &str, password: &str) -> Result<String, Refusal> {
+        password::check_rules(name, password)?;
         self.passwords.hash(password).await
     }
 
@@ -83,7 +83,7 @@ impl Auth {
                 "Guests have no password.",
             ));
         }
-        password::check_rules(new)?;
+        password::check_rules(&who.user.name, new)?;
         let verified = self.check_password(who, Some(old)).await?;
         let password = NewPassword {
             hash: self.passwords.hash(new).await?,

@@ -7,6 +7,7 @@
 mod account;
 mod admission;
 mod application;
+mod common_passwords;
 mod device;
 mod identities;
 mod integrations;
@@ -175,7 +176,7 @@ impl Auth {
         origin: SessionOrigin,
     ) -> Result<SignedIn, Refusal> {
         let name = names::user_name(name)?;
-        password::check_rules(password)?;
+        password::check_rules(&name, password)?;
         let password_hash = self.passwords.hash(password).await?;
         let user = fresh_user(name, UserKind::User);
         let device = Device::new(user.id, &password_hash);

@@ -4,6 +4,7 @@
 use crate::db::ASSISTANT;
 use crate::error::{ErrorCode, Refusal};
 use crate::limits;
+use crate::looks;
 
 /// A user's name in the form it is stored: trimmed, each run of blanks one space.
 ///
@@ -11,8 +12,14 @@ use crate::limits;
 /// `bad_request` for an empty, long or deceptive name; `name_taken` for the assistant's.
 pub fn user_name(name: &str) -> Result<String, Refusal> {
     let name = display_name(name)?;
-    if name.to_lowercase() == ASSISTANT {
+    if looks::looks_like(&name, ASSISTANT) {
         return Err(ErrorCode::NameTaken.into());
+    }
+    if looks::mixes_scripts(&name) {
+        return Err(Refusal::with_message(
+            ErrorCode::BadRequest,
+            "A word of a name has letters of one script.",
+        ));
     }
     Ok(name)
 }
@@ -146,7 +153,14 @@ mod tests {
 
     #[test]
     fn nobody_is_called_like_the_assistant() {
-        for name in ["assistant", " Assistant ", "ASSISTANT"] {
+        for name in [
+            "assistant",
+            " Assistant ",
+            "ASSISTANT",
+            "\u{430}ssist\u{430}nt",
+            "assıstant",
+            "ａｓｓｉｓｔａｎｔ",
+        ] {
             assert_eq!(user_name(name).unwrap_err().code, ErrorCode::NameTaken);
         }
         assert!(display_name("Assistant").is_ok());

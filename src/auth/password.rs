@@ -8,6 +8,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use tokio::sync::Semaphore;
 
+use super::common_passwords::is_common;
 use crate::error::{ErrorCode, Refusal};
 use crate::limits;
 
@@ -93,24 +94,46 @@ impl Passwords {
     }
 }
 
-/// Whether a new password is allowed: long enough, not too long. Any character may be in it.
+/// Whether somebody of that name may have this password: long enough, not too long, and not what is guessed first. Any
+/// character may be in it.
 ///
 /// # Errors
 /// `bad_request` that names the rule.
-pub fn check_rules(password: &str) -> Result<(), Refusal> {
+pub fn check_rules(name: &str, password: &str) -> Result<(), Refusal> {
+    let bad = |sentence: &'static str| Err(Refusal::with_message(ErrorCode::BadRequest, sentence));
     if password.chars().count() < limits::PASSWORD_MIN_CHARS {
-        return Err(Refusal::with_message(
-            ErrorCode::BadRequest,
-            "A password has at least 8 characters.",
-        ));
+        return bad("A password has at least 8 characters.");
     }
     if password.len() > limits::PASSWORD_MAX_BYTES {
-        return Err(Refusal::with_message(
-            ErrorCode::BadRequest,
-            "A password has at most 1024 bytes.",
-        ));
+        return bad("A password has at most 1024 bytes.");
+    }
+    if is_common(password) {
+        return bad("This password is one of the most common ones: others guess it first.");
+    }
+    if is_made_of(&plain(password), &plain(name)) {
+        return bad("A password is more than a name.");
     }
     Ok(())
+}
+
+/// Letters and digits only, in small letters.
+fn plain(text: &str) -> String {
+    let letters = text.chars().filter(|c| c.is_alphanumeric());
+    letters.flat_map(char::to_lowercase).collect()
+}
+
+/// Whether nothing is left of a password without the user's name, this server's, and the digits that people put behind them.
+fn is_made_of(password: &str, name: &str) -> bool {
+    let mut rest = password.to_owned();
+    // Of one or two letters there is too much in any text.
+    for word in [name, "salon", "password"] {
+        if word.chars().count() > 2 {
+            rest = rest.replace(word, "");
+        }
+    }
+    let left = rest.trim_matches(|c: char| c.is_ascii_digit());
+    // Digits alone are a password of their own: those that are common are on the list.
+    left.is_empty() && rest.len() < password.len()
 }
 
 fn hash_with_salt(password: &str, salt: &[u8]) -> Result<PasswordHash, Refusal> {
@@ -161,10 +184,37 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_are_about_length_only() {
-        assert!(check_rules("1234567").is_err());
-        assert!(check_rules("ünï¢ödé ").is_ok());
-        assert!(check_rules(&"x".repeat(1024)).is_ok());
-        assert!(check_rules(&"x".repeat(1025)).is_err());
+    fn a_password_is_long_enough_and_not_too_long() {
+        assert!(check_rules("ada", "1234567").is_err());
+        assert!(check_rules("ada", "ünï¢ödé ").is_ok());
+        assert!(check_rules("ada", &"x".repeat(1024)).is_ok());
+        assert!(check_rules("ada", &"x".repeat(1025)).is_err());
+    }
+
+    #[test]
+    fn what_is_guessed_first_is_refused() {
+        for (name, guessed) in [
+            ("ada", "password"),
+            ("ada", "iloveyou"),
+            ("ada", "QWERTYUIOP"),
+            ("ada", "salonsalon"),
+            ("ada", "Salon2026"),
+            ("ada", "salon-password"),
+            ("Ada Lovelace", "adalovelace"),
+            ("Ada Lovelace", "Ada.Lovelace1815!"),
+            ("lovelace", "lovelacelovelace"),
+            ("adalove", "ADALOVE123"),
+        ] {
+            let refused = check_rules(name, guessed).unwrap_err();
+            assert_eq!(refused.code, ErrorCode::BadRequest, "{guessed}");
+        }
+        for fine in [
+            "correct horse",
+            "saloon keeper",
+            "8247013956",
+            "ada's salon tea",
+        ] {
+            assert!(check_rules("ada", fine).is_ok(), "{fine}");
+        }
     }
 }

@@ -115,7 +115,9 @@ async fn redis(config: &Config) -> Result<String, String> {
         .map_err(|error| error.to_string())?;
     let is_up = layer.is_up();
     layer.close().await;
-    if is_up {
+    if is_up && config.redis_has_no_password() {
+        Ok("answers; WARNING: without a password".to_owned())
+    } else if is_up {
         Ok("answers".to_owned())
     } else {
         Err("no answer, or a wrong password".to_owned())

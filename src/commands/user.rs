@@ -215,7 +215,10 @@ async fn set_password(config: &Config, name: &str) -> Result<(), Failure> {
     with_store(config, async |store: Arc<dyn Store>| {
         let user = find(&*store, name).await?.user;
         let auth = Auth::new(Arc::clone(&store));
-        let hash = auth.hash_password(&password).await.map_err(failed)?;
+        let hash = auth
+            .hash_password(&user.name, &password)
+            .await
+            .map_err(failed)?;
         let new = NewPassword {
             hash,
             verified: None,

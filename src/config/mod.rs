@@ -426,6 +426,20 @@ impl Config {
         Ok(())
     }
 
+    /// Whether Redis lets in whoever reaches it, as far as the URL tells.
+    #[must_use]
+    pub fn redis_has_no_password(&self) -> bool {
+        self.redis_url.as_ref().is_some_and(|url| {
+            let rest = url.expose_secret().split_once("://");
+            let credentials = rest.and_then(|(_, rest)| rest.rsplit_once('@'));
+            !credentials.is_some_and(|(words, _)| {
+                words
+                    .split_once(':')
+                    .is_some_and(|(_, word)| !word.is_empty())
+            })
+        })
+    }
+
     /// Who answers, after the keys that are there.
     #[must_use]
     pub fn llm_kind(&self) -> LlmKind {

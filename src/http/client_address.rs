@@ -10,8 +10,8 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
 use ipnet::IpNet;
 
+use crate::addresses::is_public;
 use crate::app::App;
-
 /// The client's address: the TCP peer, unless that is a trusted proxy; then the last address in `X-Forwarded-For`
 /// that is not one. The server puts `ConnectInfo<SocketAddr>` into each request's extensions.
 #[must_use]
@@ -53,6 +53,28 @@ impl FromRequestParts<Arc<App>> for RateKey {
         let client = client_address(&parts.extensions, &parts.headers, trusted);
         Ok(Self(rate_key(client)))
     }
+}
+
+/// Whether a request came without TLS over a network that is not the operator's own: a trusted proxy says so in
+/// `X-Forwarded-Proto`, or the peer is no proxy and has a public address. A proxy that says nothing is believed to end TLS.
+#[must_use]
+pub fn is_plain(extensions: &Extensions, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
+    let Some(ConnectInfo(peer)) = extensions.get::<ConnectInfo<SocketAddr>>() else {
+        return false;
+    };
+    let peer = peer.ip().to_canonical();
+    if !trusted.iter().any(|network| network.contains(&peer)) {
+        return is_public(peer);
+    }
+    // The first hop is the client's: a later one may well be plain, inside.
+    let hops = headers.get_all("x-forwarded-proto").iter();
+    let first = hops
+        .flat_map(|value| value.to_str().unwrap_or("?").split(','))
+        .next();
+    first.is_some_and(|scheme| {
+        let scheme = scheme.trim();
+        !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("wss")
+    })
 }
 
 /// The key under which an address is counted: an IPv6 customer has at least a /64 of them.

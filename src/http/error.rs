@@ -70,8 +70,17 @@ struct Extended<'a, Members> {
 impl Problem {
     /// The answer, with further members.
     pub fn response_with<Members: Serialize>(self, members: &Members) -> Response {
+        let status = self.0.code.http_status();
+        self.response_of(status, members)
+    }
+
+    /// The answer with a status that says more than the code's own.
+    pub fn with_status(self, status: StatusCode) -> Response {
+        self.response_of(status.as_u16(), &NoMembers {})
+    }
+
+    fn response_of<Members: Serialize>(self, status: u16, members: &Members) -> Response {
         let Self(refusal) = self;
-        let status = refusal.code.http_status();
         let code = Refused(refusal.code);
         let problem = ProblemBody {
             r#type: format!("urn:salon:problem:{}", refusal.code.as_str()),

@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::db::rows::Identity;
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{HookId, InviteId, Seq, SessionId, UserId, WebhookId};
+use crate::limits;
 use crate::origin::Parties;
 use crate::quotas::Client;
 
@@ -228,6 +229,23 @@ impl FromRequestParts<Arc<App>> for SignedInCaller {
     }
 }
 
+/// The body, at most `limits::REQUEST_BYTES` of it, within `limits::BODY_TIMEOUT`.
+///
+/// # Errors
+/// `too_large`, `bad_request`.
+pub async fn whole_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let bad = |sentence| Problem::from(Refusal::with_message(ErrorCode::BadRequest, sentence));
+    let reading = Bytes::from_request(request, state);
+    let Ok(read) = tokio::time::timeout(limits::BODY_TIMEOUT, reading).await else {
+        // The connection ends with the answer, since the rest of the body would come before the next request.
+        return Err(bad("The body did not come in time."));
+    };
+    read.map_err(|error| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::from(ErrorCode::TooLarge),
+        _ => bad("The body could not be read."),
+    })
+}
+
 /// A JSON body of the form `T`: `application/json`, not compressed, at most `limits::REQUEST_BYTES`.
 #[derive(Clone, Debug)]
 pub struct JsonBody<T>(pub T);
@@ -239,16 +257,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         if !is_plain(request.headers(), "application/json") {
             return Err(ErrorCode::UnsupportedMediaType.into());
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(|error| {
-            if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Problem::from(ErrorCode::TooLarge)
-            } else {
-                Problem::from(Refusal::with_message(
-                    ErrorCode::BadRequest,
-                    "The body could not be read.",
-                ))
-            }
-        })?;
+        let bytes = whole_body(request, state).await?;
         // serde_json stops at 128 levels, and its sentence speaks of the client's own text only.
         serde_json::from_slice(&bytes)
             .map(Self)

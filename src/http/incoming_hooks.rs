@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, Utc};
@@ -14,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::error::{Problem, too_fast};
-use super::extract::{HookPath, HookSecret, JsonBody, RoomPath, SignedInCaller, is_plain};
+use super::extract::{
+    HookPath, HookSecret, JsonBody, RoomPath, SignedInCaller, is_plain, whole_body,
+};
 use crate::app::App;
 use crate::auth::client_id_of;
 use crate::chat::messages::Draft;
@@ -212,12 +213,7 @@ async fn read(request: Request) -> Result<HookPost, Problem> {
         let JsonBody(post) = JsonBody::from_request(request, &()).await?;
         return Ok(post);
     }
-    let bytes = Bytes::from_request(request, &())
-        .await
-        .map_err(|error| match error.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Problem::from(ErrorCode::TooLarge),
-            _ => bad("The body could not be read."),
-        })?;
+    let bytes = whole_body(request, &()).await?;
     match String::from_utf8(bytes.into()) {
         Ok(text) => Ok(HookPost {
             text,

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::client_address::client_address;
+use super::client_address::{client_address, is_plain};
 use super::error::{Problem, Refused};
 use super::origin::change_allowed;
 use crate::app::App;
@@ -134,6 +134,25 @@ pub async fn guard_origin(State(app): State<Arc<App>>, request: Request, next: N
     if changes(request.method()) && !is_hook && !change_allowed(request.headers(), &app.config) {
         tracing::info!("a changing request of another origin was refused");
         return Problem::from(ErrorCode::OriginRefused).into_response();
+    }
+    next.run(request).await
+}
+
+/// Refuses what crossed a public network in the clear, where every public origin is https (`https_required`). The health
+/// words are for whoever asks from inside.
+pub async fn guard_transport(
+    State(app): State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_probe = matches!(request.uri().path(), "/livez" | "/readyz");
+    let (extensions, headers) = (request.extensions(), request.headers());
+    if !app.config.plain_http()
+        && !is_probe
+        && is_plain(extensions, headers, &app.config.trusted_proxies)
+    {
+        tracing::info!("a request that came over plain HTTP was refused");
+        return Problem::from(ErrorCode::HttpsRequired).into_response();
     }
     next.run(request).await
 }

@@ -24,6 +24,7 @@ pub mod middleware;
 pub mod oidc;
 pub mod openapi;
 pub mod origin;
+pub mod patient_stream;
 pub mod reply_events;
 pub mod reply_stream;
 pub mod retention;

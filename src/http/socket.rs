@@ -10,13 +10,13 @@ use axum::response::IntoResponse;
 use axum::{Extension, RequestExt};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::client_address::RateKey;
 use super::error::Problem;
 use super::extract::{Credential, QueryOf, credential, identity_of};
 use super::origin::origin_allowed;
+use super::patient_stream::PatientStream;
 use crate::app::App;
 use crate::consumer::Consumers;
 use crate::consumer::transport::Transport;
@@ -74,14 +74,14 @@ pub async fn upgrade(
         let Ok(upgraded) = upgrading.await else {
             return;
         };
-        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+        let Ok(parts) = upgraded.downcast::<TokioIo<PatientStream>>() else {
             tracing::error!("an upgraded connection is not the TCP stream that was accepted");
             return;
         };
         // Copied, so that hyper's buffer does not live as long as the socket.
         let read_ahead = parts.read_buf.to_vec();
         drop(parts.read_buf);
-        let transport = Transport::Tcp(parts.io.into_inner());
+        let transport = Transport::Tcp(parts.io.into_inner().into_inner());
         origin
             .of(consumers.serve((identity, client), transport, read_ahead))
             .await;
@@ -170,8 +170,7 @@ fn list(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
 
 fn not_a_handshake(status: StatusCode, sentence: &'static str) -> axum::response::Response {
     let problem = Problem::from(Refusal::with_message(ErrorCode::BadRequest, sentence));
-    let mut response = problem.into_response();
-    *response.status_mut() = status;
+    let mut response = problem.with_status(status);
     if status == StatusCode::UPGRADE_REQUIRED {
         response
             .headers_mut()

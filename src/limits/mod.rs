@@ -115,6 +115,8 @@ pub const DESCRIPTORS_KEPT_MIN: usize = 64;
 pub const DESCRIPTORS_KEPT_MAX: usize = 4_096;
 /// Reading the headers of a request (slow loris).
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Reading the body of a request: at most [`REQUEST_BYTES`], so whoever needs longer is slow on purpose or has no network.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(8);
 /// One HTTP request that is not a stream and not `/api/chat`.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -460,6 +462,10 @@ const _: () = assert!(
         && PRESENCE_NAMED < 256
         && PRESENCE_USERS < 65_536,
     "the largest room fits a publication"
+);
+const _: () = assert!(
+    HEADER_TIMEOUT.as_secs() <= 10 && BODY_TIMEOUT.as_secs() + 2 <= 10,
+    "who sends slowly is ended in 10 s"
 );
 const _: () = assert!(
     LOOKUP_WAIT.as_millis() + (DATABASE_MS as u128) < HEADER_TIMEOUT.as_millis(),

@@ -21,6 +21,7 @@ use tower::ServiceExt;
 
 use super::files::Files;
 use crate::http::extract::Hangup;
+use crate::http::patient_stream::PatientStream;
 use crate::limits;
 use crate::shutdown::Shutdown;
 
@@ -108,7 +109,7 @@ async fn serve_connection(
         .header_read_timeout(limits::HEADER_TIMEOUT)
         .max_buf_size(limits::HEADER_BYTES)
         .max_headers(limits::HEADER_COUNT)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(PatientStream::new(stream)), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let served = async {

@@ -28,6 +28,18 @@ export function tabId() {
   return id;
 }
 
+/** Says something to the page that is loaded next in this tab. @param {string} note */
+export function leaveNote(note) {
+  session.setItem('salon.note', note);
+}
+
+/** What the page before this one left, once; empty when it left nothing. @returns {string} */
+export function takeNote() {
+  const note = session.getItem('salon.note') ?? '';
+  session.removeItem('salon.note');
+  return note;
+}
+
 /**
  * The other pages of this browser that are open now, each of which looks after its own unsent messages. Without the
  * Web Locks API none is known; then two pages may send the same message, which the server stores once.

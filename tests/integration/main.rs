@@ -2,16 +2,22 @@
 //! `support` holds the helpers; the other modules are a promise or a noun each.
 
 #![allow(
+    clippy::cast_lossless,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
     clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test may panic"
+    reason = "a test may panic, and counts what is small"
 )]
 
 mod answers_in_time;
 mod auth;
 mod bad_frames;
 mod balancer;
+#[path = "../bill/bill.rs"]
+mod bill;
 mod browser;
 mod channel_layer;
 mod chat_view;

@@ -26,6 +26,7 @@ const LAYERS: &[&[&str]] = &[
         "telemetry",
         "addresses",
         "origin",
+        "looks",
     ],
     &["db", "channel_layer", "llm", "outbound"],
     &["feed", "writer", "quotas"],

@@ -3,6 +3,8 @@
 //! every run is bounded by `--seconds`.
 
 #![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::print_stdout,

@@ -1,19 +1,21 @@
 //! Opens the connections of a session. The only place that knows the URL and the `redis` crate's settings.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClient;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Client, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind,
-    RedisError, TlsCertificates, Value,
+    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo,
+    PushKind, RedisError, TlsCertificates, Value,
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
 
 use super::LayerError;
 use super::counters::Link;
+use crate::addresses::is_public;
 use crate::limits;
 
 /// Where Redis is and how to speak to it.
@@ -70,6 +72,40 @@ impl Connector {
         }
         let cluster = cluster.build()?.get_async_connection().await?;
         Ok(Link::Cluster(cluster))
+    }
+
+    /// Refuses a Redis that anybody may reach and that is not kept from them: at a public address it must be spoken to by
+    /// TLS and ask for a password. A name that does not resolve now is not judged.
+    pub(super) async fn check_exposure(&self) -> Result<(), LayerError> {
+        let info = self.client.get_connection_info();
+        let has_password = info
+            .redis_settings()
+            .password()
+            .is_some_and(|word| !word.is_empty());
+        let (host, port, has_tls) = match info.addr() {
+            ConnectionAddr::Tcp(host, port) => (host, *port, false),
+            ConnectionAddr::TcpTls { host, port, .. } => (host, *port, true),
+            _ => return Ok(()),
+        };
+        let resolving = tokio::net::lookup_host((host.as_str(), port));
+        let found = tokio::time::timeout(limits::LAYER_CONNECT_TIMEOUT, resolving).await;
+        let addresses: Vec<IpAddr> = match found {
+            Ok(Ok(addresses)) => addresses.map(|address| address.ip()).collect(),
+            _ => Vec::new(),
+        };
+        if addresses
+            .iter()
+            .any(|&address| is_public(address.to_canonical()))
+            && !(has_tls && has_password)
+        {
+            return Err(LayerError::Exposed);
+        }
+        if !has_password && !addresses.iter().all(IpAddr::is_loopback) {
+            tracing::warn!(
+                "REDIS_URL has no password: whoever reaches Redis may read what instances tell each other"
+            );
+        }
+        Ok(())
     }
 
     /// A connection for publishing. The session times its answers itself.

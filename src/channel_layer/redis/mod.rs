@@ -61,6 +61,9 @@ pub enum LayerError {
     /// The URL cannot be used. Holds the crate's description, never the URL itself.
     #[error("the Redis URL cannot be used: {0}")]
     Url(String),
+    /// It is at a public address, and either not spoken to by TLS or without a password.
+    #[error("a Redis at a public address needs rediss:// and a password")]
+    Exposed,
     /// No secret was given, or the deployment's name breaks the rules of group names.
     #[error(
         "the channel layer needs a secret and a deployment name of letters, digits, '-', '_' and '.'"
@@ -94,6 +97,7 @@ impl RedisLayer {
     pub async fn connect(settings: RedisSettings) -> Result<Arc<Self>, LayerError> {
         let sealer = Sealer::new(&settings).ok_or(LayerError::Settings)?;
         let connector = Connector::new(&settings.url)?;
+        connector.check_exposure().await?;
         let subscriptions = Arc::new(Subscriptions::default());
         let registry = Registry::new(Some(Arc::clone(&subscriptions) as _));
         let shared = Arc::new(Shared {

@@ -10,6 +10,7 @@ use crate::db::changes::{NewAccount, NewSession};
 use crate::db::rows::{Credentials, Identity, UserKind, UserRow};
 use crate::db::{ASSISTANT, LOBBY, SignedIn, StoreError, StoreResult};
 use crate::error::ErrorCode;
+use crate::looks::look;
 
 statement!(
     /// Takes the head lock of the room that every account begins in: joins take it, without a version.
@@ -33,11 +34,14 @@ statement!(
         idle_s: i64,
         address: Option<String>,
         user_agent: Option<String>,
+        look: String,
     } -> (chrono::DateTime<chrono::Utc>,),
     "WITH made AS ( \
-         INSERT INTO users (id, name, name_key, kind, password_hash, admin) SELECT $1, $2, $3, $4, $5, $6 \
+         INSERT INTO users (id, name, name_key, kind, password_hash, admin, look) \
+         SELECT $1, $2, $3, $4, $5, $6, CASE WHEN $4 <> 'guest' THEN $14 END \
          WHERE NOT EXISTS (SELECT FROM users WHERE name_key = $3 AND kind <> 'guest') \
-         ON CONFLICT (name_key) WHERE kind <> 'guest' DO NOTHING RETURNING id \
+         AND NOT EXISTS (SELECT FROM users WHERE look = $14) \
+         ON CONFLICT DO NOTHING RETURNING id \
      ), first_room AS ( \
          INSERT INTO memberships (room_id, user_id, role, last_read_seq) \
          SELECT r.id, made.id, 'member', h.last_seq FROM made, rooms r JOIN room_heads h ON h.room_id = r.id \
@@ -89,6 +93,7 @@ pub(super) async fn create(
             idle_s: session.idle_s,
             address: session.origin.address,
             user_agent: session.origin.user_agent,
+            look: look(&user.name),
         })
         .await?;
     let Some((expires_at,)) = made.into_iter().next() else {

@@ -18,6 +18,7 @@ use crate::db::{LOBBY, StoreError, StoreResult, uncancelled};
 use crate::error::ErrorCode;
 use crate::ids::SessionId;
 use crate::limits;
+use crate::looks::look;
 use crate::permissions::Scope;
 
 statement!(
@@ -36,11 +37,13 @@ statement!(
         issuer: String,
         subject: String,
         lobby: String,
+        look: String,
     } -> (bool, bool),
     "WITH made AS ( \
-         INSERT INTO users (id, name, name_key, kind) SELECT $1, $2, $3, $4 \
+         INSERT INTO users (id, name, name_key, kind, look) SELECT $1, $2, $3, $4, $8 \
          WHERE NOT EXISTS (SELECT FROM users WHERE name_key = $3 AND kind <> 'guest') \
-         ON CONFLICT (name_key) WHERE kind <> 'guest' DO NOTHING RETURNING id \
+         AND NOT EXISTS (SELECT FROM users WHERE look = $8) \
+         ON CONFLICT DO NOTHING RETURNING id \
      ), first_room AS ( \
          INSERT INTO memberships (room_id, user_id, role, last_read_seq) \
          SELECT r.id, made.id, 'member', h.last_seq FROM made, rooms r JOIN room_heads h ON h.room_id = r.id \
@@ -107,6 +110,7 @@ async fn create(pools: &Pools, identity: NewIdentity) -> StoreResult<IdentityUse
             issuer: issuer.clone(),
             subject: subject.clone(),
             lobby: LOBBY.into(),
+            look: look(&user.name),
         })
         .await?;
     if let Some((true, true)) = made.first() {

@@ -9,12 +9,14 @@ use diesel_async::{
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tokio::time::{Duration, timeout};
+use uuid::Uuid;
 
 use super::durability::{About, ServerDescription, described};
 use super::errors::{at_start, of_statement};
 use super::statement::{Statement, statement};
 use super::tls::Target;
 use crate::db::{StoreError, StoreResult};
+use crate::looks::look;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
@@ -34,6 +36,18 @@ statement!(
     /// The migrations that were run.
     Applied {} -> (String,), "SELECT version::text FROM __diesel_schema_migrations"
 );
+statement!(
+    /// Names of somebody's own whose look nobody wrote, in order.
+    Lookless { after: Uuid } -> (Uuid, String),
+    "SELECT id, name FROM users WHERE look IS NULL AND kind <> 'guest' AND id > $1 ORDER BY id LIMIT 500"
+);
+statement!(
+    /// Writes a look, unless somebody else's name has it already.
+    WriteLook { id: Uuid, look: String } -> (Uuid,),
+    "UPDATE users SET look = $2 WHERE id = $1 AND look IS NULL \
+     AND NOT EXISTS (SELECT FROM users WHERE look = $2) RETURNING id"
+);
+
 /// Runs every migration that was not run yet, each in a transaction of its own under a lock: many instances may start at
 /// once, and none holds a table's lock while it waits for another's. Returns the names of those it ran.
 ///
@@ -60,9 +74,33 @@ pub async fn migrate(url: &str) -> StoreResult<Vec<String>> {
             .map_err(|error| StoreError::CommitUnknown(error.to_string()))?;
         match name {
             Some(name) => names.push(name),
-            None => return Ok(names),
+            None => {
+                write_looks(&after).await?;
+                return Ok(names);
+            }
         }
         connection = after;
+    }
+}
+
+/// Writes what names look like that are older than their column, or were made by a release before it. Of two that look alike
+/// since before there was a rule, one keeps none.
+async fn write_looks(connection: &AsyncPgConnection) -> StoreResult<()> {
+    let mut after = Uuid::nil();
+    loop {
+        let found = Lookless { after }.run(connection).await;
+        let found = found.map_err(|error| of_statement(&error))?;
+        let Some((last, _)) = found.last() else {
+            return Ok(());
+        };
+        after = *last;
+        for (id, name) in found {
+            let look = look(&name);
+            // Somebody who signs up meanwhile may have taken it.
+            if let Err(error) = (WriteLook { id, look }).run(connection).await {
+                tracing::warn!(%error, "what a name looks like could not be written");
+            }
+        }
     }
 }
 

@@ -4,12 +4,16 @@
 //! | `sslmode` | TLS |
 //! | --- | --- |
 //! | `disable` | none |
-//! | `prefer`, or none named | if the server offers it; encrypted, not verified |
+//! | `prefer` | if the server offers it; encrypted, not verified |
 //! | `require`, `verify-full` | always; certificate and host name verified (stricter than libpq's `require`) |
 //! | `verify-ca` | always; certificate verified, whatever its host name |
 //!
+//! Where none is named, it is `prefer` for servers near by (a socket, a private address, a name of one word or of a private
+//! domain) and `verify-full` for others: libpq's `prefer` everywhere would hand the password to whoever is in between.
+//!
 //! Verified against the roots in the file `sslrootcert`, or else the public ones.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -26,6 +30,8 @@ use rustls::{
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::addresses::is_public;
+
 /// How far a server's certificate is looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Verify {
@@ -39,6 +45,8 @@ enum Verify {
 pub(super) struct Target {
     config: tokio_postgres::Config,
     tls: Option<MakeRustlsConnect>,
+    /// That TLS is verified although the URL does not say so: worth a word when it fails.
+    by_default: bool,
 }
 
 impl Target {
@@ -59,6 +67,7 @@ impl Target {
             .all(|host| matches!(host, Host::Unix(_)));
         let (driver_mode, verify) = match mode.as_deref() {
             Some("disable") => (SslMode::Disable, Verify::Nothing),
+            None if !config.get_hosts().iter().all(is_near) => (SslMode::Require, Verify::Full),
             None | Some("prefer" | "allow") => (SslMode::Prefer, Verify::Nothing),
             Some("verify-ca") => (SslMode::Require, Verify::Chain),
             Some("require" | "verify-full") => (SslMode::Require, Verify::Full),
@@ -69,14 +78,30 @@ impl Target {
         };
         if driver_mode == SslMode::Disable || (local && driver_mode == SslMode::Prefer) {
             config.ssl_mode(SslMode::Disable);
-            return Ok(Self { config, tls: None });
+            return Ok(Self {
+                config,
+                tls: None,
+                by_default: false,
+            });
         }
         config.ssl_mode(driver_mode);
         let tls = MakeRustlsConnect::new(client_config(verify, roots.as_deref())?);
         Ok(Self {
             config,
             tls: Some(tls),
+            by_default: mode.is_none() && verify == Verify::Full,
         })
+    }
+
+    fn bad_tls(&self, error: &tokio_postgres::Error) -> ConnectionError {
+        match bad_connection(error) {
+            ConnectionError::BadConnection(text) if self.by_default => {
+                ConnectionError::BadConnection(format!(
+                    "{text} (the URL names no sslmode, so a server elsewhere must prove its name by TLS: sslrootcert names a private authority)"
+                ))
+            }
+            error => error,
+        }
     }
 
     /// A new connection.
@@ -98,12 +123,32 @@ impl Target {
                     .config
                     .connect(tls.clone())
                     .await
-                    .map_err(|error| bad_connection(&error))?;
+                    .map_err(|error| self.bad_tls(&error))?;
                 AsyncPgConnection::try_from_client_and_connection(client, connection).await
             }
         }
     }
 }
+
+/// Whether a server is one's own network's, as far as its name tells.
+fn is_near(host: &Host) -> bool {
+    let Host::Tcp(name) = host else { return true };
+    if let Ok(address) = name.trim_matches(['[', ']']).parse::<IpAddr>() {
+        return !is_public(address);
+    }
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    !name.contains('.') || PRIVATE_DOMAINS.iter().any(|domain| name.ends_with(domain))
+}
+
+/// Where names end that mean nothing outside of their own network.
+const PRIVATE_DOMAINS: [&str; 6] = [
+    ".localhost",
+    ".local",
+    ".internal",
+    ".svc",
+    ".home.arpa",
+    ".lan",
+];
 
 /// The error with its causes: the driver's own sentence alone is only "error connecting to server".
 fn bad_connection(error: &tokio_postgres::Error) -> ConnectionError {
@@ -272,6 +317,34 @@ mod tests {
         assert_eq!(url, "postgres://a:b@h/d?connect_timeout=3");
         assert_eq!(mode.as_deref(), Some("verify-full"));
         assert_eq!(roots.as_deref(), Some("/etc/root.pem"));
+    }
+
+    #[test]
+    fn s73_a_server_elsewhere_is_verified_where_the_url_says_nothing() {
+        let verified = |url: &str| Target::parse(url).unwrap().by_default;
+        for near in [
+            "localhost",
+            "127.0.0.1",
+            "10.1.2.3",
+            "[::1]",
+            "[fd00::1]",
+            "postgres",
+            "db.prod.svc",
+            "db.internal",
+            "%2Frun%2Fpostgresql",
+        ] {
+            assert!(!verified(&format!("postgres://u:p@{near}/d")), "{near}");
+        }
+        for far in [
+            "8.8.8.8",
+            "[2a00::1]",
+            "db.example.org",
+            "127.0.0.1,db.example.org",
+        ] {
+            assert!(verified(&format!("postgres://u:p@{far}/d")), "{far}");
+            let named = format!("postgres://u:p@{far}/d?sslmode=prefer");
+            assert!(!verified(&named), "{far}");
+        }
     }
 
     #[test]

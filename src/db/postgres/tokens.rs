@@ -15,6 +15,7 @@ use crate::db::{StoreError, StoreResult};
 use crate::error::ErrorCode;
 use crate::ids::{SessionId, UserId};
 use crate::limits;
+use crate::looks::look;
 use crate::permissions::Scope;
 
 statement!(
@@ -73,9 +74,9 @@ statement!(
 );
 statement!(
     /// A bot, or nothing when the name is taken.
-    InsertBot { id: Uuid, name: String, name_key: String, owner: Uuid } -> (DateTime<Utc>,),
-    "INSERT INTO users (id, name, name_key, kind, owner_id) VALUES ($1, $2, $3, 'user', $4) \
-     ON CONFLICT (name_key) WHERE kind <> 'guest' DO NOTHING RETURNING created_at"
+    InsertBot { id: Uuid, name: String, name_key: String, owner: Uuid, look: String } -> (DateTime<Utc>,),
+    "INSERT INTO users (id, name, name_key, kind, owner_id, look) VALUES ($1, $2, $3, 'user', $4, $5) \
+     ON CONFLICT DO NOTHING RETURNING created_at"
 );
 statement!(
     /// Bots that were not removed, by id.
@@ -238,6 +239,7 @@ pub(super) async fn create_bot(pools: &Pools, owner: UserId, bot: UserRow) -> St
             name: bot.name.clone(),
             name_key: name_key(&bot.name),
             owner: owner.0,
+            look: look(&bot.name),
         })
         .await?;
     let Some((created_at,)) = made.into_iter().next() else {

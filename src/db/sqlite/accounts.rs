@@ -13,6 +13,7 @@ use crate::db::rows::{Credentials, UserKind, UserRow};
 use crate::db::{ASSISTANT, LOBBY, SignedIn};
 use crate::error::ErrorCode;
 use crate::ids::{RoomId, UserId};
+use crate::looks::look;
 use crate::permissions::Role;
 
 /// The columns of a [`UserRow`], as loaded.
@@ -104,9 +105,11 @@ fn enter_lobby(conn: &mut SqliteConnection, user: UserId) -> Work<()> {
 /// A user alone.
 pub(super) fn insert(conn: &mut SqliteConnection, account: &NewAccount, at: Micros) -> Work<()> {
     let key = name_key(storable(&account.user.name)?);
-    if held(conn, &key)?.is_some() {
+    let look = look(&account.user.name);
+    if is_taken(conn, &key, &look)? {
         return Err(ErrorCode::NameTaken.into());
     }
+    let own_look = (account.user.kind != UserKind::Guest).then_some(&look);
     let unique_name = (account.user.kind != UserKind::Guest).then_some(&key);
     diesel::insert_into(users::table)
         .values((
@@ -115,6 +118,7 @@ pub(super) fn insert(conn: &mut SqliteConnection, account: &NewAccount, at: Micr
             users::name.eq(&account.user.name),
             users::name_key.eq(&key),
             users::unique_name.eq(unique_name),
+            users::look.eq(own_look),
             users::password_hash.eq(account.password_hash.as_deref()),
             users::admin.eq(account.admin),
             users::created_at.eq(at),
@@ -157,6 +161,40 @@ pub(super) fn assistant(conn: &mut SqliteConnection) -> Work<UserRow> {
     let (user, _) = held(conn, &name_key(ASSISTANT))?
         .ok_or_else(|| Failure::Corrupt("there is no assistant".into()))?;
     user_row(user)
+}
+
+/// Whether somebody, not being a guest, holds a name or one that looks like it.
+pub(super) fn is_taken(conn: &mut SqliteConnection, key: &str, look: &str) -> Work<bool> {
+    if held(conn, key)?.is_some() {
+        return Ok(true);
+    }
+    let alike: i64 = users::table
+        .filter(users::look.eq(look))
+        .count()
+        .get_result(conn)?;
+    Ok(alike > 0)
+}
+
+/// Writes what names look like that are older than their column. Of two that look alike since before there was a rule, one
+/// keeps none.
+pub(super) fn write_looks(conn: &mut SqliteConnection) -> Work<()> {
+    let lookless: Vec<(StoredId, String)> = users::table
+        .filter(users::look.is_null().and(users::unique_name.is_not_null()))
+        .select((users::id, users::name))
+        .load(conn)?;
+    for (id, name) in lookless {
+        let look = look(&name);
+        let alike: i64 = users::table
+            .filter(users::look.eq(&look))
+            .count()
+            .get_result(conn)?;
+        if alike == 0 {
+            diesel::update(users::table.find(id))
+                .set(users::look.eq(look))
+                .execute(conn)?;
+        }
+    }
+    Ok(())
 }
 
 /// Who, not being a guest, holds a name, and with which password.

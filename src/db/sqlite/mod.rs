@@ -107,6 +107,8 @@ impl SqliteStore {
             lock: lock.clone(),
         });
         store.write(seeds::insert).await.map_err(OpenError::Seed)?;
+        let looks = store.write(accounts::write_looks).await;
+        looks.map_err(OpenError::Seed)?;
         Ok(store)
     }
 

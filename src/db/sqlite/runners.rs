@@ -227,5 +227,5 @@ fn may_prompt(conn: &mut SqliteConnection, room: StoredId, asker: StoredId) -> W
 
 /// When a lease taken now runs out.
 fn lease_end(at: Micros) -> Micros {
-    at + LEASE_MS as Micros * 1_000
+    at + LEASE_MS.cast_signed() * 1_000
 }

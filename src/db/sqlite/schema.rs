@@ -16,6 +16,7 @@ diesel::table! {
         disabled_at -> Nullable<BigInt>,
         deleted_at -> Nullable<BigInt>,
         leaving -> Bool,
+        look -> Nullable<Text>,
     }
 }
 

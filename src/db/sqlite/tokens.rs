@@ -17,6 +17,7 @@ use crate::db::rows::{Identity, UserKind, UserRow};
 use crate::error::ErrorCode;
 use crate::ids::{SessionId, UserId};
 use crate::limits::{BOTS_PER_USER, LAST_USED_S, TOKENS_PER_USER};
+use crate::looks::look;
 use crate::permissions::Scope;
 
 /// A token's columns.
@@ -198,11 +199,12 @@ pub(super) fn create_bot(
     bot: &UserRow,
 ) -> Work<BotRow> {
     require_holder(conn, owner, owner)?;
-    if bots(conn, owner)?.len() as i64 >= BOTS_PER_USER {
+    if i64::try_from(bots(conn, owner)?.len()).unwrap_or(i64::MAX) >= BOTS_PER_USER {
         return Err(ErrorCode::TooMany.into());
     }
     let key = name_key(storable(&bot.name)?);
-    if accounts::held(conn, &key)?.is_some() {
+    let look = look(&bot.name);
+    if accounts::is_taken(conn, &key, &look)? {
         return Err(ErrorCode::NameTaken.into());
     }
     let at = now();
@@ -213,6 +215,7 @@ pub(super) fn create_bot(
             users::name.eq(&bot.name),
             users::name_key.eq(&key),
             users::unique_name.eq(&key),
+            users::look.eq(&look),
             users::admin.eq(false),
             users::created_at.eq(at),
             users::owner_id.eq(StoredId(owner.0)),

@@ -4,7 +4,7 @@
  */
 import { Refusal, Salon } from '../salon.js';
 import { h, announce } from '../dom.js';
-import { Memory, livingTabs, local, tabId } from '../memory.js';
+import { Memory, leaveNote, livingTabs, local, tabId, takeNote } from '../memory.js';
 import { permalink, placeOf } from '../permalink.js';
 import { returned } from '../organisation.js';
 import { RoomBook } from '../room-book.js';
@@ -30,6 +30,9 @@ class SalonApp extends HTMLElement {
     addEventListener('online', () => this.#salon?.retryNow());
     addEventListener('offline', () => this.#salon?.probe());
     document.addEventListener('visibilitychange', () => this.#visibilityChanged());
+    // A page that the browser keeps for its back button is kept empty, and read anew: who comes back may be somebody else.
+    addEventListener('pagehide', ({ persisted }) => persisted && this.#empty());
+    addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
     this.addEventListener('salon-open', (event) => this.#open(event.detail.slug));
     this.addEventListener('salon-list', () => { location.hash = '#/'; });
     this.addEventListener('salon-sign-out', () => this.#signOut());
@@ -46,7 +49,7 @@ class SalonApp extends HTMLElement {
     this.#salon.on('signed_out', () => this.#sessionEnded());
     try {
       this.#config = await this.#salon.api.config();
-      if (this.#config.user === null) this.#showSignIn(problem);
+      if (this.#config.user === null) this.#showSignIn(problem || takeNote());
       else await this.#enter(this.#config.user);
     } catch (refusal) {
       if (!(refusal instanceof Refusal)) throw refusal;
@@ -173,11 +176,22 @@ class SalonApp extends HTMLElement {
     this.#sessionEnded('');
   }
 
+  /** The page is loaded anew: whatever was read lives in its memory in many places, and all of them end with it. */
   #sessionEnded(note = 'Your session has ended. Sign in to go on.') {
     this.#salon.disconnect();
     this.#book = null;
+    this.#empty();
     if (note === '') history.replaceState(null, '', location.pathname);
-    this.#showSignIn(note);
+    else leaveNote(note);
+    location.reload();
+  }
+
+  /** Takes everything off the screen, dialogs too. */
+  #empty() {
+    for (const dialog of document.querySelectorAll('dialog')) dialog.remove();
+    this.replaceChildren();
+    announce('');
+    document.title = 'Salon';
   }
 }
 

@@ -28,7 +28,7 @@ const FLAGS: [&str; 9] = [
 ];
 
 /// A running `chromedriver`. Its Chromiums end with it.
-pub(super) struct Chromium {
+pub(crate) struct Chromium {
     _process: OwnedProcess,
     folder: TempDir,
     port: u16,
@@ -38,7 +38,7 @@ pub(super) struct Chromium {
 
 impl Chromium {
     /// Waits for a turn and starts one on a free port.
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let turn = TURNS.acquire().await.unwrap();
         let folder = TempDir::new().unwrap();
         let port = free_port();
@@ -59,7 +59,7 @@ impl Chromium {
     }
 
     /// A new Chromium that nobody has used.
-    pub(super) async fn browser(&self) -> WebDriver {
+    pub(crate) async fn browser(&self) -> WebDriver {
         let number = self.profiles.fetch_add(1, Ordering::Relaxed);
         let profile = self.folder.path().join(format!("profile-{number}"));
         let mut wanted = DesiredCapabilities::chrome();
@@ -93,7 +93,7 @@ impl Chromium {
 }
 
 /// `target/screenshots/<name>.png`
-pub(super) fn screenshot_path(name: &str) -> PathBuf {
+pub(crate) fn screenshot_path(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
     std::fs::create_dir_all(&folder).unwrap();
     folder.join(format!("{name}.png"))

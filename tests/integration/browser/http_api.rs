@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// A session of its own at one server.
-pub(super) struct HttpApi {
+pub(crate) struct HttpApi {
     client: reqwest::Client,
     base: String,
     token: String,
@@ -11,7 +11,7 @@ pub(super) struct HttpApi {
 
 impl HttpApi {
     /// A new guest.
-    pub(super) async fn guest(base: &str, name: &str) -> Self {
+    pub(crate) async fn guest(base: &str, name: &str) -> Self {
         let client = reqwest::Client::new();
         let made: Value = client
             .post(format!("{base}/api/guests"))
@@ -35,26 +35,26 @@ impl HttpApi {
     }
 
     /// Says something in the lobby.
-    pub(super) async fn send(&self, body: &str) {
+    pub(crate) async fn send(&self, body: &str) {
         let message = json!({ "body": body });
         let accepted = self.post("rooms/lobby/messages", &message).await;
         assert!(accepted["seq"].is_u64(), "{accepted}");
     }
 
     /// Makes a public room.
-    pub(super) async fn make_room(&self, slug: &str) {
+    pub(crate) async fn make_room(&self, slug: &str) {
         self.post("rooms", &json!({ "slug": slug, "name": slug }))
             .await;
     }
 
     /// Says something in another room than the lobby.
-    pub(super) async fn send_to(&self, room: &str, body: &str) {
+    pub(crate) async fn send_to(&self, room: &str, body: &str) {
         let message = json!({ "body": body });
         self.post(&format!("rooms/{room}/messages"), &message).await;
     }
 
     /// All that is stored of the lobby, in order; at most one page of it.
-    pub(super) async fn messages(&self) -> Vec<Stored> {
+    pub(crate) async fn messages(&self) -> Vec<Stored> {
         let url = format!("{}/api/rooms/lobby/messages", self.base);
         let request = self.client.get(url).bearer_auth(&self.token);
         let page: Value = request.send().await.unwrap().json().await.unwrap();
@@ -64,12 +64,12 @@ impl HttpApi {
     }
 
     /// Puts something there, without a body.
-    pub(super) async fn put(&self, path: &str) -> Value {
+    pub(crate) async fn put(&self, path: &str) -> Value {
         let url = format!("{}/api/{path}", self.base);
         Self::asked(path, self.client.put(url).bearer_auth(&self.token)).await
     }
 
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Value {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
         let url = format!("{}/api/{path}", self.base);
         let request = self.client.post(url).bearer_auth(&self.token).json(body);
         Self::asked(path, request).await
@@ -85,11 +85,11 @@ impl HttpApi {
 
 /// A stored message, as far as a reader sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Stored {
-    pub(super) seq: u64,
-    pub(super) state: String,
+pub(crate) struct Stored {
+    pub(crate) seq: u64,
+    pub(crate) state: String,
     /// Its words without Markdown, each space one blank.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 impl From<&Value> for Stored {
@@ -107,7 +107,7 @@ impl From<&Value> for Stored {
 }
 
 /// Text with each run of white space as one blank.
-pub(super) fn words_of(text: &str) -> String {
+pub(crate) fn words_of(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

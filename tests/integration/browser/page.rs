@@ -13,20 +13,20 @@ use super::chromium::{Chromium, screenshot_path};
 use super::http_api::words_of;
 
 /// Anything that only one server and one browser have to do.
-pub(super) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// A whole answer of the demo, or the way back to a server that was away.
-pub(super) const LATER: Duration = Duration::from_secs(60);
+pub(crate) const LATER: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
 /// A message in the column.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     /// None until the server has numbered it.
-    pub(super) seq: Option<u64>,
-    pub(super) state: String,
-    pub(super) text: String,
-    pub(super) own: bool,
-    pub(super) assistant: bool,
+    pub(crate) seq: Option<u64>,
+    pub(crate) state: String,
+    pub(crate) text: String,
+    pub(crate) own: bool,
+    pub(crate) assistant: bool,
 }
 
 const SHOWN: &str = "return [...document.querySelectorAll('.message')].map((message) => {
@@ -44,21 +44,21 @@ const SHOWN: &str = "return [...document.querySelectorAll('.message')].map((mess
 })";
 
 /// One window of a Chromium.
-pub(super) struct Page {
-    pub(super) driver: WebDriver,
+pub(crate) struct Page {
+    pub(crate) driver: WebDriver,
     url: String,
 }
 
 impl Page {
     /// A browser that nobody has used, at the page.
-    pub(super) async fn open(chromium: &Chromium, url: &str) -> Self {
+    pub(crate) async fn open(chromium: &Chromium, url: &str) -> Self {
         let page = Self::blank(chromium, url).await;
         page.load().await;
         page
     }
 
     /// A browser that nobody has used, before it shows the page.
-    pub(super) async fn blank(chromium: &Chromium, url: &str) -> Self {
+    pub(crate) async fn blank(chromium: &Chromium, url: &str) -> Self {
         Self {
             driver: chromium.browser().await,
             url: url.to_owned(),
@@ -66,44 +66,44 @@ impl Page {
     }
 
     /// Goes to the page.
-    pub(super) async fn load(&self) {
+    pub(crate) async fn load(&self) {
         self.driver.goto(self.url.as_str()).await.unwrap();
     }
 
     /// Closes the browser.
-    pub(super) async fn quit(self) {
+    pub(crate) async fn quit(self) {
         self.driver.clone().quit().await.unwrap();
     }
 
     /// Comes in by a name and waits for the lobby.
-    pub(super) async fn come_in(&self, name: &str) {
+    pub(crate) async fn come_in(&self, name: &str) {
         self.type_into("#guest-name", name).await;
         self.click("#guest-go").await;
         self.see_lobby().await;
     }
 
     /// Waits until the lobby's messages are there.
-    pub(super) async fn see_lobby(&self) {
+    pub(crate) async fn see_lobby(&self) {
         let there = "const kind = document.querySelector('.above')?.dataset.kind;
             return document.querySelector('#composer-input') !== null && kind !== undefined && kind !== 'opening'";
         self.wait("the lobby is open", SOON, there, &[]).await;
     }
 
     /// Writes into the composer and presses Enter.
-    pub(super) async fn send(&self, text: &str) {
+    pub(crate) async fn send(&self, text: &str) {
         self.type_into("#composer-input", text).await;
         self.type_into("#composer-input", Key::Enter).await;
     }
 
     /// What `script` returns.
-    pub(super) async fn run<T: DeserializeOwned>(&self, script: &str, arguments: &[Value]) -> T {
+    pub(crate) async fn run<T: DeserializeOwned>(&self, script: &str, arguments: &[Value]) -> T {
         let arguments: Arc<[Value]> = arguments.into();
         let answer = self.driver.execute(script, arguments).await.unwrap();
         answer.convert().unwrap()
     }
 
     /// Polls `script` until it returns something that is neither null nor false.
-    pub(super) async fn wait(
+    pub(crate) async fn wait(
         &self,
         what: &str,
         within: Duration,
@@ -118,14 +118,14 @@ impl Page {
     }
 
     /// Waits until what `css` selects holds the text.
-    pub(super) async fn until_text(&self, css: &str, text: &str) {
+    pub(crate) async fn until_text(&self, css: &str, text: &str) {
         let script = "return document.querySelector(arguments[0])?.textContent.includes(arguments[1]) ?? false";
         self.wait(text, SOON, script, &[json!(css), json!(text)])
             .await;
     }
 
     /// Polls `look` until it finds something.
-    pub(super) async fn until<T>(
+    pub(crate) async fn until<T>(
         &self,
         what: &str,
         within: Duration,
@@ -150,7 +150,7 @@ impl Page {
     }
 
     /// Waits for an element that can be seen.
-    pub(super) async fn find(&self, css: &str) -> WebElement {
+    pub(crate) async fn find(&self, css: &str) -> WebElement {
         let what = format!("{css} can be seen");
         self.until(&what, SOON, async || {
             let element = self.driver.find(By::Css(css)).await.ok()?;
@@ -160,7 +160,7 @@ impl Page {
     }
 
     /// Presses an element once it can be pressed.
-    pub(super) async fn click(&self, css: &str) {
+    pub(crate) async fn click(&self, css: &str) {
         let what = format!("{css} can be pressed");
         self.until(&what, SOON, async || {
             self.driver
@@ -175,12 +175,12 @@ impl Page {
     }
 
     /// Types into an element.
-    pub(super) async fn type_into(&self, css: &str, keys: impl Into<TypingData>) {
+    pub(crate) async fn type_into(&self, css: &str, keys: impl Into<TypingData>) {
         self.find(css).await.send_keys(keys).await.unwrap();
     }
 
     /// Whether an element is there and can be seen now.
-    pub(super) async fn sees(&self, css: &str) -> bool {
+    pub(crate) async fn sees(&self, css: &str) -> bool {
         match self.driver.find(By::Css(css)).await {
             Ok(element) => element.is_displayed().await.unwrap_or(false),
             Err(_) => false,
@@ -188,7 +188,7 @@ impl Page {
     }
 
     /// Every message in the column, in order.
-    pub(super) async fn messages(&self) -> Vec<Shown> {
+    pub(crate) async fn messages(&self) -> Vec<Shown> {
         let mut messages: Vec<Shown> = self.run(SHOWN, &[]).await;
         for message in &mut messages {
             message.text = words_of(&message.text);
@@ -197,7 +197,7 @@ impl Page {
     }
 
     /// Waits for a message of that text in that state.
-    pub(super) async fn see(&self, text: &str, state: &str) -> Shown {
+    pub(crate) async fn see(&self, text: &str, state: &str) -> Shown {
         let what = format!("“{text}” is {state}");
         self.until(&what, LATER, async || {
             let mut messages = self.messages().await.into_iter();
@@ -207,7 +207,7 @@ impl Page {
     }
 
     /// Waits until the newest reply is as `wanted` says.
-    pub(super) async fn see_reply(&self, what: &str, wanted: impl Fn(&Shown) -> bool) -> Shown {
+    pub(crate) async fn see_reply(&self, what: &str, wanted: impl Fn(&Shown) -> bool) -> Shown {
         self.until(what, LATER, async || {
             let mut messages = self.messages().await.into_iter();
             let newest = messages.rfind(|message| message.assistant);
@@ -217,14 +217,14 @@ impl Page {
     }
 
     /// Screenshots what is shown to `target/screenshots/<name>.png`. Returns the file's bytes.
-    pub(super) async fn screenshot(&self, name: &str) -> Vec<u8> {
+    pub(crate) async fn screenshot(&self, name: &str) -> Vec<u8> {
         let path = screenshot_path(name);
         self.driver.screenshot(&path).await.unwrap();
         std::fs::read(path).unwrap()
     }
 
     /// Makes the page as large as a phone's, with a finger for a pointer.
-    pub(super) async fn be_a_phone(&self) {
+    pub(crate) async fn be_a_phone(&self) {
         let screen = json!({ "width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": true });
         self.devtools("Emulation.setDeviceMetricsOverride", screen)
             .await;
@@ -234,19 +234,20 @@ impl Page {
     }
 
     /// Makes it dark, or light.
-    pub(super) async fn prefer(&self, scheme: &str) {
+    pub(crate) async fn prefer(&self, scheme: &str) {
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         self.devtools("Emulation.setEmulatedMedia", features).await;
     }
 
     /// Waits until nothing moves from one colour to another any more.
-    pub(super) async fn be_still(&self) {
+    pub(crate) async fn be_still(&self) {
         let still =
             "return document.getAnimations().every((one) => !(one instanceof CSSTransition))";
         self.wait("all is still", SOON, still, &[]).await;
     }
 
-    async fn devtools(&self, command: &str, parameters: Value) {
+    /// A command of Chromium's own protocol.
+    pub(crate) async fn devtools(&self, command: &str, parameters: Value) {
         self.driver
             .cdp()
             .send_raw(command, parameters)

@@ -5,10 +5,14 @@
 //! with a seed of its own, the same code; its `--help` says what each variable of the environment means that `plan` reads.
 
 #![allow(
+    clippy::cast_lossless,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
     clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test may panic"
+    reason = "a test may panic, and counts what is small"
 )]
 
 mod api;

@@ -1,4 +1,4 @@
-//! Sessions, sign-in and what is stored of secrets: lines 18, 20 and 22.
+//! Sessions, sign-in and what is stored of secrets: lines 18, 20, 22 and 23.
 
 use std::time::Duration;
 
@@ -137,4 +137,93 @@ async fn s22_whether_a_guest_or_a_bot_has_a_name_is_not_told_by_a_sign_in() {
     }
     answers.dedup();
     assert_eq!(answers.len(), 1, "{answers:?}");
+}
+
+#[tokio::test]
+async fn s22_a_sign_in_takes_as_long_for_a_name_that_is_not_there() {
+    const TRIES: usize = 41;
+    let app = TestApp::start(RATES).await;
+    person(&app, "ada").await;
+    app.guest("Guest").await;
+    let names = ["ada", "nobody-at-all", "Guest", "assistant", "\u{202e}"];
+    let mut times = vec![Vec::new(); names.len()];
+    // In turn, so that a machine that is busy for a while is so for all of them.
+    for _ in 0..TRIES {
+        for (place, name) in names.iter().enumerate() {
+            let began = std::time::Instant::now();
+            let answer = app
+                .request(Method::POST, "/api/sessions")
+                .json(&json!({"name": name, "password": "wrong horse"}))
+                .send()
+                .await;
+            times[place].push(began.elapsed().as_secs_f64());
+            assert_eq!(answer.status, 401);
+        }
+    }
+    // The quickest few of each: noise only ever adds.
+    let typical = |times: &mut Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        times[..3].iter().sum::<f64>() / 3.0
+    };
+    let typical: Vec<f64> = times.iter_mut().map(typical).collect();
+    eprintln!("seconds for {names:?}: {typical:?}");
+    for (name, time) in names.iter().zip(&typical) {
+        // A hash takes tens of milliseconds; without one a sign-in would take less than a tenth of it.
+        let ratio = time / typical[0];
+        assert!((0.6..1.67).contains(&ratio), "{name}: {typical:?}");
+    }
+}
+
+#[tokio::test]
+async fn s23_what_is_guessed_first_is_no_password_and_what_is_long_is_taken_whole() {
+    let app = TestApp::start(RATES).await;
+    let sign_up = async |name: &str, password: &str| {
+        app.request(Method::POST, "/api/users")
+            .json(&json!({"name": name, "password": password}))
+            .send()
+            .await
+    };
+    for guessed in [
+        "password",
+        "12345678",
+        "Qwertyuiop",
+        "ILOVEYOU",
+        "trustno1",
+        "sunshine",
+        "Salon2026",
+        "adelheid",
+        "Adelheid1",
+        "1234567",
+    ] {
+        let refused = sign_up("adelheid", guessed).await;
+        assert_eq!(refused.code(), "bad_request", "{guessed}");
+        let said = super::text(&refused);
+        assert!(guessed == "password" || !said.contains(guessed), "{said}");
+    }
+    let odd = "пароль 🐎 \u{0} \" \\ <b> ".repeat(3);
+    let long = "long enough to hold a poem, ".repeat(36);
+    for (name, password) in [
+        ("bo", odd.as_str()),
+        ("cy", &long[..1_000]),
+        ("di", "                 "),
+    ] {
+        assert_eq!(sign_up(name, password).await.status, 201, "{name}");
+        let sign_in = async |password: &str| {
+            let asked = app.request(Method::POST, "/api/sessions");
+            let asked = asked.json(&json!({"name": name, "password": password}));
+            asked.send().await.status.as_u16()
+        };
+        assert_eq!(sign_in(password).await, 201, "{name}");
+        let mut cut: String = password.to_owned();
+        cut.pop();
+        assert_eq!(sign_in(&cut).await, 401, "{name}: every letter counts");
+        assert_eq!(
+            sign_in(&password.to_uppercase()).await == 201,
+            password.to_uppercase() == password
+        );
+    }
+    assert_eq!(
+        sign_up("ed", &"x".repeat(1_025)).await.code(),
+        "bad_request"
+    );
 }

@@ -2,14 +2,21 @@
 //! not shown again here: the document names it.
 
 mod accounts;
+mod asvs;
+mod bill_of_materials;
 mod browser;
+mod database;
 mod document;
+mod floods;
 mod handshake;
 mod input;
+mod leftovers;
 mod limits;
+mod networks;
 mod operations;
 mod prompts;
 mod rights;
+mod scripts;
 mod sessions;
 mod wire;
 

@@ -241,12 +241,34 @@ fn s78_what_may_panic_or_is_unsafe_is_forbidden_by_lint() {
         "expect_used = \"warn\"",
         "indexing_slicing = \"warn\"",
         "allow_attributes = \"warn\"",
+        "cast_possible_truncation = \"warn\"",
+        "cast_sign_loss = \"warn\"",
+        "cast_possible_wrap = \"warn\"",
+        "cast_lossless = \"warn\"",
     ] {
         assert!(manifest.contains(wanted), "{wanted}");
     }
     for crate_of_ours in [manifest, include_str!("../../checker/Cargo.toml")] {
         assert!(crate_of_ours.contains("[lints]\nworkspace = true"));
     }
+    // No module takes a lint back for itself: what is expected, it says at one place and why.
+    let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let takes_back = text.contains("#![expect(\n    clippy::cast")
+                || text.contains("#![allow(clippy::cast");
+            assert!(!takes_back, "{}", path.display());
+            files += 1;
+        }
+    }
+    assert!(files > 100, "{files}");
     // A warning fails: `tests/run` denies them.
     let run = include_str!("../../run");
     assert!(run.contains("--deny warnings") || run.contains("-D warnings"));

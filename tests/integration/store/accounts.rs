@@ -43,6 +43,39 @@ pub(super) async fn names_are_compared_without_case(store: &TestStore) {
     );
 }
 
+pub(super) async fn names_that_look_alike_are_one(store: &TestStore) {
+    let mary = store.person("mary").await;
+    for alike in ["rnary", "RNARY", "m\u{430}ry"] {
+        for kind in [UserKind::User, UserKind::Guest] {
+            let (again, session) = account(alike, kind);
+            assert_eq!(
+                refused(store.create_account(again, session).await),
+                ErrorCode::NameTaken,
+                "{alike}"
+            );
+        }
+        let (bot, _) = account(alike, UserKind::Bot);
+        let made = store.create_bot(mary.id, bot.user).await;
+        assert_eq!(refused(made), ErrorCode::NameTaken, "a bot {alike}");
+        // It is still another name: nobody is found by it.
+        assert_eq!(
+            refused(store.user_by_name(alike).await),
+            ErrorCode::UserNotFound
+        );
+        assert!(store.credentials(alike).await.unwrap().is_none());
+    }
+    // A bot's name is somebody's own as well, and a guest's is nobody's.
+    let (bot, _) = account("Helper", UserKind::Bot);
+    store.create_bot(mary.id, bot.user).await.unwrap();
+    let (again, session) = account("He1per", UserKind::User);
+    let made = store.create_account(again, session).await;
+    assert_eq!(refused(made), ErrorCode::NameTaken);
+    let (guest, session) = account("scope", UserKind::Guest);
+    store.create_account(guest, session).await.unwrap();
+    let (other, session) = account("sc\u{43e}pe", UserKind::User);
+    store.create_account(other, session).await.unwrap();
+}
+
 pub(super) async fn guests_may_share_a_name_but_not_take_one(store: &TestStore) {
     for _ in 0..2 {
         let (guest, session) = account("Bob", UserKind::Guest);

@@ -59,6 +59,7 @@ macro_rules! for_store {
                 accounts:
                     an_account_comes_with_a_session_and_the_lobby
                     names_are_compared_without_case
+                    names_that_look_alike_are_one
                     guests_may_share_a_name_but_not_take_one
                     only_accounts_with_a_password_have_credentials
                     a_session_ends_once

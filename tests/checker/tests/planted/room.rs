@@ -71,7 +71,7 @@ impl Message {
         kinds
             .map(|(emoji, users)| Reaction {
                 emoji: emoji.clone(),
-                count: users.len() as i64,
+                count: i64::try_from(users.len()).unwrap(),
                 users: users.clone(),
             })
             .collect()

@@ -9,6 +9,7 @@ use salon::db::{ASSISTANT, LOBBY, SignedIn, StoreError, StoreResult, Swept};
 use salon::error::ErrorCode;
 use salon::ids::SessionId;
 use salon::limits::{BATCH_ID_S, REVOCATIONS_S};
+use salon::looks::looks_like;
 use salon::permissions::Role;
 
 use super::tables::{Session, Tables, Ticket, User};
@@ -58,11 +59,6 @@ impl Tables {
         Ok(())
     }
 
-    /// Whether somebody, not being a guest, has or had a name.
-    pub(super) fn is_taken(&self, name: &str) -> bool {
-        self.holder(name).is_some() || self.former_names.contains(&name.to_lowercase())
-    }
-
     /// Who, not being a guest, holds a name, whatever its case.
     pub(super) fn holder(&self, name: &str) -> Option<&User> {
         let key = name.to_lowercase();
@@ -70,6 +66,15 @@ impl Tables {
         let living = living.filter(|user| user.row.kind != UserKind::Deleted);
         let mut named = living.filter(|user| user.has_own_name);
         named.find(|user| user.row.name.to_lowercase() == key)
+    }
+
+    /// Whether somebody, not being a guest, has or had a name or one that looks like it.
+    pub(super) fn is_taken(&self, name: &str) -> bool {
+        let mut named = self.users.values().filter(|user| user.has_own_name);
+        let mut former = self.former_names.iter();
+        self.holder(name).is_some()
+            || named.any(|user| looks_like(&user.row.name, name))
+            || former.any(|former| looks_like(former, name))
     }
 
     pub(super) fn credentials(&self, name: &str) -> StoreResult<Option<Credentials>> {
