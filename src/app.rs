@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::db::Store;
 use crate::ids::{HookId, UserId};
 use crate::limits;
+use crate::llm::registry::Providers;
 use crate::outbound::{Outbound, system_lookup};
 use crate::rate_limit::{KeyedLimiter, Rate};
 use crate::shutdown::Shutdown;
@@ -34,8 +35,8 @@ pub struct App {
     pub chat: Arc<Chat>,
     /// Outgoing webhooks.
     pub webhooks: Arc<Webhooks>,
-    /// The model that answers, as the provider names it.
-    pub model: String,
+    /// The models that answer.
+    pub providers: Arc<Providers>,
     /// Whether and how the process stops.
     pub shutdown: Shutdown,
     /// Sign-ins, sign-ups and guests, by client address.
@@ -66,7 +67,7 @@ impl App {
         store: Arc<dyn Store>,
         layer: Arc<dyn ChannelLayer>,
         chat: Arc<Chat>,
-        model: String,
+        providers: Arc<Providers>,
         shutdown: Shutdown,
     ) -> Arc<Self> {
         let sign_ins = Rate::per_minute(config.rate_sign_ins);
@@ -87,7 +88,7 @@ impl App {
             store,
             layer,
             chat,
-            model,
+            providers,
             shutdown,
             sign_ins: KeyedLimiter::new(sign_ins, limits::RATE_KEYS),
             requests: KeyedLimiter::new(requests, limits::RATE_KEYS),

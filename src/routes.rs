@@ -14,8 +14,8 @@ use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
 use crate::http::{
     assets, auth, bans, chat, export, health, incoming_hooks, invites, members, message_changes,
-    messages, metrics, openapi, reply_events, retention, room_events, room_lists, rooms, search,
-    security_contact, socket, tokens, webhooks,
+    messages, metrics, models, openapi, reply_events, retention, room_events, room_lists, rooms,
+    search, security_contact, socket, tokens, webhooks,
 };
 use crate::limits;
 
@@ -92,6 +92,7 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/rooms/{slug}/outgoing-webhooks/{id}/secret", post(webhooks::rotate_secret))
         .route("/api/rooms/{slug}/outgoing-webhooks/{id}/test", post(webhooks::test_webhook))
         .route("/api/rooms/{slug}/outgoing-webhooks/{id}/attempts", get(webhooks::list_attempts))
+        .route("/api/models", get(models::list_models))
         .route("/api/search", get(search::search_messages))
         .route("/api/rooms/{slug}/replies/{seq}/stop", post(messages::stop_reply))
         .route("/api/rooms/{slug}/replies/{seq}/retry", post(messages::retry_reply))

@@ -18,6 +18,7 @@ pub mod message_changes;
 pub mod messages;
 pub mod metrics;
 pub mod middleware;
+pub mod models;
 pub mod openapi;
 pub mod origin;
 pub mod reply_events;

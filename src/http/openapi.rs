@@ -7,7 +7,7 @@ use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
     auth, bans, chat, error, export, incoming_hooks, invites, members, message_changes, messages,
-    reply_events, retention, room_events, room_lists, rooms, search, tokens, webhooks,
+    models, reply_events, retention, room_events, room_lists, rooms, search, tokens, webhooks,
 };
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.
@@ -70,6 +70,7 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         messages::retry_reply,
         messages::show_message,
         messages::stop_reply,
+        models::list_models,
         reply_events::follow,
         room_lists::find_public_rooms,
         room_lists::list_rooms,

@@ -104,6 +104,7 @@ pub const ROUTES: &[Route] = &[
     route("get", "/api/rooms/public", Session),
     route("post", "/api/direct", Session),
     route("get", "/api/search", Session),
+    route("get", "/api/models", Session),
     route("post", "/api/invites/look", Nothing),
     route("post", "/api/invites/accept", Account),
     route("get", "/api/tokens", Account),

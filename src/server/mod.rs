@@ -26,6 +26,7 @@ use crate::feed::{Feeds, gate, heads, presence};
 use crate::http::health;
 use crate::jobs;
 use crate::limits;
+use crate::llm::registry::Providers;
 use crate::metrics;
 use crate::routes;
 use crate::shutdown::Shutdown;
@@ -54,7 +55,7 @@ pub(crate) struct Parts {
     pub(crate) writer: Arc<Writer>,
     pub(crate) assistant: Arc<Assistant>,
     pub(crate) chat: Arc<crate::chat::Chat>,
-    pub(crate) model: String,
+    pub(crate) providers: Arc<Providers>,
 }
 
 impl Server {
@@ -107,7 +108,7 @@ impl Server {
             Arc::clone(&parts.store),
             Arc::clone(&parts.layer),
             Arc::clone(&parts.chat),
-            parts.model.clone(),
+            Arc::clone(&parts.providers),
             shutdown.clone(),
         );
         let connections: Arc<Connections> = Arc::default();

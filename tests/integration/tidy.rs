@@ -69,6 +69,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("pulldown_cmark", &["chat/markdown.rs"]),
     ("ammonia", &["chat/markdown.rs"]),
     ("clap", &["main.rs", "config.rs", "commands/"]),
+    ("toml", &["llm/file.rs"]),
     ("tracing_subscriber", &["telemetry.rs"]),
     ("metrics_exporter_prometheus", &["metrics.rs"]),
 ];

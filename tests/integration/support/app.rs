@@ -15,6 +15,7 @@ use salon::config::Config;
 use salon::consumer::Consumers;
 use salon::db::sqlite::SqliteStore;
 use salon::feed::Feeds;
+use salon::llm::registry::Providers;
 use salon::shutdown::Shutdown;
 use salon::writer::Writer;
 use serde_json::Value;
@@ -100,8 +101,15 @@ impl TestApp {
         let config = Arc::new(config(flags));
         let chat = Arc::new(chat);
         let consumers = Arc::new(Consumers::new(Arc::clone(&chat), Arc::default(), &config));
-        let model = salon::llm::scripted::MODEL.to_owned();
-        let app = App::new(config, store.clone(), layer, chat, model, Shutdown::new());
+        let providers = Providers::from_config(&config).unwrap();
+        let app = App::new(
+            config,
+            store.clone(),
+            layer,
+            chat,
+            providers,
+            Shutdown::new(),
+        );
         Self {
             router: salon::routes::router(Arc::clone(&app), Arc::clone(&consumers)),
             consumers,

@@ -25,6 +25,7 @@ use salon::error::Refusal;
 use salon::feed::{Feeds, heads, presence};
 use salon::ids::{InstanceId, RoomRef, SessionId, UserId};
 use salon::jobs;
+use salon::llm::registry::Providers;
 use salon::llm::scripted::ScriptedProvider;
 use salon::llm::{DeltaStream, LlmError, LlmProvider, Prompt};
 use salon::permissions::Role;
@@ -155,12 +156,13 @@ impl Instance {
             Arc::clone(&layer),
         ));
         let config = Arc::new(config(&flags));
+        let providers = Providers::only(provider);
         let consumers = Arc::new(Consumers::new(Arc::clone(&chat), Arc::default(), &config));
         let assistant = Assistant::new(AssistantParts {
             store: Arc::clone(&store),
             writer: Arc::clone(&writer),
             layer: Arc::clone(&layer),
-            provider,
+            providers: Arc::clone(&providers),
             instance: InstanceId::new(),
             prompts,
         });
@@ -184,7 +186,7 @@ impl Instance {
                 Arc::clone(&store),
                 layer,
                 chat,
-                "scripted".to_owned(),
+                providers,
                 Shutdown::new(),
             ),
             consumers,
