@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::db::Store;
 use crate::ids::{HookId, UserId};
 use crate::limits;
+use crate::llm::registry::Providers;
 use crate::outbound::{Outbound, system_lookup};
 use crate::quotas::Quotas;
 use crate::rate_limit::{KeyedLimiter, Rate};
@@ -34,8 +35,8 @@ pub struct App {
     pub chat: Arc<Chat>,
     /// Outgoing webhooks.
     pub webhooks: Arc<Webhooks>,
-    /// The model that answers, as the provider names it.
-    pub model: String,
+    /// The models that answer.
+    pub providers: Arc<Providers>,
     /// Whether and how the process stops.
     pub shutdown: Shutdown,
     /// What users, addresses and the fleet may do.
@@ -63,7 +64,7 @@ impl App {
         layer: Arc<dyn ChannelLayer>,
         chat: Arc<Chat>,
         quotas: Arc<Quotas>,
-        model: String,
+        providers: Arc<Providers>,
         shutdown: Shutdown,
     ) -> Arc<Self> {
         let requests = Rate::per_second(config.rate_frames, config.rate_frames);
@@ -90,7 +91,7 @@ impl App {
             store,
             layer,
             chat,
-            model,
+            providers,
             shutdown,
             quotas,
             requests: KeyedLimiter::new(requests, limits::RATE_KEYS),

@@ -180,7 +180,7 @@ pub const ALL: &[(Kind, &str, &str)] = &[
     (
         Kind::Gauge,
         "salon_provider_circuit_open",
-        "1 while the model provider is left alone because answer after answer failed",
+        "1 while a model provider is left alone because answer after answer failed, by provider",
     ),
     (
         Kind::Gauge,

@@ -14,7 +14,7 @@ use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, guard_transport, observe, safety_headers};
 use crate::http::{
     account, admin, assets, audit, auth, bans, chat, export, health, incoming_hooks, invites,
-    members, message_changes, messages, metrics, oidc, openapi, reply_events, retention,
+    members, message_changes, messages, metrics, models, oidc, openapi, reply_events, retention,
     room_events, room_lists, rooms, search, security_contact, socket, tokens, webhooks,
 };
 use crate::limits;
@@ -105,6 +105,7 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/admin/rooms/{slug}", patch(admin::archive_room).delete(admin::delete_room))
         .route("/api/admin/rooms/{slug}/owner", put(admin::take_over_room))
         .route("/api/admin/audit", get(audit::list_audit))
+        .route("/api/models", get(models::list_models))
         .route("/api/search", get(search::search_messages))
         .route("/api/rooms/{slug}/replies/{seq}/stop", post(messages::stop_reply))
         .route("/api/rooms/{slug}/replies/{seq}/retry", post(messages::retry_reply))

@@ -1,5 +1,5 @@
 //! Builds what a model is asked, from one room's history only. Pure: the same history gives the same prompt. Called by
-//! the reply runner with what `Store::context` read.
+//! the reply runner with what `Store::context` read and with the room that the model has.
 //!
 //! Who said something is told by the row, never by its text: whatever people write, it stays in a user's turn.
 
@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use crate::db::rows::{MessageKind, MessageRow, MessageState, UserRow};
 use crate::ids::Seq;
 use crate::limits;
-use crate::llm::{Prompt, Turn, TurnRole};
+use crate::llm::{Prompt, Turn, TurnRole, tokens};
 
 /// Between two messages that share a turn.
 const SEPARATOR: &str = "\n\n";
@@ -17,11 +17,26 @@ const SEPARATOR: &str = "\n\n";
 /// Stands for a prompt that is gone (deleted since it was sent): the conversation still ends on a user's turn.
 const GONE: &str = "(This message was deleted.)";
 
+/// How much a model takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PromptRoom {
+    /// Tokens of the prompt at most, as [`tokens::of_prompt`] counts.
+    pub tokens: u64,
+    /// Tokens asked for as answer.
+    pub answer_tokens: u32,
+}
+
 /// The prompt for the message at `prompt_seq`, whose history is `messages` in order of seq. What is newer than it,
 /// deleted, unsettled or blank is left out; the oldest is left out until the rest fits
-/// `limits::CONTEXT_MESSAGES` and `limits::CONTEXT_BYTES`. The message itself is always the last.
+/// `limits::CONTEXT_MESSAGES`, `limits::CONTEXT_BYTES` and the model's `room`. The message itself is always the last; where
+/// it alone is too much, its middle goes.
 #[must_use]
-pub fn build_prompt(messages: &[MessageRow], prompt_seq: Seq, assistant: &UserRow) -> Prompt {
+pub fn build_prompt(
+    messages: &[MessageRow],
+    prompt_seq: Seq,
+    assistant: &UserRow,
+    room: PromptRoom,
+) -> Prompt {
     let said: Vec<&MessageRow> = messages
         .iter()
         .filter(|message| message.seq <= prompt_seq && is_said(message))
@@ -39,7 +54,24 @@ pub fn build_prompt(messages: &[MessageRow], prompt_seq: Seq, assistant: &UserRo
         }
         _ => (Cow::Borrowed(GONE), said.as_slice()),
     };
-    let mut turns = newest_first(history, prompt, assistant, has_names);
+    let system = system(assistant, has_names);
+    // Around the whole, and around the one turn that there is in any case.
+    let taken = tokens::at_most(&system) + 2 * tokens::PER_TURN;
+    let left = room.tokens.saturating_sub(taken);
+    let prompt = if tokens::at_most(&prompt) <= left {
+        prompt
+    } else {
+        Cow::Owned(tokens::cut(&prompt, left))
+    };
+    let mut turns = newest_first(
+        history,
+        prompt,
+        assistant,
+        Left {
+            has_names,
+            tokens: left,
+        },
+    );
     while turns
         .last()
         .is_some_and(|turn| turn.role == TurnRole::Assistant)
@@ -48,10 +80,17 @@ pub fn build_prompt(messages: &[MessageRow], prompt_seq: Seq, assistant: &UserRo
     }
     turns.reverse();
     Prompt {
-        system: system(assistant, has_names),
+        system,
         turns,
-        max_tokens: limits::REPLY_TOKENS,
+        max_tokens: room.answer_tokens,
     }
+}
+
+/// What history may take, and how its people are told apart.
+#[derive(Clone, Copy)]
+struct Left {
+    has_names: bool,
+    tokens: u64,
 }
 
 /// The turns from the prompt back to the oldest message that fits.
@@ -59,19 +98,21 @@ fn newest_first(
     history: &[&MessageRow],
     prompt: Cow<'_, str>,
     assistant: &UserRow,
-    has_names: bool,
+    left: Left,
 ) -> Vec<Turn> {
     let mut bytes = prompt.len();
+    let mut taken = tokens::at_most(&prompt);
     let mut groups = vec![(TurnRole::User, vec![prompt])];
     let more = usize::try_from(limits::CONTEXT_MESSAGES).map_or(0, |most| most.saturating_sub(1));
     for message in history.iter().rev().take(more) {
         let (role, text) = if is_by(message, assistant) {
             (TurnRole::Assistant, Cow::Borrowed(message.body.as_str()))
         } else {
-            (TurnRole::User, spoken(message, has_names))
+            (TurnRole::User, spoken(message, left.has_names))
         };
         bytes += text.len() + SEPARATOR.len();
-        if bytes > limits::CONTEXT_BYTES {
+        taken += tokens::at_most(&text) + tokens::at_most(SEPARATOR) + tokens::PER_TURN;
+        if bytes > limits::CONTEXT_BYTES || taken > left.tokens {
             break;
         }
         match groups.last_mut() {
@@ -187,8 +228,14 @@ mod tests {
         }
     }
 
+    /// Of a model that takes everything.
+    const LARGE: PromptRoom = PromptRoom {
+        tokens: 1_000_000,
+        answer_tokens: 8_192,
+    };
+
     fn build(messages: &[MessageRow], prompt_seq: Seq) -> Vec<(TurnRole, String)> {
-        build_prompt(messages, prompt_seq, &assistant())
+        build_prompt(messages, prompt_seq, &assistant(), LARGE)
             .turns
             .into_iter()
             .map(|turn| (turn.role, turn.text))
@@ -231,7 +278,7 @@ mod tests {
                 turn(U, "ada: @assistant well?"),
             ]
         );
-        let system = build_prompt(&messages, 4, &assistant()).system;
+        let system = build_prompt(&messages, 4, &assistant(), LARGE).system;
         assert!(system.contains("Several people") && !system.contains("bob"));
     }
 
@@ -311,6 +358,31 @@ mod tests {
     }
 
     #[test]
+    fn a_small_model_gets_the_latest_and_both_ends_of_what_is_too_long() {
+        let messages = [
+            message(1, ada(), &"old ".repeat(400)),
+            message(2, assistant(), "hello"),
+            message(3, ada(), "now?"),
+            message(4, ada(), &format!("first {} last", "word ".repeat(3_000))),
+        ];
+        let small = PromptRoom {
+            tokens: 1_024,
+            answer_tokens: 700,
+        };
+        let prompt = build_prompt(&messages, 3, &assistant(), small);
+        assert_eq!(prompt.max_tokens, 700);
+        let texts: Vec<&str> = prompt.turns.iter().map(|turn| turn.text.as_str()).collect();
+        assert_eq!(texts, ["now?"]);
+        let prompt = build_prompt(&messages, 4, &assistant(), small);
+        let last = &prompt.turns.last().unwrap().text;
+        assert!(
+            last.starts_with("now?\n\nfirst ") && last.ends_with(" last"),
+            "{last}"
+        );
+        assert!(tokens::of_prompt(&prompt) <= 1_024);
+    }
+
+    #[test]
     fn a_context_never_begins_with_the_assistant() {
         let messages = [message(1, assistant(), "welcome"), message(2, ada(), "hi")];
         assert_eq!(build(&messages, 2), [turn(U, "hi")]);
@@ -330,7 +402,9 @@ mod tests {
         fn any_history_makes_a_prompt_that_models_take(
             parts in prop::collection::vec(any_message(), 0..130),
             prompt_seq in 0..140_i64,
+            tokens in prop_oneof![Just(LARGE.tokens), 1_024..200_000_u64],
         ) {
+            let room = PromptRoom { tokens, ..LARGE };
             let messages: Vec<_> = (1..).zip(parts).map(|(seq, (author, body, state, deleted))| {
                 let author = match author {
                     0 | 1 => assistant(),
@@ -343,7 +417,7 @@ mod tests {
                 row.deleted_at = (deleted && state == 0).then_some(chrono::DateTime::UNIX_EPOCH);
                 row
             }).collect();
-            let prompt = build_prompt(&messages, prompt_seq, &assistant());
+            let prompt = build_prompt(&messages, prompt_seq, &assistant(), room);
             let turns = &prompt.turns;
             prop_assert_eq!(turns.first().map(|turn| turn.role), Some(U));
             prop_assert_eq!(turns.last().map(|turn| turn.role), Some(U));
@@ -351,11 +425,13 @@ mod tests {
             prop_assert!(turns.iter().all(|turn| !turn.text.trim().is_empty()));
             let bytes: usize = turns.iter().map(|turn| turn.text.len()).sum();
             prop_assert!(bytes <= limits::CONTEXT_BYTES);
-            prop_assert_eq!(&prompt, &build_prompt(&messages, prompt_seq, &assistant()));
+            prop_assert!(tokens::of_prompt(&prompt) <= tokens);
+            prop_assert_eq!(&prompt, &build_prompt(&messages, prompt_seq, &assistant(), room));
             if let Some(asked) = messages.iter().find(|row| row.seq == prompt_seq)
                 && is_said(asked) && !is_by(asked, &assistant())
             {
-                prop_assert!(turns.last().is_some_and(|turn| turn.text.ends_with(&asked.body)));
+                let end = &asked.body[asked.body.len().saturating_sub(100)..];
+                prop_assert!(turns.last().is_some_and(|turn| turn.text.ends_with(end)));
             }
         }
     }

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use salon::config::{Config, LlmKind, Switch};
+use salon::config::{Config, Switch};
 use salon::db::StoreError;
 use salon::db::postgres;
 use salon::ids::InstanceId;
+use salon::llm::registry::{DEFAULT_NAME, Provider, Providers};
 use salon::server;
 use secrecy::ExposeSecret;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use super::{Failure, say};
 
@@ -55,9 +56,14 @@ pub(crate) async fn check(config: Config) -> Result<(), Failure> {
         }
         None => report("redis", "none", Ok("one instance only".to_owned())),
     }
-    match provider_url(&config) {
-        Some(url) => report("assistant", &without_secrets(url), reach(url).await),
-        None => report("assistant", "scripted", Ok("built in".to_owned())),
+    match Providers::from_config(&config) {
+        Ok(providers) => {
+            for provider in providers.all() {
+                let (what, target) = (label(provider), target(provider));
+                report(&what, &target, ask(provider).await);
+            }
+        }
+        Err(said) => report("assistant", "its settings", Err(said)),
     }
     if all_well {
         Ok(())
@@ -124,27 +130,25 @@ async fn redis(config: &Config) -> Result<String, String> {
     }
 }
 
-fn provider_url(config: &Config) -> Option<&str> {
-    match config.llm_kind() {
-        LlmKind::Scripted => None,
-        LlmKind::Anthropic => Some(&config.anthropic_base_url),
-        LlmKind::Openai => Some(&config.openai_base_url),
+/// The default provider is the assistant's.
+fn label(provider: &Provider) -> String {
+    if provider.name == DEFAULT_NAME {
+        return "assistant".to_owned();
     }
+    format!("provider {}", provider.name)
 }
 
-async fn reach(url: &str) -> Result<String, String> {
-    connect(url)
-        .await
-        .map(|_stream| "takes connections".to_owned())
+fn target(provider: &Provider) -> String {
+    let url = provider.base_url.as_deref();
+    url.map_or_else(|| "scripted".to_owned(), without_secrets)
 }
 
-async fn connect(url: &str) -> Result<TcpStream, String> {
-    let (host, port) = host_and_port(url).ok_or("not a URL")?;
-    match tokio::time::timeout(ANSWER_WITHIN, TcpStream::connect((host, port))).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("no answer in time".to_owned()),
-    }
+/// Asks for its list of models with its key, as the server would: address, TLS and all.
+async fn ask(provider: &Provider) -> Result<String, String> {
+    let Some(model) = provider.models.first() else {
+        return Err("no model".to_owned());
+    };
+    model.llm.probe().await.map_err(|error| error.to_string())
 }
 
 /// `scheme://host:port/path`, without user, password and query; of what is no URL nothing at all.
@@ -156,23 +160,6 @@ fn without_secrets(url: &str) -> String {
     // A password may hold a slash or an at sign: everything up to the last at sign goes.
     let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     format!("{scheme}://{rest}")
-}
-
-fn host_and_port(url: &str) -> Option<(&str, u16)> {
-    let (scheme, rest) = url.split_once("://")?;
-    let rest = rest.split(['?', '#']).next()?;
-    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-    let authority = rest.split('/').next()?;
-    let default = match scheme {
-        "http" => 80,
-        "https" => 443,
-        _ => return None,
-    };
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, port.parse().ok()?),
-        _ => (authority, default),
-    };
-    Some((host.trim_matches(['[', ']']), port))
 }
 
 #[cfg(test)]
@@ -193,13 +180,5 @@ mod tests {
             assert_eq!(without_secrets(url), shown);
             assert!(!without_secrets(url).contains("pw"));
         }
-    }
-
-    #[test]
-    fn hosts_and_ports_are_found() {
-        assert_eq!(host_and_port("http://u:p@api/v1"), Some(("api", 80)));
-        assert_eq!(host_and_port("http://[::1]:7000"), Some(("::1", 7000)));
-        assert_eq!(host_and_port("https://[::1]/v1"), Some(("::1", 443)));
-        assert_eq!(host_and_port("nonsense"), None);
     }
 }

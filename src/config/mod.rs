@@ -15,6 +15,12 @@ use crate::addresses::AllowEntry;
 use crate::limits;
 pub use organisations::{JwtKey, JwtSettings, KeyFile, OidcSettings, Organisations};
 
+/// Anthropic's own server.
+pub const ANTHROPIC_URL: &str = "https://api.anthropic.com";
+
+/// OpenAI's own server.
+pub const OPENAI_URL: &str = "https://api.openai.com/v1";
+
 /// A setting that is one of two.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Switch {
@@ -296,6 +302,27 @@ pub struct Config {
     #[arg(long, env = "SALON_MODEL", value_name = "MODEL")]
     pub model: Option<String>,
 
+    /// Tokens that the model takes and gives together; not set: what its provider's own server takes, elsewhere 32,768
+    #[arg(long, env = "SALON_MODEL_CONTEXT_TOKENS", value_name = "COUNT")]
+    pub model_context_tokens: Option<u32>,
+
+    /// Tokens that the model gives at most, above 8,192 not used; not set: 8,192 from its provider's own server, elsewhere 4,096
+    #[arg(long, env = "SALON_MODEL_OUTPUT_TOKENS", value_name = "COUNT")]
+    pub model_output_tokens: Option<u32>,
+
+    /// A file of further providers and their models (TOML; JSON if it ends so), beside the one that the other settings mean
+    #[arg(long, env = "SALON_PROVIDERS", value_name = "FILE")]
+    pub providers: Option<PathBuf>,
+
+    /// Where providers may be beside public addresses: addresses, networks (each on every port) or host:port, comma-separated
+    #[arg(
+        long,
+        env = "SALON_LLM_ALLOW",
+        value_delimiter = ',',
+        value_name = "NETWORK|HOST:PORT"
+    )]
+    pub llm_allow: Vec<AllowEntry>,
+
     /// Key for Anthropic
     #[arg(
         long,
@@ -309,7 +336,7 @@ pub struct Config {
     #[arg(
         long,
         env = "ANTHROPIC_BASE_URL",
-        default_value = "https://api.anthropic.com",
+        default_value = ANTHROPIC_URL,
         value_name = "URL"
     )]
     pub anthropic_base_url: String,
@@ -327,7 +354,7 @@ pub struct Config {
     #[arg(
         long,
         env = "OPENAI_BASE_URL",
-        default_value = "https://api.openai.com/v1",
+        default_value = OPENAI_URL,
         value_name = "URL"
     )]
     pub openai_base_url: String,
@@ -460,6 +487,13 @@ impl Config {
             origins => origins.iter().all(|origin| origin.starts_with("http://")),
         }
     }
+}
+
+/// The key in the environment variable that `SALON_PROVIDERS` names for a provider; read once, at the start.
+#[must_use]
+pub fn key_from_environment(variable: &str) -> Option<SecretString> {
+    let key = std::env::var(variable).ok().map(SecretString::from);
+    key.filter(|key| is_set(Some(key)))
 }
 
 /// An empty variable is how many tools say "not set".

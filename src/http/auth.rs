@@ -312,7 +312,7 @@ pub async fn config(State(app): State<Arc<App>>, caller: Option<Caller>) -> Json
         }),
         assistant: AssistantConfig {
             name: ASSISTANT,
-            model: app.model.clone(),
+            model: app.providers.default_model().llm.model().to_owned(),
             scripted: app.config.llm_kind() == LlmKind::Scripted,
         },
         body_bytes: limits::BODY_BYTES,

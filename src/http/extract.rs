@@ -83,12 +83,13 @@ impl Hangup {
 
 /// Where a program's token is good, at this address and below it: rooms and what is said in them. Any other address under
 /// `/api` is about the account (`session_required`), so one that is added is closed to tokens until it stands here.
-const OPEN_TO_TOKENS: [&str; 6] = [
+const OPEN_TO_TOKENS: [&str; 7] = [
     "/api/rooms",
     "/api/direct",
     "/api/search",
     "/api/chat",
     "/api/me",
+    "/api/models",
     "/api/config",
 ];
 

@@ -21,6 +21,7 @@ pub mod message_changes;
 pub mod messages;
 pub mod metrics;
 pub mod middleware;
+pub mod models;
 pub mod oidc;
 pub mod openapi;
 pub mod origin;

@@ -7,8 +7,8 @@ use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
     account, admin, audit, auth, bans, chat, error, export, incoming_hooks, invites, members,
-    message_changes, messages, oidc, reply_events, retention, room_events, room_lists, rooms,
-    search, tokens, webhooks,
+    message_changes, messages, models, oidc, reply_events, retention, room_events, room_lists,
+    rooms, search, tokens, webhooks,
 };
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.
@@ -87,6 +87,7 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         messages::stop_reply,
         oidc::begin_sign_in,
         oidc::end_sign_in,
+        models::list_models,
         reply_events::follow,
         room_lists::find_public_rooms,
         room_lists::list_rooms,

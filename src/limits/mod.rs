@@ -352,6 +352,24 @@ pub const PROVIDER_CIRCUIT_FAILURES: u32 = 5;
 /// somebody who asks again may be refused for.
 pub const PROVIDER_CIRCUIT_OPEN: Duration = Duration::from_secs(15);
 
+/// Waiting for a place at a provider that writes as many answers as it may. Somebody watches.
+pub const PROVIDER_PLACE_WAIT: Duration = Duration::from_secs(60);
+/// Answers that one provider writes at once, where its `calls` do not say: what an instance's descriptors and an account's
+/// rate bear.
+pub const PROVIDER_CALLS: usize = 256;
+/// Counting the tokens of a prompt. The reply waits for it, and can do without.
+pub const PROVIDER_COUNT_TIMEOUT: Duration = Duration::from_secs(5);
+/// What `salon check` waits for a provider.
+pub const PROVIDER_PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Providers in the file of `SALON_PROVIDERS`.
+pub const PROVIDERS: usize = 32;
+/// Models of one provider.
+pub const PROVIDER_MODELS: usize = 64;
+/// That file.
+pub const PROVIDER_FILE_BYTES: u64 = 256 * 1024;
+/// A model's context: the least that holds who it is, a message and an answer; the most that anybody has.
+pub const MODEL_CONTEXT_TOKENS: std::ops::RangeInclusive<u32> = 2_048..=100_000_000;
+
 // --- accounts and rooms
 
 /// A socket ticket lives so long.

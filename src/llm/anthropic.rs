@@ -1,4 +1,4 @@
-//! The Anthropic Messages API, streamed. Also any server that speaks it. Built by [`super::build`]; called by the reply
+//! The Anthropic Messages API, streamed. Also any server that speaks it. Built by [`super::registry`]; called by the reply
 //! runner. What the events mean is in [`AnthropicDecoder`]; sending, timeouts and retries are in `http` and `answer`.
 //!
 //! Text blocks are joined by their index. Thinking, tool calls and whatever comes in the future are read over, never shown.
@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use async_trait::async_trait;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::answer::{self, Decoder, model_name, own_stop_reason, push_text, token_count};
 use super::event_stream::Event;
 use super::failure::{Failure, ProviderError};
 use super::http::{self, Request, Timeouts};
+use super::reach::Reach;
 use super::{Completion, Delta, DeltaStream, LlmError, LlmProvider, Prompt, TurnRole};
 use crate::db::rows::Usage;
 use crate::error::ErrorCode;
@@ -31,19 +32,23 @@ const API_VERSION: &str = "2023-06-01";
 pub struct AnthropicSettings {
     /// The server's address, without `/v1/messages`.
     pub base_url: String,
-    /// Sent as `x-api-key`.
+    /// Sent as `x-api-key`; empty for a server without keys.
     pub api_key: SecretString,
     /// The model's name.
     pub model: String,
     /// How long to wait, and how often.
     pub timeouts: Timeouts,
+    /// Where it may be.
+    pub reach: Reach,
 }
 
 /// The provider. `Debug` shows no key.
 #[derive(Clone, Debug)]
 pub struct AnthropicProvider {
     client: Client,
-    url: Url,
+    messages: Url,
+    count: Url,
+    models: Url,
     headers: HeaderMap,
     model: String,
     timeouts: Timeouts,
@@ -55,30 +60,54 @@ impl AnthropicProvider {
     /// # Errors
     /// A sentence for the operator that names the setting and holds no key.
     pub fn new(settings: AnthropicSettings) -> Result<Self, String> {
-        let base = http::base_url("ANTHROPIC_BASE_URL", &settings.base_url)?;
+        Self::named(settings, ["ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"])
+    }
+
+    /// The same; these are the names of the settings that its base URL and its key come from.
+    pub(super) fn named(
+        settings: AnthropicSettings,
+        [base_setting, key_setting]: [&str; 2],
+    ) -> Result<Self, String> {
+        let base = http::base_url(base_setting, &settings.base_url)?;
         // Some write the version into the base, as OpenAI's clients want it.
-        let path = if base.path().ends_with("/v1") {
-            "messages"
+        let version = if base.path().ends_with("/v1") {
+            base.clone()
         } else {
-            "v1/messages"
+            http::join(&base, "v1")
         };
-        let key = http::secret_header("ANTHROPIC_API_KEY", "", &settings.api_key)?;
         let mut headers = HeaderMap::new();
-        headers.insert(HeaderName::from_static("x-api-key"), key);
         headers.insert(
             HeaderName::from_static("anthropic-version"),
             HeaderValue::from_static(API_VERSION),
         );
+        if !settings.api_key.expose_secret().trim().is_empty() {
+            let key = http::secret_header(key_setting, "", &settings.api_key)?;
+            headers.insert(HeaderName::from_static("x-api-key"), key);
+        }
         Ok(Self {
-            client: http::client(&base, &settings.timeouts)?,
-            url: http::join(&base, path),
+            client: http::client(base_setting, &base, &settings.timeouts, &settings.reach)?,
+            messages: http::join(&version, "messages"),
+            count: http::join(&version, "messages/count_tokens"),
+            models: http::join(&version, "models"),
             headers,
             model: settings.model,
             timeouts: settings.timeouts,
         })
     }
 
-    fn body(&self, prompt: &Prompt) -> Value {
+    /// The JSON of a request for an answer.
+    #[must_use]
+    pub fn body(&self, prompt: &Prompt) -> Value {
+        let mut body = self.conversation(prompt);
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert("max_tokens".to_owned(), Value::from(prompt.max_tokens));
+            fields.insert("stream".to_owned(), Value::from(true));
+        }
+        body
+    }
+
+    /// What is read for an answer: all that counts.
+    fn conversation(&self, prompt: &Prompt) -> Value {
         let turns: Vec<Value> = prompt
             .turns
             .iter()
@@ -97,9 +126,7 @@ impl AnthropicProvider {
             .collect();
         let mut body = json!({
             "model": self.model,
-            "max_tokens": prompt.max_tokens,
             "messages": turns,
-            "stream": true,
         });
         if !prompt.system.is_empty()
             && let Some(fields) = body.as_object_mut()
@@ -119,12 +146,35 @@ impl LlmProvider for AnthropicProvider {
     async fn answer(&self, prompt: Prompt) -> Result<DeltaStream, LlmError> {
         let request = Request {
             client: self.client.clone(),
-            url: self.url.clone(),
+            url: self.messages.clone(),
             headers: self.headers.clone(),
             body: self.body(&prompt).to_string().into(),
             timeouts: self.timeouts.clone(),
         };
         answer::begin(request, AnthropicDecoder::default).await
+    }
+
+    async fn count_tokens(&self, prompt: &Prompt) -> Result<Option<u64>, LlmError> {
+        let request = self
+            .client
+            .post(self.count.clone())
+            .headers(self.headers.clone())
+            .json(&self.conversation(prompt));
+        let counted = http::document(request, limits::PROVIDER_COUNT_TIMEOUT)
+            .await
+            .map_err(|failure| failure.error)?;
+        let tokens = token_count(counted.get("input_tokens")).filter(|tokens| *tokens > 0);
+        Ok(tokens.and_then(|tokens| u64::try_from(tokens).ok()))
+    }
+
+    async fn probe(&self) -> Result<String, LlmError> {
+        let request = self.client.get(self.models.clone());
+        http::probe(
+            request.headers(self.headers.clone()),
+            limits::PROVIDER_PROBE_TIMEOUT,
+        )
+        .await
+        .map_err(|failure| failure.error)
     }
 }
 

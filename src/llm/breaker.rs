@@ -1,6 +1,6 @@
 //! A circuit breaker around a provider: when answer after answer fails for reasons of its own, it is left alone for a
 //! while, and replies fail at once instead of after all their tries. Then one answer tries it again. Made by
-//! [`super::build`] around every provider that is reached over a network.
+//! [`super::registry`] around every provider that is reached over a network; its models share one.
 //!
 //! Only what happened before the first text of an answer counts: a provider that gives text is there. Errors of a key,
 //! of a quota or of a request count neither way: they say nothing of the next reply.
@@ -23,15 +23,37 @@ pub struct Breaker {
     circuit: Arc<Mutex<Circuit>>,
 }
 
-impl Breaker {
-    /// Around `inner`; closed at first, that is: letting everything through. Once it opens it lets nothing through for
-    /// `open_for` ([`limits::PROVIDER_CIRCUIT_OPEN`]; tests shorten it).
+/// What the models of one provider share.
+#[derive(Clone)]
+pub struct SharedCircuit {
+    open_for: Duration,
+    circuit: Arc<Mutex<Circuit>>,
+}
+
+impl SharedCircuit {
+    /// Closed at first, that is: letting everything through. Once it opens it lets nothing through for `open_for`
+    /// ([`limits::PROVIDER_CIRCUIT_OPEN`]; tests shorten it). The log and the metric name the provider.
     #[must_use]
-    pub fn around(inner: Arc<dyn LlmProvider>, open_for: Duration) -> Self {
+    pub fn new(provider: &str, open_for: Duration) -> Self {
+        let circuit = Circuit {
+            provider: provider.to_owned(),
+            ..Circuit::default()
+        };
+        Self {
+            open_for,
+            circuit: Arc::new(Mutex::new(circuit)),
+        }
+    }
+}
+
+impl Breaker {
+    /// Around `inner`, which shares this circuit with other models of its provider.
+    #[must_use]
+    pub fn around(inner: Arc<dyn LlmProvider>, shared: &SharedCircuit) -> Self {
         Self {
             inner,
-            open_for,
-            circuit: Arc::default(),
+            open_for: shared.open_for,
+            circuit: Arc::clone(&shared.circuit),
         }
     }
 }
@@ -51,6 +73,15 @@ impl LlmProvider for Breaker {
                 Err(error)
             }
         }
+    }
+
+    /// Says nothing of answers, so it neither asks for leave nor tells.
+    async fn count_tokens(&self, prompt: &Prompt) -> Result<Option<u64>, LlmError> {
+        self.inner.count_tokens(prompt).await
+    }
+
+    async fn probe(&self) -> Result<String, LlmError> {
+        self.inner.probe().await
     }
 }
 
@@ -130,6 +161,8 @@ const fn is_the_providers(code: ErrorCode) -> bool {
 /// What the breaker knows. Pure but for the log; the clock is handed in.
 #[derive(Debug, Default)]
 struct Circuit {
+    /// Whose it is, for the log and the metric.
+    provider: String,
     /// Answers in a row that failed.
     failures: u32,
     /// Open, that is: letting nothing through, until then; and why.
@@ -156,10 +189,12 @@ impl Circuit {
 
     fn answered(&mut self) {
         if self.open.is_some() {
-            tracing::info!("the model provider answers again");
-            metrics::gauge!("salon_provider_circuit_open").set(0.0);
+            tracing::info!(provider = self.provider, "the model provider answers again");
+            self.show(0.0);
         }
-        *self = Self::default();
+        self.failures = 0;
+        self.open = None;
+        self.trial_is_out = false;
     }
 
     /// `until`: how long it is open if this opens it.
@@ -172,13 +207,19 @@ impl Circuit {
         }
         if self.open.is_none() {
             tracing::warn!(
+                provider = self.provider,
                 code = code.as_str(),
                 failures = self.failures,
                 "the model provider is left alone for a while"
             );
-            metrics::gauge!("salon_provider_circuit_open").set(1.0);
+            self.show(1.0);
         }
         self.open = Some((until, code));
+    }
+
+    fn show(&self, open: f64) {
+        let provider = self.provider.clone();
+        metrics::gauge!("salon_provider_circuit_open", "provider" => provider).set(open);
     }
 }
 

@@ -1,17 +1,20 @@
 //! What every provider over HTTP shares: the client, its timeouts, and one try at one request. Used by
 //! [`super::anthropic`] and [`super::openai`], which say what to send, and by [`super::answer`], which tries again.
 //!
-//! It follows no redirect, logs no key, and puts no text of a prompt or of a provider's message into an error.
+//! It follows no redirect, knows no proxy of the environment, connects only where [`super::reach`] lets it, logs no key, and
+//! puts no text of a prompt or of a provider's message into an error.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::failure::{Failure, ProviderError};
+use super::reach::{NotAllowed, Reach};
 use crate::error::ErrorCode;
 use crate::limits;
 
@@ -51,27 +54,32 @@ impl Default for Timeouts {
     }
 }
 
-/// A client for one provider. `base_url` must be http or https and hold no credentials.
+/// A client for one provider, whose base URL is that of the `setting`.
 ///
 /// # Errors
-/// A sentence for the operator; never a value of a setting but the URL's scheme.
-pub(super) fn client(base_url: &Url, timeouts: &Timeouts) -> Result<Client, String> {
-    let mut builder = Client::builder()
+/// A sentence for the operator; of a setting's value only the host.
+pub(super) fn client(
+    setting: &str,
+    base_url: &Url,
+    timeouts: &Timeouts,
+    reach: &Reach,
+) -> Result<Client, String> {
+    let judge = reach
+        .resolver(base_url)
+        .map_err(|said| format!("{setting} {said}"))?;
+    Client::builder()
+        // A proxy would resolve the name again, and itself.
+        .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .connect_timeout(timeouts.connect)
-        .user_agent(concat!("salon/", env!("CARGO_PKG_VERSION")));
-    // A proxy of the environment cannot reach this machine's own servers.
-    let host = base_url.host_str().unwrap_or_default();
-    if matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
-        builder = builder.no_proxy();
-    }
-    builder.build().map_err(|error| {
-        format!(
-            "the HTTP client for the model provider: {}",
-            describe(&error)
-        )
-    })
+        .user_agent(concat!("salon/", env!("CARGO_PKG_VERSION")))
+        .dns_resolver(judge)
+        .build()
+        .map_err(|error| {
+            let cause = describe(&error);
+            format!("the HTTP client for the model provider: {cause}")
+        })
 }
 
 /// A base URL, parsed and checked, without a final slash.
@@ -137,34 +145,83 @@ impl Request {
     /// # Errors
     /// When no event stream came back.
     pub(super) async fn send(&self, byte_due: Instant) -> Result<Response, Failure> {
-        let sent = self
+        let request = self
             .client
             .post(self.url.clone())
             .headers(self.headers.clone())
             .header(CONTENT_TYPE, "application/json")
-            .body(self.body.clone())
-            .send();
-        let response = match timeout_at(byte_due, sent).await {
-            Err(_elapsed) => return Err(Failure::timeout("no answer to the request in time")),
-            Ok(Err(error)) if error.is_timeout() => {
-                return Err(Failure::passing(
-                    ErrorCode::ProviderTimeout,
-                    describe(&error),
-                ));
-            }
-            Ok(Err(error)) => {
-                return Err(Failure::passing(
-                    ErrorCode::ProviderUnavailable,
-                    describe(&error),
-                ));
-            }
-            Ok(Ok(response)) => response,
-        };
+            // Compression would hold a stream back. What is compressed all the same is read.
+            .header(ACCEPT_ENCODING, "identity")
+            .body(self.body.clone());
+        let response = answered(request, byte_due).await?;
         if response.status() == StatusCode::OK && !is_document(&response) {
             return Ok(response);
         }
         Err(refused(response, byte_due).await)
     }
+}
+
+/// Sends a request and waits for the beginning of its response, whatever its status.
+///
+/// # Errors
+/// When none came in time.
+pub(super) async fn answered(request: RequestBuilder, due: Instant) -> Result<Response, Failure> {
+    let error = match timeout_at(due, request.send()).await {
+        Ok(Ok(response)) => return Ok(response),
+        Err(_elapsed) => return Err(Failure::timeout("no answer to the request in time")),
+        Ok(Err(error)) => error,
+    };
+    let cause = describe(&error);
+    Err(if is_not_allowed(&error) {
+        Failure::lasting(ErrorCode::ProviderUnavailable, cause)
+    } else if error.is_timeout() {
+        Failure::passing(ErrorCode::ProviderTimeout, cause)
+    } else {
+        Failure::passing(ErrorCode::ProviderUnavailable, cause)
+    })
+}
+
+/// Sends a request for a small document and reads it.
+///
+/// # Errors
+/// When none came in time, or something else did.
+pub(super) async fn document(request: RequestBuilder, wait: Duration) -> Result<Value, Failure> {
+    let due = Instant::now() + wait;
+    let mut response = answered(request, due).await?;
+    if response.status() != StatusCode::OK {
+        return Err(refused(response, due).await);
+    }
+    let body = beginning(&mut response, due).await;
+    serde_json::from_slice(&body)
+        .map_err(|_error| Failure::malformed("a document is not JSON, or too long"))
+}
+
+/// Asks a provider for its models, which tells whether it is there and takes the key: what it said, for the operator.
+///
+/// # Errors
+/// When it does not answer, or not to this key.
+pub(super) async fn probe(request: RequestBuilder, wait: Duration) -> Result<String, Failure> {
+    let due = Instant::now() + wait;
+    let response = answered(request, due).await?;
+    match response.status() {
+        StatusCode::OK => Ok("answers".to_owned()),
+        // Not every server has a list of its models.
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+            Ok("takes connections; whether it takes the key is not known".to_owned())
+        }
+        _ => Err(refused(response, due).await),
+    }
+}
+
+fn is_not_allowed(error: &reqwest::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if cause.is::<NotAllowed>() {
+            return true;
+        }
+        source = cause.source();
+    }
+    false
 }
 
 /// An answer that is a whole document instead of a stream: an error of the server or of something before it.
@@ -181,6 +238,16 @@ fn is_document(response: &Response) -> bool {
 /// Why there is no stream: by the error in the body where there is one, else by the status.
 async fn refused(mut response: Response, due: Instant) -> Failure {
     let status = response.status().as_u16();
+    let body = beginning(&mut response, due).await;
+    let error = serde_json::from_slice(&body)
+        .ok()
+        .and_then(|value| ProviderError::from_document(&value))
+        .unwrap_or_default();
+    error.into_failure(status).with_headers(response.headers())
+}
+
+/// The beginning of a body, which is all of it where it is no longer than the bound.
+async fn beginning(response: &mut Response, due: Instant) -> Vec<u8> {
     let mut body = Vec::new();
     while body.len() < limits::PROVIDER_ERROR_BYTES {
         match timeout_at(due, response.chunk()).await {
@@ -189,11 +256,7 @@ async fn refused(mut response: Response, due: Instant) -> Failure {
         }
     }
     body.truncate(limits::PROVIDER_ERROR_BYTES);
-    let error = serde_json::from_slice(&body)
-        .ok()
-        .and_then(|value| ProviderError::from_document(&value))
-        .unwrap_or_default();
-    error.into_failure(status).with_headers(response.headers())
+    body
 }
 
 /// An error of the HTTP client with its causes and without the URL, for the log.

@@ -1,5 +1,6 @@
 //! Language models: the [`LlmProvider`] contract and its implementations, [`anthropic`], [`openai`] (any compatible
-//! server) and [`scripted`] (built in, no network); [`breaker`] leaves one alone that fails. Called by the reply runner only.
+//! server) and [`scripted`] (built in, no network); [`breaker`] leaves one alone that fails, [`calls`] bounds how much one does
+//! at once. [`registry`] holds all that are configured, by name; the reply runner asks it for the one that a reply needs.
 //!
 //! A provider turns a [`Prompt`] into a stream of [`Delta`]s that ends with exactly one [`Delta::Done`] or one error.
 //! Dropping the stream closes the provider's connection: that is how a reply is stopped. It never sees a room, a
@@ -8,25 +9,27 @@
 mod answer;
 pub mod anthropic;
 pub mod breaker;
+pub mod calls;
 pub mod event_stream;
 mod failure;
+mod file;
 #[cfg(test)]
 mod fuzzed;
 pub mod http;
 pub mod openai;
+pub mod reach;
 #[cfg(test)]
 mod recorded;
+pub mod registry;
 pub mod scripted;
-
-use std::sync::Arc;
-use std::time::Duration;
+pub mod tokens;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
-use crate::config::{Config, LlmKind};
 use crate::db::rows::Usage;
 use crate::error::ErrorCode;
+use crate::limits;
 
 /// What a model is asked. Ends on a user turn: current models refuse anything else.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,6 +40,15 @@ pub struct Prompt {
     pub turns: Vec<Turn>,
     /// Tokens of answer at most.
     pub max_tokens: u32,
+}
+
+impl Prompt {
+    /// Of all its text.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let turns = self.turns.iter().map(|turn| turn.text.len());
+        self.system.len() + turns.sum::<usize>()
+    }
 }
 
 /// One side's part of a conversation.
@@ -114,49 +126,62 @@ pub trait LlmProvider: Send + Sync + 'static {
     /// # Errors
     /// When no answer could be begun.
     async fn answer(&self, prompt: Prompt) -> Result<DeltaStream, LlmError>;
-}
 
-/// The provider that the settings name.
-///
-/// # Errors
-/// A sentence for the operator that names the setting and holds no key.
-pub fn build(config: &Config) -> Result<Arc<dyn LlmProvider>, String> {
-    let timeouts = http::Timeouts::default();
-    match config.llm_kind() {
-        LlmKind::Scripted => Ok(Arc::new(scripted::ScriptedProvider::new(
-            Duration::from_millis(config.scripted_delay_ms),
-        ))),
-        LlmKind::Anthropic => {
-            let settings = anthropic::AnthropicSettings {
-                base_url: config.anthropic_base_url.clone(),
-                api_key: config.anthropic_api_key.clone().unwrap_or_default(),
-                model: named_or(config.model.as_ref(), anthropic::DEFAULT_MODEL),
-                timeouts,
-            };
-            Ok(guarded(anthropic::AnthropicProvider::new(settings)?))
-        }
-        LlmKind::Openai => {
-            let settings = openai::OpenAiSettings {
-                base_url: config.openai_base_url.clone(),
-                api_key: config.openai_api_key.clone().unwrap_or_default(),
-                model: named_or(config.model.as_ref(), openai::DEFAULT_MODEL),
-                timeouts,
-            };
-            Ok(guarded(openai::OpenAiProvider::new(settings)?))
-        }
+    /// How many tokens the model reads for this prompt, where its provider counts. None where it does not: then
+    /// [`tokens::of_prompt`] is what there is.
+    ///
+    /// # Errors
+    /// When it does and could not. Nobody's reply fails for that.
+    async fn count_tokens(&self, _prompt: &Prompt) -> Result<Option<u64>, LlmError> {
+        Ok(None)
+    }
+
+    /// Whether it is there and takes the key, for `salon check`: a word on it.
+    ///
+    /// # Errors
+    /// When it is not, or does not.
+    async fn probe(&self) -> Result<String, LlmError> {
+        Ok("built in".to_owned())
     }
 }
 
-/// A provider over a network is left alone while it fails.
-fn guarded(provider: impl LlmProvider) -> Arc<dyn LlmProvider> {
-    Arc::new(breaker::Breaker::around(
-        Arc::new(provider),
-        crate::limits::PROVIDER_CIRCUIT_OPEN,
-    ))
+/// How much a model takes and gives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ModelLimits {
+    /// Tokens of prompt and answer together.
+    pub context_tokens: u32,
+    /// Tokens of answer at most.
+    pub output_tokens: u32,
 }
 
-fn named_or(model: Option<&String>, default: &str) -> String {
-    model
-        .filter(|model| !model.trim().is_empty())
-        .map_or_else(|| default.to_owned(), |model| model.trim().to_owned())
+impl ModelLimits {
+    /// Tokens that one answer may have.
+    #[must_use]
+    pub fn answer_tokens(self) -> u32 {
+        self.output_tokens.min(limits::REPLY_TOKENS)
+    }
+
+    /// Tokens that are left for the prompt.
+    #[must_use]
+    pub fn prompt_tokens(self) -> u32 {
+        self.context_tokens.saturating_sub(self.answer_tokens())
+    }
+
+    /// Whether a conversation fits into it at all.
+    ///
+    /// # Errors
+    /// A part of a sentence for the operator.
+    pub(crate) fn check(self) -> Result<(), String> {
+        let range = limits::MODEL_CONTEXT_TOKENS;
+        if !range.contains(&self.context_tokens) {
+            let (least, most) = (range.start(), range.end());
+            return Err(format!("a context has {least} to {most} tokens"));
+        }
+        if self.output_tokens == 0 || self.answer_tokens() > self.context_tokens / 2 {
+            return Err(
+                "an output has 1 token at least and half of the context at most".to_owned(),
+            );
+        }
+        Ok(())
+    }
 }

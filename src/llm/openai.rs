@@ -1,5 +1,5 @@
 //! OpenAI's chat completions, streamed, and every server that speaks them (Ollama, `vLLM`, `SGLang`, llama.cpp, `OpenRouter`
-//! and others, whose deviations are recorded in `tests/fixtures/llm`). Built by [`super::build`]; called by the reply
+//! and others, whose deviations are recorded in `tests/fixtures/llm`). Built by [`super::registry`]; called by the reply
 //! runner. What the chunks mean is in [`OpenAiDecoder`]; sending, timeouts and retries are in `http` and `answer`.
 //!
 //! Reasoning, tool calls and unknown fields are read over, never shown. An answer is whole only when it gave a
@@ -10,34 +10,38 @@ use std::collections::VecDeque;
 use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Client, Url};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::answer::{self, Decoder, model_name, own_stop_reason, push_text, token_count};
 use super::event_stream::Event;
 use super::failure::{Failure, ProviderError};
 use super::http::{self, Request, Timeouts};
+use super::reach::Reach;
 use super::{Completion, Delta, DeltaStream, LlmError, LlmProvider, Prompt, TurnRole};
 use crate::db::rows::Usage;
 use crate::error::ErrorCode;
+use crate::limits;
 
 /// The model where none is set. Operators should set their own; other servers need it.
 pub const DEFAULT_MODEL: &str = "gpt-4o-mini";
 
 /// The host whose newer models refuse `max_tokens`; other servers may know only that.
-const OPENAI_HOST: &str = "api.openai.com";
+pub(super) const OPENAI_HOST: &str = "api.openai.com";
 
 /// What the provider is built from. `Debug` shows no key.
 #[derive(Clone, Debug)]
 pub struct OpenAiSettings {
     /// The server's address, with its `/v1` and without `/chat/completions`.
     pub base_url: String,
-    /// Sent as a bearer token.
+    /// Sent as a bearer token; empty for a server without keys.
     pub api_key: SecretString,
     /// The model's name.
     pub model: String,
     /// How long to wait, and how often.
     pub timeouts: Timeouts,
+    /// Where it may be.
+    pub reach: Reach,
 }
 
 /// The provider. `Debug` shows no key.
@@ -45,6 +49,7 @@ pub struct OpenAiSettings {
 pub struct OpenAiProvider {
     client: Client,
     url: Url,
+    models: Url,
     headers: HeaderMap,
     model: String,
     timeouts: Timeouts,
@@ -56,22 +61,33 @@ impl OpenAiProvider {
     /// # Errors
     /// A sentence for the operator that names the setting and holds no key.
     pub fn new(settings: OpenAiSettings) -> Result<Self, String> {
-        let base = http::base_url("OPENAI_BASE_URL", &settings.base_url)?;
+        Self::named(settings, ["OPENAI_BASE_URL", "OPENAI_API_KEY"])
+    }
+
+    /// The same; these are the names of the settings that its base URL and its key come from.
+    pub(super) fn named(
+        settings: OpenAiSettings,
+        [base_setting, key_setting]: [&str; 2],
+    ) -> Result<Self, String> {
+        let base = http::base_url(base_setting, &settings.base_url)?;
         let mut headers = HeaderMap::new();
-        headers.insert(
-            AUTHORIZATION,
-            http::secret_header("OPENAI_API_KEY", "Bearer ", &settings.api_key)?,
-        );
+        if !settings.api_key.expose_secret().trim().is_empty() {
+            let key = http::secret_header(key_setting, "Bearer ", &settings.api_key)?;
+            headers.insert(AUTHORIZATION, key);
+        }
         Ok(Self {
-            client: http::client(&base, &settings.timeouts)?,
+            client: http::client(base_setting, &base, &settings.timeouts, &settings.reach)?,
             url: http::join(&base, "chat/completions"),
+            models: http::join(&base, "models"),
             headers,
             model: settings.model,
             timeouts: settings.timeouts,
         })
     }
 
-    fn body(&self, prompt: &Prompt) -> Value {
+    /// The JSON of a request for an answer.
+    #[must_use]
+    pub fn body(&self, prompt: &Prompt) -> Value {
         let system = (!prompt.system.is_empty())
             .then(|| json!({ "role": "system", "content": prompt.system }));
         let turns = prompt.turns.iter().map(|turn| {
@@ -111,6 +127,16 @@ impl LlmProvider for OpenAiProvider {
             timeouts: self.timeouts.clone(),
         };
         answer::begin(request, OpenAiDecoder::default).await
+    }
+
+    async fn probe(&self) -> Result<String, LlmError> {
+        let request = self.client.get(self.models.clone());
+        http::probe(
+            request.headers(self.headers.clone()),
+            limits::PROVIDER_PROBE_TIMEOUT,
+        )
+        .await
+        .map_err(|failure| failure.error)
     }
 }
 
@@ -233,9 +259,11 @@ impl OpenAiDecoder {
         };
         let stop_reason = match reason.as_str() {
             _ if self.is_refusal => "refusal".to_owned(),
-            "stop" => "end".to_owned(),
+            // The words of OpenAI, then those of servers that pass on their model's.
+            "stop" | "eos" | "eos_token" | "stop_sequence" | "end_turn" => "end".to_owned(),
+            "length" | "model_length" | "max_tokens" => "length".to_owned(),
             "content_filter" => "filter".to_owned(),
-            // `length` is ours already; `tool_calls` and others stay the provider's.
+            // `tool_calls` and others stay the provider's.
             _ => own_stop_reason(&reason),
         };
         deltas.push_back(Delta::Done(Completion {

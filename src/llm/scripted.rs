@@ -1,6 +1,6 @@
 //! The built-in demo that answers when no model is configured: no network, no key, the same answer for the same
 //! prompt, written word by word so that a person sees it grow and can press stop. It says in each answer what it is
-//! and how to get a real model. Built by [`super::build`]; called by the reply runner. It never claims to understand.
+//! and how to get a real model. Built by [`super::registry`]; called by the reply runner. It never claims to understand.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use super::{Completion, Delta, DeltaStream, LlmError, LlmProvider, Prompt, TurnRole};
+use super::{Completion, Delta, DeltaStream, LlmError, LlmProvider, Prompt, TurnRole, tokens};
 use crate::db::rows::Usage;
 
 /// The name stored with each of its replies.
@@ -21,12 +21,11 @@ pub const LONG_ANSWER: &str = "write a long answer";
 const QUOTED_WORDS: usize = 8;
 /// Characters of one quoted word at most.
 const QUOTED_WORD_CHARS: usize = 24;
-/// A token is about so many bytes of English.
-const BYTES_PER_TOKEN: usize = 4;
 
 /// The built-in demo.
 #[derive(Clone, Debug)]
 pub struct ScriptedProvider {
+    model: String,
     delay_between_words: Duration,
 }
 
@@ -34,7 +33,14 @@ impl ScriptedProvider {
     /// A demo that waits so long between two words; the first one comes at once.
     #[must_use]
     pub fn new(delay_between_words: Duration) -> Self {
+        Self::named(MODEL, delay_between_words)
+    }
+
+    /// The same under another name.
+    #[must_use]
+    pub fn named(model: &str, delay_between_words: Duration) -> Self {
         Self {
+            model: model.to_owned(),
             delay_between_words,
         }
     }
@@ -43,7 +49,7 @@ impl ScriptedProvider {
 #[async_trait]
 impl LlmProvider for ScriptedProvider {
     fn model(&self) -> &str {
-        MODEL
+        &self.model
     }
 
     async fn answer(&self, prompt: Prompt) -> Result<DeltaStream, LlmError> {
@@ -51,7 +57,7 @@ impl LlmProvider for ScriptedProvider {
         let done = Delta::Done(Completion {
             stop_reason: "end".into(),
             usage: Some(estimate(&prompt, &text)),
-            model: Some(MODEL.into()),
+            model: Some(self.model.clone()),
         });
         let mut deltas: Vec<Delta> = text
             .split_inclusive(char::is_whitespace)
@@ -71,16 +77,9 @@ impl LlmProvider for ScriptedProvider {
 }
 
 fn estimate(prompt: &Prompt, answer: &str) -> Usage {
-    let read: usize = prompt.system.len()
-        + prompt
-            .turns
-            .iter()
-            .map(|turn| turn.text.len())
-            .sum::<usize>();
-    let tokens = |bytes: usize| i64::try_from(bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(i64::MAX);
     Usage {
-        input_tokens: tokens(read),
-        output_tokens: tokens(answer.len()),
+        input_tokens: tokens::usual(prompt.bytes()),
+        output_tokens: tokens::usual(answer.len()),
         estimated: true,
     }
 }

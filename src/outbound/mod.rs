@@ -214,6 +214,7 @@ fn client(guard: Guard) -> Result<Client, reqwest::Error> {
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
+        .no_gzip()
         .connect_timeout(limits::WEBHOOK_CONNECT_TIMEOUT)
         // Each request resolves and judges anew.
         .pool_max_idle_per_host(0)

@@ -131,6 +131,7 @@ pub const ROUTES: &[Route] = &[
     route("get", "/api/rooms/public", Session),
     route("post", "/api/direct", Session),
     route("get", "/api/search", Session),
+    route("get", "/api/models", Session),
     route("post", "/api/invites/look", Nothing),
     route("post", "/api/invites/accept", Account).with_claims(),
     route("get", "/api/tokens", Account),

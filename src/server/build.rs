@@ -22,7 +22,7 @@ use crate::db::{Store, StoreError};
 use crate::feed::Feeds;
 use crate::ids::InstanceId;
 use crate::limits;
-use crate::llm;
+use crate::llm::registry::Providers;
 use crate::quotas::Quotas;
 use crate::writer::Writer;
 
@@ -32,11 +32,11 @@ const MIGRATE_RETRY: Duration = Duration::from_secs(1);
 /// Everything a server starts.
 pub(super) async fn parts(config: &Config) -> Result<Parts, StartError> {
     let instance = InstanceId::new();
+    // Before anything is opened: settings that are wrong make nothing.
+    let providers = Providers::from_config(config).map_err(StartError)?;
     let store = open_store(config).await?;
     let layer = open_layer(config, instance).await?;
     let quotas = Quotas::new(config, open_counters(config, instance)?);
-    let provider = llm::build(config).map_err(StartError)?;
-    let model = provider.model().to_owned();
     let prompts = Arc::new(Notify::new());
     // SQLite has one writer; more lanes would only wait for each other.
     let lanes = if config.database_url.is_some() {
@@ -61,7 +61,7 @@ pub(super) async fn parts(config: &Config) -> Result<Parts, StartError> {
         store: Arc::clone(&store),
         writer: Arc::clone(&writer),
         layer: Arc::clone(&layer),
-        provider,
+        providers: Arc::clone(&providers),
         instance,
         caps: assistant::caps(config),
         prompts,
@@ -74,7 +74,7 @@ pub(super) async fn parts(config: &Config) -> Result<Parts, StartError> {
         writer,
         assistant,
         chat: Arc::new(chat),
-        model,
+        providers,
     })
 }
 

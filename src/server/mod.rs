@@ -28,6 +28,7 @@ use crate::feed::{Feeds, gate, heads, presence, queue};
 use crate::http::health;
 use crate::jobs;
 use crate::limits;
+use crate::llm::registry::Providers;
 use crate::metrics;
 use crate::quotas::Quotas;
 use crate::routes;
@@ -58,7 +59,7 @@ pub(crate) struct Parts {
     pub(crate) writer: Arc<Writer>,
     pub(crate) assistant: Arc<Assistant>,
     pub(crate) chat: Arc<crate::chat::Chat>,
-    pub(crate) model: String,
+    pub(crate) providers: Arc<Providers>,
 }
 
 impl Server {
@@ -113,7 +114,7 @@ impl Server {
             Arc::clone(&parts.layer),
             Arc::clone(&parts.chat),
             Arc::clone(&parts.quotas),
-            parts.model.clone(),
+            Arc::clone(&parts.providers),
             shutdown.clone(),
         );
         let connections: Arc<Connections> = Arc::default();

@@ -9,7 +9,12 @@ use crate::support::redis::RedisServer;
 use crate::support::salon::SalonProcess;
 
 /// Runs `salon` to its end in a folder, with nothing inherited but `PATH`.
-fn salon(folder: &Path, arguments: &[&str], settings: &[(&str, &str)], input: &str) -> Output {
+pub(crate) fn salon(
+    folder: &Path,
+    arguments: &[&str],
+    settings: &[(&str, &str)],
+    input: &str,
+) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_salon"))
         .args(arguments)
         .current_dir(folder)
@@ -144,6 +149,7 @@ fn check_says_what_answers_and_shows_no_secret() {
         ("SALON_LLM", "openai".to_owned()),
         ("OPENAI_API_KEY", secret.to_owned()),
         ("OPENAI_BASE_URL", format!("http://{closed}/v1")),
+        ("SALON_LLM_ALLOW", closed.to_string()),
         ("SALON_LISTEN", "127.0.0.1:0".to_owned()),
     ];
     let settings: Vec<(&str, &str)> = settings

@@ -29,6 +29,7 @@ fn anthropic(server: &FakeProvider) -> Arc<dyn LlmProvider> {
         api_key: "sk-test".into(),
         model: "model-a".into(),
         timeouts: timeouts(),
+        reach: crate::llm::on_this_machine(),
     };
     Arc::new(AnthropicProvider::new(settings).unwrap())
 }
@@ -39,6 +40,7 @@ fn openai(server: &FakeProvider) -> Arc<dyn LlmProvider> {
         api_key: "sk-test".into(),
         model: "model-o".into(),
         timeouts: timeouts(),
+        reach: crate::llm::on_this_machine(),
     };
     Arc::new(OpenAiProvider::new(settings).unwrap())
 }

@@ -60,6 +60,7 @@ fn openai(server: &FakeProvider) -> Arc<dyn LlmProvider> {
             retry_longest: Duration::from_millis(20),
             ..Timeouts::default()
         },
+        reach: crate::llm::on_this_machine(),
     };
     Arc::new(OpenAiProvider::new(settings).unwrap())
 }

@@ -72,6 +72,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("pulldown_cmark", &["chat/markdown.rs"]),
     ("ammonia", &["chat/markdown.rs"]),
     ("clap", &["main.rs", "config/", "commands/"]),
+    ("toml", &["llm/file.rs"]),
     ("tracing_subscriber", &["telemetry.rs"]),
     ("metrics_exporter_prometheus", &["metrics.rs"]),
 ];

@@ -1,10 +1,11 @@
 //! The assistant's runners: claim queued replies under a lease, ask the model, stream its text into the room, settle.
 //! Any instance may run any reply; the attempt number is the fencing token of every write. Started by the server.
 //!
-//! [`reply`] writes one reply; [`lease`] is its hold on it; [`pace`] its rhythm; [`saver`] appends the text of all
+//! [`reply`] writes one reply; [`budget`] fits its prompt to its model; [`lease`] is its hold on it; [`pace`] its rhythm; [`saver`] appends the text of all
 //! running replies and renews their leases in one statement. No database connection is held while a model is awaited,
 //! and whoever asked may leave: a reply belongs to its room.
 
+mod budget;
 mod lease;
 mod pace;
 mod reply;
@@ -27,7 +28,7 @@ use crate::db::queue::ReplyCaps;
 use crate::db::rows::ClaimedReply;
 use crate::ids::{InstanceId, RoomId, Seq};
 use crate::limits;
-use crate::llm::LlmProvider;
+use crate::llm::registry::Providers;
 use crate::writer::Writer;
 use lease::{Lease, Verdict};
 
@@ -42,8 +43,8 @@ pub struct AssistantParts {
     pub writer: Arc<Writer>,
     /// Text on its way goes over it.
     pub layer: Arc<dyn ChannelLayer>,
-    /// The model.
-    pub provider: Arc<dyn LlmProvider>,
+    /// The models.
+    pub providers: Arc<Providers>,
     /// The owner of this process's leases.
     pub instance: InstanceId,
     /// How many may run at once.

@@ -6,17 +6,18 @@ use tokio::time::Instant;
 
 use super::lease::{Lease, Verdict};
 use super::pace::Pace;
-use super::{AssistantParts, RETRY};
+use super::{AssistantParts, RETRY, budget};
 use crate::channel_layer::GroupName;
 use crate::chat::messages::render;
-use crate::chat::prompt::build_prompt;
+use crate::chat::prompt::{PromptRoom, build_prompt};
 use crate::db::StoreError;
 use crate::db::changes::{Change, Settlement};
-use crate::db::rows::{ClaimedReply, MessageState, ReplyChunk, ReplyMeta};
+use crate::db::rows::{ClaimedReply, MessageState, ReplyChunk, ReplyMeta, Usage};
 use crate::error::ErrorCode;
 use crate::ids::{ChunkNumber, RoomRef};
 use crate::limits;
-use crate::llm::{Completion, Delta, DeltaStream, LlmError, Prompt};
+use crate::llm::registry::Model;
+use crate::llm::{Completion, Delta, DeltaStream, LlmError, Prompt, tokens};
 use crate::protocol::publication::{DeltaPiece, Publication};
 
 /// How a reply ended.
@@ -48,6 +49,10 @@ struct Writing<'a> {
     parts: &'a AssistantParts,
     lease: &'a Lease,
     room: RoomRef,
+    /// What writes it.
+    model: &'a Model,
+    /// Bytes of the prompt that the model was asked with, once it was.
+    asked_bytes: Option<usize>,
     /// What was published, chunk by chunk: what the room saw, and what is stored in the end.
     text: String,
     chunks: ChunkNumber,
@@ -69,6 +74,8 @@ pub(super) async fn run(parts: &AssistantParts, lease: &Lease) {
         parts,
         lease,
         room,
+        model: parts.providers.default_model(),
+        asked_bytes: None,
         text: String::new(),
         chunks: 0,
         pace: Pace::default(),
@@ -103,10 +110,11 @@ impl Writing<'_> {
         }
         let prompt = self.prompt().await?;
         let began = Instant::now();
+        self.asked_bytes = Some(prompt.bytes());
         let answer = tokio::select! {
             biased;
             verdict = self.lease.decided() => return Err(verdict),
-            answer = self.parts.provider.answer(prompt) => answer,
+            answer = self.model.llm.answer(prompt) => answer,
         };
         let mut stream = match answer {
             Ok(stream) => stream,
@@ -128,7 +136,19 @@ impl Writing<'_> {
             store.context(claimed.room, claimed.prompt_seq, limits::CONTEXT_MESSAGES)
         })
         .await?;
-        Ok(build_prompt(&context, claimed.prompt_seq, &assistant))
+        let limits = self.model.limits;
+        let build = |tokens| {
+            let room = PromptRoom {
+                tokens,
+                answer_tokens: limits.answer_tokens(),
+            };
+            build_prompt(&context, claimed.prompt_seq, &assistant, room)
+        };
+        tokio::select! {
+            biased;
+            verdict = self.lease.decided() => Err(verdict),
+            prompt = budget::fit(self.model, build) => Ok(prompt),
+        }
     }
 
     async fn stream(
@@ -215,6 +235,16 @@ impl Writing<'_> {
         Ending::failed(error.code)
     }
 
+    /// What a reply that showed text has used, where its provider did not tell: it broke off or was stopped, or never tells.
+    fn estimated_usage(&self) -> Option<Usage> {
+        let asked_bytes = self.asked_bytes.filter(|_| self.chunks > 0)?;
+        Some(Usage {
+            input_tokens: tokens::usual(asked_bytes),
+            output_tokens: tokens::usual(self.text.len()),
+            estimated: true,
+        })
+    }
+
     /// Writes the last word, until it is taken or the lease is lost.
     async fn settle(self, ending: Ending) {
         let ClaimedReply {
@@ -224,15 +254,16 @@ impl Writing<'_> {
             ..
         } = self.lease.claimed;
         metrics::counter!("salon_replies_total", "state" => ending.state.as_str()).increment(1);
+        let estimated = self.estimated_usage();
         let meta = ReplyMeta {
             prompt_seq,
             attempt,
             model: ending
                 .completion
                 .model
-                .or_else(|| Some(self.parts.provider.model().to_owned())),
+                .or_else(|| Some(self.model.llm.model().to_owned())),
             error: ending.error.map(|code| code.as_str().to_owned()),
-            usage: ending.completion.usage,
+            usage: ending.completion.usage.or(estimated),
             stop_reason: Some(ending.completion.stop_reason).filter(|reason| !reason.is_empty()),
         };
         let html = render(&self.text).await;

@@ -210,6 +210,7 @@ fn settings(
         ("SALON_LLM", "openai".to_owned()),
         ("OPENAI_API_KEY", PROVIDER_KEY.to_owned()),
         ("OPENAI_BASE_URL", format!("http://127.0.0.1:{provider}/v1")),
+        ("SALON_LLM_ALLOW", format!("127.0.0.1:{provider}")),
         (
             "SALON_MODEL",
             super::support::fake_provider::FAKE_MODEL.to_owned(),

@@ -15,6 +15,7 @@ async fn server(provider: &FakeProvider) -> SalonProcess {
         ("SALON_LLM", "openai"),
         ("OPENAI_API_KEY", "any"),
         ("OPENAI_BASE_URL", &provider.openai_url()),
+        ("SALON_LLM_ALLOW", "127.0.0.1"),
         ("SALON_RATE_SIGN_INS", "100000"),
     ])
     .await

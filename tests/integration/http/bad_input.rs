@@ -10,6 +10,7 @@ const GUARDED: &[(&str, &str, bool)] = &[
     ("GET", "/api/me", false),
     ("DELETE", "/api/sessions/current", false),
     ("POST", "/api/tickets", false),
+    ("GET", "/api/models", false),
     ("GET", "/api/tokens", false),
     ("POST", "/api/tokens", true),
     (

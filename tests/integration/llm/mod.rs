@@ -3,9 +3,12 @@
 
 mod certificates;
 mod happy;
+mod named;
 mod retries;
 mod timeouts;
+mod transcripts;
 mod troubles;
+mod whole_responses;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +18,7 @@ use salon::error::ErrorCode;
 use salon::llm::anthropic::{AnthropicProvider, AnthropicSettings};
 use salon::llm::http::Timeouts;
 use salon::llm::openai::{OpenAiProvider, OpenAiSettings};
+use salon::llm::reach::Reach;
 use salon::llm::{Completion, Delta, DeltaStream, LlmError, LlmProvider, Prompt, Turn, TurnRole};
 
 use crate::support::fake_provider::FakeProvider;
@@ -49,12 +53,18 @@ fn provider(kind: Kind, server: &FakeProvider, timeouts: Timeouts) -> Arc<dyn Ll
     }
 }
 
+/// Where the servers of tests are.
+pub(crate) fn on_this_machine() -> Reach {
+    Reach::new(vec!["127.0.0.1".parse().unwrap()])
+}
+
 fn anthropic(server: &FakeProvider, timeouts: Timeouts) -> AnthropicSettings {
     AnthropicSettings {
         base_url: server.anthropic_url(),
         api_key: KEY.into(),
         model: "model-a".into(),
         timeouts,
+        reach: on_this_machine(),
     }
 }
 
@@ -64,6 +74,7 @@ fn openai(server: &FakeProvider, timeouts: Timeouts) -> OpenAiSettings {
         api_key: KEY.into(),
         model: "model-o".into(),
         timeouts,
+        reach: on_this_machine(),
     }
 }
 
@@ -120,7 +131,12 @@ async fn read(mut stream: DeltaStream) -> Answered {
 
 /// Asks and reads to the end; an answer that could not begin is one that failed without text.
 async fn ask(provider: &Arc<dyn LlmProvider>) -> Answered {
-    match provider.answer(prompt()).await {
+    ask_with(provider, prompt()).await
+}
+
+/// The same with another prompt.
+async fn ask_with(provider: &Arc<dyn LlmProvider>, prompt: Prompt) -> Answered {
+    match provider.answer(prompt).await {
         Ok(stream) => read(stream).await,
         Err(error) => {
             check_is_discreet(Some(&error));

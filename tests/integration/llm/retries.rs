@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use salon::error::ErrorCode;
 use salon::limits;
 use salon::llm::LlmProvider;
-use salon::llm::breaker::Breaker;
+use salon::llm::breaker::{Breaker, SharedCircuit};
 use salon::llm::http::Timeouts;
 
 use super::{BOTH, ask, provider, timeouts};
@@ -199,7 +199,10 @@ async fn f37_a_provider_that_fails_answer_after_answer_is_left_alone_and_then_tr
         let server = FakeProvider::start([]);
         server.otherwise(Answer::status(529, "overloaded_error"));
         let inner = provider(kind, &server, once.clone());
-        let guarded: Arc<dyn LlmProvider> = Arc::new(Breaker::around(inner, open_for));
+        let guarded: Arc<dyn LlmProvider> = Arc::new(Breaker::around(
+            inner,
+            &SharedCircuit::new("test", open_for),
+        ));
         let overloaded = async || {
             let answered = ask(&guarded).await;
             assert_eq!(answered.code(), Some(ErrorCode::ProviderOverloaded));

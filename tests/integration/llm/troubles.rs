@@ -6,6 +6,7 @@ use salon::config::Config;
 use salon::error::ErrorCode;
 use salon::llm::anthropic::AnthropicProvider;
 use salon::llm::openai::OpenAiProvider;
+use salon::llm::registry::Providers;
 
 use super::{BOTH, KEY, Kind, anthropic, ask, openai, provider, timeouts};
 use crate::support::fake_provider::{Answer, FakeProvider};
@@ -192,7 +193,8 @@ async fn the_settings_choose_the_provider() {
     use clap::Parser;
     let model_of = |arguments: &[&str]| {
         let line = Line::parse_from([&["salon"], arguments].concat());
-        salon::llm::build(&line.config).unwrap().model().to_owned()
+        let providers = Providers::from_config(&line.config).unwrap();
+        providers.default_model().llm.model().to_owned()
     };
     assert_eq!(
         model_of(&["--llm", "scripted"]),

@@ -9,6 +9,7 @@ use salon::db::postgres::{PostgresSettings, PostgresStore};
 use salon::ids::InstanceId;
 use salon::llm::anthropic::{AnthropicProvider, AnthropicSettings};
 use salon::llm::http::Timeouts;
+use salon::llm::reach::Reach;
 use salon::llm::{LlmProvider, Prompt, Turn, TurnRole};
 use salon::permissions::access::ROUTES;
 use serde_json::json;
@@ -278,6 +279,7 @@ async fn ask_provider(port: u16) -> Result<(), String> {
             tries: 1,
             ..Timeouts::default()
         },
+        reach: Reach::new(vec!["127.0.0.0/8".parse().unwrap()]),
     };
     let provider = AnthropicProvider::new(settings).map_err(|error| error.to_string())?;
     let prompt = Prompt {

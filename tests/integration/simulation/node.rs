@@ -21,6 +21,7 @@ use salon::feed::{Feeds, gate, heads};
 use salon::ids::{InstanceId, RoomRef};
 use salon::jobs;
 use salon::llm::LlmProvider;
+use salon::llm::registry::Providers;
 use salon::quotas::Quotas;
 use salon::server::nudges;
 use salon::writer::Writer;
@@ -163,7 +164,7 @@ fn start_actors(
         store: store(),
         writer: Arc::clone(&writer),
         layer: layer(),
-        provider,
+        providers: Providers::only(provider),
         instance: InstanceId::new(),
         caps: ReplyCaps {
             user: 3,

@@ -17,6 +17,7 @@ use salon::config::Config;
 use salon::consumer::Consumers;
 use salon::db::sqlite::SqliteStore;
 use salon::feed::Feeds;
+use salon::llm::registry::Providers;
 use salon::quotas::Quotas;
 use salon::shutdown::Shutdown;
 use salon::writer::Writer;
@@ -115,14 +116,14 @@ impl TestApp {
             &config,
         );
         let consumers = Arc::new(consumers);
-        let model = salon::llm::scripted::MODEL.to_owned();
+        let providers = Providers::from_config(&config).unwrap();
         let app = App::new(
             config,
             store.clone(),
             layer,
             chat,
             quotas,
-            model,
+            providers,
             Shutdown::new(),
         );
         Self {

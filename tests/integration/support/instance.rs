@@ -30,6 +30,7 @@ use salon::error::Refusal;
 use salon::feed::{Feeds, heads, presence, queue};
 use salon::ids::{InstanceId, RoomRef, SessionId, UserId};
 use salon::jobs;
+use salon::llm::registry::Providers;
 use salon::llm::scripted::ScriptedProvider;
 use salon::llm::{DeltaStream, LlmError, LlmProvider, Prompt};
 use salon::permissions::Role;
@@ -179,13 +180,14 @@ impl Instance {
             Arc::clone(&layer),
         ));
         let config = Arc::new(config(&flags));
+        let providers = Providers::only(provider);
         let consumers = consumers_of(&chat, counters, &config);
         let quotas = Arc::clone(&consumers.quotas);
         let assistant = Assistant::new(AssistantParts {
             store: Arc::clone(&store),
             writer: Arc::clone(&writer),
             layer: Arc::clone(&layer),
-            provider,
+            providers: Arc::clone(&providers),
             instance: InstanceId::new(),
             caps: salon::chat::assistant::caps(&config),
             prompts,
@@ -211,7 +213,7 @@ impl Instance {
                 layer,
                 chat,
                 quotas,
-                "scripted".to_owned(),
+                providers,
                 Shutdown::new(),
             ),
             consumers,

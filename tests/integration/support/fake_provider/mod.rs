@@ -15,7 +15,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use futures_util::stream;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -48,7 +48,7 @@ struct Script {
 /// One request, and what became of its answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
-    /// `/v1/messages` or `/v1/chat/completions`.
+    /// `/v1/messages`, `/v1/chat/completions`, or one of the small ones beside them.
     pub(crate) path: String,
     /// Its headers.
     pub(crate) headers: HeaderMap,
@@ -86,7 +86,9 @@ impl FakeProvider {
         let address = listener.local_addr().unwrap();
         let routes = Router::new()
             .route("/v1/messages", post(answer))
+            .route("/v1/messages/count_tokens", post(answer))
             .route("/v1/chat/completions", post(answer))
+            .route("/v1/models", get(answer))
             .with_state(Arc::clone(&shared));
         // A runtime of its own: it ends with this value, whatever its connections wait for.
         let runtime = tokio::runtime::Builder::new_multi_thread()

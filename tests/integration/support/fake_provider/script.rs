@@ -114,6 +114,14 @@ impl Answer {
         }
     }
 
+    /// A document.
+    pub(crate) fn document(document: &serde_json::Value) -> Self {
+        Self {
+            steps: vec![Step::Raw(document.to_string().into())],
+            ..Self::raw().header("content-type", "application/json")
+        }
+    }
+
     /// With this header, besides or instead of its own.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(own, _)| own != name);

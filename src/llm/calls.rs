@@ -1,0 +1,142 @@
+//! A bound on the answers that one provider writes at once: a local model has few places, an account has a rate. Made by
+//! [`super::registry`] around every provider that is reached over a network; the models of one provider share it.
+//!
+//! Who finds no place waits for one; how many wait is bounded by the replies that an instance runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::{DeltaStream, LlmError, LlmProvider, Prompt};
+use crate::error::ErrorCode;
+
+/// The places of one provider.
+#[derive(Clone)]
+pub struct Places {
+    free: Arc<Semaphore>,
+    /// Who has waited so long is told that the provider is overloaded.
+    wait: Duration,
+}
+
+impl Places {
+    /// So many, each waited for so long ([`crate::limits::PROVIDER_PLACE_WAIT`]; tests shorten it).
+    #[must_use]
+    pub fn new(count: usize, wait: Duration) -> Self {
+        let free = Arc::new(Semaphore::new(count));
+        Self { free, wait }
+    }
+}
+
+/// A provider that writes so many answers at once.
+pub struct Capped {
+    inner: Arc<dyn LlmProvider>,
+    places: Places,
+}
+
+impl Capped {
+    /// Around `inner`, which shares these places with others.
+    #[must_use]
+    pub fn around(inner: Arc<dyn LlmProvider>, places: Places) -> Self {
+        Self { inner, places }
+    }
+}
+
+#[async_trait]
+impl LlmProvider for Capped {
+    fn model(&self) -> &str {
+        self.inner.model()
+    }
+
+    async fn answer(&self, prompt: Prompt) -> Result<DeltaStream, LlmError> {
+        let free = Arc::clone(&self.places.free);
+        // It is never closed.
+        let Ok(Ok(place)) = timeout(self.places.wait, free.acquire_owned()).await else {
+            return Err(LlmError::new(
+                ErrorCode::ProviderOverloaded,
+                "not asked: it writes as many answers as it may",
+            ));
+        };
+        let stream = self.inner.answer(prompt).await?;
+        // Kept until the stream is dropped, that is: until its connection is closed.
+        let kept = stream.inspect(move |_delta| {
+            let _place = &place;
+        });
+        Ok(kept.boxed())
+    }
+
+    async fn count_tokens(&self, prompt: &Prompt) -> Result<Option<u64>, LlmError> {
+        self.inner.count_tokens(prompt).await
+    }
+
+    async fn probe(&self) -> Result<String, LlmError> {
+        self.inner.probe().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    /// Answers that do not end.
+    struct Endless;
+
+    #[async_trait]
+    impl LlmProvider for Endless {
+        fn model(&self) -> &str {
+            "endless"
+        }
+
+        async fn answer(&self, _prompt: Prompt) -> Result<DeltaStream, LlmError> {
+            Ok(stream::pending().boxed())
+        }
+    }
+
+    fn prompt() -> Prompt {
+        Prompt {
+            system: String::new(),
+            turns: Vec::new(),
+            max_tokens: 1,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn as_many_as_there_are_places_and_the_next_waits_its_time() {
+        let wait = Duration::from_secs(60);
+        let places = Places::new(2, wait);
+        let one = Capped::around(Arc::new(Endless), places.clone());
+        let other = Capped::around(Arc::new(Endless), places);
+        let first = one.answer(prompt()).await.unwrap();
+        let _second = other.answer(prompt()).await.unwrap();
+        let begun = tokio::time::Instant::now();
+        let refused = other.answer(prompt()).await.err().unwrap();
+        assert_eq!(refused.code, ErrorCode::ProviderOverloaded);
+        assert_eq!(begun.elapsed(), wait);
+
+        // Whoever waits gets the place of the one that ends.
+        let waiting = tokio::spawn(async move { one.answer(prompt()).await.is_ok() });
+        tokio::time::sleep(wait / 2).await;
+        assert!(!waiting.is_finished());
+        drop(first);
+        assert!(waiting.await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stops_waiting_leaves_nothing_behind() {
+        let places = Places::new(1, Duration::from_secs(60));
+        let capped = Arc::new(Capped::around(Arc::new(Endless), places));
+        let first = capped.answer(prompt()).await.unwrap();
+        let impatient = Arc::clone(&capped);
+        let waiting = tokio::spawn(async move { impatient.answer(prompt()).await.is_ok() });
+        tokio::task::yield_now().await;
+        waiting.abort();
+        assert!(waiting.await.unwrap_err().is_cancelled());
+        drop(first);
+        drop(capped.answer(prompt()).await.unwrap());
+    }
+}
