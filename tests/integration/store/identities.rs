@@ -174,7 +174,7 @@ pub(super) async fn claims_of_one_user_are_bounded(store: &TestStore) {
     assert!(store.create_claim(first).await.is_ok(), "one that is there");
     store.create_claim(claim(other.id, 100)).await.unwrap();
     store.age(200).await;
-    store.create_claim(claim(user.id, 100)).await.unwrap();
+    store.create_claim(claim(user.id, 1_000)).await.unwrap();
 }
 
 pub(super) async fn a_claims_ticket_ends_with_it(store: &TestStore) {

@@ -53,6 +53,7 @@ impl OpenIdProvider {
             ["--oidc-client-id", CLIENT_ID],
             ["--oidc-client-secret", CLIENT_SECRET],
             ["--oidc-name", "Corp"],
+            ["--rate-sign-ins", "100000"],
         ]
         .concat()
         .into_iter()
