@@ -2,7 +2,7 @@
 //! later in transaction mode: no session state, no LISTEN, no session locks. Built by `app`, called through [`Store`].
 //!
 //! One file per noun: [`accounts`], [`sessions`], [`tokens`], [`integrations`] with [`hooks`], [`rooms`], [`invites`], [`history`], [`search`] with
-//! [`search_index`], [`apply`] (all that takes a version), [`replies`], [`reading`], [`webhooks`], [`jobs`]. Below them [`pool`] (connections and
+//! [`search_walk`] and [`search_index`], [`apply`] (all that takes a version), [`replies`], [`reading`], [`webhooks`], [`jobs`]. Below them [`pool`] (connections and
 //! transactions), [`mod@statement`] (SQL as types), [`records`]
 //! (rows as they come), [`errors`] and [`tls`]. [`migrate`] and [`durability`] stand beside.
 
@@ -25,6 +25,7 @@ mod room_lists;
 mod rooms;
 mod search;
 mod search_index;
+mod search_walk;
 mod sessions;
 mod statement;
 mod tls;
@@ -47,7 +48,7 @@ use super::rows::{
     LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
     ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, Unread, UserRow,
 };
-use super::search::{Search, SearchPage};
+use super::search::{Behind, Search, SearchPage};
 use super::{SignedIn, Store, StoreResult, Swept, uncancelled};
 use crate::error::Refusal;
 use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
@@ -348,7 +349,7 @@ impl Store for PostgresStore {
         run!(self, |pools| search_index::index_older(pools, count))
     }
 
-    async fn index_new(&self, rooms: &[RoomId], count: i64) -> StoreResult<Vec<RoomId>> {
+    async fn index_new(&self, rooms: &[RoomId], count: i64) -> StoreResult<Vec<Behind>> {
         let rooms = rooms.to_vec();
         run!(self, |pools| search_index::index_new(pools, &rooms, count))
     }
