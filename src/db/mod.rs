@@ -310,7 +310,8 @@ pub trait Store:
     /// The room's pinned messages, the latest pin first; at most [`crate::limits::PINS_PER_ROOM`].
     async fn pins(&self, user: UserId, slug: &str) -> StoreResult<Vec<MessageRow>>;
 
-    /// What of the rooms the user is a member of fits a search, newest first. Tombstones, and replies that are not
+    /// What of the rooms the user is a member of fits a search, newest first. It looks at a bounded number of messages, and its page
+    /// says where the next one goes on. Tombstones, and replies that are not
     /// settled, are never found. A new message may be found only once [`Store::index_new`] has come to it; what changes one
     /// that is found holds at once.
     async fn search(&self, user: UserId, search: search::Search)
@@ -323,7 +324,7 @@ pub trait Store:
     /// first. Answers those to ask for again: with more to index, or being indexed by somebody else just now. Any number may do
     /// it at once, and no writer waits longer than for a part. A store that indexes what it writes as it writes it has
     /// nothing to do.
-    async fn index_new(&self, rooms: &[RoomId], count: i64) -> StoreResult<Vec<RoomId>> {
+    async fn index_new(&self, rooms: &[RoomId], count: i64) -> StoreResult<Vec<search::Behind>> {
         let _ = (rooms, count);
         Ok(Vec::new())
     }

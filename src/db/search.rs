@@ -7,8 +7,10 @@
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
+use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Utc};
+use uuid::Uuid;
 
 use super::rows::MessageRow;
 use crate::error::{ErrorCode, Refusal};
@@ -40,7 +42,7 @@ pub struct Search {
     pub before: Option<DateTime<Utc>>,
     /// Only at this time or after it.
     pub after: Option<DateTime<Utc>>,
-    /// Only what is older than what stood here: where the page before ended.
+    /// Only what is older than what stood here: `next` of the page before.
     pub from: Option<SearchPlace>,
     /// How many at most.
     pub limit: i64,
@@ -59,13 +61,23 @@ pub struct SearchHit {
     pub place: SearchPlace,
 }
 
-/// A page of what was found, newest first.
+/// A page of what was found, newest first. One search looks at a bounded number of messages, so a page may be short, or empty,
+/// with a next one behind it.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct SearchPage {
     /// The messages.
     pub hits: Vec<SearchHit>,
-    /// Whether there are older ones.
-    pub more: bool,
+    /// Where the next page begins; none when everything older was looked through.
+    pub next: Option<SearchPlace>,
+}
+
+/// A room with something that is not indexed yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Behind {
+    /// Which.
+    pub room: RoomId,
+    /// How long ago the oldest of it was written; nothing where somebody else is indexing that room just now.
+    pub age: Option<Duration>,
 }
 
 /// Where a message stands among all: by its time, then room, then seq.
@@ -77,6 +89,26 @@ pub struct SearchPlace {
     pub room: RoomId,
     /// Its place there.
     pub seq: Seq,
+}
+
+impl Search {
+    /// What is looked for is older than this: `from` and `before` in one.
+    #[must_use]
+    pub fn until(&self) -> SearchPlace {
+        let before = self.before.map(|at| SearchPlace {
+            at,
+            room: RoomId(Uuid::nil()),
+            seq: 0,
+        });
+        let newest = SearchPlace {
+            at: END_OF_TIME,
+            room: RoomId(Uuid::max()),
+            seq: Seq::MAX,
+        };
+        newest
+            .min(self.from.unwrap_or(newest))
+            .min(before.unwrap_or(newest))
+    }
 }
 
 impl fmt::Display for SearchPlace {
@@ -114,6 +146,12 @@ impl FromStr for SearchPlace {
         }
     }
 }
+
+/// No message is of a later time (`9999-12-31T00:00:00Z`); every database can hold it.
+const END_OF_TIME: DateTime<Utc> = match DateTime::from_timestamp(253_402_214_400, 0) {
+    Some(at) => at,
+    None => DateTime::<Utc>::MAX_UTC,
+};
 
 /// Whether a database can hold a time: Postgres fails on what is far off.
 #[must_use]
@@ -158,6 +196,23 @@ impl SearchQuery {
             ));
         }
         Ok(query)
+    }
+
+    /// Every word that must be there, as a search for them anywhere: what an index of words can tell by itself.
+    #[must_use]
+    pub fn words(&self) -> Self {
+        let mut words: Vec<Term> = self
+            .all
+            .iter()
+            .flatten()
+            .map(|word| vec![word.clone()])
+            .collect();
+        words.sort_unstable();
+        words.dedup();
+        Self {
+            all: words,
+            none: Vec::new(),
+        }
     }
 
     /// Whether a text is found.

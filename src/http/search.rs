@@ -47,7 +47,7 @@ pub struct SearchParameters {
 pub struct SearchResults<'a> {
     /// The messages.
     results: Vec<SearchResult<'a>>,
-    /// The `cursor` of the next page; null when this is the last.
+    /// The `cursor` of the next page; null when this is the last. A page may be short, or empty, and have one.
     next: Option<String>,
 }
 
@@ -124,9 +124,8 @@ pub async fn search_messages(
     };
     client.take(Operation::Search).await?;
     let page = app.chat.search(&who, search).await?;
-    let last = page.hits.last().filter(|_| page.more);
     let results = SearchResults {
-        next: last.map(|hit| hit.place.to_string()),
+        next: page.next.map(|place| place.to_string()),
         results: page.hits.iter().map(|hit| result(&query, hit)).collect(),
     };
     Ok(Json(results).into_response())

@@ -4,11 +4,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::Rng;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::db::search::Behind;
 use crate::db::{Store, StoreResult};
 use crate::ids::RoomId;
 use crate::limits;
@@ -95,17 +97,20 @@ async fn index_some(store: &dyn Store, waiting: &mut Waiting) -> StoreResult<()>
     let result = store.index_new(&rooms, limits::INDEX_MESSAGES).await;
     for room in rooms {
         match &result {
-            Ok(more) if !more.contains(&room) => waiting.done(room),
-            _ => waiting.again(room),
+            Ok(behind) => match behind.iter().find(|behind| behind.room == room) {
+                Some(Behind { age, .. }) => waiting.again(room, *age),
+                None => waiting.done(room),
+            },
+            Err(_) => waiting.again(room, None),
         }
     }
-    result.map(|_more| ())
+    result.map(|_behind| ())
 }
 
 /// Rooms with something to index.
 #[derive(Default)]
 struct Waiting {
-    /// Since when each waits.
+    /// Since when the oldest message of each waits.
     since: HashMap<RoomId, Instant>,
     /// In the order of their turns.
     turns: VecDeque<RoomId>,
@@ -147,19 +152,59 @@ impl Waiting {
         self.since.remove(&room);
     }
 
-    fn again(&mut self, room: RoomId) {
+    /// It has more, the oldest of that of so long ago, where that is known.
+    fn again(&mut self, room: RoomId, age: Option<Duration>) {
+        if let Some(since) = age.and_then(|age| Instant::now().checked_sub(age)) {
+            self.since.insert(room, since);
+        }
         self.turns.push_back(room);
     }
 
-    fn tell_lag(&self) {
+    /// How long the oldest message waits.
+    fn lag(&self) -> Duration {
         let lag = self.since.values().min().map(Instant::elapsed);
-        metrics::gauge!("salon_search_lag_seconds").set(lag.unwrap_or_default().as_secs_f64());
+        lag.unwrap_or_default()
+    }
+
+    fn tell_lag(&self) {
+        metrics::gauge!("salon_search_lag_seconds").set(self.lag().as_secs_f64());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_lag_is_the_age_of_the_oldest_message_that_is_not_indexed() {
+        const STEP: Duration = Duration::from_secs(1);
+        let (mut waiting, written) = (Waiting::default(), WrittenRooms::default());
+        let (busy, quiet) = (RoomId::new(), RoomId::new());
+        written.note(busy);
+        // Written to without a pause, it is never done; what waits in it is never old.
+        for _ in 0..60 {
+            waiting.take(&written);
+            tokio::time::advance(STEP).await;
+            written.note(busy);
+            assert_eq!(waiting.lag(), STEP);
+            assert_eq!(waiting.next(), [busy]);
+            waiting.again(busy, Some(Duration::ZERO));
+        }
+        // Another instance is at it: nothing is known of it, so it has waited since before.
+        tokio::time::advance(STEP).await;
+        waiting.next();
+        waiting.again(busy, None);
+        assert_eq!(waiting.lag(), STEP);
+        // The oldest of all rooms counts.
+        assert!(waiting.add(quiet, Instant::now()));
+        tokio::time::advance(STEP).await;
+        waiting.next();
+        waiting.done(busy);
+        waiting.again(quiet, None);
+        assert_eq!(waiting.lag(), STEP);
+        waiting.done(quiet);
+        assert_eq!(waiting.lag(), Duration::ZERO);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn every_room_gets_its_turn_and_there_are_not_too_many() {
@@ -173,7 +218,7 @@ mod tests {
         }
         let first = waiting.next();
         assert_eq!(first, rooms[..limits::INDEX_ROOMS]);
-        waiting.again(first[0]);
+        waiting.again(first[0], None);
         for room in &first[1..] {
             waiting.done(*room);
         }

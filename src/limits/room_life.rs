@@ -73,6 +73,20 @@ pub const SEARCH_HITS_DEFAULT: i64 = 20;
 pub const SEARCHES: usize = 4;
 /// A search waits so long for its turn, then it is refused `busy`.
 pub const SEARCH_WAIT: Duration = Duration::from_secs(3);
+/// Rooms one search goes through: those joined last.
+pub const SEARCH_ROOMS: i64 = 5_000;
+/// Messages one search looks through of the newest, in steps: a frequent word is met in the first.
+pub const SEARCH_LOOKS: [i64; 2] = [1_000, 9_000];
+/// And in a last step, where the index of words is of no use.
+pub const SEARCH_LAST_LOOK: i64 = 30_000;
+/// Of a look's messages so many bytes of index each, on average: longer ones count as several.
+pub const SEARCH_WORDS_BYTES: i64 = 512;
+/// Where at most one in so many of these has all the words, the index of words is asked for all that do.
+pub const SEARCH_SPARSE: i64 = 100;
+/// Messages it may give; where more have the words, the search goes on in steps.
+pub const SEARCH_CANDIDATES: i64 = 5_000;
+/// Messages looked through for one page, in all; found or not, the next page goes on behind them.
+pub const SEARCH_LOOKED: i64 = 45_000;
 /// Messages that are indexed in one transaction: whoever edits one of them waits for it.
 pub const INDEX_MESSAGES: i64 = 500;
 /// Bytes of text in it, where messages are long; of each room one more message.

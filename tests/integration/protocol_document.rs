@@ -387,6 +387,7 @@ fn limits_of_people_and_history() -> Vec<(&'static str, i64)> {
         ("SEARCH_CHARS", count(limits::SEARCH_CHARS)),
         ("SEARCH_TERMS", count(limits::SEARCH_TERMS)),
         ("SEARCH_HITS", limits::SEARCH_HITS),
+        ("SEARCH_LOOKED", limits::SEARCH_LOOKED),
         ("SEARCHES", count(limits::SEARCHES)),
         ("SEARCH_WAIT", ms(limits::SEARCH_WAIT)),
         ("EXPORTS", count(limits::EXPORTS)),

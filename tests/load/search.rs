@@ -30,42 +30,88 @@ const KINDS: &[Kind] = &[
         format!("{} -word1 -word2", word(rng))
     }),
     ("what there is not", |_| "nowhere".to_owned()),
-    ("frequent words never together", |_| {
+    ("frequent words hardly ever so", |_| {
         "\"word1 word2 word1 word3\"".to_owned()
     }),
 ];
 
+/// The most frequent word and one drawn, narrowed by what no index of words knows.
+const NARROWED: &[(&str, &str, &str)] = &[
+    ("by a writer", "author", "writer 7"),
+    ("by nobody", "author", "nobody"),
+    ("before yesterday", "before", "yesterday"),
+];
+
 pub(crate) async fn search(target: &Target, rooms: usize, count: usize) {
     let token = reader(target, rooms).await;
-    let http = reqwest::Client::new();
     let mut all = Vec::new();
     for (name, make) in KINDS {
-        let mut took = Vec::with_capacity(count);
-        let mut found = 0;
-        for number in 0..count {
-            let query = make(&mut rand::rng());
-            let mut url = reqwest::Url::parse(&format!("http://{}/api/search", target.server))
-                .expect("a URL");
-            url.query_pairs_mut().append_pair("q", &query);
-            if number % 4 == 3 {
-                url.query_pairs_mut().append_pair("room", "fill-1");
-            }
-            let began = Instant::now();
-            let answer = http
-                .get(url)
-                .bearer_auth(&token)
-                .send()
-                .await
-                .expect("an answer");
-            assert!(answer.status().is_success(), "{query}: {}", answer.status());
-            let page: Value = answer.json().await.expect("JSON");
-            took.push(began.elapsed());
-            found += page["results"].as_array().map_or(0, Vec::len);
-        }
-        all.extend(took.iter().copied());
-        println!("{name}: {}, {found} results", quantiles(&mut took));
+        let filter = |number: usize| (number % 4 == 3).then_some(("room", "fill-1"));
+        kind(target, &token, name, count, *make, filter, &mut all).await;
+    }
+    let yesterday = (chrono::Utc::now() - chrono::TimeDelta::days(1)).to_rfc3339();
+    for (name, key, value) in NARROWED {
+        let value = if *value == "yesterday" {
+            &yesterday
+        } else {
+            *value
+        };
+        let filter = |_| Some((*key, value));
+        let made: fn(&mut rand::rngs::ThreadRng) -> String = |rng| match rng.random_bool(0.5) {
+            true => "word1".to_owned(),
+            false => word(rng),
+        };
+        kind(target, &token, name, count, made, filter, &mut all).await;
     }
     println!("all: {}", quantiles(&mut all));
+    let few = reader(target, 1).await;
+    let mut of_few = Vec::new();
+    for (name, make) in KINDS {
+        let name = format!("in one room of {rooms}, {name}");
+        kind(target, &few, &name, count, *make, |_| None, &mut of_few).await;
+    }
+    println!("all in one room: {}", quantiles(&mut of_few));
+}
+
+/// Searches of one kind, each for its first page.
+async fn kind<'a>(
+    target: &Target,
+    token: &str,
+    name: &str,
+    count: usize,
+    make: fn(&mut rand::rngs::ThreadRng) -> String,
+    filter: impl Fn(usize) -> Option<(&'a str, &'a str)>,
+    all: &mut Vec<Duration>,
+) {
+    let http = reqwest::Client::new();
+    let (mut took, mut found, mut short) = (Vec::with_capacity(count), 0, 0);
+    for number in 0..count {
+        let query = make(&mut rand::rng());
+        let mut url =
+            reqwest::Url::parse(&format!("http://{}/api/search", target.server)).expect("a URL");
+        url.query_pairs_mut().append_pair("q", &query);
+        if let Some((key, value)) = filter(number) {
+            url.query_pairs_mut().append_pair(key, value);
+        }
+        let began = Instant::now();
+        let answer = http
+            .get(url)
+            .bearer_auth(token)
+            .send()
+            .await
+            .expect("an answer");
+        assert!(answer.status().is_success(), "{query}: {}", answer.status());
+        let page: Value = answer.json().await.expect("JSON");
+        took.push(began.elapsed());
+        let results = page["results"].as_array().map_or(0, Vec::len);
+        found += results;
+        short += usize::from(results < 20 && !page["next"].is_null());
+    }
+    all.extend(took.iter().copied());
+    println!(
+        "{name}: {}, {found} results, {short} short pages",
+        quantiles(&mut took)
+    );
 }
 
 pub(crate) async fn export(target: &Target) {

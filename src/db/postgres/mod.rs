@@ -2,7 +2,7 @@
 //! later in transaction mode: no session state, no LISTEN, no session locks. Built by `app`, called through [`Store`].
 //!
 //! One file per noun: [`accounts`] with [`account_ends`], [`sessions`], [`revocations`], [`tokens`], [`integrations`] with [`hooks`], [`rooms`], [`invites`], [`history`], [`search`] with
-//! [`search_index`], [`apply`] (all that takes a version), [`replies`], [`reading`], [`webhooks`], [`jobs`]. Below them [`pool`] (connections and
+//! [`search_walk`] and [`search_index`], [`apply`] (all that takes a version), [`replies`], [`reading`], [`webhooks`], [`jobs`]. Below them [`pool`] (connections and
 //! transactions), [`mod@statement`] (SQL as types), [`records`]
 //! (rows as they come), [`errors`] and [`tls`]. [`migrate`] and [`durability`] stand beside.
 
@@ -32,6 +32,7 @@ mod room_lists;
 mod rooms;
 mod search;
 mod search_index;
+mod search_walk;
 mod sessions;
 mod statement;
 mod tls;
@@ -55,7 +56,7 @@ use super::rows::{
     LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
     ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, Unread, UserRow,
 };
-use super::search::{Search, SearchPage};
+use super::search::{Behind, Search, SearchPage};
 use super::{SignedIn, Store, StoreResult, Swept, uncancelled};
 use crate::error::Refusal;
 use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
@@ -351,7 +352,7 @@ impl Store for PostgresStore {
         run!(self, |pools| search_index::index_older(pools, count))
     }
 
-    async fn index_new(&self, rooms: &[RoomId], count: i64) -> StoreResult<Vec<RoomId>> {
+    async fn index_new(&self, rooms: &[RoomId], count: i64) -> StoreResult<Vec<Behind>> {
         let rooms = rooms.to_vec();
         run!(self, |pools| search_index::index_new(pools, &rooms, count))
     }

@@ -48,6 +48,12 @@ const BEGIN: &str = begin!(
     "enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan"
 );
 const BEGIN_READING: &str = begin!("BEGIN READ ONLY", "plan_cache_mode = force_custom_plan");
+/// For what reads a bounded number of rows that no statistics foretell: by indexes, whatever the planner expects, and as it is, since
+/// compiling takes longer than any of it.
+const BEGIN_READING_BY_INDEX: &str = begin!(
+    "BEGIN READ ONLY",
+    "plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
+);
 
 /// How to reach Postgres.
 #[derive(Clone, Debug)]
@@ -137,6 +143,14 @@ impl Pools {
     /// One reading statement on a shared connection.
     pub(super) async fn read<S: Statement>(&self, statement: S) -> StoreResult<S::Output> {
         self.shared().await?.read(statement).await
+    }
+
+    /// The same for one that must find its rows by indexes.
+    pub(super) async fn read_by_index<S: Statement>(&self, statement: S) -> StoreResult<S::Output> {
+        let connection = self.shared().await?;
+        connection
+            .read_with(BEGIN_READING_BY_INDEX, statement)
+            .await
     }
 
     /// One writing statement on a shared connection, committed.
@@ -297,13 +311,21 @@ impl Conn {
     }
 
     /// Runs one reading statement in a transaction of its own, all in one round trip.
-    pub(super) async fn read<S: Statement>(mut self, statement: S) -> StoreResult<S::Output> {
+    pub(super) async fn read<S: Statement>(self, statement: S) -> StoreResult<S::Output> {
+        self.read_with(BEGIN_READING, statement).await
+    }
+
+    async fn read_with<S: Statement>(
+        mut self,
+        begin_with: &'static str,
+        statement: S,
+    ) -> StoreResult<S::Output> {
         self.open();
         let connection = self.connection()?;
         let all = async {
             let mut begin = connection;
             futures_util::join!(
-                begin.batch_execute(BEGIN_READING),
+                begin.batch_execute(begin_with),
                 statement.run(connection),
                 Commit {}.run(connection),
             )
@@ -453,7 +475,7 @@ mod tests {
 
     #[test]
     fn a_transaction_begins_with_the_documented_limits() {
-        for begin in [BEGIN, BEGIN_READING] {
+        for begin in [BEGIN, BEGIN_READING, BEGIN_READING_BY_INDEX] {
             for (name, limit) in [
                 ("statement_timeout", limits::STATEMENT_MS),
                 ("lock_timeout", limits::LOCK_WAIT_MS),

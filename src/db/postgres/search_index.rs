@@ -7,11 +7,14 @@
 //! over, and the mark stays before them; a new room's mark alone may wait for another that makes it too, all in one order. So it cannot deadlock with those who write messages, who wait for it at most as
 //! long as one small transaction takes.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::pool::Pools;
 use super::statement::statement;
 use crate::db::StoreResult;
+use crate::db::search::Behind;
 use crate::ids::RoomId;
 use crate::limits;
 
@@ -24,8 +27,8 @@ statement!(
 );
 statement!(
     /// Indexes of each room at most so many messages, and so many bytes of text, above its mark; each room that was free, and
-    /// whether there is more. Later than the marks were made, so that it sees them.
-    IndexNew { rooms: Vec<Uuid>, share: i64, bytes: i64 } -> (Uuid, bool),
+    /// how many milliseconds ago the oldest of what is left was written. Later than the marks were made, so that it sees them.
+    IndexNew { rooms: Vec<Uuid>, share: i64, bytes: i64 } -> (Uuid, Option<i64>),
     "WITH part AS MATERIALIZED ( \
          SELECT room_id, indexed FROM search_progress WHERE room_id = ANY ($1) ORDER BY room_id FOR UPDATE SKIP LOCKED \
      ), reach AS MATERIALIZED ( \
@@ -58,8 +61,9 @@ statement!(
          UPDATE search_progress p SET indexed = marks.mark FROM marks \
          WHERE p.room_id = marks.room_id AND marks.mark IS NOT NULL \
      ) \
-     SELECT part.room_id, EXISTS ( \
-         SELECT FROM messages m WHERE m.room_id = part.room_id AND m.seq > coalesce(marks.mark, part.indexed)) \
+     SELECT part.room_id, ( \
+         SELECT greatest(0, extract(epoch FROM clock_timestamp() - m.created_at) * 1000)::bigint FROM messages m \
+         WHERE m.room_id = part.room_id AND m.seq > coalesce(marks.mark, part.indexed) ORDER BY m.seq LIMIT 1) \
      FROM part LEFT JOIN marks ON marks.room_id = part.room_id"
 );
 statement!(
@@ -96,12 +100,12 @@ statement!(
      ) SELECT count(*) FROM part"
 );
 
-/// The rooms that may have more, or are somebody else's for now.
+/// The rooms that have more, or are somebody else's for now.
 pub(super) async fn index_new(
     pools: &Pools,
     rooms: &[RoomId],
     count: i64,
-) -> StoreResult<Vec<RoomId>> {
+) -> StoreResult<Vec<Behind>> {
     let asked: Vec<Uuid> = rooms.iter().map(|room| room.0).collect();
     let shares = i64::try_from(asked.len()).unwrap_or(i64::MAX).max(1);
     let index = IndexNew {
@@ -112,12 +116,18 @@ pub(super) async fn index_new(
     let mut connection = pools.shared().await?;
     connection.begin_with(MakeMarks { rooms: asked }).await?;
     let parts = connection.commit_with(index).await?;
-    let is_done = |room: &RoomId| parts.contains(&(room.0, false));
-    Ok(rooms
-        .iter()
-        .filter(|room| !is_done(room))
-        .copied()
-        .collect())
+    let behind = |room: &RoomId| match parts.iter().find(|(part, _)| *part == room.0) {
+        Some((_, None)) => None,
+        Some((_, Some(age))) => Some(Behind {
+            room: *room,
+            age: Some(Duration::from_millis(u64::try_from(*age).unwrap_or(0))),
+        }),
+        None => Some(Behind {
+            room: *room,
+            age: None,
+        }),
+    };
+    Ok(rooms.iter().filter_map(behind).collect())
 }
 
 /// Rooms with messages that are not indexed yet.

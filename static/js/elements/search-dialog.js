@@ -5,6 +5,7 @@
 import { h } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { clockTime, fullTime } from '../time.js';
+import { foundSoFar, nextFound } from '../found.js';
 import { openDialog, submitting } from './dialog.js';
 
 /**
@@ -25,11 +26,10 @@ export function openSearchDialog({ salon }, room) {
   let asked = null;
 
   const show = async (cursor) => {
-    const page = await salon.api.search({ ...asked, cursor });
+    const page = await nextFound((at) => salon.api.search({ ...asked, cursor: at }), cursor);
     if (cursor === undefined) list.replaceChildren();
     list.append(...page.results.map((result) => row(result)));
-    const all = list.children.length;
-    count.textContent = all === 0 ? 'Nothing was found.' : page.next === null ? `${all} found.` : `The newest ${all}.`;
+    count.textContent = foundSoFar(list.children.length, page.next !== null);
     more.hidden = page.next === null;
     more.onclick = () => again(page.next);
   };

@@ -34,6 +34,7 @@ mod room_life;
 mod rooms;
 mod runners;
 mod search;
+mod search_bounds;
 mod sqlite;
 mod webhooks;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use salon::db::Store;
 use salon::db::changes::Change;
+use salon::db::search::Behind;
 use salon::ids::{RoomId, Seq};
 use salon::writer::WrittenRooms;
 use salon::{jobs, limits};
@@ -72,28 +73,37 @@ async fn a_part_is_bounded_and_the_next_goes_on() {
         Vec::<Seq>::new()
     );
     // Each room has its share.
-    assert_eq!(store.index_new(&[den, other], 6).await.unwrap(), [den]);
+    assert_eq!(store.part(&[den, other], 6).await.unwrap(), [den]);
     assert_eq!(seqs(&*store.store, owner.id, "tea").await, [2, 1, 3, 2, 1]);
     assert_eq!(store.rooms_behind_index(9).await.unwrap(), [den]);
-    assert_eq!(store.index_new(&[den], 6).await.unwrap(), [den]);
-    assert_eq!(store.index_new(&[den], 6).await.unwrap(), []);
+    assert_eq!(store.part(&[den], 6).await.unwrap(), [den]);
+    assert_eq!(store.part(&[den], 6).await.unwrap(), []);
     assert_eq!(store.rooms_behind_index(9).await.unwrap(), []);
     assert_eq!(count(&client, WRONG).await, 0);
+    // What is left tells how long it waits, and what somebody else indexes does not.
+    store.write(den, many(4, "tea")).await;
+    let old = "UPDATE messages SET created_at = created_at - CASE seq WHEN 13 THEN interval '1 hour' ELSE interval '2 hours' END \
+               WHERE seq > 10 AND room_id = (SELECT id FROM rooms WHERE slug = 'den')";
+    client.execute(old, &[]).await.unwrap();
+    let behind = store.index_new(&[den], 2).await.unwrap();
+    let age = behind[0].age.unwrap().as_secs();
+    assert!((3_600..3_660).contains(&age), "of message 13: {age} s");
+    assert_eq!(store.part(&[den], 2).await.unwrap(), []);
     // Long texts count by their length; one always goes.
     let long = "tea ".repeat(limits::BODY_BYTES / 4);
     let fit = usize::try_from(limits::INDEX_BYTES).unwrap() / long.len();
     for _ in 0..fit + 2 {
         store.post(den, message(&owner, &long)).await;
     }
-    assert_eq!(store.index_new(&[den], 1_000).await.unwrap(), [den]);
+    assert_eq!(store.part(&[den], 1_000).await.unwrap(), [den]);
     let indexed = count(&client, "SELECT max(indexed) FROM search_progress").await;
-    assert_eq!(indexed, 10 + i64::try_from(fit).unwrap());
-    assert_eq!(store.index_new(&[den], 1_000).await.unwrap(), []);
+    assert_eq!(indexed, 14 + i64::try_from(fit).unwrap());
+    assert_eq!(store.part(&[den], 1_000).await.unwrap(), []);
     // What retention took before its turn came is no obstacle.
     store.write(other, many(20, "coffee")).await;
     let gone = "DELETE FROM messages WHERE seq <= 15 AND room_id IN (SELECT id FROM rooms WHERE slug = 'other')";
     client.execute(gone, &[]).await.unwrap();
-    assert_eq!(store.index_new(&[other], 7).await.unwrap(), []);
+    assert_eq!(store.part(&[other], 7).await.unwrap(), []);
     assert_eq!(
         seqs(&*store.store, owner.id, "coffee").await,
         (16..=22).rev().collect::<Vec<_>>()
@@ -152,7 +162,7 @@ async fn what_others_hold_is_passed_over_and_indexed_later() {
     let statement = "UPDATE messages SET version = 100 + seq, body = CASE seq WHEN 2 THEN 'edited' ELSE '' END, \
                      deleted_at = CASE seq WHEN 3 THEN now() END WHERE seq IN (2, 3)";
     assert_eq!(held.execute(statement, &[]).await.unwrap(), 2);
-    let part = timeout(AT_ONCE, store.index_new(&[room], 100)).await;
+    let part = timeout(AT_ONCE, store.part(&[room], 100)).await;
     assert_eq!(part.expect("no wait for a message").unwrap(), [room]);
     assert_eq!(seqs(&*store.store, owner.id, "four").await, [4]);
     assert_eq!(
@@ -160,7 +170,7 @@ async fn what_others_hold_is_passed_over_and_indexed_later() {
         1
     );
     held.commit().await.unwrap();
-    assert_eq!(store.index_new(&[room], 100).await.unwrap(), []);
+    assert_eq!(store.part(&[room], 100).await.unwrap(), []);
     assert_eq!(count(&client, WRONG).await, 0);
     assert_eq!(seqs(&*store.store, owner.id, "edited").await, [2]);
     // A mark that another instance moves is passed over too, whole.
@@ -170,13 +180,14 @@ async fn what_others_hold_is_passed_over_and_indexed_later() {
         .await
         .unwrap();
     let part = timeout(AT_ONCE, store.index_new(&[room], 100)).await;
-    assert_eq!(part.expect("no wait for a mark").unwrap(), [room]);
+    let passed_over = Behind { room, age: None };
+    assert_eq!(part.expect("no wait for a mark").unwrap(), [passed_over]);
     assert_eq!(
         seqs(&*store.store, owner.id, "five").await,
         Vec::<Seq>::new()
     );
     held.rollback().await.unwrap();
-    assert_eq!(store.index_new(&[room], 100).await.unwrap(), []);
+    assert_eq!(store.part(&[room], 100).await.unwrap(), []);
     assert_eq!(seqs(&*store.store, owner.id, "five").await, [5]);
     store.end().await;
 }

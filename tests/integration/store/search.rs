@@ -1,10 +1,11 @@
 //! Searching: words, phrases, exclusions, filters, pages, and that the index follows whatever is written.
 
 use chrono::{DateTime, Utc};
+use salon::db::StoreResult;
 use salon::db::changes::Change;
 use salon::db::rows::{MessageState, UserRow, Visibility};
 use salon::db::search::{Search, SearchPage, SearchQuery};
-use salon::ids::{InstanceId, Seq};
+use salon::ids::{InstanceId, RoomId, Seq, UserId};
 use salon::permissions::Role;
 
 use super::fixtures::{TestStore, changed, message, new_room, settlement};
@@ -38,6 +39,36 @@ impl TestStore {
                 return;
             }
             self.index_new(&rooms, 100).await.unwrap();
+        }
+    }
+
+    /// Indexes a part of what was written to some rooms; those with more.
+    pub(super) async fn part(&self, rooms: &[RoomId], count: i64) -> StoreResult<Vec<RoomId>> {
+        let behind = self.index_new(rooms, count).await?;
+        Ok(behind.into_iter().map(|behind| behind.room).collect())
+    }
+
+    /// All that is found, page by page to the end, and how many of each page.
+    pub(super) async fn pages(
+        &self,
+        user: UserId,
+        search: Search,
+    ) -> (Vec<(String, Seq)>, Vec<usize>) {
+        let (mut found, mut pages, mut from) = (Vec::new(), Vec::new(), search.from);
+        loop {
+            let page = Search {
+                from,
+                ..search.clone()
+            };
+            let page = self.search(user, page).await.unwrap();
+            assert!(page.hits.len() as i64 <= search.limit);
+            pages.push(page.hits.len());
+            found.extend(page.hits.into_iter().map(|hit| (hit.room, hit.message.seq)));
+            let Some(next) = page.next else {
+                return (found, pages);
+            };
+            assert!(from.is_none_or(|from| next < from), "it goes on");
+            from = Some(next);
         }
     }
 
@@ -212,30 +243,11 @@ pub(super) async fn what_is_found_comes_in_pages(store: &TestStore) {
     expected.reverse();
     store.index().await;
     for limit in [1, 3, 14, 15] {
-        let (mut read, mut from) = (Vec::new(), None);
-        loop {
-            let page = store
-                .search(
-                    owner.id,
-                    Search {
-                        from,
-                        limit,
-                        ..search("tea")
-                    },
-                )
-                .await
-                .unwrap();
-            assert!(page.hits.len() as i64 <= limit);
-            from = page.hits.last().map(|hit| hit.place);
-            read.extend(
-                page.hits
-                    .iter()
-                    .map(|hit| (hit.room.clone(), hit.message.seq)),
-            );
-            if !page.more {
-                break;
-            }
-        }
+        let asked = Search {
+            limit,
+            ..search("tea")
+        };
+        let (read, _) = store.pages(owner.id, asked).await;
         let read: Vec<(&str, Seq)> = read
             .iter()
             .map(|(room, seq)| (room.as_str(), *seq))

@@ -9,6 +9,7 @@ use salon::db::changes::Change;
 use salon::db::sqlite::{OpenError, SqliteStore};
 use salon::db::{LOBBY, Store, StoreError};
 use salon::ids::{RoomId, Seq};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::fixtures::{BackEnd, TestStore, batch, message};
@@ -21,17 +22,19 @@ struct Folder {
 impl Folder {
     /// Runs SQL beside the store, on a connection of its own.
     fn run(&self, sql: String) -> BoxFuture<'_, ()> {
-        let path = self.folder.path().join("salon.sqlite3");
-        async move {
-            let run = tokio::task::spawn_blocking(move || {
-                let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-                conn.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
-                conn.batch_execute(&sql).unwrap();
-            });
-            run.await.unwrap();
-        }
-        .boxed()
+        run_in(self.folder.path().to_path_buf(), sql).boxed()
     }
+}
+
+/// Runs SQL on the database of a folder, beside the store that has it.
+pub(super) async fn run_in(folder: PathBuf, sql: String) {
+    let path = folder.join("salon.sqlite3");
+    let run = tokio::task::spawn_blocking(move || {
+        let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+        conn.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+        conn.batch_execute(&sql).unwrap();
+    });
+    run.await.unwrap();
 }
 
 impl BackEnd for Folder {
@@ -95,7 +98,7 @@ pub(crate) async fn fresh() -> TestStore {
 }
 
 /// The store of an existing folder.
-async fn open(folder: tempfile::TempDir) -> TestStore {
+pub(super) async fn open(folder: tempfile::TempDir) -> TestStore {
     let store = SqliteStore::open(folder.path()).await.unwrap();
     TestStore {
         store: store.clone(),

@@ -16,7 +16,7 @@ use salon::db::rows::{
     LatestPage, LeaseState, ListPlace, ListedRoom, MemberRow, MessageRow, Proof, PublicRoom,
     ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, Unread, UserRow,
 };
-use salon::db::search::{Search, SearchPage};
+use salon::db::search::{Behind, Search, SearchPage};
 use salon::db::{SignedIn, Store, StoreError, StoreResult, Swept};
 use salon::error::Refusal;
 use salon::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
@@ -366,7 +366,7 @@ impl Store for FaultyStore {
     async fn index_older(&self, count: i64) -> StoreResult<bool> {
         self.inner.index_older(count).await
     }
-    async fn index_new(&self, rooms: &[RoomId], count: i64) -> StoreResult<Vec<RoomId>> {
+    async fn index_new(&self, rooms: &[RoomId], count: i64) -> StoreResult<Vec<Behind>> {
         self.inner.index_new(rooms, count).await
     }
     async fn rooms_behind_index(&self, limit: i64) -> StoreResult<Vec<RoomId>> {

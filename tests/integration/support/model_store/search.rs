@@ -45,6 +45,7 @@ impl Tables {
         let limit = usize::try_from(search.limit).unwrap_or(0);
         let more = hits.len() > limit;
         hits.truncate(limit);
-        SearchPage { hits, more }
+        let next = hits.last().filter(|_| more).map(|hit| hit.place);
+        SearchPage { hits, next }
     }
 }

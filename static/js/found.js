@@ -1,0 +1,26 @@
+/**
+ * The pages of a search. One search looks back only so far, so a page may be empty with more behind it. Pure; used by the
+ * dialog that searches.
+ */
+
+/** Pages asked for at once while nothing is found. */
+export const PAGES_AT_ONCE = 5;
+
+/**
+ * The next page with something on it, or the last one, or an empty one with a `next` when that is too far back.
+ * @param {(cursor: string|undefined) => Promise<{results: object[], next: string|null}>} read
+ * @param {string|undefined} cursor where to begin
+ */
+export async function nextFound(read, cursor) {
+  let page = await read(cursor);
+  for (let pages = 1; page.results.length === 0 && page.next !== null && pages < PAGES_AT_ONCE; pages += 1) {
+    page = await read(page.next);
+  }
+  return page;
+}
+
+/** What is said above the results. */
+export function foundSoFar(all, more) {
+  if (all === 0) return more ? 'Nothing so far; older messages were not looked through yet.' : 'Nothing was found.';
+  return more ? `The newest ${all}.` : `${all} found.`;
+}

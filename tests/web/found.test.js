@@ -1,0 +1,44 @@
+/**
+ * The pages of a search that looks back only so far.
+ */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { foundSoFar, nextFound, PAGES_AT_ONCE } from '../../static/js/found.js';
+
+/** Reads from these pages, each named by its place; notes what was asked for. */
+const reader = (pages) => {
+  const asked = [];
+  const read = async (cursor) => {
+    asked.push(cursor);
+    const at = cursor === undefined ? 0 : Number(cursor);
+    return { results: pages[at], next: at + 1 < pages.length ? String(at + 1) : null };
+  };
+  return { asked, read };
+};
+
+test('empty pages are passed over', async () => {
+  const { asked, read } = reader([[], [], ['found'], ['older']]);
+  assert.deepEqual(await nextFound(read, undefined), { results: ['found'], next: '3' });
+  assert.deepEqual(asked, [undefined, '1', '2']);
+  assert.deepEqual(await nextFound(read, '3'), { results: ['older'], next: null });
+});
+
+test('a short page is shown as it is, and the end is the end', async () => {
+  const { asked, read } = reader([['one'], []]);
+  assert.deepEqual(await nextFound(read, undefined), { results: ['one'], next: '1' });
+  assert.deepEqual(await nextFound(read, '1'), { results: [], next: null });
+  assert.deepEqual(asked, [undefined, '1']);
+});
+
+test('it stops after some pages, and can go on', async () => {
+  const { asked, read } = reader(Array.from({ length: 20 }, () => []));
+  assert.deepEqual(await nextFound(read, undefined), { results: [], next: String(PAGES_AT_ONCE) });
+  assert.equal(asked.length, PAGES_AT_ONCE);
+});
+
+test('what is said never claims an end that was not reached', () => {
+  assert.match(foundSoFar(0, true), /so far/);
+  assert.equal(foundSoFar(0, false), 'Nothing was found.');
+  assert.equal(foundSoFar(7, true), 'The newest 7.');
+  assert.equal(foundSoFar(7, false), '7 found.');
+});
