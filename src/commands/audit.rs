@@ -97,7 +97,7 @@ async fn show(store: &dyn Store, command: &AuditCommand) -> Result<(), Failure> 
             limit,
         };
         let page = store.audit(filter).await.map_err(refused)?;
-        let full = page.len() as i64 == limit;
+        let full = i64::try_from(page.len()) == Ok(limit);
         rows.extend(page);
         if !full {
             break;

@@ -157,15 +157,7 @@ pub(crate) async fn run(command: RoomCommand) -> Result<(), Failure> {
             config,
         } => {
             with_store(&config, async |store| {
-                let user = find(&*store, &name).await?.user;
-                let role = Role::from(role);
-                let act = Administered::SetRole {
-                    user: user.id,
-                    role,
-                };
-                change(&*store, &slug, act).await?;
-                say(&format!("{} is {} of {slug}.", user.name, role.as_str()));
-                Ok(())
+                set_role(&*store, &slug, &name, role.into()).await
             })
             .await
         }
@@ -202,6 +194,17 @@ pub(crate) async fn run(command: RoomCommand) -> Result<(), Failure> {
     }
 }
 
+async fn set_role(store: &dyn Store, slug: &str, name: &str, role: Role) -> Result<(), Failure> {
+    let user = find(store, name).await?.user;
+    let act = Administered::SetRole {
+        user: user.id,
+        role,
+    };
+    change(store, slug, act).await?;
+    say(&format!("{} is {} of {slug}.", user.name, role.as_str()));
+    Ok(())
+}
+
 async fn list(store: &dyn Store, text: &str, format: Format) -> Result<(), Failure> {
     let mut rows = Vec::new();
     let mut after: Option<String> = None;
@@ -211,7 +214,7 @@ async fn list(store: &dyn Store, text: &str, format: Format) -> Result<(), Failu
             .await
             .map_err(refused)?;
         after = page.last().map(|room| room.room.slug.to_string());
-        let full = page.len() as i64 == limits::ADMIN_PAGE;
+        let full = i64::try_from(page.len()) == Ok(limits::ADMIN_PAGE);
         rows.extend(page.iter().map(row));
         if !full {
             print(format, COLUMNS, &rows);
@@ -230,7 +233,7 @@ async fn members(store: &dyn Store, slug: &str, format: Format) -> Result<(), Fa
             .await
             .map_err(refused)?;
         after = page.last().map(|(user, _)| user.id);
-        let full = page.len() as i64 == limits::ADMIN_PAGE;
+        let full = i64::try_from(page.len()) == Ok(limits::ADMIN_PAGE);
         rows.extend(page.iter().map(|(user, role)| {
             json!({
                 "id": user.id,

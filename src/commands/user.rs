@@ -151,25 +151,10 @@ pub(crate) async fn run(command: UserCommand) -> Result<(), Failure> {
             .await
         }
         UserCommand::SignOut(Named { name, config }) => {
-            with_store(&config, async |store| {
-                let user = find(&*store, &name).await?.user;
-                let ended = store.end_sessions(user.id, None).await.map_err(refused)?;
-                say(&format!("{ended} sessions of {} are ended.", user.name));
-                Ok(())
-            })
-            .await
+            with_store(&config, async |store| sign_out(&*store, &name).await).await
         }
         UserCommand::Delete(Named { name, config }) => {
-            with_store(&config, async |store| {
-                let user = find(&*store, &name).await?.user;
-                store.delete_account(user.id, None).await.map_err(refused)?;
-                say(&format!(
-                    "{} is deleted; a server takes it out of its rooms.",
-                    user.name
-                ));
-                Ok(())
-            })
-            .await
+            with_store(&config, async |store| delete(&*store, &name).await).await
         }
         UserCommand::Admin {
             name,
@@ -183,6 +168,23 @@ pub(crate) async fn run(command: UserCommand) -> Result<(), Failure> {
             .await
         }
     }
+}
+
+async fn sign_out(store: &dyn Store, name: &str) -> Result<(), Failure> {
+    let user = find(store, name).await?.user;
+    let ended = store.end_sessions(user.id, None).await.map_err(refused)?;
+    say(&format!("{ended} sessions of {} are ended.", user.name));
+    Ok(())
+}
+
+async fn delete(store: &dyn Store, name: &str) -> Result<(), Failure> {
+    let user = find(store, name).await?.user;
+    store.delete_account(user.id, None).await.map_err(refused)?;
+    say(&format!(
+        "{} is deleted; a server takes it out of its rooms.",
+        user.name
+    ));
+    Ok(())
 }
 
 async fn create(config: &Config, name: &str, admin: bool) -> Result<(), Failure> {
@@ -264,7 +266,7 @@ async fn list(store: &dyn Store, text: &str, format: Format) -> Result<(), Failu
         let page = store.user_accounts(text, after, limits::ADMIN_PAGE).await;
         let page = page.map_err(refused)?;
         after = page.last().map(|account| account.user.id);
-        let full = page.len() as i64 == limits::ADMIN_PAGE;
+        let full = i64::try_from(page.len()) == Ok(limits::ADMIN_PAGE);
         rows.extend(page.iter().map(row));
         if !full {
             print(format, COLUMNS, &rows);

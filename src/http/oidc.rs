@@ -54,7 +54,8 @@ pub async fn end_sign_in(
     let arrived = async {
         let provider = provider(&app)?;
         let SignInAllowed(client) = allowed?;
-        let QueryOf(arrival) = arrival.map_err(|_| Problem::from(ErrorCode::SignInInvalid))?;
+        let QueryOf(arrival) =
+            arrival.map_err(|_unread| Problem::from(ErrorCode::SignInInvalid))?;
         let jar = CookieJar::from_headers(&headers);
         let cookie = jar.get(&flow_cookie_name(&app.config));
         let cookie = cookie.map_or("", |cookie| cookie.value());

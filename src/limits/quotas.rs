@@ -4,7 +4,11 @@
 use std::time::Duration;
 
 /// Joins a socket may ask for at once: all of its rooms, and all again when it comes back soon.
-pub const JOINS_BURST: u32 = 2 * super::ROOMS_PER_SOCKET as u32;
+pub const JOINS_BURST: u32 = 400;
+const _: () = assert!(
+    JOINS_BURST as usize == 2 * super::ROOMS_PER_SOCKET,
+    "a socket may join all of its rooms twice"
+);
 /// What was sent, joined and prompted here is told to the fleet so often; an instance may let through so much more than there is.
 pub const QUOTA_REPORT_INTERVAL: Duration = Duration::from_millis(250);
 /// Budgets, or holdings, told in one round trip.

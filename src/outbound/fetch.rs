@@ -64,7 +64,9 @@ impl Outbound {
     }
 
     async fn fetch_untimed(&self, fetch: &Fetch<'_>) -> Result<Fetched, FetchError> {
-        let target = self.target(fetch.url).map_err(|_| FetchError::Blocked)?;
+        let target = self
+            .target(fetch.url)
+            .map_err(|_refused| FetchError::Blocked)?;
         let client = self
             .client_of(target.rule)
             .map_err(FetchError::Unreachable)?;

@@ -166,16 +166,20 @@ impl Server {
             tracing::warn!(%late, "the shutdown was cut");
         }
         actors.cancel();
-        // The sockets are gone: nobody marks any more.
-        parts.chat.reading.flush().await;
-        parts.chat.ledger.flush().await;
-        parts.feeds.close().await;
-        parts.writer.close().await;
-        parts.layer.close().await;
+        close(&parts).await;
         // It says goodbye, within a bound of its own.
         let _ = counting.await;
         tracing::info!("stopped");
     }
+}
+
+/// Ends what actors leave, in its order. The sockets are gone: nobody marks any more.
+async fn close(parts: &Parts) {
+    parts.chat.reading.flush().await;
+    parts.chat.ledger.flush().await;
+    parts.feeds.close().await;
+    parts.writer.close().await;
+    parts.layer.close().await;
 }
 
 /// `/metrics`, until the very end, on a listener of its own.

@@ -157,7 +157,7 @@ fn verify_with(keys: &Keys, header: &Header, token: &str) -> Result<Map<String, 
     }
 }
 
-/// A moment in seconds, which may have a fraction (RFC 7519 §2, NumericDate).
+/// A moment in seconds, which may have a fraction (RFC 7519 §2, `NumericDate`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct NumericDate(pub(crate) i64);
 

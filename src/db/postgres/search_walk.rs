@@ -141,9 +141,10 @@ fn rate(seen: &Looked, newest: DateTime<Utc>) -> f64 {
     seen.count as f64 / seconds
 }
 
-/// A part of a whole number.
+/// A part of a whole number; `part` is between 0 and 1, so nothing is cut off but what follows the point.
+#[expect(clippy::cast_possible_truncation, reason = "between 0 and the whole")]
 fn share(whole: i64, part: f64) -> i64 {
-    (whole as f64 * part) as i64
+    (whole as f64 * part.clamp(0.0, 1.0)) as i64
 }
 
 /// Places go by time, then room, then seq: at the time of a place, all of a room that comes before its room is before it, and

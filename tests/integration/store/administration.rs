@@ -292,7 +292,7 @@ pub(super) async fn users_and_rooms_are_listed_in_pages_without_direct_ones(stor
         panic!("{page:?}");
     };
     assert_eq!((room.room.id, room.members), (hidden.room.id, 1));
-    assert_eq!(room.owners, [ada.clone()]);
+    assert_eq!(room.owners, std::slice::from_ref(&ada));
     let members = store.members_of(hidden.room.id, None, 10).await.unwrap();
     assert_eq!(members, [(ada, Role::Owner)]);
     let missing = store.any_room("nowhere").await;

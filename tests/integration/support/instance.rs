@@ -198,11 +198,7 @@ impl Instance {
         if tells {
             tasks.extend(start_telling(&layer, &chat, &consumers, &leaving, &stop));
         }
-        let runners = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
+        let runners = runtime_of_runners();
         if runs {
             runners.spawn(Arc::clone(&assistant).run(stop.clone()));
         }
@@ -408,6 +404,14 @@ pub(crate) fn words(
     });
     let end = futures_util::stream::once(async move { end().await }).filter_map(std::future::ready);
     words.chain(end).boxed()
+}
+
+fn runtime_of_runners() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 /// What tells who is here, who writes, and users of their own affairs.

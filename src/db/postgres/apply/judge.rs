@@ -226,14 +226,7 @@ impl Judge {
                 let row = act.user().and_then(|user| self.known.users.get(&user));
                 administer::run(connection, work, *actor, act, row.cloned()).await
             }
-            Change::StopReply { actor, seq } => replies::stop(connection, work, *actor, *seq).await,
-            Change::RetryReply { actor, seq } => {
-                replies::retry(connection, work, *actor, *seq).await
-            }
-            Change::SettleReply(settlement) => replies::settle(connection, work, settlement).await,
-            Change::InterruptReply { seq, attempt } => {
-                replies::interrupt(connection, work, *seq, *attempt).await
-            }
+            of_reply => replies::change(connection, work, of_reply).await,
         }
     }
 

@@ -7,7 +7,7 @@ use diesel::sql_types as sql;
 use uuid::Uuid;
 
 use super::room::RoomWork;
-use crate::db::changes::Settlement;
+use crate::db::changes::{Change, Settlement};
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::records::{MessageRecord, message_columns, word};
 use crate::db::postgres::statement::statement;
@@ -123,8 +123,25 @@ fn refused<T>(code: ErrorCode) -> StoreResult<T> {
     Err(StoreError::Refused(code.into()))
 }
 
+/// Writes a change of a reply.
+pub(super) async fn change(
+    connection: &mut Conn,
+    work: &mut RoomWork,
+    change: &Change,
+) -> StoreResult<Version> {
+    match change {
+        Change::StopReply { actor, seq } => stop(connection, work, *actor, *seq).await,
+        Change::RetryReply { actor, seq } => retry(connection, work, *actor, *seq).await,
+        Change::SettleReply(settlement) => settle(connection, work, settlement).await,
+        Change::InterruptReply { seq, attempt } => {
+            interrupt(connection, work, *seq, *attempt).await
+        }
+        _ => Err(StoreError::Broken("no change of a reply".into())),
+    }
+}
+
 /// Stops a queued reply here and now; asks the runner of a streaming one.
-pub(super) async fn stop(
+async fn stop(
     connection: &mut Conn,
     work: &mut RoomWork,
     actor: UserId,
@@ -152,7 +169,7 @@ pub(super) async fn stop(
 
 /// Puts a reply that ended early back to the start. Its attempts stay counted, so that a late word of an old one is
 /// known as such.
-pub(super) async fn retry(
+async fn retry(
     connection: &mut Conn,
     work: &mut RoomWork,
     actor: UserId,
@@ -181,7 +198,7 @@ pub(super) async fn retry(
 }
 
 /// The runner's last word.
-pub(super) async fn settle(
+async fn settle(
     connection: &mut Conn,
     work: &mut RoomWork,
     settlement: &Settlement,
@@ -212,7 +229,7 @@ pub(super) async fn settle(
 }
 
 /// Ends a reply whose runner died after it had shown some of it, with the text that was saved.
-pub(super) async fn interrupt(
+async fn interrupt(
     connection: &mut Conn,
     work: &mut RoomWork,
     seq: Seq,

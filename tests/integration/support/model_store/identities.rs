@@ -90,10 +90,10 @@ impl Tables {
         if let Some(found) = self.claim(&new.claim_hash, now) {
             return Ok(found);
         }
-        if !self
+        if self
             .users
             .get(&new.user)
-            .is_some_and(|user| user.disabled.is_none())
+            .is_none_or(|user| user.disabled.is_some())
         {
             return no(ErrorCode::UserNotFound);
         }
