@@ -15,7 +15,7 @@ use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
 use crate::http::{
     assets, auth, bans, chat, export, health, incoming_hooks, invites, members, message_changes,
     messages, metrics, openapi, reply_events, retention, room_events, room_lists, rooms, search,
-    security_contact, socket, tokens, webhooks,
+    security_contact, socket, tokens, variants, webhooks,
 };
 use crate::limits;
 
@@ -95,6 +95,9 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/search", get(search::search_messages))
         .route("/api/rooms/{slug}/replies/{seq}/stop", post(messages::stop_reply))
         .route("/api/rooms/{slug}/replies/{seq}/retry", post(messages::retry_reply))
+        .route("/api/rooms/{slug}/replies/{seq}/regenerate", post(variants::regenerate_reply))
+        .route("/api/rooms/{slug}/replies/{seq}/select", post(variants::select_variant))
+        .route("/api/rooms/{slug}/messages/{seq}/variants", get(variants::list_variants))
 }
 
 /// What lives longer than one answer: the socket, `POST /api/chat` and the event streams. No deadline; each bounds

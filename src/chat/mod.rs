@@ -17,6 +17,7 @@ pub mod reading;
 pub mod rooms;
 pub mod search;
 pub mod single_flight;
+pub mod variants;
 pub mod webhooks;
 
 use std::sync::Arc;

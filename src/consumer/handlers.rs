@@ -15,7 +15,8 @@ use crate::error::{ErrorCode, Refusal};
 use crate::ids::{ClientId, RoomRef};
 use crate::limits;
 use crate::protocol::client::{
-    ClientFrame, ContinueReply, History, JoinRoom, MarkRead, ReplyName, SendMessage, page_at,
+    ClientFrame, ContinueReply, History, JoinRoom, MarkRead, ReplyName, SelectVariant, SendMessage,
+    page_at,
 };
 use crate::protocol::server::{Accepted, MessageBody, ServerFrame};
 use crate::writer::{Answer, Job, SendOrder};
@@ -48,7 +49,10 @@ impl Consumer {
                 });
             }
             ClientFrame::Edit(edit) => {
-                let deed = Deed::Edit(edit.body, edit.if_version);
+                let deed = match edit.resend {
+                    true => Deed::Resend(edit.body, edit.if_version),
+                    false => Deed::Edit(edit.body, edit.if_version),
+                };
                 self.change_message((edit.room, edit.seq), deed, reference)
                     .await;
             }
@@ -78,6 +82,12 @@ impl Consumer {
             }
             ClientFrame::Stop(name) => self.steer(name, Steer::Stop, reference).await,
             ClientFrame::Retry(name) => self.steer(name, Steer::Retry, reference).await,
+            ClientFrame::Regenerate(name) => self.steer(name, Steer::Regenerate, reference).await,
+            ClientFrame::Select(name) => {
+                let SelectVariant { room, seq, variant } = name;
+                self.steer(ReplyName { room, seq }, Steer::Select(variant), reference)
+                    .await;
+            }
             ClientFrame::Continue(name) => self.continue_reply(name, reference.as_deref()),
             ClientFrame::ReadMark(mark) => self.mark_read(&mark, reference.as_deref()).await,
             ClientFrame::Typing(name) => self.typing(&name.room, reference.as_deref()),
@@ -295,6 +305,12 @@ impl Consumer {
         let change = match steer {
             Steer::Stop => Change::StopReply { actor, seq },
             Steer::Retry => Change::RetryReply { actor, seq },
+            Steer::Regenerate => Change::RegenerateReply { actor, seq },
+            Steer::Select(variant) => Change::SelectVariant {
+                actor,
+                seq,
+                variant,
+            },
         };
         let (connection, chat, stopped) = (
             Arc::clone(&self.connection),
@@ -402,6 +418,8 @@ impl Consumer {
 enum Steer {
     Stop,
     Retry,
+    Regenerate,
+    Select(i32),
 }
 
 /// The answer to a send: encoded where the commit is known and put straight into the outbox.

@@ -53,6 +53,7 @@ const FEATURES: &[&str] = &[
     "typing",
     "presence",
     "reading",
+    "variants",
 ];
 /// Frames of bad form in a row, about, before the socket is closed: one a second is forgiven.
 const BAD_FRAMES: Rate = Rate {

@@ -163,6 +163,22 @@ pub enum Change {
         /// Which reply.
         seq: Seq,
     },
+    /// Put a settled reply back to `queued` as another variant; its text stays the one before. Versioned.
+    RegenerateReply {
+        /// Who does it.
+        actor: UserId,
+        /// Which reply.
+        seq: Seq,
+    },
+    /// Make a variant of a settled reply its message, for everybody. Versioned, unless it is that already.
+    SelectVariant {
+        /// Who does it.
+        actor: UserId,
+        /// Which reply.
+        seq: Seq,
+        /// Which of its texts.
+        variant: i32,
+    },
     /// The runner's last word on its attempt. Refused (`reply_settled`) unless `owner` still holds `attempt`.
     SettleReply(Settlement),
     /// A dead runner's reply, with the text that was saved. Refused unless the lease of `attempt` has run out
@@ -184,7 +200,9 @@ impl Change {
             Self::EditMessage(text) => Some(text.actor),
             Self::Mark { actor, .. }
             | Self::Unmark { actor, .. }
-            | Self::RetryReply { actor, .. } => Some(*actor),
+            | Self::RetryReply { actor, .. }
+            | Self::RegenerateReply { actor, .. }
+            | Self::SelectVariant { actor, .. } => Some(*actor),
             Self::Post(_)
             | Self::DeleteMessage { .. }
             | Self::SetMember { .. }
@@ -254,6 +272,8 @@ pub struct NewText {
     pub html: Option<String>,
     /// A version at which the message's text was what the editor saw; refused (`version_conflict`) when the text is another.
     pub if_version: Option<Version>,
+    /// Whether what answers it is written again: each reply to it as another variant.
+    pub resend: bool,
 }
 
 /// Whom a post mentions: at each place the members with the longest name that any member of the room has, each user once,

@@ -17,6 +17,7 @@ mod room_rows;
 pub mod rows;
 pub mod search;
 pub mod sqlite;
+pub mod variants;
 pub mod webhooks;
 
 use async_trait::async_trait;
@@ -126,7 +127,7 @@ pub struct SignedIn {
 /// - Names are compared without case. Slugs are never reused, also not after deletion (`slug_taken`).
 #[async_trait]
 pub trait Store:
-    integrations::Integrations + webhooks::WebhookStore + Send + Sync + 'static
+    integrations::Integrations + webhooks::WebhookStore + variants::VariantStore + Send + Sync + 'static
 {
     /// Whether the database answers, on a way of its own that a busy pool cannot block.
     async fn ping(&self) -> StoreResult<()>;
@@ -397,7 +398,9 @@ pub trait Store:
     /// An edit, a deletion and a mark are judged in this order: membership; that the message is there and not deleted
     /// (`message_not_found`; a deletion of what is deleted changes nothing); the right to it; that no reply is in the
     /// way (`reply_running`); that it changes anything (otherwise no version is taken); `if_version`; the bounds
-    /// (`too_many`). A deletion takes the text wherever it is kept: former texts, marks, chunks.
+    /// (`too_many`). A deletion takes the text wherever it is kept: former texts, variants, marks, chunks.
+    /// An edit that asks again also makes each reply to the message (deleted ones left out; none is `reply_not_found`) begin
+    /// another variant, after the edit; what is in the way of one of them refuses it all.
     /// Nobody who is banned becomes a member (`banned`; by an invite `invite_invalid`, as for every invite that does not
     /// work), whichever way and whoever does it.
     /// A deleted room refuses everything (`room_not_found`).

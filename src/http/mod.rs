@@ -30,4 +30,5 @@ pub mod search;
 pub mod security_contact;
 pub mod socket;
 pub mod tokens;
+pub mod variants;
 pub mod webhooks;

@@ -7,7 +7,7 @@ use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
     auth, bans, chat, error, export, incoming_hooks, invites, members, message_changes, messages,
-    reply_events, retention, room_events, room_lists, rooms, search, tokens, webhooks,
+    reply_events, retention, room_events, room_lists, rooms, search, tokens, variants, webhooks,
 };
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.
@@ -92,6 +92,9 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         tokens::list_tokens,
         tokens::remove_bot,
         tokens::revoke_token,
+        variants::list_variants,
+        variants::regenerate_reply,
+        variants::select_variant,
         webhooks::create_webhook,
         webhooks::delete_webhook,
         webhooks::edit_webhook,

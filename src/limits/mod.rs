@@ -48,6 +48,8 @@ pub const PASSWORD_MAX_BYTES: usize = 1024;
 
 /// Edits of one message: each keeps the text before it.
 pub const EDITS_PER_MESSAGE: i64 = 50;
+/// Texts of one reply: each is kept.
+pub const VARIANTS_PER_REPLY: i32 = 10;
 /// Kinds of reactions on one message.
 pub const REACTION_KINDS: usize = 20;
 /// Of those who reacted alike, so many are named with a message; the others are counted.

@@ -108,8 +108,8 @@ actions! {
     ReadAnyEdits:     Owner Moderator,               "Read what anybody's message said before it was edited; one's own, every member may.";
     React:            Owner Moderator Member,        "Put a reaction on a message, or take one's own away.";
     Pin:              Owner Moderator,               "Pin a message, or unpin it.";
-    SteerOwnReply:    Owner Moderator Member,        "Stop or retry a reply that one's own message asked for.";
-    SteerAnyReply:    Owner Moderator,               "Stop or retry anybody's reply.";
+    SteerOwnReply:    Owner Moderator Member,        "Stop or retry a reply that one's own message asked for, have it written another way, or select one of its variants.";
+    SteerAnyReply:    Owner Moderator,               "The same with anybody's reply.";
     ManageMembers:    Owner Moderator,               "Add or remove a member, or change a member's role below owner.";
     ManageOwners:     Owner,                         "Make an owner, take that role from one, or give the room away.";
     Invite:           Owner Moderator,               "Make invites for members and readers, list the room's invites and withdraw them.";

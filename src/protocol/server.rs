@@ -399,6 +399,12 @@ pub struct MessageBody<'a> {
     pub deleted_at: Option<DateTime<Utc>>,
 }
 
+/// HTML as it is shown: not above [`limits::HTML_BYTES`].
+#[must_use]
+pub fn shown_html(html: Option<&str>) -> Option<&str> {
+    html.filter(|html| html.len() <= limits::HTML_BYTES)
+}
+
 impl<'a> From<&'a MessageRow> for MessageBody<'a> {
     fn from(row: &'a MessageRow) -> Self {
         Self {
@@ -408,10 +414,7 @@ impl<'a> From<&'a MessageRow> for MessageBody<'a> {
             kind: row.kind,
             author: &row.author,
             body: &row.body,
-            html: row
-                .html
-                .as_deref()
-                .filter(|html| html.len() <= limits::HTML_BYTES),
+            html: shown_html(row.html.as_deref()),
             state: row.state,
             reply_to: row.reply_to,
             mentions: &row.meta.mentions,

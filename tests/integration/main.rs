@@ -57,5 +57,6 @@ mod store;
 mod support;
 mod tidy;
 mod tokens;
+mod variants;
 mod webhooks;
 mod writer;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use salon::db::rows::{LogKind, ReplyMeta, ReplyState, Usage, UserKind, UserRow, Visibility};
+use salon::db::variants::Variants;
 use salon::error::ErrorCode;
 use salon::ids::{ClientId, ConnectionId, Epoch, RoomId, UserId};
 use salon::permissions::Role;
@@ -175,6 +176,10 @@ fn real_frames() -> BTreeMap<String, (Value, Value)> {
         error: full.then(|| "e".into()),
         usage: full.then(Usage::default),
         stop_reason: full.then(|| "end".into()),
+        variants: full.then_some(Variants {
+            count: 2,
+            selected: 1,
+        }),
     };
     let metas = [meta(true), meta(false)];
     let mut frames = BTreeMap::new();
@@ -409,6 +414,7 @@ fn the_limits_are_those_of_the_program() {
         ("PAGE_BYTES", count(limits::PAGE_BYTES)),
         ("HTML_BYTES", count(limits::HTML_BYTES)),
         ("EDITS_PER_MESSAGE", limits::EDITS_PER_MESSAGE),
+        ("VARIANTS_PER_REPLY", i64::from(limits::VARIANTS_PER_REPLY)),
         ("REACTION_KINDS", count(limits::REACTION_KINDS)),
         ("REACTION_USERS", count(limits::REACTION_USERS)),
         ("REACTION_BYTES", count(limits::REACTION_BYTES)),

@@ -234,6 +234,8 @@ impl Writing<'_> {
             error: ending.error.map(|code| code.as_str().to_owned()),
             usage: ending.completion.usage,
             stop_reason: Some(ending.completion.stop_reason).filter(|reason| !reason.is_empty()),
+            // The store knows how many there are.
+            variants: None,
         };
         let html = render(&self.text).await;
         let owner = self.parts.instance;

@@ -29,6 +29,7 @@ mod sessions;
 mod statement;
 mod tls;
 mod tokens;
+mod variants;
 mod webhooks;
 
 use std::sync::Arc;

@@ -30,6 +30,7 @@ mod search;
 mod seeds;
 mod sessions;
 mod tokens;
+mod variants;
 mod webhooks;
 
 use std::path::{Path, PathBuf};

@@ -161,6 +161,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    reply_variants (room_id, seq, variant) {
+        room_id -> Binary,
+        seq -> BigInt,
+        variant -> Integer,
+        state -> Text,
+        body -> Text,
+        html -> Nullable<Text>,
+        meta -> Text,
+    }
+}
+
+diesel::table! {
     replies (room_id, seq) {
         room_id -> Binary,
         seq -> BigInt,
@@ -177,6 +189,7 @@ diesel::table! {
         model -> Nullable<Text>,
         input_tokens -> Nullable<BigInt>,
         output_tokens -> Nullable<BigInt>,
+        selected -> Integer,
     }
 }
 
@@ -330,6 +343,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     room_log,
     replies,
     reply_chunks,
+    reply_variants,
     room_retention,
     room_retention_counts,
     batches,

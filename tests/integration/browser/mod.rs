@@ -15,5 +15,6 @@ mod newcomer;
 mod page;
 mod people;
 mod rooms;
+mod variants;
 mod webhooks;
 mod windows;

@@ -43,7 +43,7 @@ fn owns(needs: Needs) -> &'static [bool] {
 
 /// What a route is about.
 fn about(path: &str) -> About {
-    match path.contains("/replies/") {
+    match path.contains("/replies/") || path.ends_with("/variants") {
         true => About::Reply,
         false => About::Message,
     }
@@ -68,6 +68,7 @@ fn body(world: &World, route: &Route, slug: &str) -> Value {
         }
         ("patch", "/api/rooms/{slug}/outgoing-webhooks/{id}") => json!({"enabled": false}),
         ("post", "/api/rooms/{slug}/incoming-hooks") => json!({"name": "builds"}),
+        ("post", "/api/rooms/{slug}/replies/{seq}/select") => json!({"variant": 1}),
         ("post", "/api/chat") => json!({"room": slug, "message": "hi"}),
         ("post" | "put" | "patch", path) if !path.contains("{slug}") => json!({}),
         _ => Value::Null,

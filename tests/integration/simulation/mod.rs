@@ -23,6 +23,7 @@ mod node;
 mod same;
 mod seeds;
 mod trace;
+mod variants;
 mod webhooks;
 mod wire;
 mod world;

@@ -30,6 +30,7 @@ mod rooms;
 mod runners;
 mod search;
 mod sqlite;
+mod variants;
 mod webhooks;
 
 /// One test function for each test of the table, on a fresh store.
@@ -168,6 +169,15 @@ macro_rules! for_store {
                     a_dead_runners_text_is_kept
                     only_a_dead_runners_shown_reply_is_interrupted
                     deleting_a_room_ends_its_replies;
+                variants:
+                    a_regenerated_reply_keeps_its_text
+                    a_selected_variant_is_the_message
+                    variants_of_one_reply_are_bounded
+                    who_steers_a_reply_writes_it_another_way
+                    an_edit_that_asks_again_makes_a_variant
+                    asking_again_needs_a_reply_of_ones_own_message
+                    a_deleted_reply_has_no_variants
+                    variants_are_read_by_members_in_pages;
                 runners:
                     a_reply_is_claimed_by_one
                     claims_take_the_oldest_first

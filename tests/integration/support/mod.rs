@@ -13,6 +13,7 @@ pub(crate) mod fake_provider;
 pub(crate) mod fault_proxy;
 mod faulty_integrations;
 pub(crate) mod faulty_store;
+mod faulty_variants;
 mod faulty_webhooks;
 pub(crate) mod haproxy;
 pub(crate) mod instance;

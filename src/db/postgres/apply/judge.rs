@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::posts::{self, NewRows, WriteBatch};
 use super::questions::Answers;
 use super::room::RoomWork;
-use super::{bans, invites, members, messages, replies, retention, settings};
+use super::{bans, invites, members, messages, replies, retention, settings, variants};
 use crate::db::changes::{Change, Outcome, Posted, RoomApplied, RoomChanges, RoomDone};
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::records::{user_row, word};
@@ -202,6 +202,14 @@ impl Judge {
             Change::RetryReply { actor, seq } => {
                 replies::retry(connection, work, *actor, *seq).await
             }
+            Change::RegenerateReply { actor, seq } => {
+                variants::regenerate(connection, work, *actor, *seq).await
+            }
+            Change::SelectVariant {
+                actor,
+                seq,
+                variant,
+            } => variants::select(connection, work, *actor, *seq, *variant).await,
             Change::SettleReply(settlement) => replies::settle(connection, work, settlement).await,
             Change::InterruptReply { seq, attempt } => {
                 replies::interrupt(connection, work, *seq, *attempt).await

@@ -18,6 +18,7 @@ mod rerun;
 mod retention;
 mod room;
 mod settings;
+mod variants;
 
 use std::collections::HashMap;
 use std::time::Duration;

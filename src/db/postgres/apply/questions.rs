@@ -317,7 +317,9 @@ fn named_users(change: &Change) -> Vec<Uuid> {
         | Change::SetRetention { actor, .. }
         | Change::DeleteRoom { actor }
         | Change::StopReply { actor, .. }
-        | Change::RetryReply { actor, .. } => vec![actor.0],
+        | Change::RetryReply { actor, .. }
+        | Change::RegenerateReply { actor, .. }
+        | Change::SelectVariant { actor, .. } => vec![actor.0],
         Change::SettleReply(_) | Change::InterruptReply { .. } | Change::Retain { .. } => {
             Vec::new()
         }

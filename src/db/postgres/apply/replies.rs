@@ -12,6 +12,7 @@ use crate::db::postgres::pool::Conn;
 use crate::db::postgres::records::{MessageRecord, message_columns, word};
 use crate::db::postgres::statement::statement;
 use crate::db::rows::{MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState, StoredChange};
+use crate::db::variants::Variants;
 use crate::db::{StoreError, StoreResult};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Attempt, Seq, UserId, Version};
@@ -23,7 +24,8 @@ statement!(
     LockReply { room: Uuid, seq: i64 } -> struct ReplyRecord,
     concat!(
         "SELECT r.prompt_seq, r.asker_id, r.state AS reply_state, r.attempt, r.shown, r.lease_owner, \
-             r.lease_until <= clock_timestamp() AS expired, ", message_columns!(), " \
+             r.lease_until <= clock_timestamp() AS expired, r.selected, \
+             (SELECT count(*) FROM reply_variants v WHERE v.room_id = r.room_id AND v.seq = r.seq)::integer + 1 AS variants, ", message_columns!(), " \
          FROM replies r JOIN messages m ON m.room_id = r.room_id AND m.seq = r.seq JOIN users u ON u.id = m.author_id \
          WHERE r.room_id = $1 AND r.seq = $2 FOR UPDATE OF r"
     )
@@ -48,12 +50,13 @@ statement!(
         model: Option<String>,
         input_tokens: Option<i64>,
         output_tokens: Option<i64>,
+        selected: i32,
     },
     "WITH reply AS ( \
          UPDATE replies SET state = $8, lease_owner = NULL, lease_until = NULL, \
              shown = shown AND $8 = 'settled', stop_requested = stop_requested AND $8 = 'settled', \
              queued_at = CASE WHEN $8 = 'queued' THEN $9 ELSE queued_at END, \
-             model = $10, input_tokens = $11, output_tokens = $12 \
+             model = $10, input_tokens = $11, output_tokens = $12, selected = $13 \
          WHERE room_id = $1 AND seq = $2 \
      ), chunks AS ( \
          DELETE FROM reply_chunks WHERE room_id = $1 AND seq = $2 \
@@ -84,25 +87,30 @@ pub(super) struct ReplyRecord {
     lease_owner: Option<Uuid>,
     #[diesel(sql_type = sql::Nullable<sql::Bool>)]
     expired: Option<bool>,
+    #[diesel(sql_type = sql::Integer)]
+    variants: i32,
+    #[diesel(sql_type = sql::Integer)]
+    selected: i32,
     #[diesel(embed)]
     message: MessageRecord,
 }
 
 /// A reply as it stands, locked.
-struct Reply {
+pub(super) struct Reply {
     prompt_seq: Seq,
     asker: UserId,
-    state: ReplyState,
+    pub(super) state: ReplyState,
     attempt: Attempt,
     shown: bool,
     lease_owner: Option<Uuid>,
     expired: bool,
-    message: MessageRow,
+    pub(super) variants: Variants,
+    pub(super) message: MessageRow,
 }
 
 impl Reply {
     /// What is known of it without its runner.
-    fn plain_meta(&self) -> ReplyMeta {
+    pub(super) fn plain_meta(&self) -> ReplyMeta {
         ReplyMeta {
             prompt_seq: self.prompt_seq,
             attempt: self.attempt,
@@ -112,14 +120,15 @@ impl Reply {
 }
 
 /// A reply's message as it is to be from the next version on.
-struct Rewrite {
-    state: MessageState,
-    body: String,
-    html: Option<String>,
-    meta: ReplyMeta,
+pub(super) struct Rewrite {
+    pub(super) state: MessageState,
+    pub(super) body: String,
+    pub(super) html: Option<String>,
+    pub(super) meta: ReplyMeta,
+    pub(super) variants: Variants,
 }
 
-fn refused<T>(code: ErrorCode) -> StoreResult<T> {
+pub(super) fn refused<T>(code: ErrorCode) -> StoreResult<T> {
     Err(StoreError::Refused(code.into()))
 }
 
@@ -144,6 +153,7 @@ pub(super) async fn stop(
                 body: String::new(),
                 html: None,
                 meta: reply.plain_meta(),
+                variants: reply.variants,
             };
             rewrite(connection, work, reply, last).await
         }
@@ -176,6 +186,7 @@ pub(super) async fn retry(
         body: String::new(),
         html: None,
         meta: reply.plain_meta(),
+        variants: reply.variants,
     };
     rewrite(connection, work, reply, first).await
 }
@@ -207,6 +218,7 @@ pub(super) async fn settle(
         body: settlement.body.clone(),
         html: settlement.html.clone(),
         meta: settlement.meta.clone(),
+        variants: reply.variants,
     };
     rewrite(connection, work, reply, last).await
 }
@@ -234,12 +246,13 @@ pub(super) async fn interrupt(
         body: saved.into_iter().next().unwrap_or_default().0,
         html: None,
         meta: reply.plain_meta(),
+        variants: reply.variants,
     };
     rewrite(connection, work, reply, last).await
 }
 
-/// The reply, if the actor may stop and retry it.
-async fn steered(
+/// The reply, if the actor may stop it and have it written again.
+pub(super) async fn steered(
     connection: &mut Conn,
     work: &RoomWork,
     actor: UserId,
@@ -257,7 +270,11 @@ async fn steered(
     }
 }
 
-async fn find(connection: &mut Conn, work: &RoomWork, seq: Seq) -> StoreResult<Option<Reply>> {
+pub(super) async fn find(
+    connection: &mut Conn,
+    work: &RoomWork,
+    seq: Seq,
+) -> StoreResult<Option<Reply>> {
     let room = work.head.room.0;
     let found = connection.run(LockReply { room, seq }).await?;
     let Some(record) = found.into_iter().next() else {
@@ -274,12 +291,16 @@ async fn find(connection: &mut Conn, work: &RoomWork, seq: Seq) -> StoreResult<O
         shown: record.shown,
         lease_owner: record.lease_owner,
         expired: record.expired.unwrap_or(false),
+        variants: Variants {
+            count: record.variants,
+            selected: record.selected,
+        },
         message,
     }))
 }
 
 /// Gives a reply's message its new form at the next version, and records it. Queued is queued again; all else settles.
-async fn rewrite(
+pub(super) async fn rewrite(
     connection: &mut Conn,
     work: &mut RoomWork,
     reply: Reply,
@@ -297,7 +318,10 @@ async fn rewrite(
         body: new.body,
         html: new.html,
         meta: MessageMeta {
-            reply: Some(new.meta),
+            reply: Some(ReplyMeta {
+                variants: new.variants.told(),
+                ..new.meta
+            }),
             ..MessageMeta::default()
         },
         ..reply.message
@@ -318,6 +342,7 @@ async fn rewrite(
             model,
             input_tokens: usage.map(|usage| usage.input_tokens),
             output_tokens: usage.map(|usage| usage.output_tokens),
+            selected: new.variants.selected,
         })
         .await?;
     work.unsettled += match (reply.state, reply_state) {

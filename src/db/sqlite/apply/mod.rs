@@ -14,6 +14,7 @@ mod rerun;
 mod retention;
 mod room;
 mod settings;
+mod variants;
 
 use diesel::SqliteConnection;
 
@@ -112,6 +113,12 @@ fn apply_change(work: &mut RoomWork<'_>, change: &Change) -> Work<Outcome> {
         Change::DeleteRoom { actor } => settings::delete(work, *actor)?,
         Change::StopReply { actor, seq } => replies::stop(work, *actor, *seq)?,
         Change::RetryReply { actor, seq } => replies::retry(work, *actor, *seq)?,
+        Change::RegenerateReply { actor, seq } => variants::regenerate(work, *actor, *seq)?,
+        Change::SelectVariant {
+            actor,
+            seq,
+            variant,
+        } => variants::select(work, *actor, *seq, *variant)?,
         Change::SettleReply(settlement) => replies::settle(work, settlement)?,
         Change::InterruptReply { seq, attempt } => replies::interrupt(work, *seq, *attempt)?,
     };

@@ -16,6 +16,7 @@ mod rooms;
 mod runners;
 mod search;
 mod tables;
+mod variants;
 mod webhooks;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

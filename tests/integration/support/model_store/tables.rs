@@ -8,6 +8,7 @@ use salon::db::rows::{
     EditRow, Head, Keep, LogKind, LogRow, MessageRow, ReplyChunk, ReplyState, RoomRow,
     StoredChange, UserKind, UserRow, Visibility,
 };
+use salon::db::variants::{VariantRow, Variants};
 use salon::db::{ASSISTANT, LOBBY};
 use salon::ids::{
     Attempt, BatchId, ChunkNumber, Epoch, HookId, InstanceId, InviteId, RoomId, Seq, SessionId,
@@ -182,6 +183,9 @@ pub(crate) struct Reply {
     pub(crate) queued_at: Moment,
     /// By attempt and first number.
     pub(crate) chunks: BTreeMap<(Attempt, ChunkNumber), ReplyChunk>,
+    pub(crate) variants: Variants,
+    /// The texts that its message is not.
+    pub(crate) others: BTreeMap<i32, VariantRow>,
 }
 
 impl Tables {

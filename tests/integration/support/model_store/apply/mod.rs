@@ -6,6 +6,7 @@ mod messages;
 mod posts;
 mod replies;
 mod retention;
+mod variants;
 
 use std::collections::BTreeMap;
 
@@ -127,6 +128,12 @@ impl Work<'_> {
             Change::DeleteRoom { actor } => self.delete_room(*actor)?,
             Change::StopReply { actor, seq } => self.stop_reply(*actor, *seq)?,
             Change::RetryReply { actor, seq } => self.retry_reply(*actor, *seq)?,
+            Change::RegenerateReply { actor, seq } => self.regenerate_reply(*actor, *seq)?,
+            Change::SelectVariant {
+                actor,
+                seq,
+                variant,
+            } => self.select_variant(*actor, *seq, *variant)?,
             Change::SettleReply(settlement) => self.settle_reply(settlement)?,
             Change::InterruptReply { seq, attempt } => self.interrupt_reply(*seq, *attempt)?,
         };

@@ -8,6 +8,7 @@ use salon::db::rows::{
     MessageKind, MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState, UserKind, UserRow,
     Visibility,
 };
+use salon::db::variants::Variants;
 use salon::error::{ErrorCode, Refusal};
 use salon::ids::{Seq, UserId};
 use salon::limits::{REPLIES_PER_ROOM, RETRY_HINT_MS};
@@ -147,6 +148,11 @@ impl Work<'_> {
             lease: None,
             queued_at: self.now,
             chunks: BTreeMap::new(),
+            variants: Variants {
+                count: 1,
+                selected: 1,
+            },
+            others: BTreeMap::new(),
         };
         self.room.replies.insert(seq, reply);
         seq

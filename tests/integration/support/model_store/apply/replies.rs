@@ -60,14 +60,21 @@ impl Work<'_> {
         if self.is_full_of_replies() {
             return Err(ErrorCode::TooManyReplies.into());
         }
+        Ok(self.queue_again(seq))
+    }
+
+    /// Puts a reply into the queue, without text.
+    pub(super) fn queue_again(&mut self, seq: Seq) -> Version {
         let now = self.now;
-        let reply = self.steered(actor, seq)?;
-        reply.state = ReplyState::Queued;
-        reply.shown = false;
-        reply.stop_requested = false;
-        reply.queued_at = now;
-        let meta = reply.plain_meta();
-        Ok(self.rewrite(seq, MessageState::Queued, String::new(), None, meta))
+        let mut meta = ReplyMeta::default();
+        if let Some(reply) = self.room.replies.get_mut(&seq) {
+            reply.state = ReplyState::Queued;
+            reply.shown = false;
+            reply.stop_requested = false;
+            reply.queued_at = now;
+            meta = reply.plain_meta();
+        }
+        self.rewrite(seq, MessageState::Queued, String::new(), None, meta)
     }
 
     /// The runner's last word.
@@ -102,8 +109,8 @@ impl Work<'_> {
         Ok(self.rewrite(seq, MessageState::Interrupted, body, None, meta))
     }
 
-    /// The reply, if the actor may stop and retry it.
-    fn steered(&mut self, actor: UserId, seq: Seq) -> Judged<&mut Reply> {
+    /// The reply, if the actor may stop it and have it written again.
+    pub(super) fn steered(&mut self, actor: UserId, seq: Seq) -> Judged<&mut Reply> {
         let role = self.member_role(actor)?;
         let reply = self.room.replies.get_mut(&seq);
         let reply = reply.ok_or_else(|| Refusal::from(ErrorCode::ReplyNotFound))?;
@@ -129,7 +136,10 @@ impl Work<'_> {
             body,
             html,
             meta: MessageMeta {
-                reply: Some(meta),
+                reply: Some(ReplyMeta {
+                    variants: self.room.replies[&seq].variants.told(),
+                    ..meta
+                }),
                 ..MessageMeta::default()
             },
             ..self.room.messages[&seq].row.clone()

@@ -1,0 +1,2 @@
+ALTER TABLE replies DROP COLUMN selected;
+DROP TABLE reply_variants;
