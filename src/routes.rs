@@ -13,9 +13,9 @@ use crate::consumer::Consumers;
 use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, observe, safety_headers};
 use crate::http::{
-    assets, auth, bans, chat, export, health, incoming_hooks, invites, members, message_changes,
-    messages, metrics, openapi, reply_events, retention, room_events, room_lists, rooms, search,
-    security_contact, socket, tokens, variants, webhooks,
+    assets, assistants, auth, bans, chat, export, health, incoming_hooks, invites, members,
+    message_changes, messages, metrics, openapi, reply_events, retention, room_events, room_lists,
+    rooms, search, security_contact, socket, tokens, variants, webhooks,
 };
 use crate::limits;
 
@@ -81,6 +81,8 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/invites/look", post(invites::look_up_invite))
         .route("/api/invites/accept", post(invites::accept_invite))
         .route("/api/rooms/{slug}/retention", get(retention::show_retention).put(retention::set_retention))
+        .route("/api/rooms/{slug}/assistants", get(assistants::list_assistants).post(assistants::add_assistant))
+        .route("/api/rooms/{slug}/assistants/{user}", patch(assistants::edit_assistant).delete(assistants::remove_assistant))
         .route("/api/rooms/{slug}/messages", get(messages::list_messages).post(messages::create_message))
         .route("/api/rooms/{slug}/messages/{seq}", get(messages::show_message).patch(message_changes::edit_message).delete(message_changes::delete_message))
         .route("/api/rooms/{slug}/messages/{seq}/edits", get(message_changes::list_edits))

@@ -5,6 +5,7 @@
 //! readers cost little; [`markdown`], [`mentions`] and [`prompt`] are pure.
 
 pub mod assistant;
+pub mod assistants;
 pub mod export;
 pub mod invites;
 pub mod markdown;

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use crate::db::assistants::RoomAssistant;
 use crate::db::rows::{MessageKind, MessageRow, MessageState, UserRow};
 use crate::ids::Seq;
 use crate::limits;
@@ -14,6 +15,9 @@ use crate::llm::{Prompt, Turn, TurnRole};
 /// Between two messages that share a turn.
 const SEPARATOR: &str = "\n\n";
 
+/// A token is about so many bytes of English.
+const BYTES_PER_TOKEN: usize = 4;
+
 /// Stands for a prompt that is gone (deleted since it was sent): the conversation still ends on a user's turn.
 const GONE: &str = "(This message was deleted.)";
 
@@ -21,7 +25,14 @@ const GONE: &str = "(This message was deleted.)";
 /// deleted, unsettled or blank is left out; the oldest is left out until the rest fits
 /// `limits::CONTEXT_MESSAGES` and `limits::CONTEXT_BYTES`. The message itself is always the last.
 #[must_use]
-pub fn build_prompt(messages: &[MessageRow], prompt_seq: Seq, assistant: &UserRow) -> Prompt {
+pub fn build_prompt(
+    messages: &[MessageRow],
+    prompt_seq: Seq,
+    RoomAssistant {
+        user: assistant,
+        settings,
+    }: &RoomAssistant,
+) -> Prompt {
     let said: Vec<&MessageRow> = messages
         .iter()
         .filter(|message| message.seq <= prompt_seq && is_said(message))
@@ -39,7 +50,15 @@ pub fn build_prompt(messages: &[MessageRow], prompt_seq: Seq, assistant: &UserRo
         }
         _ => (Cow::Borrowed(GONE), said.as_slice()),
     };
-    let mut turns = newest_first(history, prompt, assistant, has_names);
+    let most = settings
+        .history_tokens
+        .and_then(|tokens| usize::try_from(tokens).ok())
+        .map_or(limits::CONTEXT_BYTES, |tokens| {
+            tokens
+                .saturating_mul(BYTES_PER_TOKEN)
+                .min(limits::CONTEXT_BYTES)
+        });
+    let mut turns = newest_first(history, prompt, assistant, has_names, most);
     while turns
         .last()
         .is_some_and(|turn| turn.role == TurnRole::Assistant)
@@ -48,9 +67,16 @@ pub fn build_prompt(messages: &[MessageRow], prompt_seq: Seq, assistant: &UserRo
     }
     turns.reverse();
     Prompt {
-        system: system(assistant, has_names),
+        system: system(assistant, has_names, &settings.system),
         turns,
-        max_tokens: limits::REPLY_TOKENS,
+        max_tokens: settings
+            .max_tokens
+            .and_then(|tokens| u32::try_from(tokens).ok())
+            .map_or(limits::REPLY_TOKENS, |tokens| {
+                tokens.min(limits::REPLY_TOKENS)
+            }),
+        model: settings.model.clone(),
+        temperature: settings.temperature,
     }
 }
 
@@ -60,6 +86,7 @@ fn newest_first(
     prompt: Cow<'_, str>,
     assistant: &UserRow,
     has_names: bool,
+    most: usize,
 ) -> Vec<Turn> {
     let mut bytes = prompt.len();
     let mut groups = vec![(TurnRole::User, vec![prompt])];
@@ -71,7 +98,7 @@ fn newest_first(
             (TurnRole::User, spoken(message, has_names))
         };
         bytes += text.len() + SEPARATOR.len();
-        if bytes > limits::CONTEXT_BYTES {
+        if bytes > most {
             break;
         }
         match groups.last_mut() {
@@ -120,7 +147,7 @@ fn one_line(name: &str) -> String {
         .join(" ")
 }
 
-fn system(assistant: &UserRow, has_names: bool) -> String {
+fn system(assistant: &UserRow, has_names: bool, own: &str) -> String {
     let name = one_line(&assistant.name);
     let mut text = format!(
         "You are {name}, the assistant in a chat room. People call you with @{name}. \
@@ -133,12 +160,17 @@ fn system(assistant: &UserRow, has_names: bool) -> String {
              server put there. Do not begin your answer with a name.",
         );
     }
+    if !own.is_empty() {
+        text.push_str("\n\nThe owners of this room ask of you:\n");
+        text.push_str(own);
+    }
     text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::assistants::AssistantSettings;
     use crate::db::rows::{MessageMeta, UserKind};
     use crate::ids::UserId;
     use proptest::prelude::*;
@@ -162,6 +194,13 @@ mod tests {
 
     fn assistant() -> UserRow {
         user(9, "assistant", UserKind::Assistant)
+    }
+
+    fn by_default() -> RoomAssistant {
+        RoomAssistant {
+            user: assistant(),
+            settings: AssistantSettings::default(),
+        }
     }
 
     fn message(seq: Seq, author: UserRow, body: &str) -> MessageRow {
@@ -188,7 +227,7 @@ mod tests {
     }
 
     fn build(messages: &[MessageRow], prompt_seq: Seq) -> Vec<(TurnRole, String)> {
-        build_prompt(messages, prompt_seq, &assistant())
+        build_prompt(messages, prompt_seq, &by_default())
             .turns
             .into_iter()
             .map(|turn| (turn.role, turn.text))
@@ -231,7 +270,7 @@ mod tests {
                 turn(U, "ada: @assistant well?"),
             ]
         );
-        let system = build_prompt(&messages, 4, &assistant()).system;
+        let system = build_prompt(&messages, 4, &by_default()).system;
         assert!(system.contains("Several people") && !system.contains("bob"));
     }
 
@@ -311,6 +350,33 @@ mod tests {
     }
 
     #[test]
+    fn a_room_says_what_its_assistant_is_told_and_how_much() {
+        let messages = [
+            message(1, ada(), &"old ".repeat(100)),
+            message(2, assistant(), "hello"),
+            message(3, ada(), "now"),
+        ];
+        let settings = AssistantSettings {
+            system: "Speak in rhymes.".into(),
+            model: Some("large".into()),
+            temperature: Some(70),
+            max_tokens: Some(50),
+            history_tokens: Some(10),
+            ..AssistantSettings::default()
+        };
+        let user = assistant();
+        let prompt = build_prompt(&messages, 3, &RoomAssistant { user, settings });
+        assert!(
+            prompt.system.ends_with("Speak in rhymes."),
+            "{}",
+            prompt.system
+        );
+        assert_eq!(prompt.turns.len(), 1, "what is old does not fit");
+        assert_eq!((prompt.max_tokens, prompt.temperature()), (50, Some(0.7)));
+        assert_eq!(prompt.model.as_deref(), Some("large"));
+    }
+
+    #[test]
     fn a_context_never_begins_with_the_assistant() {
         let messages = [message(1, assistant(), "welcome"), message(2, ada(), "hi")];
         assert_eq!(build(&messages, 2), [turn(U, "hi")]);
@@ -343,7 +409,7 @@ mod tests {
                 row.deleted_at = (deleted && state == 0).then_some(chrono::DateTime::UNIX_EPOCH);
                 row
             }).collect();
-            let prompt = build_prompt(&messages, prompt_seq, &assistant());
+            let prompt = build_prompt(&messages, prompt_seq, &by_default());
             let turns = &prompt.turns;
             prop_assert_eq!(turns.first().map(|turn| turn.role), Some(U));
             prop_assert_eq!(turns.last().map(|turn| turn.role), Some(U));
@@ -351,7 +417,7 @@ mod tests {
             prop_assert!(turns.iter().all(|turn| !turn.text.trim().is_empty()));
             let bytes: usize = turns.iter().map(|turn| turn.text.len()).sum();
             prop_assert!(bytes <= limits::CONTEXT_BYTES);
-            prop_assert_eq!(&prompt, &build_prompt(&messages, prompt_seq, &assistant()));
+            prop_assert_eq!(&prompt, &build_prompt(&messages, prompt_seq, &by_default()));
             if let Some(asked) = messages.iter().find(|row| row.seq == prompt_seq)
                 && is_said(asked) && !is_by(asked, &assistant())
             {

@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::assistants::{AssistantEdit, NewAssistant};
 use super::invites::NewInvite;
 use super::marks::Mark;
 use super::rows::{Head, MessageState, ReplyMeta, ReplyRefused, StoredChange, UserRow, Visibility};
@@ -149,6 +150,24 @@ pub enum Change {
         /// Who does it.
         actor: UserId,
     },
+    /// A room gets another assistant. Versioned (`settings`).
+    AddAssistant(NewAssistant),
+    /// What a room says of one of its assistants changes. Versioned (`settings`).
+    EditAssistant {
+        /// Who does it.
+        actor: UserId,
+        /// Which.
+        assistant: UserId,
+        /// What changes.
+        edit: AssistantEdit,
+    },
+    /// An assistant is no longer the room's; the server's own is as it was at first. Versioned (`settings`), unless it is so.
+    RemoveAssistant {
+        /// Who does it.
+        actor: UserId,
+        /// Which.
+        assistant: UserId,
+    },
     /// Ask a running reply to stop; a queued one settles `stopped` here and now.
     StopReply {
         /// Who does it.
@@ -214,6 +233,9 @@ impl Change {
             | Self::RevokeInvite { .. }
             | Self::AcceptInvite { .. }
             | Self::EditRoom { .. }
+            | Self::AddAssistant(_)
+            | Self::EditAssistant { .. }
+            | Self::RemoveAssistant { .. }
             | Self::SetRetention { .. }
             | Self::Retain { .. }
             | Self::DeleteRoom { .. }
@@ -383,9 +405,11 @@ pub struct Posted {
     pub created_at: DateTime<Utc>,
     /// True when this `client_id` was stored before.
     pub duplicate: bool,
-    /// The reply it asked for.
+    /// The reply it asked for: the first, of several.
     pub reply_seq: Option<Seq>,
-    /// Why it gets none.
+    /// The replies behind the first, of whom else it asked.
+    pub more_replies: Vec<Seq>,
+    /// Why it gets none, or one of those it asked does not answer.
     pub reply_refused: Option<ReplyRefused>,
 }
 

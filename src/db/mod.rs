@@ -7,6 +7,7 @@
 //! but SQL is awaited while a connection is held.
 
 mod account_rows;
+pub mod assistants;
 pub mod changes;
 pub mod history;
 pub mod integrations;
@@ -127,7 +128,13 @@ pub struct SignedIn {
 /// - Names are compared without case. Slugs are never reused, also not after deletion (`slug_taken`).
 #[async_trait]
 pub trait Store:
-    integrations::Integrations + webhooks::WebhookStore + variants::VariantStore + Send + Sync + 'static
+    integrations::Integrations
+    + webhooks::WebhookStore
+    + variants::VariantStore
+    + assistants::AssistantStore
+    + Send
+    + Sync
+    + 'static
 {
     /// Whether the database answers, on a way of its own that a busy pool cannot block.
     async fn ping(&self) -> StoreResult<()>;

@@ -3,6 +3,7 @@
 //! each noun. Handlers turn requests into calls of `auth` and `chat` and answers into JSON; they decide nothing.
 
 pub mod assets;
+pub mod assistants;
 pub mod auth;
 pub mod bans;
 pub mod chat;

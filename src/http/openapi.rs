@@ -6,8 +6,9 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
-    auth, bans, chat, error, export, incoming_hooks, invites, members, message_changes, messages,
-    reply_events, retention, room_events, room_lists, rooms, search, tokens, variants, webhooks,
+    assistants, auth, bans, chat, error, export, incoming_hooks, invites, members, message_changes,
+    messages, reply_events, retention, room_events, room_lists, rooms, search, tokens, variants,
+    webhooks,
 };
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.
@@ -31,6 +32,10 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
     modifiers(&Credentials),
     paths(
         document,
+        assistants::add_assistant,
+        assistants::edit_assistant,
+        assistants::list_assistants,
+        assistants::remove_assistant,
         auth::config,
         auth::create_guest,
         auth::create_session,

@@ -3,12 +3,14 @@
 //!
 //! These are fixed. What an operator may change is a setting in `config.rs`.
 
+mod assistants;
 mod integrations;
 mod room_life;
 mod webhooks;
 
 use std::time::Duration;
 
+pub use assistants::*;
 pub use integrations::*;
 pub use room_life::*;
 pub use webhooks::*;

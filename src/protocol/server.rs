@@ -12,6 +12,8 @@ use crate::db::rows::{
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Attempt, ChunkNumber, ClientId, ConnectionId, Epoch, Seq, UserId, Version};
 use crate::limits;
+
+pub use super::accepted::Accepted;
 use crate::permissions::Role;
 
 pub use super::room_body::RoomBody;
@@ -317,33 +319,6 @@ pub struct Joined<'a> {
     pub replies: Vec<ReplyBody<'a>>,
     /// Why what is held of the room must be dropped (`epoch`, `ahead`, `retention`), or null.
     pub reset: Option<&'static str>,
-}
-
-/// `message.accepted`.
-#[derive(Serialize, Debug, utoipa::ToSchema)]
-pub struct Accepted<'a> {
-    /// The client's.
-    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-    pub reference: Option<&'a str>,
-    /// The slug.
-    pub room: &'a str,
-    /// The sender's id of the message.
-    pub client_id: ClientId,
-    /// Its place.
-    pub seq: Seq,
-    /// The version it was created at.
-    pub version: Version,
-    /// When.
-    #[serde(serialize_with = "millis")]
-    pub created_at: DateTime<Utc>,
-    /// True for a resend.
-    pub duplicate: bool,
-    /// The reply it asked for.
-    pub reply_seq: Option<Seq>,
-    /// Why it gets none.
-    #[schema(value_type = Option<String>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reply_refused: Option<ErrorCode>,
 }
 
 /// A message inside a frame or an HTTP answer.

@@ -9,6 +9,7 @@
 )]
 
 mod answers_in_time;
+mod assistants;
 mod auth;
 mod bad_frames;
 mod balancer;

@@ -254,6 +254,7 @@ fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<Serv
             created_at: Utc::now(),
             duplicate: false,
             reply_seq: None,
+            reply_seqs: if full { vec![2, 3] } else { Vec::new() },
             reply_refused: full.then_some(ErrorCode::Busy),
         }),
         ServerFrame::Message {
@@ -414,7 +415,6 @@ fn the_limits_are_those_of_the_program() {
         ("PAGE_BYTES", count(limits::PAGE_BYTES)),
         ("HTML_BYTES", count(limits::HTML_BYTES)),
         ("EDITS_PER_MESSAGE", limits::EDITS_PER_MESSAGE),
-        ("VARIANTS_PER_REPLY", i64::from(limits::VARIANTS_PER_REPLY)),
         ("REACTION_KINDS", count(limits::REACTION_KINDS)),
         ("REACTION_USERS", count(limits::REACTION_USERS)),
         ("REACTION_BYTES", count(limits::REACTION_BYTES)),
@@ -446,6 +446,7 @@ fn the_limits_are_those_of_the_program() {
         ("SESSION_S", limits::SESSION_S),
         ("GUEST_SESSION_S", limits::GUEST_SESSION_S),
     ]);
+    real.extend(protocol_limits::of_assistants());
     real.extend(protocol_limits::of_rooms());
     real.extend(protocol_limits::of_integrations());
     real.extend(limits_of_people_and_history());

@@ -123,7 +123,8 @@ impl Writing<'_> {
 
     async fn prompt(&self) -> Result<Prompt, Verdict> {
         let (store, claimed) = (&self.parts.store, &self.lease.claimed);
-        let assistant = retried(self.lease, || store.assistant()).await?;
+        let (room, seq) = (claimed.room, claimed.seq);
+        let assistant = retried(self.lease, || store.replying_assistant(room, seq)).await?;
         let context = retried(self.lease, || {
             store.context(claimed.room, claimed.prompt_seq, limits::CONTEXT_MESSAGES)
         })

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod apply;
+mod assistants;
 mod durability;
 mod errors;
 mod history;

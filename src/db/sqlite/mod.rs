@@ -8,6 +8,7 @@
 
 mod accounts;
 mod apply;
+mod assistants;
 mod columns;
 mod connection;
 mod contract;

@@ -2,6 +2,7 @@
 //! are listed in `static/js/main.js`. Screenshots of the page, and of a page that failed its test, are in
 //! `target/screenshots`.
 
+mod assistants;
 mod changes;
 mod chromium;
 mod history;

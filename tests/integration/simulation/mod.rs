@@ -9,6 +9,7 @@
 //! [`world`] is what there is, [`events`] what happens to it, [`book`] and [`judge`] what must hold: P1 to P4 and P7 to
 //! P10, at every frame and in the end. Time and chance of the simulated parts are in [`node`] and [`dice`].
 
+mod assistants;
 mod book;
 mod client;
 mod contract;

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod accounts;
+mod assistants;
 mod fixtures;
 mod history;
 mod integrations;
@@ -169,6 +170,12 @@ macro_rules! for_store {
                     a_dead_runners_text_is_kept
                     only_a_dead_runners_shown_reply_is_interrupted
                     deleting_a_room_ends_its_replies;
+                assistants:
+                    owners_set_up_a_rooms_assistants
+                    a_name_is_one_assistants_and_nobody_elses
+                    each_assistant_that_is_named_answers_once
+                    a_room_says_who_may_ask
+                    a_room_says_who_may_steer;
                 variants:
                     a_regenerated_reply_keeps_its_text
                     a_selected_variant_is_the_message

@@ -11,6 +11,7 @@ pub(crate) mod crowd;
 pub(crate) mod event_stream;
 pub(crate) mod fake_provider;
 pub(crate) mod fault_proxy;
+mod faulty_assistants;
 mod faulty_integrations;
 pub(crate) mod faulty_store;
 mod faulty_variants;

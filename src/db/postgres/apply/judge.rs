@@ -8,8 +8,10 @@ use uuid::Uuid;
 use super::posts::{self, NewRows, WriteBatch};
 use super::questions::Answers;
 use super::room::RoomWork;
-use super::{bans, invites, members, messages, replies, retention, settings, variants};
+use super::{assistants, bans, invites, members, messages, replies, retention, settings, variants};
+use crate::db::assistants::RoomAssistant;
 use crate::db::changes::{Change, Outcome, Posted, RoomApplied, RoomChanges, RoomDone};
+use crate::db::postgres::assistants::AssistantRecord;
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::records::{user_row, word};
 use crate::db::rows::{Head, UserRow};
@@ -29,6 +31,8 @@ pub(super) struct Known {
     pub(super) targets: HashSet<(Uuid, Seq)>,
     /// Members of a room by their names.
     pub(super) named: HashMap<(Uuid, String), Vec<Uuid>>,
+    /// The assistants that rooms say something of.
+    pub(super) assistants: HashMap<Uuid, Vec<RoomAssistant>>,
 }
 
 /// A batch while it is judged.
@@ -44,18 +48,21 @@ impl Judge {
         let mut known = Known {
             targets: answers.targets,
             named: answers.named,
+            assistants: by_room(answers.assistants)?,
             ..Known::default()
         };
         for (id, name, kind) in answers.users {
             known.users.insert(UserId(id), user_row(id, name, &kind)?);
         }
-        for ((room, author, client), (_, seq, version, created_at, reply_seq)) in answers.repeats {
+        for ((room, author, client), (_, seq, version, created_at, replies)) in answers.repeats {
+            let mut replies = replies.unwrap_or_default().into_iter();
             let posted = Posted {
                 seq,
                 version,
                 created_at,
                 duplicate: true,
-                reply_seq,
+                reply_seq: replies.next(),
+                more_replies: replies.collect(),
                 reply_refused: None,
             };
             let key = (RoomId(room), UserId(author), ClientId(client));
@@ -136,6 +143,14 @@ impl Judge {
             connection.run(early).await?;
         }
         let version = self.other_change(connection, work, change).await?;
+        if matches!(
+            change,
+            Change::AddAssistant(_) | Change::EditAssistant { .. } | Change::RemoveAssistant { .. }
+        ) {
+            // Posts behind it are judged by what is there now.
+            let rows = assistants::rows_of_room(connection, work).await?;
+            self.known.assistants.insert(work.head.room.0, rows);
+        }
         Ok(Outcome::Changed { version })
     }
 
@@ -210,6 +225,15 @@ impl Judge {
                 seq,
                 variant,
             } => variants::select(connection, work, *actor, *seq, *variant).await,
+            Change::AddAssistant(new) => assistants::add(connection, work, new).await,
+            Change::EditAssistant {
+                actor,
+                assistant,
+                edit,
+            } => assistants::edit(connection, work, *actor, *assistant, edit).await,
+            Change::RemoveAssistant { actor, assistant } => {
+                assistants::remove(connection, work, *actor, *assistant).await
+            }
             Change::SettleReply(settlement) => replies::settle(connection, work, settlement).await,
             Change::InterruptReply { seq, attempt } => {
                 replies::interrupt(connection, work, *seq, *attempt).await
@@ -226,6 +250,17 @@ impl Judge {
     pub(super) fn into_write(self) -> (WriteBatch, usize) {
         self.rows.into_write()
     }
+}
+
+fn by_room(records: Vec<AssistantRecord>) -> StoreResult<HashMap<Uuid, Vec<RoomAssistant>>> {
+    let mut all: HashMap<Uuid, Vec<RoomAssistant>> = HashMap::new();
+    for record in records {
+        let room = record.room_id;
+        if let (Some(room), Some(row)) = (room, record.into_row()?) {
+            all.entry(room).or_default().push(row);
+        }
+    }
+    Ok(all)
 }
 
 /// The answer for a room that never was: everything refused, counters of nothing.

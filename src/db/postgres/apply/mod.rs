@@ -6,6 +6,7 @@
 //! numbered here, in memory. The second writes it all in one statement, and commits. Other changes are rare: they
 //! run their own statements in between, one by one.
 
+mod assistants;
 mod bans;
 mod invites;
 mod judge;

@@ -17,7 +17,7 @@ use crate::db::{StoreError, StoreResult};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Attempt, Seq, UserId, Version};
 use crate::limits::REPLIES_PER_ROOM;
-use crate::permissions::{Action, allows};
+use crate::permissions::{Action, Role, allows};
 
 statement!(
     /// A reply and its message; its runner waits until this is over.
@@ -25,8 +25,10 @@ statement!(
     concat!(
         "SELECT r.prompt_seq, r.asker_id, r.state AS reply_state, r.attempt, r.shown, r.lease_owner, \
              r.lease_until <= clock_timestamp() AS expired, r.selected, \
-             (SELECT count(*) FROM reply_variants v WHERE v.room_id = r.room_id AND v.seq = r.seq)::integer + 1 AS variants, ", message_columns!(), " \
+             (SELECT count(*) FROM reply_variants v WHERE v.room_id = r.room_id AND v.seq = r.seq)::integer + 1 AS variants, \
+             coalesce(a.may_stop, 'moderator') AS may_stop, coalesce(a.may_regenerate, 'moderator') AS may_regenerate, ", message_columns!(), " \
          FROM replies r JOIN messages m ON m.room_id = r.room_id AND m.seq = r.seq JOIN users u ON u.id = m.author_id \
+         LEFT JOIN room_assistants a ON a.room_id = r.room_id AND a.user_id = r.assistant_id \
          WHERE r.room_id = $1 AND r.seq = $2 FOR UPDATE OF r"
     )
 );
@@ -91,6 +93,10 @@ pub(super) struct ReplyRecord {
     variants: i32,
     #[diesel(sql_type = sql::Integer)]
     selected: i32,
+    #[diesel(sql_type = sql::Text)]
+    may_stop: String,
+    #[diesel(sql_type = sql::Text)]
+    may_regenerate: String,
     #[diesel(embed)]
     message: MessageRecord,
 }
@@ -105,6 +111,9 @@ pub(super) struct Reply {
     lease_owner: Option<Uuid>,
     expired: bool,
     pub(super) variants: Variants,
+    /// The lowest roles that may stop it, and have it written again, whoever asked for it.
+    may_stop: Role,
+    may_regenerate: Role,
     pub(super) message: MessageRow,
 }
 
@@ -117,6 +126,15 @@ impl Reply {
             ..ReplyMeta::default()
         }
     }
+}
+
+/// What somebody wants of a reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Steer {
+    /// That it ends.
+    Stop,
+    /// Another text: written again, or one of those it had.
+    Again,
 }
 
 /// A reply's message as it is to be from the next version on.
@@ -139,7 +157,7 @@ pub(super) async fn stop(
     actor: UserId,
     seq: Seq,
 ) -> StoreResult<Version> {
-    let reply = steered(connection, work, actor, seq).await?;
+    let reply = steered(connection, work, actor, seq, Steer::Stop).await?;
     match reply.state {
         ReplyState::Settled => refused(ErrorCode::ReplySettled),
         ReplyState::Streaming => {
@@ -168,7 +186,7 @@ pub(super) async fn retry(
     actor: UserId,
     seq: Seq,
 ) -> StoreResult<Version> {
-    let reply = steered(connection, work, actor, seq).await?;
+    let reply = steered(connection, work, actor, seq, Steer::Again).await?;
     if reply.state != ReplyState::Settled {
         return refused(ErrorCode::ReplyRunning);
     }
@@ -257,13 +275,18 @@ pub(super) async fn steered(
     work: &RoomWork,
     actor: UserId,
     seq: Seq,
+    steer: Steer,
 ) -> StoreResult<Reply> {
     let role = work.member_role(actor)?;
     let Some(reply) = find(connection, work, seq).await? else {
         return refused(ErrorCode::ReplyNotFound);
     };
     let own = reply.asker == actor && allows(role, Action::SteerOwnReply);
-    if own || allows(role, Action::SteerAnyReply) {
+    let least = match steer {
+        Steer::Stop => reply.may_stop,
+        Steer::Again => reply.may_regenerate,
+    };
+    if own || (role.is_at_least(least) && allows(role, Action::SteerOwnReply)) {
         Ok(reply)
     } else {
         refused(ErrorCode::Forbidden)
@@ -295,6 +318,8 @@ pub(super) async fn find(
             count: record.variants,
             selected: record.selected,
         },
+        may_stop: word(&record.may_stop, Role::from_name)?,
+        may_regenerate: word(&record.may_regenerate, Role::from_name)?,
         message,
     }))
 }

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::replies::{Reply, Rewrite, find, refused, rewrite, steered};
+use super::replies::{Reply, Rewrite, Steer, find, refused, rewrite, steered};
 use super::room::RoomWork;
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::records::word;
@@ -47,7 +47,7 @@ pub(super) async fn regenerate(
     actor: UserId,
     seq: Seq,
 ) -> StoreResult<Version> {
-    let reply = steered(connection, work, actor, seq).await?;
+    let reply = steered(connection, work, actor, seq, Steer::Again).await?;
     let one_more = judged(work, &reply, 0)?;
     again(connection, work, reply, one_more).await
 }
@@ -60,7 +60,7 @@ pub(super) async fn select(
     seq: Seq,
     variant: i32,
 ) -> StoreResult<Version> {
-    let reply = steered(connection, work, actor, seq).await?;
+    let reply = steered(connection, work, actor, seq, Steer::Again).await?;
     require_settled(&reply)?;
     if variant == reply.variants.selected {
         return Ok(work.head.version);

@@ -4,6 +4,7 @@
 //! Each change is judged before it writes anything: a refusal leaves nothing to undo, and its neighbours go on. What a
 //! change writes it also records, one entry for each version, so that nobody has to read the batch back.
 
+mod assistants;
 mod bans;
 mod invites;
 mod members;
@@ -119,6 +120,15 @@ fn apply_change(work: &mut RoomWork<'_>, change: &Change) -> Work<Outcome> {
             seq,
             variant,
         } => variants::select(work, *actor, *seq, *variant)?,
+        Change::AddAssistant(new) => assistants::add(work, new)?,
+        Change::EditAssistant {
+            actor,
+            assistant,
+            edit,
+        } => assistants::edit(work, *actor, *assistant, edit)?,
+        Change::RemoveAssistant { actor, assistant } => {
+            assistants::remove(work, *actor, *assistant)?
+        }
         Change::SettleReply(settlement) => replies::settle(work, settlement)?,
         Change::InterruptReply { seq, attempt } => replies::interrupt(work, *seq, *attempt)?,
     };

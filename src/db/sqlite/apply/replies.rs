@@ -7,6 +7,7 @@ use super::posts::unsettled_replies;
 use super::room::{RoomWork, meta_text};
 use crate::db::changes::Settlement;
 use crate::db::rows::{MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState};
+use crate::db::sqlite::assistants::one;
 use crate::db::sqlite::columns::{Micros, StoredId, named, storable};
 use crate::db::sqlite::failure::{Failure, Work};
 use crate::db::sqlite::schema::{messages as columns, replies, reply_chunks};
@@ -30,6 +31,15 @@ pub(super) struct Reply {
     pub(super) variants: Variants,
 }
 
+/// What somebody wants of a reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Steer {
+    /// That it ends.
+    Stop,
+    /// Another text: written again, or one of those it had.
+    Again,
+}
+
 /// A reply's message as it is to be from the next version on.
 pub(super) struct Rewrite {
     pub(super) state: MessageState,
@@ -41,7 +51,7 @@ pub(super) struct Rewrite {
 
 /// Stops a queued reply here and now; asks the runner of a streaming one.
 pub(super) fn stop(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Version> {
-    let reply = steered(work, actor, seq)?;
+    let reply = steered(work, actor, seq, Steer::Stop)?;
     match reply.state {
         ReplyState::Settled => Err(ErrorCode::ReplySettled.into()),
         ReplyState::Streaming => {
@@ -70,7 +80,7 @@ pub(super) fn stop(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Ver
 /// Puts a reply that ended early back to the start. Its attempts stay counted, so that a late word of an old one is
 /// known as such.
 pub(super) fn retry(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Version> {
-    let reply = steered(work, actor, seq)?;
+    let reply = steered(work, actor, seq, Steer::Again)?;
     if reply.state != ReplyState::Settled {
         return Err(ErrorCode::ReplyRunning.into());
     }
@@ -182,11 +192,25 @@ pub(super) fn interrupt(work: &mut RoomWork<'_>, seq: Seq, attempt: Attempt) -> 
 }
 
 /// The reply, if the actor may stop it and have it written again.
-pub(super) fn steered(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Reply> {
+pub(super) fn steered(
+    work: &mut RoomWork<'_>,
+    actor: UserId,
+    seq: Seq,
+    steer: Steer,
+) -> Work<Reply> {
     let role = work.member_role(actor)?;
     let reply = find(work, seq)?.ok_or(ErrorCode::ReplyNotFound)?;
     let own = reply.asker == actor && allows(role, Action::SteerOwnReply);
-    if own || allows(role, Action::SteerAnyReply) {
+    if own {
+        return Ok(reply);
+    }
+    let author = message(work, seq)?.author.id;
+    let settings = one(work.conn, work.id, author)?.settings;
+    let least = match steer {
+        Steer::Stop => settings.may_stop,
+        Steer::Again => settings.may_regenerate,
+    };
+    if role.is_at_least(least) && allows(role, Action::SteerOwnReply) {
         Ok(reply)
     } else {
         Err(ErrorCode::Forbidden.into())

@@ -4,7 +4,7 @@
 use diesel::prelude::*;
 
 use super::posts::unsettled_replies;
-use super::replies::{Reply, Rewrite, find, message, queue, rewrite, steered};
+use super::replies::{Reply, Rewrite, Steer, find, message, queue, rewrite, steered};
 use super::room::RoomWork;
 use crate::db::rows::{MessageRow, MessageState, ReplyState};
 use crate::db::sqlite::columns::named;
@@ -17,7 +17,7 @@ use crate::limits::REPLIES_PER_ROOM;
 
 /// Puts a settled reply back to the queue as another variant.
 pub(super) fn regenerate(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Version> {
-    let reply = steered(work, actor, seq)?;
+    let reply = steered(work, actor, seq, Steer::Again)?;
     let one_more = judged(work, &reply, seq, 0)?;
     again(work, seq, one_more)
 }
@@ -29,7 +29,7 @@ pub(super) fn select(
     seq: Seq,
     variant: i32,
 ) -> Work<Version> {
-    let reply = steered(work, actor, seq)?;
+    let reply = steered(work, actor, seq, Steer::Again)?;
     let present = settled(work, &reply, seq)?;
     if variant == reply.variants.selected {
         return Ok(work.head.version);

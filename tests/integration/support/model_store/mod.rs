@@ -7,6 +7,7 @@
 
 mod accounts;
 mod apply;
+mod assistants;
 mod contract;
 mod history;
 mod integrations;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use salon::db::assistants::RoomAssistant;
 use salon::db::changes::RoomDone;
 use salon::db::integrations::{HookRow, TokenRow};
 use salon::db::rows::{
@@ -122,6 +123,8 @@ pub(crate) struct Room {
     /// Every version that was not superseded.
     pub(crate) changes: BTreeMap<Version, Change>,
     pub(crate) replies: BTreeMap<Seq, Reply>,
+    /// Those that the room says something of, as they were added.
+    pub(crate) assistants: Vec<RoomAssistant>,
     /// Every version there ever was, as it was written: no store has this, judges do.
     pub(crate) written: Vec<StoredChange>,
 }
@@ -258,6 +261,7 @@ impl Room {
             messages: BTreeMap::new(),
             changes: BTreeMap::new(),
             replies: BTreeMap::new(),
+            assistants: Vec::new(),
             written: Vec::new(),
         }
     }

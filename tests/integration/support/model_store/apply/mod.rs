@@ -29,7 +29,7 @@ pub(super) type Judged<T> = Result<T, Refusal>;
 /// A room while a batch writes it.
 pub(super) struct Work<'a> {
     pub(super) room: &'a mut Room,
-    users: &'a BTreeMap<UserId, User>,
+    pub(super) users: &'a BTreeMap<UserId, User>,
     /// The database's clock after the lock, never before the room's last.
     pub(super) now: Moment,
 }
@@ -46,6 +46,13 @@ impl Tables {
         };
         for change in batch.rooms.iter().flat_map(|room| &room.changes) {
             check_storable(change)?;
+        }
+        for room in &batch.rooms {
+            for change in &room.changes {
+                if let Change::AddAssistant(new) = change {
+                    self.make_assistant(room.room, new);
+                }
+            }
         }
         // By room: a rerun may come room by room, and the rooms it finds locked are others than the first time.
         let rooms = batch.rooms.iter();
@@ -134,6 +141,15 @@ impl Work<'_> {
                 seq,
                 variant,
             } => self.select_variant(*actor, *seq, *variant)?,
+            Change::AddAssistant(new) => self.add_assistant(new)?,
+            Change::EditAssistant {
+                actor,
+                assistant,
+                edit,
+            } => self.edit_assistant(*actor, *assistant, edit)?,
+            Change::RemoveAssistant { actor, assistant } => {
+                self.remove_assistant(*actor, *assistant)?
+            }
             Change::SettleReply(settlement) => self.settle_reply(settlement)?,
             Change::InterruptReply { seq, attempt } => self.interrupt_reply(*seq, *attempt)?,
         };

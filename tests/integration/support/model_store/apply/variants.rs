@@ -6,12 +6,13 @@ use salon::error::ErrorCode;
 use salon::ids::{Seq, UserId, Version};
 use salon::limits::REPLIES_PER_ROOM;
 
+use super::replies::Steer;
 use super::{Judged, Work};
 
 impl Work<'_> {
     /// Puts a settled reply back to the queue as another variant.
     pub(super) fn regenerate_reply(&mut self, actor: UserId, seq: Seq) -> Judged<Version> {
-        self.steered(actor, seq)?;
+        self.steered(actor, seq, Steer::Again)?;
         let one_more = self.one_more(seq, 0)?;
         Ok(self.again(seq, one_more))
     }
@@ -23,10 +24,10 @@ impl Work<'_> {
         seq: Seq,
         variant: i32,
     ) -> Judged<Version> {
-        self.steered(actor, seq)?;
+        self.steered(actor, seq, Steer::Again)?;
         self.require_settled(seq)?;
         let version = self.room.head.version;
-        let reply = self.steered(actor, seq)?;
+        let reply = self.steered(actor, seq, Steer::Again)?;
         if reply.variants.selected == variant {
             return Ok(version);
         }
