@@ -227,9 +227,9 @@ pub fn may_ask(
     Ok(())
 }
 
-/// The part of the contract that reads assistants; see [`super::Store`], whose rules hold here too.
+/// The part of the contract that reads assistants and what they wrote; see [`super::Store`], whose rules hold here too.
 #[async_trait]
-pub trait AssistantStore {
+pub trait AssistantStore: super::variants::VariantStore {
     /// A room's assistants, the server's own first, the others as they were added.
     ///
     /// # Errors

@@ -130,7 +130,6 @@ pub struct SignedIn {
 pub trait Store:
     integrations::Integrations
     + webhooks::WebhookStore
-    + variants::VariantStore
     + assistants::AssistantStore
     + Send
     + Sync
@@ -406,8 +405,7 @@ pub trait Store:
     /// (`message_not_found`; a deletion of what is deleted changes nothing); the right to it; that no reply is in the
     /// way (`reply_running`); that it changes anything (otherwise no version is taken); `if_version`; the bounds
     /// (`too_many`). A deletion takes the text wherever it is kept: former texts, variants, marks, chunks.
-    /// An edit that asks again also makes each reply to the message (deleted ones left out; none is `reply_not_found`) begin
-    /// another variant, after the edit; what is in the way of one of them refuses it all.
+    /// An edit that asks again begins another variant of each reply that is not deleted; what is in the way of one refuses it all.
     /// Nobody who is banned becomes a member (`banned`; by an invite `invite_invalid`, as for every invite that does not
     /// work), whichever way and whoever does it.
     /// A deleted room refuses everything (`room_not_found`).
