@@ -7,6 +7,7 @@ use super::room::RoomWork;
 use crate::db::assistants::{
     AssistantEdit, AssistantSettings, NewAssistant, RoomAssistant, told, with_default,
 };
+use crate::db::changes::Change;
 use crate::db::postgres::assistants::{AssistantRecord, assistant_columns, rows};
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::records::{name_key, user_kind, user_row};
@@ -73,8 +74,28 @@ fn refused<T>(code: ErrorCode) -> StoreResult<T> {
     Err(StoreError::Refused(code.into()))
 }
 
+/// One of the changes that are told here.
+pub(super) async fn change(
+    connection: &mut Conn,
+    work: &mut RoomWork,
+    change: &Change,
+) -> StoreResult<Version> {
+    match change {
+        Change::AddAssistant(new) => add(connection, work, new).await,
+        Change::EditAssistant {
+            actor,
+            assistant,
+            edit: wish,
+        } => edit(connection, work, *actor, *assistant, wish).await,
+        Change::RemoveAssistant { actor, assistant } => {
+            remove(connection, work, *actor, *assistant).await
+        }
+        _ => Err(StoreError::Broken("this is no change of assistants".into())),
+    }
+}
+
 /// Adds an assistant.
-pub(super) async fn add(
+async fn add(
     connection: &mut Conn,
     work: &mut RoomWork,
     new: &NewAssistant,
@@ -103,7 +124,7 @@ pub(super) async fn add(
 }
 
 /// Changes what the room says of one.
-pub(super) async fn edit(
+async fn edit(
     connection: &mut Conn,
     work: &mut RoomWork,
     actor: UserId,
@@ -121,7 +142,7 @@ pub(super) async fn edit(
 }
 
 /// Takes one away; the server's own becomes what it was at first.
-pub(super) async fn remove(
+async fn remove(
     connection: &mut Conn,
     work: &mut RoomWork,
     actor: UserId,

@@ -217,23 +217,12 @@ impl Judge {
             Change::RetryReply { actor, seq } => {
                 replies::retry(connection, work, *actor, *seq).await
             }
-            Change::RegenerateReply { actor, seq } => {
-                variants::regenerate(connection, work, *actor, *seq).await
+            Change::RegenerateReply { .. } | Change::SelectVariant { .. } => {
+                variants::change(connection, work, change).await
             }
-            Change::SelectVariant {
-                actor,
-                seq,
-                variant,
-            } => variants::select(connection, work, *actor, *seq, *variant).await,
-            Change::AddAssistant(new) => assistants::add(connection, work, new).await,
-            Change::EditAssistant {
-                actor,
-                assistant,
-                edit,
-            } => assistants::edit(connection, work, *actor, *assistant, edit).await,
-            Change::RemoveAssistant { actor, assistant } => {
-                assistants::remove(connection, work, *actor, *assistant).await
-            }
+            Change::AddAssistant(_)
+            | Change::EditAssistant { .. }
+            | Change::RemoveAssistant { .. } => assistants::change(connection, work, change).await,
             Change::SettleReply(settlement) => replies::settle(connection, work, settlement).await,
             Change::InterruptReply { seq, attempt } => {
                 replies::interrupt(connection, work, *seq, *attempt).await

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::replies::{Reply, Rewrite, Steer, find, refused, rewrite, steered};
 use super::room::RoomWork;
+use crate::db::changes::Change;
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::records::word;
 use crate::db::postgres::statement::statement;
@@ -40,8 +41,25 @@ statement!(
     "SELECT seq FROM replies WHERE room_id = $1 AND prompt_seq = $2 ORDER BY seq"
 );
 
+/// One of the changes that are told here.
+pub(super) async fn change(
+    connection: &mut Conn,
+    work: &mut RoomWork,
+    change: &Change,
+) -> StoreResult<Version> {
+    match change {
+        Change::RegenerateReply { actor, seq } => regenerate(connection, work, *actor, *seq).await,
+        Change::SelectVariant {
+            actor,
+            seq,
+            variant,
+        } => select(connection, work, *actor, *seq, *variant).await,
+        _ => Err(StoreError::Broken("this is no change of variants".into())),
+    }
+}
+
 /// Puts a settled reply back to the queue as another variant.
-pub(super) async fn regenerate(
+async fn regenerate(
     connection: &mut Conn,
     work: &mut RoomWork,
     actor: UserId,
@@ -53,7 +71,7 @@ pub(super) async fn regenerate(
 }
 
 /// Makes one of its texts the reply's message.
-pub(super) async fn select(
+async fn select(
     connection: &mut Conn,
     work: &mut RoomWork,
     actor: UserId,
