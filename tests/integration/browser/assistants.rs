@@ -1,7 +1,5 @@
 //! The panel of a room's assistants: another one is added, set up, called by its name, and switched off.
 
-use thirtyfour::prelude::*;
-
 use super::chromium::Chromium;
 use super::look::photograph;
 use super::page::{Page, SOON};
