@@ -71,6 +71,8 @@ error_codes! {
     InviteInvalid = "invite_invalid", 404, "This invite does not work: it has ended, is used up, was withdrawn, or never was.";
     MessageNotFound = "message_not_found", 404, "There is no such message in this room.";
     ReplyNotFound = "reply_not_found", 404, "There is no such reply in this room.";
+    AssistantNotFound = "assistant_not_found", 404, "There is no such assistant in this room.";
+    VariantNotFound = "variant_not_found", 404, "This reply has no such variant.";
     WebhookNotFound = "webhook_not_found", 404, "There is no such webhook in this room.";
     UserNotFound = "user_not_found", 404, "There is no such user.";
     TargetRefused = "target_refused", 400, "This server may not send to this address.";

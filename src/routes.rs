@@ -13,9 +13,10 @@ use crate::consumer::Consumers;
 use crate::http::error::{method_not_allowed, panicked};
 use crate::http::middleware::{deadline, guard_origin, guard_transport, observe, safety_headers};
 use crate::http::{
-    account, admin, assets, audit, auth, bans, chat, export, health, incoming_hooks, invites,
-    members, message_changes, messages, metrics, models, oidc, openapi, reply_events, retention,
-    room_events, room_lists, rooms, search, security_contact, socket, tokens, webhooks,
+    account, admin, assets, assistants, audit, auth, bans, chat, export, health, incoming_hooks,
+    invites, members, message_changes, messages, metrics, models, oidc, openapi, reply_events,
+    retention, room_events, room_lists, rooms, search, security_contact, socket, tokens, variants,
+    webhooks,
 };
 use crate::limits;
 
@@ -86,6 +87,8 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/invites/look", post(invites::look_up_invite))
         .route("/api/invites/accept", post(invites::accept_invite))
         .route("/api/rooms/{slug}/retention", get(retention::show_retention).put(retention::set_retention))
+        .route("/api/rooms/{slug}/assistants", get(assistants::list_assistants).post(assistants::add_assistant))
+        .route("/api/rooms/{slug}/assistants/{user}", patch(assistants::edit_assistant).delete(assistants::remove_assistant))
         .route("/api/rooms/{slug}/messages", get(messages::list_messages).post(messages::create_message))
         .route("/api/rooms/{slug}/messages/{seq}", get(messages::show_message).patch(message_changes::edit_message).delete(message_changes::delete_message))
         .route("/api/rooms/{slug}/messages/{seq}/edits", get(message_changes::list_edits))
@@ -109,6 +112,9 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/search", get(search::search_messages))
         .route("/api/rooms/{slug}/replies/{seq}/stop", post(messages::stop_reply))
         .route("/api/rooms/{slug}/replies/{seq}/retry", post(messages::retry_reply))
+        .route("/api/rooms/{slug}/replies/{seq}/regenerate", post(variants::regenerate_reply))
+        .route("/api/rooms/{slug}/replies/{seq}/select", post(variants::select_variant))
+        .route("/api/rooms/{slug}/messages/{seq}/variants", get(variants::list_variants))
 }
 
 /// What lives longer than one answer: the socket, `POST /api/chat` and the event streams. No deadline; each bounds

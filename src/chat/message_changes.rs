@@ -16,6 +16,8 @@ use crate::protocol::client::{check_body, check_emoji};
 pub enum Deed {
     /// Give it another text, if that is still the one of this version.
     Edit(String, Option<Version>),
+    /// The same, and have what answers it written again.
+    Resend(String, Option<Version>),
     /// Delete it.
     Delete,
     /// React to it, or pin it.
@@ -25,23 +27,15 @@ pub enum Deed {
 }
 
 impl Deed {
-    /// What the writer is asked for it: its text checked and rendered. An edit calls nobody: the prompt was the message.
+    /// What the writer is asked for it: its text checked and rendered. An edit calls nobody: at most, what
+    /// the message called is asked again.
     ///
     /// # Errors
     /// `bad_request`, `too_large`.
     pub async fn by(self, actor: UserId, seq: Seq) -> Result<Change, Refusal> {
         Ok(match self {
-            Self::Edit(body, if_version) => {
-                check_body(&body)?;
-                let html = render(&body).await;
-                Change::EditMessage(NewText {
-                    actor,
-                    seq,
-                    body,
-                    html,
-                    if_version,
-                })
-            }
+            Self::Edit(body, if_version) => edit(actor, seq, body, if_version, false).await?,
+            Self::Resend(body, if_version) => edit(actor, seq, body, if_version, true).await?,
             Self::Delete => Change::DeleteMessage { actor, seq },
             Self::Mark(mark) => {
                 check_mark(&mark)?;
@@ -53,6 +47,25 @@ impl Deed {
             }
         })
     }
+}
+
+async fn edit(
+    actor: UserId,
+    seq: Seq,
+    body: String,
+    if_version: Option<Version>,
+    resend: bool,
+) -> Result<Change, Refusal> {
+    check_body(&body)?;
+    let html = render(&body).await;
+    Ok(Change::EditMessage(NewText {
+        actor,
+        seq,
+        body,
+        html,
+        if_version,
+        resend,
+    }))
 }
 
 fn check_mark(mark: &Mark) -> Result<(), Refusal> {

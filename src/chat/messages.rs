@@ -216,7 +216,7 @@ impl Chat {
         if message.state == crate::db::rows::MessageState::Queued {
             return Err(ErrorCode::ReplyRunning.into());
         }
-        let name = &self.assistant().await?.name;
+        let name = &message.author.name;
         Ok(Draft {
             client_id,
             body: continuation_text(name, &message.body),

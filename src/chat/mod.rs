@@ -6,6 +6,7 @@
 
 pub mod administration;
 pub mod assistant;
+pub mod assistants;
 mod departures;
 pub mod export;
 pub mod invites;
@@ -21,6 +22,7 @@ pub mod reading;
 pub mod rooms;
 pub mod search;
 pub mod single_flight;
+pub mod variants;
 pub mod webhooks;
 
 use std::sync::Arc;

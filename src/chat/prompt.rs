@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use crate::db::assistants::RoomAssistant;
 use crate::db::rows::{MessageKind, MessageRow, MessageState, UserRow};
 use crate::ids::Seq;
 use crate::limits;
@@ -34,7 +35,10 @@ pub struct PromptRoom {
 pub fn build_prompt(
     messages: &[MessageRow],
     prompt_seq: Seq,
-    assistant: &UserRow,
+    RoomAssistant {
+        user: assistant,
+        settings,
+    }: &RoomAssistant,
     room: PromptRoom,
 ) -> Prompt {
     let said: Vec<&MessageRow> = messages
@@ -54,7 +58,7 @@ pub fn build_prompt(
         }
         _ => (Cow::Borrowed(GONE), said.as_slice()),
     };
-    let system = system(assistant, has_names);
+    let system = system(assistant, has_names, &settings.system);
     // Around the whole, and around the one turn that there is in any case.
     let taken = tokens::at_most(&system) + 2 * tokens::PER_TURN;
     let left = room.tokens.saturating_sub(taken);
@@ -63,13 +67,20 @@ pub fn build_prompt(
     } else {
         Cow::Owned(tokens::cut(&prompt, left))
     };
+    // What the room lets it read of its history, beside the message itself.
+    let history_tokens = settings
+        .history_tokens
+        .and_then(|tokens| u64::try_from(tokens).ok())
+        .map_or(left, |tokens| {
+            left.min(tokens.saturating_add(tokens::at_most(&prompt)))
+        });
     let mut turns = newest_first(
         history,
         prompt,
         assistant,
         Left {
             has_names,
-            tokens: left,
+            tokens: history_tokens,
         },
     );
     while turns
@@ -82,7 +93,12 @@ pub fn build_prompt(
     Prompt {
         system,
         turns,
-        max_tokens: room.answer_tokens,
+        max_tokens: settings
+            .max_tokens
+            .and_then(|tokens| u32::try_from(tokens).ok())
+            .map_or(room.answer_tokens, |tokens| tokens.min(room.answer_tokens)),
+        model: settings.model.clone(),
+        temperature: settings.temperature,
     }
 }
 
@@ -161,7 +177,7 @@ fn one_line(name: &str) -> String {
         .join(" ")
 }
 
-fn system(assistant: &UserRow, has_names: bool) -> String {
+fn system(assistant: &UserRow, has_names: bool, own: &str) -> String {
     let name = one_line(&assistant.name);
     let mut text = format!(
         "You are {name}, the assistant in a chat room. People call you with @{name}. \
@@ -174,12 +190,17 @@ fn system(assistant: &UserRow, has_names: bool) -> String {
              server put there. Do not begin your answer with a name.",
         );
     }
+    if !own.is_empty() {
+        text.push_str("\n\nThe owners of this room ask of you:\n");
+        text.push_str(own);
+    }
     text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::assistants::AssistantSettings;
     use crate::db::rows::{MessageMeta, UserKind};
     use crate::ids::UserId;
     use proptest::prelude::*;
@@ -203,6 +224,13 @@ mod tests {
 
     fn assistant() -> UserRow {
         user(9, "assistant", UserKind::Assistant)
+    }
+
+    fn by_default() -> RoomAssistant {
+        RoomAssistant {
+            user: assistant(),
+            settings: AssistantSettings::default(),
+        }
     }
 
     fn message(seq: Seq, author: UserRow, body: &str) -> MessageRow {
@@ -235,7 +263,7 @@ mod tests {
     };
 
     fn build(messages: &[MessageRow], prompt_seq: Seq) -> Vec<(TurnRole, String)> {
-        build_prompt(messages, prompt_seq, &assistant(), LARGE)
+        build_prompt(messages, prompt_seq, &by_default(), LARGE)
             .turns
             .into_iter()
             .map(|turn| (turn.role, turn.text))
@@ -278,7 +306,7 @@ mod tests {
                 turn(U, "ada: @assistant well?"),
             ]
         );
-        let system = build_prompt(&messages, 4, &assistant(), LARGE).system;
+        let system = build_prompt(&messages, 4, &by_default(), LARGE).system;
         assert!(system.contains("Several people") && !system.contains("bob"));
     }
 
@@ -369,17 +397,44 @@ mod tests {
             tokens: 1_024,
             answer_tokens: 700,
         };
-        let prompt = build_prompt(&messages, 3, &assistant(), small);
+        let prompt = build_prompt(&messages, 3, &by_default(), small);
         assert_eq!(prompt.max_tokens, 700);
         let texts: Vec<&str> = prompt.turns.iter().map(|turn| turn.text.as_str()).collect();
         assert_eq!(texts, ["now?"]);
-        let prompt = build_prompt(&messages, 4, &assistant(), small);
+        let prompt = build_prompt(&messages, 4, &by_default(), small);
         let last = &prompt.turns.last().unwrap().text;
         assert!(
             last.starts_with("now?\n\nfirst ") && last.ends_with(" last"),
             "{last}"
         );
         assert!(tokens::of_prompt(&prompt) <= 1_024);
+    }
+
+    #[test]
+    fn a_room_says_what_its_assistant_is_told_and_how_much() {
+        let messages = [
+            message(1, ada(), &"old ".repeat(100)),
+            message(2, assistant(), "hello"),
+            message(3, ada(), "now"),
+        ];
+        let settings = AssistantSettings {
+            system: "Speak in rhymes.".into(),
+            model: Some("large".into()),
+            temperature: Some(70),
+            max_tokens: Some(50),
+            history_tokens: Some(10),
+            ..AssistantSettings::default()
+        };
+        let user = assistant();
+        let prompt = build_prompt(&messages, 3, &RoomAssistant { user, settings }, LARGE);
+        assert!(
+            prompt.system.ends_with("Speak in rhymes."),
+            "{}",
+            prompt.system
+        );
+        assert_eq!(prompt.turns.len(), 1, "what is old does not fit");
+        assert_eq!((prompt.max_tokens, prompt.temperature()), (50, Some(0.7)));
+        assert_eq!(prompt.model.as_deref(), Some("large"));
     }
 
     #[test]
@@ -417,7 +472,7 @@ mod tests {
                 row.deleted_at = (deleted && state == 0).then_some(chrono::DateTime::UNIX_EPOCH);
                 row
             }).collect();
-            let prompt = build_prompt(&messages, prompt_seq, &assistant(), room);
+            let prompt = build_prompt(&messages, prompt_seq, &by_default(), room);
             let turns = &prompt.turns;
             prop_assert_eq!(turns.first().map(|turn| turn.role), Some(U));
             prop_assert_eq!(turns.last().map(|turn| turn.role), Some(U));
@@ -426,7 +481,7 @@ mod tests {
             let bytes: usize = turns.iter().map(|turn| turn.text.len()).sum();
             prop_assert!(bytes <= limits::CONTEXT_BYTES);
             prop_assert!(tokens::of_prompt(&prompt) <= tokens);
-            prop_assert_eq!(&prompt, &build_prompt(&messages, prompt_seq, &assistant(), room));
+            prop_assert_eq!(&prompt, &build_prompt(&messages, prompt_seq, &by_default(), room));
             if let Some(asked) = messages.iter().find(|row| row.seq == prompt_seq)
                 && is_said(asked) && !is_by(asked, &assistant())
             {

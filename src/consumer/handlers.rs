@@ -12,7 +12,9 @@ use crate::db::marks::Mark;
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::RoomRef;
 use crate::limits;
-use crate::protocol::client::{ClientFrame, History, JoinRoom, MarkRead, ReplyName, page_at};
+use crate::protocol::client::{
+    ClientFrame, History, JoinRoom, MarkRead, ReplyName, SelectVariant, page_at,
+};
 use crate::protocol::server::{MessageBody, ServerFrame};
 use crate::quotas::Operation;
 use crate::writer::{Answer, Job, SendOrder};
@@ -45,7 +47,10 @@ impl Consumer {
                 });
             }
             ClientFrame::Edit(edit) => {
-                let deed = Deed::Edit(edit.body, edit.if_version);
+                let deed = match edit.resend {
+                    true => Deed::Resend(edit.body, edit.if_version),
+                    false => Deed::Edit(edit.body, edit.if_version),
+                };
                 self.change_message((edit.room, edit.seq), deed, reference)
                     .await;
             }
@@ -75,6 +80,12 @@ impl Consumer {
             }
             ClientFrame::Stop(name) => self.steer(name, Steer::Stop, reference).await,
             ClientFrame::Retry(name) => self.steer(name, Steer::Retry, reference).await,
+            ClientFrame::Regenerate(name) => self.steer(name, Steer::Regenerate, reference).await,
+            ClientFrame::Select(name) => {
+                let SelectVariant { room, seq, variant } = name;
+                self.steer(ReplyName { room, seq }, Steer::Select(variant), reference)
+                    .await;
+            }
             ClientFrame::Continue(name) => self.continue_reply(name, reference.as_deref()),
             ClientFrame::ReadMark(mark) => self.mark_read(&mark, reference.as_deref()).await,
             ClientFrame::Typing(name) => self.typing(&name.room, reference.as_deref()),
@@ -219,9 +230,9 @@ impl Consumer {
             }
         };
         let taken = match steer {
-            // Stopping costs nobody anything.
-            Steer::Stop => Ok(()),
-            Steer::Retry => self.client.take_now(Operation::Prompt),
+            // Stopping and choosing cost nobody anything.
+            Steer::Stop | Steer::Select(_) => Ok(()),
+            Steer::Retry | Steer::Regenerate => self.client.take_now(Operation::Prompt),
         };
         let in_flight = match taken.and_then(|()| self.connection.begin()) {
             Ok(in_flight) => in_flight,
@@ -238,6 +249,12 @@ impl Consumer {
         let change = match steer {
             Steer::Stop => Change::StopReply { actor, seq },
             Steer::Retry => Change::RetryReply { actor, seq },
+            Steer::Regenerate => Change::RegenerateReply { actor, seq },
+            Steer::Select(variant) => Change::SelectVariant {
+                actor,
+                seq,
+                variant,
+            },
         };
         let (connection, chat, stopped) = (
             Arc::clone(&self.connection),
@@ -307,6 +324,8 @@ impl Consumer {
 enum Steer {
     Stop,
     Retry,
+    Regenerate,
+    Select(i32),
 }
 
 async fn read_history(

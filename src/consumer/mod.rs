@@ -59,6 +59,7 @@ const FEATURES: &[&str] = &[
     "presence",
     "reading",
     "queue",
+    "variants",
 ];
 /// Frames of bad form in a row, about, before the socket is closed: one a second is forgiven.
 const BAD_FRAMES: Rate = Rate {

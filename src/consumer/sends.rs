@@ -168,14 +168,7 @@ impl Answered {
             match pace.settle(result) {
                 Ok(Outcome::Posted(posted)) => connection.send(&ServerFrame::Accepted(Accepted {
                     reference,
-                    room: &room.slug,
-                    client_id,
-                    seq: posted.seq,
-                    version: posted.version,
-                    created_at: posted.created_at,
-                    duplicate: posted.duplicate,
-                    reply_seq: posted.reply_seq,
-                    reply_refused: posted.reply_refused,
+                    ..Accepted::of(&room.slug, client_id, &posted)
                 })),
                 Ok(Outcome::Changed { .. }) => refuse(&ErrorCode::Internal.into()),
                 Err(refusal) => refuse(&refusal),

@@ -252,6 +252,19 @@ impl NewAudit {
             Change::EditRoom { actor, edit } => {
                 of(Act::RoomChanged).by(*actor).saying(changed(edit))
             }
+            Change::AddAssistant(new) => of(Act::RoomChanged)
+                .by(new.actor)
+                .saying("an assistant was added"),
+            Change::EditAssistant {
+                actor, assistant, ..
+            } => of(Act::RoomChanged)
+                .by(*actor)
+                .to(*assistant)
+                .saying("an assistant was changed"),
+            Change::RemoveAssistant { actor, assistant } => of(Act::RoomChanged)
+                .by(*actor)
+                .to(*assistant)
+                .saying("an assistant was taken out"),
             Change::SetRetention { actor, .. } => of(Act::RetentionSet).by(*actor),
             Change::DeleteRoom { actor } => of(Act::RoomDeleted).by(*actor),
             Change::Administer { actor, act } => Self {
@@ -278,6 +291,8 @@ impl NewAudit {
             | Change::Retain { .. }
             | Change::StopReply { .. }
             | Change::RetryReply { .. }
+            | Change::RegenerateReply { .. }
+            | Change::SelectVariant { .. }
             | Change::SettleReply(_)
             | Change::InterruptReply { .. } => return None,
         };

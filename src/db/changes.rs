@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 
 pub use super::administration::Administered;
+use super::assistants::{AssistantEdit, NewAssistant};
 use super::invites::NewInvite;
 use super::marks::Mark;
 use super::rows::{Head, MessageState, ReplyMeta, ReplyRefused, StoredChange, UserRow, Visibility};
@@ -175,6 +176,24 @@ pub enum Change {
         /// What.
         act: Administered,
     },
+    /// A room gets another assistant. Versioned (`settings`).
+    AddAssistant(NewAssistant),
+    /// What a room says of one of its assistants changes. Versioned (`settings`).
+    EditAssistant {
+        /// Who does it.
+        actor: UserId,
+        /// Which.
+        assistant: UserId,
+        /// What changes.
+        edit: AssistantEdit,
+    },
+    /// An assistant is no longer the room's; the server's own is as it was at first. Versioned (`settings`), unless it is so.
+    RemoveAssistant {
+        /// Who does it.
+        actor: UserId,
+        /// Which.
+        assistant: UserId,
+    },
     /// Ask a running reply to stop; a queued one settles `stopped` here and now.
     StopReply {
         /// Who does it.
@@ -188,6 +207,22 @@ pub enum Change {
         actor: UserId,
         /// Which reply.
         seq: Seq,
+    },
+    /// Put a settled reply back to `queued` as another variant; its text stays the one before. Versioned.
+    RegenerateReply {
+        /// Who does it.
+        actor: UserId,
+        /// Which reply.
+        seq: Seq,
+    },
+    /// Make a variant of a settled reply its message, for everybody. Versioned, unless it is that already.
+    SelectVariant {
+        /// Who does it.
+        actor: UserId,
+        /// Which reply.
+        seq: Seq,
+        /// Which of its texts.
+        variant: i32,
     },
     /// The runner's last word on its attempt. Refused (`reply_settled`) unless `owner` still holds `attempt`.
     SettleReply(Settlement),
@@ -210,7 +245,9 @@ impl Change {
             Self::EditMessage(text) => Some(text.actor),
             Self::Mark { actor, .. }
             | Self::Unmark { actor, .. }
-            | Self::RetryReply { actor, .. } => Some(*actor),
+            | Self::RetryReply { actor, .. }
+            | Self::RegenerateReply { actor, .. }
+            | Self::SelectVariant { actor, .. } => Some(*actor),
             Self::Post(_)
             | Self::DeleteMessage { .. }
             | Self::SetMember { .. }
@@ -223,6 +260,9 @@ impl Change {
             | Self::AcceptInvite { .. }
             | Self::Depart { .. }
             | Self::EditRoom { .. }
+            | Self::AddAssistant(_)
+            | Self::EditAssistant { .. }
+            | Self::RemoveAssistant { .. }
             | Self::SetRetention { .. }
             | Self::Retain { .. }
             | Self::DeleteRoom { .. }
@@ -282,6 +322,8 @@ pub struct NewText {
     pub html: Option<String>,
     /// A version at which the message's text was what the editor saw; refused (`version_conflict`) when the text is another.
     pub if_version: Option<Version>,
+    /// Whether what answers it is written again: each reply to it as another variant.
+    pub resend: bool,
 }
 
 /// Whom a post mentions: at each place the members with the longest name that any member of the room has, each user once,
@@ -416,9 +458,11 @@ pub struct Posted {
     pub created_at: DateTime<Utc>,
     /// True when this `client_id` was stored before.
     pub duplicate: bool,
-    /// The reply it asked for.
+    /// The reply it asked for: the first, of several.
     pub reply_seq: Option<Seq>,
-    /// Why it gets none.
+    /// The replies behind the first, of whom else it asked.
+    pub more_replies: Vec<Seq>,
+    /// Why it gets none, or one of those it asked does not answer.
     pub reply_refused: Option<ReplyRefused>,
 }
 

@@ -9,6 +9,7 @@
 mod account_rows;
 pub mod accounts;
 pub mod administration;
+pub mod assistants;
 pub mod audit;
 pub mod changes;
 mod failure;
@@ -23,6 +24,7 @@ mod room_rows;
 pub mod rows;
 pub mod search;
 pub mod sqlite;
+pub mod variants;
 pub mod webhooks;
 
 use async_trait::async_trait;
@@ -79,6 +81,7 @@ pub struct SignedIn {
 #[async_trait]
 pub trait Store:
     accounts::Accounts
+    + assistants::AssistantStore
     + integrations::Integrations
     + identities::Identities
     + webhooks::WebhookStore
@@ -351,7 +354,8 @@ pub trait Store:
     /// An edit, a deletion and a mark are judged in this order: membership; that the message is there and not deleted
     /// (`message_not_found`; a deletion of what is deleted changes nothing); the right to it; that no reply is in the
     /// way (`reply_running`); that it changes anything (otherwise no version is taken); `if_version`; the bounds
-    /// (`too_many`). A deletion takes the text wherever it is kept: former texts, marks, chunks.
+    /// (`too_many`). A deletion takes the text wherever it is kept: former texts, variants, marks, chunks.
+    /// An edit that asks again begins another variant of each reply that is not deleted; what is in the way of one refuses it all.
     /// Nobody who is banned becomes a member (`banned`; by an invite `invite_invalid`, as for every invite that does not
     /// work), whichever way and whoever does it.
     /// A deleted room refuses everything (`room_not_found`).

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::marks::MessageMarks;
+use super::variants::Variants;
 use crate::error::ErrorCode;
 use crate::ids::{Attempt, ChunkNumber, ClientId, Epoch, RoomId, Seq, UserId, Version};
 use crate::permissions::Role;
@@ -249,6 +250,9 @@ pub struct ReplyMeta {
     /// Why the model ended by itself (`end`, `length`, `refusal`, …).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_reason: Option<String>,
+    /// How many texts the reply has and which this one is; none while it is the only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variants: Option<Variants>,
 }
 
 /// Tokens of one reply.
@@ -275,12 +279,15 @@ pub struct MessageMeta {
 }
 
 impl MessageMeta {
-    /// What is left of it once the text is gone.
+    /// What is left of it once the text is gone: no mentions, and of a reply's texts not even the number.
     #[must_use]
-    pub fn without_mentions(self) -> Self {
+    pub fn of_tombstone(self) -> Self {
         Self {
             mentions: Vec::new(),
-            ..self
+            reply: self.reply.map(|reply| ReplyMeta {
+                variants: None,
+                ..reply
+            }),
         }
     }
 }

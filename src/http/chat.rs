@@ -228,17 +228,7 @@ impl Asked {
 
     /// The first event: as the answer of `POST …/messages`.
     fn accepted_event(&self) -> Event {
-        let accepted = Accepted {
-            reference: None,
-            room: &self.slug,
-            client_id: self.client_id,
-            seq: self.posted.seq,
-            version: self.posted.version,
-            created_at: self.posted.created_at,
-            duplicate: self.posted.duplicate,
-            reply_seq: self.posted.reply_seq,
-            reply_refused: self.posted.reply_refused,
-        };
+        let accepted = Accepted::of(&self.slug, self.client_id, &self.posted);
         let json = serde_json::to_string(&accepted).unwrap_or_default();
         Event::default().event("accepted").data(json)
     }

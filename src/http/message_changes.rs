@@ -25,10 +25,13 @@ use crate::quotas::{Client, Operation};
 /// A message's new text.
 #[derive(Deserialize, ToSchema)]
 pub struct MessageEdit {
-    /// The text: at most 16 KiB, not blank. It asks nobody.
+    /// The text: at most 16 KiB, not blank. It asks nobody anew.
     body: String,
     /// A version of the message at which it had the text that is edited; with another text meanwhile the answer is `version_conflict`.
     if_version: Option<Version>,
+    /// Whether what answers it is written again, each reply as another variant.
+    #[serde(default)]
+    resend: bool,
 }
 
 /// A text that a message had.
@@ -69,7 +72,10 @@ pub async fn edit_message(
     path: MessagePath,
     JsonBody(edit): JsonBody<MessageEdit>,
 ) -> Result<Json<Changed>, Problem> {
-    let deed = Deed::Edit(edit.body, edit.if_version);
+    let deed = match edit.resend {
+        true => Deed::Resend(edit.body, edit.if_version),
+        false => Deed::Edit(edit.body, edit.if_version),
+    };
     change(&app, (&who, &client), &path, deed).await
 }
 

@@ -115,17 +115,7 @@ pub async fn create_message(
         header::LOCATION,
         format!("/api/rooms/{slug}/messages/{}", posted.seq),
     )];
-    let accepted = Accepted {
-        reference: None,
-        room: &slug,
-        client_id,
-        seq: posted.seq,
-        version: posted.version,
-        created_at: posted.created_at,
-        duplicate: posted.duplicate,
-        reply_seq: posted.reply_seq,
-        reply_refused: posted.reply_refused,
-    };
+    let accepted = Accepted::of(&slug, client_id, &posted);
     Ok((status, location, Json(accepted)).into_response())
 }
 

@@ -5,6 +5,7 @@
 pub mod account;
 pub mod admin;
 pub mod assets;
+pub mod assistants;
 pub mod audit;
 pub mod auth;
 pub mod bans;
@@ -36,4 +37,5 @@ pub mod search;
 pub mod security_contact;
 pub mod socket;
 pub mod tokens;
+pub mod variants;
 pub mod webhooks;

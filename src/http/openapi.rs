@@ -6,9 +6,9 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
-    account, admin, audit, auth, bans, chat, error, export, incoming_hooks, invites, members,
-    message_changes, messages, models, oidc, reply_events, retention, room_events, room_lists,
-    rooms, search, tokens, webhooks,
+    account, admin, assistants, audit, auth, bans, chat, error, export, incoming_hooks, invites,
+    members, message_changes, messages, models, oidc, reply_events, retention, room_events,
+    room_lists, rooms, search, tokens, variants, webhooks,
 };
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.
@@ -46,6 +46,10 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         admin::set_admin,
         admin::take_over_room,
         audit::list_audit,
+        assistants::add_assistant,
+        assistants::edit_assistant,
+        assistants::list_assistants,
+        assistants::remove_assistant,
         auth::config,
         auth::create_guest,
         auth::create_session,
@@ -110,6 +114,9 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         tokens::list_tokens,
         tokens::remove_bot,
         tokens::revoke_token,
+        variants::list_variants,
+        variants::regenerate_reply,
+        variants::select_variant,
         webhooks::create_webhook,
         webhooks::delete_webhook,
         webhooks::edit_webhook,

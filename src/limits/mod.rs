@@ -4,6 +4,7 @@
 //! These are fixed. What an operator may change is a setting in `config.rs`.
 
 mod administration;
+mod assistants;
 mod integrations;
 mod organisations;
 mod quotas;
@@ -14,6 +15,7 @@ mod webhooks;
 use std::time::Duration;
 
 pub use administration::*;
+pub use assistants::*;
 pub use integrations::*;
 pub use organisations::*;
 pub use quotas::*;
@@ -56,6 +58,8 @@ pub const PASSWORD_MAX_BYTES: usize = 1024;
 
 /// Edits of one message: each keeps the text before it.
 pub const EDITS_PER_MESSAGE: i64 = 50;
+/// Texts of one reply: each is kept.
+pub const VARIANTS_PER_REPLY: i32 = 10;
 /// Kinds of reactions on one message.
 pub const REACTION_KINDS: usize = 20;
 /// Of those who reacted alike, so many are named with a message; the others are counted.

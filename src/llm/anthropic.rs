@@ -125,13 +125,18 @@ impl AnthropicProvider {
             })
             .collect();
         let mut body = json!({
-            "model": self.model,
+            "model": prompt.model.as_ref().unwrap_or(&self.model),
             "messages": turns,
         });
         if !prompt.system.is_empty()
             && let Some(fields) = body.as_object_mut()
         {
             fields.insert("system".to_owned(), Value::from(prompt.system.as_str()));
+        }
+        if let Some(temperature) = prompt.temperature()
+            && let Some(fields) = body.as_object_mut()
+        {
+            fields.insert("temperature".to_owned(), Value::from(temperature));
         }
         body
     }

@@ -102,6 +102,8 @@ mod tests {
             system: String::new(),
             turns: Vec::new(),
             max_tokens: 1,
+            model: None,
+            temperature: None,
         }
     }
 

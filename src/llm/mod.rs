@@ -40,6 +40,19 @@ pub struct Prompt {
     pub turns: Vec<Turn>,
     /// Tokens of answer at most.
     pub max_tokens: u32,
+    /// The model to ask; none for the provider's own.
+    pub model: Option<String>,
+    /// Hundredths; none for the provider's own.
+    pub temperature: Option<i32>,
+}
+
+impl Prompt {
+    /// The temperature as providers take it.
+    #[must_use]
+    pub fn temperature(&self) -> Option<f64> {
+        self.temperature
+            .map(|hundredths| f64::from(hundredths) / 100.0)
+    }
 }
 
 impl Prompt {

@@ -102,13 +102,19 @@ impl OpenAiProvider {
         } else {
             "max_tokens"
         };
-        json!({
-            "model": self.model,
+        let mut body = json!({
+            "model": prompt.model.as_ref().unwrap_or(&self.model),
             "messages": system.into_iter().chain(turns).collect::<Vec<_>>(),
             limit: prompt.max_tokens,
             "stream": true,
             "stream_options": { "include_usage": true },
-        })
+        });
+        if let Some(temperature) = prompt.temperature()
+            && let Some(fields) = body.as_object_mut()
+        {
+            fields.insert("temperature".to_owned(), Value::from(temperature));
+        }
+        body
     }
 }
 

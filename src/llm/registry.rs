@@ -124,6 +124,15 @@ impl Providers {
         }
     }
 
+    /// What a room chose, each part where it did.
+    #[must_use]
+    pub fn chosen(&self, provider: Option<&str>, model: Option<&str>) -> Option<&Model> {
+        match (provider, model) {
+            (None, None) => Some(self.default_model()),
+            (provider, model) => self.get(provider.unwrap_or(DEFAULT_NAME), model),
+        }
+    }
+
     /// Each provider, the default one first.
     #[must_use]
     pub fn all(&self) -> &[Provider] {

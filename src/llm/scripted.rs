@@ -175,6 +175,8 @@ mod tests {
                 text: text.into(),
             }],
             max_tokens: 100,
+            model: None,
+            temperature: None,
         }
     }
 

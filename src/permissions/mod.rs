@@ -35,6 +35,21 @@ impl Role {
         }
     }
 
+    /// Whether it is `other`, or a higher one.
+    #[must_use]
+    pub const fn is_at_least(self, other: Self) -> bool {
+        self.rank() >= other.rank()
+    }
+
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Owner => 3,
+            Self::Moderator => 2,
+            Self::Member => 1,
+            Self::Reader => 0,
+        }
+    }
+
     /// The role of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
@@ -108,8 +123,8 @@ actions! {
     ReadAnyEdits:     Owner Moderator,               "Read what anybody's message said before it was edited; one's own, every member may.";
     React:            Owner Moderator Member,        "Put a reaction on a message, or take one's own away.";
     Pin:              Owner Moderator,               "Pin a message, or unpin it.";
-    SteerOwnReply:    Owner Moderator Member,        "Stop or retry a reply that one's own message asked for.";
-    SteerAnyReply:    Owner Moderator,               "Stop or retry anybody's reply.";
+    SteerOwnReply:    Owner Moderator Member,        "Stop or retry a reply that one's own message asked for, have it written another way, or select one of its variants.";
+    SteerAnyReply:    Owner Moderator,               "The same with anybody's reply.";
     ManageMembers:    Owner Moderator,               "Add or remove a member, or change a member's role below owner.";
     ManageOwners:     Owner,                         "Make an owner, take that role from one, or give the room away.";
     Invite:           Owner Moderator,               "Make invites for members and readers, list the room's invites and withdraw them.";
@@ -118,6 +133,7 @@ actions! {
     BanModerators:    Owner,                         "Ban moderators and owners.";
     EditRoom:         Owner,                         "Change the room's name, topic, visibility or retention, archive it or open it again.";
     ManageIntegrations: Owner Moderator,             "Make, list and revoke the room's webhooks.";
+    ManageAssistants: Owner,                         "Add, set up or take away the room's assistants.";
     DeleteRoom:       Owner,                         "Delete the room.";
 }
 
@@ -141,6 +157,13 @@ mod tests {
     fn names_are_read_back() {
         for role in Role::ALL {
             assert_eq!(Role::from_name(role.as_str()), Some(role));
+            let higher = Role::ALL.into_iter().filter(|one| one.is_at_least(role));
+            assert!(
+                higher.eq(Role::ALL
+                    .into_iter()
+                    .take_while(|one| *one != role)
+                    .chain([role]))
+            );
         }
         assert_eq!(Role::from_name("root"), None);
         for scope in Scope::ALL {

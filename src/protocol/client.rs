@@ -40,6 +40,10 @@ pub enum ClientFrame {
     Stop(ReplyName),
     /// `reply.retry`.
     Retry(ReplyName),
+    /// `reply.regenerate`.
+    Regenerate(ReplyName),
+    /// `reply.select`.
+    Select(SelectVariant),
     /// `reply.continue`.
     Continue(ContinueReply),
     /// `read.mark`.
@@ -71,7 +75,8 @@ impl ClientFrame {
             Self::Edit(edit) => vec![&edit.room],
             Self::Delete(name) | Self::Pin(name) | Self::Unpin(name) => vec![&name.room],
             Self::AddReaction(name) | Self::RemoveReaction(name) => vec![&name.room],
-            Self::Stop(name) | Self::Retry(name) => vec![&name.room],
+            Self::Stop(name) | Self::Retry(name) | Self::Regenerate(name) => vec![&name.room],
+            Self::Select(name) => vec![&name.room],
             Self::Continue(name) => vec![&name.room],
             Self::ReadMark(mark) => vec![&mark.room],
             Self::Ping => Vec::new(),
@@ -135,6 +140,9 @@ pub struct EditMessage {
     /// A version of the message that has the text the editor saw.
     #[serde(default)]
     pub if_version: Option<Version>,
+    /// Whether what answers it is written again.
+    #[serde(default)]
+    pub resend: bool,
 }
 
 /// A frame that names a message.
@@ -192,6 +200,17 @@ pub struct ReplyName {
     pub room: String,
     /// The reply's message.
     pub seq: Seq,
+}
+
+/// `reply.select`: makes one of a reply's texts its message, for everybody.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct SelectVariant {
+    /// The slug.
+    pub room: String,
+    /// The reply's message.
+    pub seq: Seq,
+    /// The number of the text.
+    pub variant: i32,
 }
 
 /// `reply.continue`: posts a new message that quotes what there is and asks for the rest.
@@ -295,6 +314,8 @@ frame_types! { text;
     "reaction.remove" => ClientFrame::RemoveReaction(fields(text)?),
     "reply.stop" => ClientFrame::Stop(fields(text)?),
     "reply.retry" => ClientFrame::Retry(fields(text)?),
+    "reply.regenerate" => ClientFrame::Regenerate(fields(text)?),
+    "reply.select" => ClientFrame::Select(fields(text)?),
     "reply.continue" => ClientFrame::Continue(fields(text)?),
     "read.mark" => ClientFrame::ReadMark(fields(text)?),
     "typing" => ClientFrame::Typing(fields(text)?),

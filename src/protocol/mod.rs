@@ -9,6 +9,7 @@
 //! - [`publication`]: a range of a room's changes, or a piece of a reply, as instances pass it on.
 //! - [`control`], [`presence`] and [`user_news`]: what instances tell each other beside that.
 
+mod accepted;
 pub mod announced;
 pub mod client;
 pub mod control;

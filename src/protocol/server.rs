@@ -11,6 +11,8 @@ use crate::db::rows::{LogKind, MessageKind, MessageRow, MessageState, ReplyMeta,
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Attempt, ChunkNumber, ClientId, ConnectionId, Epoch, Seq, UserId, Version};
 use crate::limits;
+
+pub use super::accepted::Accepted;
 use crate::permissions::Role;
 
 pub use super::reply_body::{QueuedBody, ReplyBody};
@@ -298,33 +300,6 @@ pub struct Joined<'a> {
     pub reset: Option<&'static str>,
 }
 
-/// `message.accepted`.
-#[derive(Serialize, Debug, utoipa::ToSchema)]
-pub struct Accepted<'a> {
-    /// The client's.
-    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-    pub reference: Option<&'a str>,
-    /// The slug.
-    pub room: &'a str,
-    /// The sender's id of the message.
-    pub client_id: ClientId,
-    /// Its place.
-    pub seq: Seq,
-    /// The version it was created at.
-    pub version: Version,
-    /// When.
-    #[serde(serialize_with = "millis")]
-    pub created_at: DateTime<Utc>,
-    /// True for a resend.
-    pub duplicate: bool,
-    /// The reply it asked for.
-    pub reply_seq: Option<Seq>,
-    /// Why it gets none.
-    #[schema(value_type = Option<String>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reply_refused: Option<ErrorCode>,
-}
-
 /// A message inside a frame or an HTTP answer.
 #[derive(Serialize, Debug, utoipa::ToSchema)]
 pub struct MessageBody<'a> {
@@ -378,6 +353,12 @@ pub struct MessageBody<'a> {
     pub deleted_at: Option<DateTime<Utc>>,
 }
 
+/// HTML as it is shown: not above [`limits::HTML_BYTES`].
+#[must_use]
+pub fn shown_html(html: Option<&str>) -> Option<&str> {
+    html.filter(|html| html.len() <= limits::HTML_BYTES)
+}
+
 impl<'a> From<&'a MessageRow> for MessageBody<'a> {
     fn from(row: &'a MessageRow) -> Self {
         Self {
@@ -387,10 +368,7 @@ impl<'a> From<&'a MessageRow> for MessageBody<'a> {
             kind: row.kind,
             author: &row.author,
             body: &row.body,
-            html: row
-                .html
-                .as_deref()
-                .filter(|html| html.len() <= limits::HTML_BYTES),
+            html: shown_html(row.html.as_deref()),
             state: row.state,
             reply_to: row.reply_to,
             mentions: &row.meta.mentions,

@@ -116,6 +116,14 @@ export class Api {
   retention(slug) { return this.#call('GET', `/rooms/${encodeURIComponent(slug)}/retention`); }
   /** @param {string} slug @param {{days: number | null, messages: number | null}} kept */
   setRetention(slug, kept) { return this.#call('PUT', `/rooms/${encodeURIComponent(slug)}/retention`, kept); }
+  /** Who answers in a room, the server's own first. @param {string} slug @returns {Promise<object[]>} */
+  async assistants(slug) { return (await this.#call('GET', `/rooms/${encodeURIComponent(slug)}/assistants`)).assistants; }
+  /** @param {string} slug @param {object} assistant its `name` and what the room says of it */
+  addAssistant(slug, assistant) { return this.#call('POST', `/rooms/${encodeURIComponent(slug)}/assistants`, assistant); }
+  /** @param {string} slug @param {string} id @param {object} change */
+  changeAssistant(slug, id, change) { return this.#call('PATCH', `/rooms/${encodeURIComponent(slug)}/assistants/${encodeURIComponent(id)}`, change); }
+  /** @param {string} slug @param {string} id */
+  removeAssistant(slug, id) { return this.#call('DELETE', `/rooms/${encodeURIComponent(slug)}/assistants/${encodeURIComponent(id)}`); }
   /** One's own tokens. */
   async tokens() { return (await this.#call('GET', '/tokens')).tokens; }
   /** @param {{name: string, scope: 'read' | 'write', expires_in_s?: number}} token @returns {Promise<{secret: string, token: object}>} */

@@ -78,3 +78,10 @@ export function myRunningReply(state) {
   }
   return null;
 }
+
+/**
+ * The replies to a message that are held and not deleted.
+ * @param {import('./store.js').RoomState} state
+ * @param {number} seq
+ */
+export const repliesTo = (state, seq) => state.messages.filter(({ kind, reply, deleted_at: gone }) => kind === 'assistant' && reply?.prompt_seq === seq && !gone);

@@ -215,6 +215,16 @@ export class Room extends Emitter {
     await this.#connection.request({ type: 'reply.retry', room: this.slug, seq });
   }
 
+  /** Has a settled reply written another way; what it says is kept. @param {number} seq */
+  async regenerate(seq) {
+    await this.#connection.request({ type: 'reply.regenerate', room: this.slug, seq });
+  }
+
+  /** Makes one of a reply's texts its message, for everybody. @param {number} seq @param {number} variant */
+  async selectVariant(seq, variant) {
+    await this.#connection.request({ type: 'reply.select', room: this.slug, seq, variant });
+  }
+
   /** Asks for the rest of a stopped, failed or interrupted reply. @param {number} seq */
   async continueReply(seq) {
     const frame = { type: 'reply.continue', room: this.slug, seq, client_id: randomId() };
@@ -224,9 +234,10 @@ export class Room extends Emitter {
   /**
    * Gives a message of one's own another text.
    * @param {number} seq @param {string} body @param {number} ifVersion the version whose text was edited
+   * @param {boolean} resend whether what answers it is written again
    */
-  async edit(seq, body, ifVersion) {
-    await this.#connection.request({ type: 'message.edit', room: this.slug, seq, body, if_version: ifVersion });
+  async edit(seq, body, ifVersion, resend = false) {
+    await this.#connection.request({ type: 'message.edit', room: this.slug, seq, body, if_version: ifVersion, resend });
   }
 
   /** Deletes a message. @param {number} seq */

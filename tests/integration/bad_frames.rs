@@ -206,8 +206,14 @@ fn table() -> Vec<(Value, &'static str)> {
         (json!({"type": ""}), "unknown_type"),
         (json!({"type": "MESSAGE.SEND"}), "unknown_type"),
     ];
-    for kind in ["reply.stop", "reply.retry", "reply.continue"] {
-        let frame = |room: &str, seq: Value| json!({"type": kind, "room": room, "seq": seq, "client_id": id()});
+    for kind in [
+        "reply.stop",
+        "reply.retry",
+        "reply.regenerate",
+        "reply.select",
+        "reply.continue",
+    ] {
+        let frame = |room: &str, seq: Value| json!({"type": kind, "room": room, "seq": seq, "client_id": id(), "variant": 1});
         table.extend([
             (json!({"type": kind}), "bad_request"),
             (frame("lobby", json!("1")), "bad_request"),

@@ -13,6 +13,7 @@
 )]
 
 mod answers_in_time;
+mod assistants;
 mod auth;
 mod bad_frames;
 mod balancer;
@@ -68,5 +69,6 @@ mod store;
 mod support;
 mod tidy;
 mod tokens;
+mod variants;
 mod webhooks;
 mod writer;

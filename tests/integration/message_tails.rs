@@ -3,18 +3,25 @@
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use salon::db::changes::{Change, NewText, RoomEdit};
+use salon::db::changes::{Change, NewPost, NewPrompt, NewText, Outcome, RoomEdit, Settlement};
 use salon::db::marks::Mark;
-use salon::db::rows::{Identity, RoomView, Visibility};
-use salon::ids::Seq;
+use salon::db::rows::{Identity, MessageState, ReplyMeta, RoomView, Visibility};
+use salon::ids::{InstanceId, Seq, UserId};
 
 use crate::message_changes::post;
+use crate::store::fixtures::CAPS;
 use crate::support::client::RoomClient;
 use crate::support::communicator::WebsocketCommunicator;
-use crate::support::instance::{Build, Instance};
+use crate::support::instance::{Build, Instance, TestDatabase};
 
 /// Any change of the room by anyone.
-fn any_change(dice: &mut StdRng, people: &[Identity], last: Seq, step: usize) -> Change {
+fn any_change(
+    dice: &mut StdRng,
+    people: &[Identity],
+    last: Seq,
+    replies: &[Seq],
+    step: usize,
+) -> Change {
     let who = &people[dice.random_range(0..people.len())];
     let (actor, seq) = (who.user.id, dice.random_range(1..=last.max(1)));
     let kinds = ["👍", "🎉", "❤️"];
@@ -22,7 +29,7 @@ fn any_change(dice: &mut StdRng, people: &[Identity], last: Seq, step: usize) ->
         0 => Mark::Pin,
         _ => Mark::Reaction(kinds[dice.random_range(0..kinds.len())].to_owned()),
     };
-    match dice.random_range(0..10) {
+    match dice.random_range(0..12) {
         0 | 1 => post(who, &format!("post {step}")),
         2 | 3 => Change::EditMessage(NewText {
             actor,
@@ -30,6 +37,7 @@ fn any_change(dice: &mut StdRng, people: &[Identity], last: Seq, step: usize) ->
             body: format!("edit {step}"),
             html: None,
             if_version: None,
+            resend: step.is_multiple_of(2),
         }),
         4 if step.is_multiple_of(3) => Change::DeleteMessage {
             actor: people[0].user.id,
@@ -44,7 +52,56 @@ fn any_change(dice: &mut StdRng, people: &[Identity], last: Seq, step: usize) ->
             },
         },
         6 => Change::Unmark { actor, seq, mark },
+        7 | 8 if !replies.is_empty() => {
+            let seq = replies[dice.random_range(0..replies.len())];
+            let actor = people[0].user.id;
+            match dice.random_range(0..3) {
+                0 => Change::RegenerateReply { actor, seq },
+                _ => Change::SelectVariant {
+                    actor,
+                    seq,
+                    variant: dice.random_range(1..4),
+                },
+            }
+        }
         _ => Change::Mark { actor, seq, mark },
+    }
+}
+
+/// A message that asks the assistant.
+fn ask(who: &Identity, assistant: UserId, body: &str) -> Change {
+    let Change::Post(post) = post(who, body) else {
+        unreachable!()
+    };
+    Change::Post(NewPost {
+        prompt: Some(NewPrompt {
+            over_rate: false,
+            assistant,
+            mentioned: true,
+        }),
+        ..post
+    })
+}
+
+/// Ends every reply that waits, each with a text of its own.
+async fn answer_all(salon: &Instance, room: &RoomView, step: usize) {
+    let runner = InstanceId::new();
+    for claimed in salon.store.claim_replies(runner, 20, CAPS).await.unwrap() {
+        let (seq, attempt) = (claimed.seq, claimed.attempt);
+        let last_word = Change::SettleReply(Settlement {
+            seq,
+            attempt,
+            owner: runner,
+            state: MessageState::ALL[1 + step % 4],
+            body: format!("answer {attempt} to {seq}"),
+            html: None,
+            meta: ReplyMeta {
+                prompt_seq: claimed.prompt_seq,
+                attempt,
+                ..ReplyMeta::default()
+            },
+        });
+        salon.change(room, last_word).await.unwrap();
     }
 }
 
@@ -89,9 +146,15 @@ impl Watcher {
 /// and whole ones, live and caught up, it is what one who comes now is shown.
 #[tokio::test]
 async fn a_snapshot_and_its_tail_equal_a_fresh_snapshot_at_every_cut() {
+    let (mut several, mut earlier) = (0, 0);
     for seed in 0..4 {
         let mut dice = StdRng::seed_from_u64(seed);
-        let (salon, database) = Instance::alone().await;
+        let database = TestDatabase::open().await;
+        // What answers is this test, so that nothing moves by itself.
+        let mut build = Build::over(database.store.clone());
+        build.runs = false;
+        let salon = Instance::start(build);
+        let assistant = salon.store.assistant().await.unwrap().id;
         let owner = salon.user("owner").await;
         let room = salon.make_room(&owner, "den", Visibility::Public).await;
         let mut people = vec![owner.clone()];
@@ -101,7 +164,7 @@ async fn a_snapshot_and_its_tail_equal_a_fresh_snapshot_at_every_cut() {
             people.push(person);
         }
         salon.change(&room, post(&owner, "first")).await.unwrap();
-        let mut watchers = Vec::new();
+        let (mut watchers, mut replies) = (Vec::new(), Vec::new());
         for step in 0..60 {
             if step % 3 == 0 {
                 watchers.push(Watcher::arrive(&salon, &room, step).await);
@@ -117,16 +180,27 @@ async fn a_snapshot_and_its_tail_equal_a_fresh_snapshot_at_every_cut() {
                     .await;
                 assert!(gone.is_ok());
             }
+            if step % 4 == 2 {
+                answer_all(&salon, &room, step).await;
+            }
             let last = salon.store.heads(&[room.room.id]).await.unwrap()[0].last_seq;
             let many = dice.random_range(1..4);
-            let changes: Vec<Change> = (0..many)
-                .map(|_| any_change(&mut dice, &people, last, step))
+            let mut changes: Vec<Change> = (0..many)
+                .map(|_| any_change(&mut dice, &people, last, &replies, step))
                 .collect();
+            if step % 8 == 1 {
+                let who = &people[dice.random_range(0..people.len())];
+                changes.push(ask(who, assistant, &format!("ask {step}")));
+            }
             // Some together in one batch, as they come; what is refused changes nothing.
             let all = changes
                 .into_iter()
                 .map(|change| salon.change(&room, change));
-            futures_util::future::join_all(all).await;
+            let outcomes = futures_util::future::join_all(all).await;
+            replies.extend(outcomes.into_iter().filter_map(|outcome| match outcome {
+                Ok(Outcome::Posted(posted)) => posted.reply_seq,
+                _ => None,
+            }));
         }
         let head = salon.store.heads(&[room.room.id]).await.unwrap()[0].version;
         // Of another instance: this one shares a page it has just read.
@@ -139,6 +213,11 @@ async fn a_snapshot_and_its_tail_equal_a_fresh_snapshot_at_every_cut() {
             "{fresh:?}"
         );
         assert!(marked.clone().any(|row| row["deleted_at"].is_string()));
+        let variants = marked.clone().map(|row| &row["reply"]["variants"]);
+        several += variants.clone().filter(|told| told.is_object()).count();
+        earlier += variants
+            .filter(|told| told.is_object() && told["selected"] != told["count"])
+            .count();
         let mut partials = 0;
         for watcher in &mut watchers {
             watcher.catch_up(head).await;
@@ -147,4 +226,5 @@ async fn a_snapshot_and_its_tail_equal_a_fresh_snapshot_at_every_cut() {
         }
         assert!(partials > 100, "only {partials} partial frames");
     }
+    assert!(several > 4 && earlier > 0, "{several} {earlier}");
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use salon::db::rows::{LogKind, ReplyMeta, ReplyState, Usage, UserKind, UserRow, Visibility};
+use salon::db::variants::Variants;
 use salon::error::ErrorCode;
 use salon::ids::{ClientId, ConnectionId, Epoch, RoomId, UserId};
 use salon::permissions::Role;
@@ -175,6 +176,10 @@ fn real_frames() -> BTreeMap<String, (Value, Value)> {
         error: full.then(|| "e".into()),
         usage: full.then(Usage::default),
         stop_reason: full.then(|| "end".into()),
+        variants: full.then_some(Variants {
+            count: 2,
+            selected: 1,
+        }),
     };
     let metas = [meta(true), meta(false)];
     let mut frames = BTreeMap::new();
@@ -249,6 +254,7 @@ fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<Serv
             created_at: Utc::now(),
             duplicate: false,
             reply_seq: None,
+            reply_seqs: if full { vec![2, 3] } else { Vec::new() },
             reply_refused: full.then_some(ErrorCode::Busy),
         }),
         ServerFrame::Message {
@@ -444,6 +450,7 @@ fn the_limits_are_those_of_the_program() {
         ("SESSIONS_LISTED", limits::SESSIONS_LISTED),
         ("GUEST_SESSION_S", limits::GUEST_SESSION_S),
     ]);
+    real.extend(protocol_limits::of_assistants());
     real.extend(protocol_limits::of_rooms());
     real.extend(protocol_limits::of_integrations());
     real.extend(protocol_limits::of_organisations());

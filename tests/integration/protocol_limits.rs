@@ -32,6 +32,22 @@ pub(crate) fn of_rooms() -> [(&'static str, i64); 8] {
     ]
 }
 
+/// Those of assistants and what they write.
+pub(crate) fn of_assistants() -> [(&'static str, i64); 6] {
+    let count = |count: usize| i64::try_from(count).unwrap();
+    [
+        ("VARIANTS_PER_REPLY", i64::from(limits::VARIANTS_PER_REPLY)),
+        ("HISTORY_TOKENS", i64::from(limits::HISTORY_TOKENS)),
+        ("ASSISTANTS_PER_ROOM", count(limits::ASSISTANTS_PER_ROOM)),
+        (
+            "ASSISTANTS_PER_MESSAGE",
+            count(limits::ASSISTANTS_PER_MESSAGE),
+        ),
+        ("SYSTEM_BYTES", count(limits::SYSTEM_BYTES)),
+        ("MODEL_CHARS", count(limits::MODEL_CHARS)),
+    ]
+}
+
 /// Those of what programs use.
 pub(crate) fn of_integrations() -> [(&'static str, i64); 10] {
     let count = |count: usize| i64::try_from(count).unwrap();

@@ -20,3 +20,14 @@ test('in an archived room messages are only deleted', () => {
   assert.equal(may({ role: 'member', archived: true }, true), 'deletes readsEdits');
   assert.equal(may({ role: 'owner', archived: true }, false), 'deletes readsEdits');
 });
+
+test('who asked, and who keeps order, has an answer written another way', () => {
+  const answer = { seq: 2, version: 2, kind: 'assistant', body: 'hi' };
+  const steers = (room, asked) => rights(answer, false, room, asked).steers;
+  assert.equal(steers({ role: 'member' }, true), true);
+  assert.equal(steers({ role: 'member' }, false), false);
+  assert.equal(steers({ role: 'reader' }, true), false);
+  assert.equal(steers({ role: 'moderator' }, false), true);
+  assert.equal(steers({ role: 'owner', archived: true }, true), false);
+  assert.equal(rights(said, true, { role: 'owner' }, true).steers, false);
+});

@@ -95,6 +95,8 @@ mod tests {
                 text,
             }],
             max_tokens: 1_000,
+            model: None,
+            temperature: None,
         }
     }
 

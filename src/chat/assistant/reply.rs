@@ -11,6 +11,7 @@ use crate::channel_layer::GroupName;
 use crate::chat::messages::render;
 use crate::chat::prompt::{PromptRoom, build_prompt};
 use crate::db::StoreError;
+use crate::db::assistants::{AssistantSettings, RoomAssistant};
 use crate::db::changes::{Change, Settlement};
 use crate::db::rows::{ClaimedReply, MessageState, ReplyChunk, ReplyMeta, Usage};
 use crate::error::ErrorCode;
@@ -108,7 +109,25 @@ impl Writing<'_> {
         if !self.lease.claimed.asker_may_prompt {
             return Ok(Ending::failed(ErrorCode::NotAMember));
         }
-        let prompt = self.prompt().await?;
+        let (room, seq) = (self.room.id, self.lease.claimed.seq);
+        let assistant = retried(self.lease, || {
+            self.parts.store.replying_assistant(room, seq)
+        })
+        .await?;
+        let AssistantSettings {
+            provider, model, ..
+        } = &assistant.settings;
+        let chosen = self
+            .parts
+            .providers
+            .chosen(provider.as_deref(), model.as_deref());
+        let Some(model) = chosen else {
+            // The operator has no such model, or no longer.
+            tracing::warn!(room = %self.room.slug, seq, "a room's assistant has a model that is not configured");
+            return Ok(Ending::failed(ErrorCode::NoAssistant));
+        };
+        self.model = model;
+        let prompt = self.prompt(&assistant).await?;
         let began = Instant::now();
         self.asked_bytes = Some(prompt.bytes());
         let answer = tokio::select! {
@@ -129,9 +148,8 @@ impl Writing<'_> {
         ending
     }
 
-    async fn prompt(&self) -> Result<Prompt, Verdict> {
+    async fn prompt(&self, assistant: &RoomAssistant) -> Result<Prompt, Verdict> {
         let (store, claimed) = (&self.parts.store, &self.lease.claimed);
-        let assistant = retried(self.lease, || store.assistant()).await?;
         let context = retried(self.lease, || {
             store.context(claimed.room, claimed.prompt_seq, limits::CONTEXT_MESSAGES)
         })
@@ -142,7 +160,7 @@ impl Writing<'_> {
                 tokens,
                 answer_tokens: limits.answer_tokens(),
             };
-            build_prompt(&context, claimed.prompt_seq, &assistant, room)
+            build_prompt(&context, claimed.prompt_seq, assistant, room)
         };
         tokio::select! {
             biased;
@@ -265,6 +283,8 @@ impl Writing<'_> {
             error: ending.error.map(|code| code.as_str().to_owned()),
             usage: ending.completion.usage.or(estimated),
             stop_reason: Some(ending.completion.stop_reason).filter(|reason| !reason.is_empty()),
+            // The store knows how many there are.
+            variants: None,
         };
         let html = render(&self.text).await;
         let owner = self.parts.instance;

@@ -11,6 +11,7 @@ mod account_store;
 mod accounts;
 mod administration;
 mod apply;
+mod assistants;
 mod audit;
 mod durability;
 mod errors;
@@ -37,6 +38,7 @@ mod sessions;
 mod statement;
 mod tls;
 mod tokens;
+mod variants;
 mod webhooks;
 
 use std::sync::Arc;

@@ -11,6 +11,7 @@ mod account_store;
 mod accounts;
 mod administration;
 mod apply;
+mod assistants;
 mod audit;
 mod columns;
 mod connection;
@@ -36,6 +37,7 @@ mod search;
 mod seeds;
 mod sessions;
 mod tokens;
+mod variants;
 mod webhooks;
 
 use std::path::{Path, PathBuf};

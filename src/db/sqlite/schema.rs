@@ -211,6 +211,36 @@ diesel::table! {
 }
 
 diesel::table! {
+    room_assistants (room_id, user_id) {
+        room_id -> Binary,
+        user_id -> Binary,
+        added_at -> BigInt,
+        enabled -> Bool,
+        provider -> Nullable<Text>,
+        model -> Nullable<Text>,
+        system -> Text,
+        temperature -> Nullable<Integer>,
+        max_tokens -> Nullable<Integer>,
+        history_tokens -> Nullable<Integer>,
+        may_prompt -> Text,
+        may_stop -> Text,
+        may_regenerate -> Text,
+    }
+}
+
+diesel::table! {
+    reply_variants (room_id, seq, variant) {
+        room_id -> Binary,
+        seq -> BigInt,
+        variant -> Integer,
+        state -> Text,
+        body -> Text,
+        html -> Nullable<Text>,
+        meta -> Text,
+    }
+}
+
+diesel::table! {
     replies (room_id, seq) {
         room_id -> Binary,
         seq -> BigInt,
@@ -227,6 +257,7 @@ diesel::table! {
         model -> Nullable<Text>,
         input_tokens -> Nullable<BigInt>,
         output_tokens -> Nullable<BigInt>,
+        selected -> Integer,
     }
 }
 
@@ -363,6 +394,7 @@ diesel::joinable!(memberships -> rooms (room_id));
 diesel::joinable!(memberships -> users (user_id));
 diesel::joinable!(room_heads -> rooms (room_id));
 diesel::joinable!(messages -> users (author_id));
+diesel::joinable!(room_assistants -> users (user_id));
 diesel::joinable!(room_log -> users (user_id));
 diesel::joinable!(outgoing_webhooks -> rooms (room_id));
 diesel::allow_tables_to_appear_in_same_query!(
@@ -384,6 +416,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     room_log,
     replies,
     reply_chunks,
+    reply_variants,
+    room_assistants,
     room_retention,
     room_retention_counts,
     batches,

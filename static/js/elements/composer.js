@@ -3,7 +3,7 @@
  * reply while there is nothing to send.
  */
 import { h, icon, iconButton } from '../dom.js';
-import { myRunningReply } from '../items.js';
+import { myRunningReply, repliesTo } from '../items.js';
 import { MentionMenu } from './mention-menu.js';
 import { showNote } from './banner.js';
 import { excerpt } from './quote.js';
@@ -63,7 +63,10 @@ class SalonComposer extends HTMLElement {
   #aim(kind, message) {
     this.#target = { kind, message };
     const label = kind === 'edit' ? 'Editing' : `Replying to ${message.author.name}`;
-    this.about.replaceChildren(h('strong', { text: label }), h('span', { text: excerpt(message.body) }),
+    const asked = kind === 'edit' && repliesTo(this.#room.state, message.seq).length > 0;
+    this.about.replaceChildren(h('strong', { text: label }), h('span', { text: excerpt(message.body) }), ...[
+      asked && h('button.quiet', { type: 'button', 'data-action': 'ask again', title: 'Save, and have the answer written again', onclick: () => this.#send(true) },
+        icon('another'), h('span', { text: 'Ask again' }))].filter(Boolean),
       iconButton('close', kind === 'edit' ? 'Stop editing' : 'Do not reply', () => this.#unaim()));
     this.about.hidden = false;
     if (kind === 'edit') this.#put(message.body);
@@ -157,13 +160,13 @@ class SalonComposer extends HTMLElement {
     this.input.focus();
   }
 
-  #send() {
+  #send(resend = false) {
     const body = this.input.value.trim();
     if (body === '' || this.tooLong) return;
     const text = body.replaceAll('\0', '');
     const target = this.#target;
     if (target?.kind === 'edit') {
-      this.#edit(target.message, text);
+      this.#edit(target.message, text, resend);
       return;
     }
     this.#target = null;
@@ -176,9 +179,9 @@ class SalonComposer extends HTMLElement {
   }
 
   /** A refusal leaves what was written. */
-  async #edit(message, text) {
+  async #edit(message, text, resend) {
     try {
-      await this.#room.edit(message.seq, text, message.version);
+      await this.#room.edit(message.seq, text, message.version, resend);
       if (this.#target?.message === message) this.#unaim();
     } catch (refusal) {
       showNote(refusal.code === 'disconnected' ? 'There is no connection at the moment. Try again when it is back.' : refusal.message);

@@ -11,8 +11,9 @@ import { copyButton } from '../render.js';
  * @param {object} message
  * @param {boolean} mine
  * @param {{role: string | null, archived?: boolean} | null} room an archived one takes nothing new; messages can go from it
+ * @param {boolean} asked whether it answers a message of the reader's own
  */
-export function rights(message, mine, room) {
+export function rights(message, mine, room, asked = false) {
   const role = room?.role ?? null;
   const writes = role !== null && role !== 'reader';
   const open = room?.archived !== true;
@@ -20,6 +21,7 @@ export function rights(message, mine, room) {
   return {
     reacts: writes && open, replies: writes && open, edits: writes && open && mine && message.kind === 'user',
     deletes: (writes && mine) || keepsOrder, pins: keepsOrder && open, readsEdits: mine || keepsOrder,
+    steers: open && message.kind === 'assistant' && (keepsOrder || (writes && asked)),
   };
 }
 
@@ -27,7 +29,7 @@ export function rights(message, mine, room) {
  * The buttons.
  * @param {object} message
  * @param {ReturnType<typeof rights>} may
- * @param {(deed: string) => void} act `react`, `reply`, `edit`, `pin` or `delete`
+ * @param {(deed: string) => void} act `regenerate`, `react`, `reply`, `edit`, `pin` or `delete`
  * @returns {HTMLElement[]}
  */
 export function toolButtons(message, may, act) {
@@ -36,12 +38,32 @@ export function toolButtons(message, may, act) {
   }, icon(shape));
   return [
     message.body !== '' && copyButton(() => message.body, 'Copy message'),
+    may.steers && tool('another', 'Write it another way', 'regenerate'),
     may.reacts && tool('smile', 'React', 'react'),
     may.replies && tool('reply', 'Reply', 'reply'),
     may.edits && tool('pencil', 'Edit', 'edit'),
     may.pins && tool('pin', message.pinned ? 'Unpin' : 'Pin', 'pin'),
     may.deletes && tool('trash', 'Delete', 'delete'),
   ].filter(Boolean);
+}
+
+/**
+ * Which of a reply's texts is shown, with arrows to the others for those who may say so; nothing while there is one.
+ * @param {object} message
+ * @param {boolean} steers
+ * @param {(variant: number) => void} select
+ * @returns {HTMLElement | null}
+ */
+export function variantSwitch(message, steers, select) {
+  const { count = 1, selected = 1 } = message.reply?.variants ?? {};
+  if (count < 2) return null;
+  const arrow = (shape, label, variant) => h('button.copy', {
+    type: 'button', title: label, 'aria-label': label, 'data-variant': variant, disabled: variant < 1 || variant > count, onclick: () => select(variant),
+  }, icon(shape));
+  return h('span.variants', { role: 'group', 'aria-label': 'Variants of this answer' },
+    steers && arrow('earlier', 'The variant before', selected - 1),
+    h('span.place', { text: `${selected} / ${count}` }),
+    steers && arrow('later', 'The next variant', selected + 1));
 }
 
 /**

@@ -13,7 +13,7 @@ import { clockTime, fullTime } from '../time.js';
 import { messageAt } from '../store.js';
 import { showNote } from './banner.js';
 import { openEditsDialog } from './message-dialogs.js';
-import { reactionChips, reactionChoice, rights, toolButtons } from './message-tools.js';
+import { reactionChips, reactionChoice, rights, toolButtons, variantSwitch } from './message-tools.js';
 import { quoteOf } from './quote.js';
 
 /** Waiting becomes worth a number after this. */
@@ -169,8 +169,10 @@ class SalonMessage extends HTMLElement {
     if (state !== 'queued') this.#waitingSince = null;
     this.foot.replaceChildren(...(FEET[state]?.call(this, item) ?? []).filter(Boolean));
     const settled = message !== undefined && ['complete', 'stopped', 'failed', 'interrupted'].includes(state);
-    const tools = () => [...toolButtons(message, rights(message, item.mine, room), (deed) => this.#do(deed)), this.#linkButton()];
-    this.tools.replaceChildren(...(settled ? tools() : []));
+    const may = settled ? rights(message, item.mine, room, item.asked) : null;
+    const select = (variant) => this.#ask(this.#room.selectVariant(message.seq, variant));
+    const tools = () => [variantSwitch(message, may.steers, select), ...toolButtons(message, may, (deed) => this.#do(deed)), this.#linkButton()];
+    this.tools.replaceChildren(...(settled ? tools().filter(Boolean) : []));
   }
 
   #linkButton() {
@@ -231,6 +233,7 @@ class SalonMessage extends HTMLElement {
     switch (deed) {
       case 'reply': return this.#tell('salon-reply', { message });
       case 'edit': return this.#tell('salon-edit', { message });
+      case 'regenerate': return this.#ask(this.#room.regenerate(message.seq));
       case 'pin': return this.#ask(this.#room.pin(message.seq, message.pinned === undefined));
       case 'delete': return confirm('Delete this message for everyone?') && this.#ask(this.#room.delete(message.seq));
       default: {

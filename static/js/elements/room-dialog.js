@@ -2,6 +2,7 @@
  * The dialogs that make, rename and delete a room.
  */
 import { h } from '../dom.js';
+import { openAssistantsDialog } from './assistants-dialog.js';
 import { openDialog, submitting } from './dialog.js';
 import { openIntegrationsDialog } from './integrations-dialog.js';
 
@@ -97,6 +98,8 @@ export function openSettingsDialog({ salon }, room) {
       h('label', { for: 'room-messages', text: 'Keep the latest, so many' }), messages, kept,
       h('footer', {}, h('button.quiet', { type: 'submit', text: 'Keep these' }))),
     room.visibility === 'direct' ? null : h('p.settings-more', {}, h('button.quiet', {
+      type: 'button', id: 'room-assistants', text: 'Assistants…', onclick: () => openAssistantsDialog({ salon }, room),
+    }), h('button.quiet', {
       type: 'button', id: 'room-integrations', text: 'Integrations…', onclick: () => openIntegrationsDialog({ salon }, room),
     })),
     h('details.danger', {}, h('summary', { text: 'Delete this room' }),

@@ -23,6 +23,8 @@ pub(crate) struct Message {
     pub(crate) text: Option<Name>,
     /// The attempt of a reply.
     pub(crate) attempt: Option<i64>,
+    /// A reply of several texts: the one it tells may be older than the one that was written last.
+    pub(crate) has_variants: bool,
     /// When it was stored, as the digits of the date and time; 0 when unknown.
     pub(crate) created: u64,
     pub(crate) is_reply: bool,
@@ -140,6 +142,8 @@ pub(crate) struct RawMessage<'a> {
 #[derive(Deserialize)]
 struct RawReply {
     attempt: Option<i64>,
+    #[serde(default)]
+    variants: Option<IgnoredAny>,
 }
 
 /// A kind of reaction, whole or as it changed.
@@ -190,6 +194,10 @@ impl RawMessage<'_> {
             },
             text: body.filter(|_| is_reply).map(|body| names.name(body)),
             attempt: self.reply.as_ref().and_then(|reply| reply.attempt),
+            has_variants: self
+                .reply
+                .as_ref()
+                .is_some_and(|reply| reply.variants.is_some()),
             created: self.created_at.as_ref().map_or(0, |time| digits(&time.0)),
             is_reply,
             altered: self.edited_at.is_some() || self.deleted_at.is_some(),

@@ -4,6 +4,7 @@
 
 mod account;
 mod administration;
+mod assistants;
 mod changes;
 pub(crate) mod chromium;
 mod history;
@@ -18,5 +19,6 @@ pub(crate) mod page;
 mod people;
 mod rooms;
 mod sign_in;
+mod variants;
 mod webhooks;
 mod windows;

@@ -57,6 +57,8 @@ const WORDS: &[&str] = &[
     "!close 1000\n",
     "!close 4999\n",
     "reply.retry",
+    "reply.regenerate",
+    "reply.select",
     "reply.stop",
     "reply.continue",
     "message.edit",

@@ -68,7 +68,8 @@ fn written(frame: &ClientFrame, reference: Option<&str>) -> String {
                 "around": history.around, "limit": history.limit})
         }
         ClientFrame::Edit(edit) => {
-            json!({"type": "message.edit", "room": edit.room, "seq": edit.seq, "body": edit.body, "if_version": edit.if_version})
+            json!({"type": "message.edit", "room": edit.room, "seq": edit.seq, "body": edit.body, "if_version": edit.if_version,
+                "resend": edit.resend})
         }
         ClientFrame::Delete(name) => {
             json!({"type": "message.delete", "room": name.room, "seq": name.seq})
@@ -90,6 +91,12 @@ fn written(frame: &ClientFrame, reference: Option<&str>) -> String {
         }
         ClientFrame::Retry(name) => {
             json!({"type": "reply.retry", "room": name.room, "seq": name.seq})
+        }
+        ClientFrame::Regenerate(name) => {
+            json!({"type": "reply.regenerate", "room": name.room, "seq": name.seq})
+        }
+        ClientFrame::Select(name) => {
+            json!({"type": "reply.select", "room": name.room, "seq": name.seq, "variant": name.variant})
         }
         ClientFrame::Continue(name) => {
             json!({"type": "reply.continue", "room": name.room, "seq": name.seq, "client_id": name.client_id})

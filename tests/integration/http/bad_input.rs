@@ -87,6 +87,18 @@ const GUARDED: &[(&str, &str, bool)] = &[
         "/api/rooms/lobby/members/018f0000-0000-7000-8000-000000000000",
         false,
     ),
+    ("GET", "/api/rooms/lobby/assistants", false),
+    ("POST", "/api/rooms/lobby/assistants", true),
+    (
+        "PATCH",
+        "/api/rooms/lobby/assistants/018f0000-0000-7000-8000-000000000000",
+        false,
+    ),
+    (
+        "DELETE",
+        "/api/rooms/lobby/assistants/018f0000-0000-7000-8000-000000000000",
+        false,
+    ),
     ("POST", "/api/rooms/lobby/transfer", true),
     ("GET", "/api/rooms/lobby/bans", false),
     // All of these two may be left out, so they are asked wrongly below.
@@ -132,6 +144,9 @@ const GUARDED: &[(&str, &str, bool)] = &[
     ("POST", "/api/direct", true),
     ("POST", "/api/rooms/lobby/replies/1/stop", false),
     ("POST", "/api/rooms/lobby/replies/1/retry", false),
+    ("POST", "/api/rooms/lobby/replies/1/regenerate", false),
+    ("POST", "/api/rooms/lobby/replies/1/select", true),
+    ("GET", "/api/rooms/lobby/messages/1/variants", false),
     ("GET", "/api/rooms/lobby/replies/1/events", false),
     ("GET", "/api/rooms/lobby/events", false),
     ("GET", "/api/rooms/lobby/retention", false),

@@ -91,6 +91,8 @@ fn prompt() -> Prompt {
             turn(TurnRole::User, QUESTION),
         ],
         max_tokens: 77,
+        model: None,
+        temperature: None,
     }
 }
 

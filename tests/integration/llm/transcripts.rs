@@ -14,6 +14,7 @@ use axum::routing::post;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use salon::chat::prompt::{PromptRoom, build_prompt};
+use salon::db::assistants::{AssistantSettings, RoomAssistant};
 use salon::db::marks::MessageMarks;
 use salon::db::rows::{MessageKind, MessageMeta, MessageRow, MessageState, UserKind, UserRow};
 use salon::ids::UserId;
@@ -180,7 +181,18 @@ fn transcript(book: &PhraseBook, seed: u64) -> (Prompt, ModelLimits) {
     };
     let latest = messages.len() as i64;
     let asked = rng.random_range(latest.min(1)..=latest + 1);
-    (build_prompt(&messages, asked, &assistant(), room), limits)
+    (
+        build_prompt(
+            &messages,
+            asked,
+            &RoomAssistant {
+                user: assistant(),
+                settings: AssistantSettings::default(),
+            },
+            room,
+        ),
+        limits,
+    )
 }
 
 /// Why a provider would refuse a request.

@@ -27,8 +27,7 @@ fn about(kind: &str) -> About {
 }
 
 fn frame(kind: &str, place: &Place) -> Value {
-    let mut frame =
-        json!({"type": kind, "room": place.slug, "seq": place.seq, "body": "hi", "emoji": "👍"});
+    let mut frame = json!({"type": kind, "room": place.slug, "seq": place.seq, "body": "hi", "emoji": "👍", "variant": 1});
     if matches!(kind, "message.send" | "reply.continue") {
         frame["client_id"] = json!(ClientId::new());
     }

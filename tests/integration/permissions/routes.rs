@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::RequestBuilder;
 use salon::error::ErrorCode;
+use salon::ids::ClientId;
 use salon::permissions::access::{Asker, Kind, Needs, ROUTES, Route, answer};
 use salon::permissions::{Action, Role};
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ const BEYOND: &[&str] = &[
     "bad_request",
     "not_found",
     "webhook_not_found",
+    "assistant_not_found",
     "target_refused",
     "room_has_owner",
     "user_not_found",
@@ -46,7 +48,7 @@ fn owns(needs: Needs) -> &'static [bool] {
 
 /// What a route is about.
 fn about(path: &str) -> About {
-    match path.contains("/replies/") {
+    match path.contains("/replies/") || path.ends_with("/variants") {
         true => About::Reply,
         false => About::Message,
     }
@@ -71,6 +73,11 @@ fn body(world: &World, route: &Route, slug: &str) -> Value {
         }
         ("patch", "/api/rooms/{slug}/outgoing-webhooks/{id}") => json!({"enabled": false}),
         ("post", "/api/rooms/{slug}/incoming-hooks") => json!({"name": "builds"}),
+        ("post", "/api/rooms/{slug}/assistants") => {
+            json!({"name": format!("helper {}", ClientId::new())})
+        }
+        ("patch", "/api/rooms/{slug}/assistants/{user}") => json!({"enabled": false}),
+        ("post", "/api/rooms/{slug}/replies/{seq}/select") => json!({"variant": 1}),
         ("post", "/api/chat") => json!({"room": slug, "message": "hi"}),
         ("patch", "/api/admin/rooms/{slug}") => json!({"archived": true}),
         ("put", "/api/admin/rooms/{slug}/owner") => json!({"user": world.victim.id}),

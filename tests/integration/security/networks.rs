@@ -289,6 +289,8 @@ async fn ask_provider(port: u16) -> Result<(), String> {
             text: "hi".into(),
         }],
         max_tokens: 7,
+        model: None,
+        temperature: None,
     };
     let answer = provider.answer(prompt).await;
     answer

@@ -95,13 +95,15 @@ impl World {
 
     fn somebody_steers_a_reply(&mut self) {
         let (client, room) = (self.dice.below(CLIENTS), self.dice.below(2));
-        let kind = self.dice.pick(&["stop", "retry"]);
+        let kind = self.dice.pick(&["stop", "retry", "regenerate", "select"]);
+        let variant = self.dice.below(3) + 1;
         if let Some(seq) = self.some_reply(room) {
             let slug = &self.rooms[room].slug;
             self.trace
                 .note(format_args!("client {client}: {kind} {seq} of {slug}"));
-            let frame =
-                format!(r#"{{"type":"reply.{kind}","ref":"s","room":"{slug}","seq":{seq}}}"#);
+            let frame = format!(
+                r#"{{"type":"reply.{kind}","ref":"s","room":"{slug}","seq":{seq},"variant":{variant}}}"#
+            );
             self.clients[client].say(&frame);
         }
     }

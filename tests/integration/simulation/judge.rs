@@ -175,8 +175,9 @@ fn whole(room: &Room) -> Check {
             continue;
         }
         let runs = row.state == MessageState::Queued;
-        // What is done to it once it has ended is no second ending.
-        let stands = (runs, &row.marks, row.deleted_at);
+        // What is done to it once it has ended is no second ending, and no text is another one's.
+        let variants = row.meta.reply.as_ref().and_then(|reply| reply.variants);
+        let stands = (runs, &row.marks, row.deleted_at, variants);
         if running.insert(row.seq, stands) == Some(stands) {
             return fail(format!("reply {} began or ended twice", row.seq));
         }

@@ -11,6 +11,7 @@
 
 mod accounts;
 mod administration;
+mod assistants;
 mod book;
 mod client;
 mod contract;
@@ -25,6 +26,7 @@ mod node;
 mod same;
 mod seeds;
 mod trace;
+mod variants;
 mod webhooks;
 mod wire;
 mod world;

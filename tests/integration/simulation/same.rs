@@ -23,7 +23,9 @@ fn is_same(told: &Value, row: &MessageRow) -> bool {
         .reply
         .as_ref()
         .map(|reply| i64::from(reply.attempt));
+    let variants = row.meta.reply.as_ref().and_then(|reply| reply.variants);
     told["seq"] == row.seq
+        && told["reply"]["variants"] == serde_json::to_value(variants).unwrap()
         && told["body"] == row.body.as_str()
         && told["state"] == row.state.as_str()
         && told["kind"] == row.kind.as_str()

@@ -17,6 +17,7 @@ pub(super) fn edit(actor: &UserRow, seq: Seq, body: &str, if_version: Option<Ver
         body: body.into(),
         html: Some(format!("<p>{body}</p>")),
         if_version,
+        resend: false,
     })
 }
 

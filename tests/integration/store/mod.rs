@@ -8,7 +8,8 @@
 mod account_ends;
 mod accounts;
 mod administration;
-mod fixtures;
+mod assistants;
+pub(crate) mod fixtures;
 mod history;
 mod identities;
 mod integrations;
@@ -36,6 +37,7 @@ mod runners;
 mod search;
 mod search_bounds;
 mod sqlite;
+mod variants;
 mod webhooks;
 
 /// One test function for each test of the table, on a fresh store.
@@ -212,6 +214,21 @@ macro_rules! for_store {
                     a_dead_runners_text_is_kept
                     only_a_dead_runners_shown_reply_is_interrupted
                     deleting_a_room_ends_its_replies;
+                assistants:
+                    owners_set_up_a_rooms_assistants
+                    a_name_is_one_assistants_and_nobody_elses
+                    each_assistant_that_is_named_answers_once
+                    a_room_says_who_may_ask
+                    a_room_says_who_may_steer;
+                variants:
+                    a_regenerated_reply_keeps_its_text
+                    a_selected_variant_is_the_message
+                    variants_of_one_reply_are_bounded
+                    who_steers_a_reply_writes_it_another_way
+                    an_edit_that_asks_again_makes_a_variant
+                    asking_again_needs_a_reply_of_ones_own_message
+                    a_deleted_reply_has_no_variants
+                    variants_are_read_by_members_in_pages;
                 runners:
                     a_reply_is_claimed_by_one
                     claims_take_the_oldest_first

@@ -107,6 +107,7 @@ pub(super) async fn an_archived_room_takes_nothing_new(store: &TestStore) {
         body: "two".into(),
         html: None,
         if_version: None,
+        resend: false,
     };
     let assistant = store.assistant().await.unwrap();
     let pin = Mark::Pin;

@@ -165,11 +165,20 @@ impl RoomClient {
                         };
                     }
                 }
-                _ if message["deleted_at"].is_string() => drop(self.replies.remove(&seq)),
+                _ if message["deleted_at"].is_string() || self.is_earlier(seq, message) => {
+                    drop(self.replies.remove(&seq));
+                }
                 state => self.settled(seq, state, message["body"].as_str().unwrap()),
             }
         }
         self.messages.insert(seq, message.clone());
+    }
+
+    /// What was being written has ended, and another variant was selected, both while nothing was heard.
+    fn is_earlier(&self, seq: i64, message: &Value) -> bool {
+        let attempt = message["reply"]["attempt"].as_i64().unwrap();
+        let held = self.replies.get(&seq);
+        held.is_some_and(|held| held.attempt > attempt) && message["reply"]["variants"].is_object()
     }
 
     /// P9: what was assembled is a prefix of what is stored.

@@ -9,10 +9,13 @@ use super::posts::{self, NewRows, WriteBatch};
 use super::questions::Answers;
 use super::room::RoomWork;
 use super::{
-    administer, bans, departures, invites, members, messages, replies, retention, settings,
+    administer, assistants, bans, departures, invites, members, messages, replies, retention,
+    settings, variants,
 };
+use crate::db::assistants::RoomAssistant;
 use crate::db::audit::NewAudit;
 use crate::db::changes::{Change, Outcome, Posted, RoomApplied, RoomChanges, RoomDone};
+use crate::db::postgres::assistants::AssistantRecord;
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::records::{user_row, word};
 use crate::db::rows::{Head, UserRow};
@@ -36,6 +39,8 @@ pub(super) struct Known {
     pub(super) named: HashMap<(Uuid, String), Vec<Uuid>>,
     /// Unsettled replies of each who asks for one.
     pub(super) asked: HashMap<Uuid, i64>,
+    /// The assistants that rooms say something of.
+    pub(super) assistants: HashMap<Uuid, Vec<RoomAssistant>>,
 }
 
 /// A batch while it is judged.
@@ -52,6 +57,7 @@ impl Judge {
             targets: answers.targets,
             named: answers.named,
             asked: answers.asked,
+            assistants: by_room(answers.assistants)?,
             ..Known::default()
         };
         let mut disabled = HashSet::new();
@@ -64,13 +70,15 @@ impl Judge {
                 known.leaving.insert(UserId(id));
             }
         }
-        for ((room, author, client), (_, seq, version, created_at, reply_seq)) in answers.repeats {
+        for ((room, author, client), (_, seq, version, created_at, replies)) in answers.repeats {
+            let mut replies = replies.unwrap_or_default().into_iter();
             let posted = Posted {
                 seq,
                 version,
                 created_at,
                 duplicate: true,
-                reply_seq,
+                reply_seq: replies.next(),
+                more_replies: replies.collect(),
                 reply_refused: None,
             };
             let key = (RoomId(room), UserId(author), ClientId(client));
@@ -157,6 +165,14 @@ impl Judge {
             connection.run(early).await?;
         }
         let version = self.other_change(connection, work, change).await?;
+        if matches!(
+            change,
+            Change::AddAssistant(_) | Change::EditAssistant { .. } | Change::RemoveAssistant { .. }
+        ) {
+            // Posts behind it are judged by what is there now.
+            let rows = assistants::rows_of_room(connection, work).await?;
+            self.known.assistants.insert(work.head.room.0, rows);
+        }
         Ok(Outcome::Changed { version })
     }
 
@@ -226,6 +242,12 @@ impl Judge {
                 let row = act.user().and_then(|user| self.known.users.get(&user));
                 administer::run(connection, work, *actor, act, row.cloned()).await
             }
+            Change::RegenerateReply { .. } | Change::SelectVariant { .. } => {
+                variants::change(connection, work, change).await
+            }
+            Change::AddAssistant(_)
+            | Change::EditAssistant { .. }
+            | Change::RemoveAssistant { .. } => assistants::change(connection, work, change).await,
             of_reply => replies::change(connection, work, of_reply).await,
         }
     }
@@ -245,6 +267,17 @@ impl Judge {
     pub(super) fn into_write(self) -> (WriteBatch, usize) {
         self.rows.into_write()
     }
+}
+
+fn by_room(records: Vec<AssistantRecord>) -> StoreResult<HashMap<Uuid, Vec<RoomAssistant>>> {
+    let mut all: HashMap<Uuid, Vec<RoomAssistant>> = HashMap::new();
+    for record in records {
+        let room = record.room_id;
+        if let (Some(room), Some(row)) = (room, record.into_row()?) {
+            all.entry(room).or_default().push(row);
+        }
+    }
+    Ok(all)
 }
 
 /// The answer for a room that never was: everything refused, counters of nothing.

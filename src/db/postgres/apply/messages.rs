@@ -7,6 +7,7 @@ use diesel::sql_types as sql;
 use uuid::Uuid;
 
 use super::room::RoomWork;
+use super::variants;
 use crate::db::changes::NewText;
 use crate::db::marks::{Mark, MessageMarks, Pin};
 use crate::db::postgres::pool::Conn;
@@ -59,10 +60,12 @@ statement!(
          DELETE FROM message_pins WHERE room_id = $1 AND seq = $2 \
      ), chunks AS ( \
          DELETE FROM reply_chunks WHERE room_id = $1 AND seq = $2 \
+     ), variants AS ( \
+         DELETE FROM reply_variants WHERE room_id = $1 AND seq = $2 \
      ), mentioned AS ( \
          DELETE FROM mentions WHERE room_id = $1 AND seq = $2 AND user_id = ANY ($5) \
      ) \
-     UPDATE messages SET version = $3, body = '', html = NULL, marks = NULL, meta = meta - 'mentions', \
+     UPDATE messages SET version = $3, body = '', html = NULL, marks = NULL, meta = (meta - 'mentions') #- '{reply,variants}', \
          edited_at = NULL, deleted_at = $4 \
      WHERE room_id = $1 AND seq = $2"
 );
@@ -132,7 +135,7 @@ fn refused<T>(code: ErrorCode) -> StoreResult<T> {
     Err(StoreError::Refused(code.into()))
 }
 
-/// Gives a message another text.
+/// Gives a message another text, and has what answers it written again where that is asked.
 pub(super) async fn edit(
     connection: &mut Conn,
     work: &mut RoomWork,
@@ -144,9 +147,27 @@ pub(super) async fn edit(
     if found.row.author.id != text.actor {
         return refused(ErrorCode::Forbidden);
     }
-    if found.row.body == text.body {
-        return Ok(work.head.version);
+    let again = match text.resend {
+        true => variants::asked_again(connection, work, text.seq).await?,
+        false => Vec::new(),
+    };
+    let mut version = match found.row.body == text.body {
+        true => work.head.version,
+        false => write_text(connection, work, text, found).await?,
+    };
+    for (reply, one_more) in again {
+        version = variants::again(connection, work, reply, one_more).await?;
     }
+    Ok(version)
+}
+
+/// Writes another text, if the one that stands is the one that was seen.
+async fn write_text(
+    connection: &mut Conn,
+    work: &mut RoomWork,
+    text: &NewText,
+    found: Found,
+) -> StoreResult<Version> {
     let present = found.text_version..=found.row.version;
     if text
         .if_version
@@ -213,7 +234,7 @@ pub(super) async fn delete(
     let row = MessageRow {
         body: String::new(),
         html: None,
-        meta: found.row.meta.without_mentions(),
+        meta: found.row.meta.of_tombstone(),
         marks: MessageMarks::default(),
         edited_at: None,
         deleted_at: Some(work.now),

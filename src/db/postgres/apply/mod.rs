@@ -7,6 +7,7 @@
 //! run their own statements in between, one by one.
 
 mod administer;
+mod assistants;
 mod bans;
 mod departures;
 mod invites;
@@ -20,6 +21,7 @@ mod rerun;
 mod retention;
 mod room;
 mod settings;
+mod variants;
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -6,15 +6,17 @@ use uuid::Uuid;
 
 use super::judge::Known;
 use super::room::RoomWork;
+use crate::db::assistants::{asked, has_left, may_ask, with_default};
 use crate::db::changes::{NewPost, Posted, resolve_mentions};
 use crate::db::marks::MessageMarks;
 use crate::db::postgres::statement::statement;
 use crate::db::rows::{
     MessageKind, MessageMeta, MessageRow, MessageState, ReplyMeta, StoredChange, UserKind, UserRow,
+    Visibility,
 };
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Seq, UserId};
-use crate::limits::{REPLIES_PER_ROOM, REPLIES_PER_USER, RETRY_HINT_MS};
+use crate::limits::{REPLIES_PER_ROOM, RETRY_HINT_MS};
 use crate::permissions::Action;
 
 statement!(
@@ -217,9 +219,9 @@ pub(super) fn post(
         return Ok(posted.clone());
     }
     let author = judged(work, known, post)?;
-    let asked =
+    let asks =
         known.asked.get(&author.id.0).copied().unwrap_or_default() + rows.asked_by(author.id);
-    let assistant = wanted_assistant(work, known, post, (&author, asked));
+    let asked = wanted_assistants(work, known, post, (&author, asks));
     let message = new_message(work, author);
     let (seq, version, created_at) = (message.seq, message.version, message.created_at);
     let meta = MessageMeta {
@@ -249,20 +251,15 @@ pub(super) fn post(
             meta,
             ..message
         })));
-    let (reply_seq, reply_refused) = match assistant {
-        Some(Ok(assistant)) => {
-            let reply = queue_reply(work, rows, assistant, post.author, seq);
-            (Some(reply), None)
-        }
-        Some(Err(code)) => (None, Some(code)),
-        None => (None, None),
-    };
+    let (replies, reply_refused) = queue_replies(work, rows, asked, post.author, seq);
+    let mut replies = replies.into_iter();
     let posted = Posted {
         seq,
         version,
         created_at,
         duplicate: false,
-        reply_seq,
+        reply_seq: replies.next(),
+        more_replies: replies.collect(),
         reply_refused,
     };
     let repeat = Posted {
@@ -310,32 +307,68 @@ fn may_be_answered(work: &RoomWork, known: &Known, seq: Seq) -> bool {
     of_this_batch.unwrap_or_else(|| known.targets.contains(&(work.head.room.0, seq)))
 }
 
-/// Who is to answer, why nobody does, or `None` when nobody was asked. `asks` counts the asker's unsettled replies;
+/// Who is to answer, each with why it does not; nobody when nobody was asked. `asks` counts the asker's unsettled replies;
 /// batches of other rooms that are written at the same time may each add some.
-fn wanted_assistant(
+fn wanted_assistants(
     work: &RoomWork,
     known: &Known,
     post: &NewPost,
     (author, asks): (&UserRow, i64),
-) -> Option<Result<UserRow, ErrorCode>> {
-    let prompt = post.prompt?;
-    let asked = prompt.asks(work.settings.visibility, work.people);
+) -> Vec<Result<UserRow, ErrorCode>> {
+    let Some(prompt) = post.prompt else {
+        return Vec::new();
+    };
+    let in_direct = work.settings.visibility == Visibility::Direct && work.people == 0;
     // An assistant that called itself would never stop.
-    if !asked || author.kind == UserKind::Assistant {
-        return None;
+    if author.kind == UserKind::Assistant {
+        return Vec::new();
     }
-    let assistant = known
-        .users
-        .get(&prompt.assistant)
-        .filter(|user| user.kind == UserKind::Assistant);
-    Some(match assistant {
-        // Two programs that answer each other would never stop either.
-        _ if author.kind == UserKind::Bot => Err(ErrorCode::BotsNotAnswered),
-        None => Err(ErrorCode::NoAssistant),
-        Some(_) if work.unsettled >= REPLIES_PER_ROOM => Err(ErrorCode::TooManyReplies),
-        Some(_) if asks >= REPLIES_PER_USER => Err(ErrorCode::TooManyPrompts),
-        Some(assistant) => Ok(assistant.clone()),
-    })
+    let room = work.head.room.0;
+    let rows = known.assistants.get(&room).cloned().unwrap_or_default();
+    let default = known.users.get(&prompt.assistant);
+    let default = default.filter(|user| user.kind == UserKind::Assistant);
+    let all = match default {
+        Some(default) => with_default(default.clone(), rows),
+        None if prompt.mentioned || in_direct => {
+            return vec![Err(match author.kind {
+                UserKind::Bot => ErrorCode::BotsNotAnswered,
+                _ => ErrorCode::NoAssistant,
+            })];
+        }
+        None => rows,
+    };
+    let is_member = |name: &str| known.named.contains_key(&(room, name.to_owned()));
+    let role = work.role(author.id);
+    asked(post, &all, in_direct, is_member)
+        .into_iter()
+        .zip(asks..)
+        .map(|(one, asks)| {
+            may_ask(&one, author.kind, role, in_direct)?;
+            has_left(prompt, asks)?;
+            Ok(one.user)
+        })
+        .collect()
+}
+
+/// Queues the replies in order, as many as may run; their seqs, and why the first that is not queued is not.
+fn queue_replies(
+    work: &mut RoomWork,
+    rows: &mut NewRows,
+    asked: Vec<Result<UserRow, ErrorCode>>,
+    asker: UserId,
+    prompt_seq: Seq,
+) -> (Vec<Seq>, Option<ErrorCode>) {
+    let (mut replies, mut refused) = (Vec::new(), None);
+    for assistant in asked {
+        match assistant {
+            Ok(_) if work.unsettled >= REPLIES_PER_ROOM => {
+                refused = refused.or(Some(ErrorCode::TooManyReplies));
+            }
+            Ok(assistant) => replies.push(queue_reply(work, rows, assistant, asker, prompt_seq)),
+            Err(code) => refused = refused.or(Some(code)),
+        }
+    }
+    (replies, refused)
 }
 
 fn queue_reply(

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::keeps_answer;
 use crate::db::StoreResult;
 use crate::db::changes::{Batch, Change, NewPost, NewText};
+use crate::db::postgres::assistants::{AssistantRecord, assistant_columns};
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::records::user_kind;
 use crate::db::postgres::statement::{Statement, statement};
@@ -30,8 +31,8 @@ pub(super) type RoomColumns = (
     bool,
     i32,
 );
-/// A repeat: its place in the question, seq, created version, created at, the reply's seq.
-pub(super) type RepeatColumns = (i64, i64, i64, DateTime<Utc>, Option<i64>);
+/// A repeat: its place in the question, seq, created version, created at, the replies' seqs.
+pub(super) type RepeatColumns = (i64, i64, i64, DateTime<Utc>, Option<Vec<i64>>);
 
 statement!(
     /// The heads that nobody else holds.
@@ -76,15 +77,15 @@ statement!(
 statement!(
     /// Messages that were posted before, with their replies.
     ReadRepeats { rooms: Vec<Uuid>, authors: Vec<Uuid>, clients: Vec<Uuid> }
-        -> (i64, i64, i64, DateTime<Utc>, Option<i64>),
-    "SELECT w.place, m.seq, m.created_version, m.created_at, r.seq \
+        -> (i64, i64, i64, DateTime<Utc>, Option<Vec<i64>>),
+    "SELECT w.place, m.seq, m.created_version, m.created_at, \
+         (SELECT array_agg(r.seq ORDER BY r.seq) FROM replies r WHERE r.room_id = m.room_id AND r.prompt_seq = m.seq) \
      FROM unnest($1, $2, $3) WITH ORDINALITY AS w (room_id, author_id, client_id, place) \
      JOIN LATERAL ( \
          SELECT * FROM messages \
          WHERE (room_id, author_id, client_id) >= (w.room_id, w.author_id, w.client_id) \
          ORDER BY room_id, author_id, client_id LIMIT 1 \
-     ) m ON m.room_id = w.room_id AND m.author_id = w.author_id AND m.client_id = w.client_id \
-     LEFT JOIN replies r ON r.room_id = m.room_id AND r.prompt_seq = m.seq"
+     ) m ON m.room_id = w.room_id AND m.author_id = w.author_id AND m.client_id = w.client_id"
 );
 statement!(
     /// Messages that are answered, unless they are deleted.
@@ -106,6 +107,14 @@ statement!(
 const _: () = assert!(
     crate::limits::MENTIONS_PER_MESSAGE == 20,
     "with the author one more, as the statement says"
+);
+statement!(
+    /// What rooms say of their assistants.
+    ReadAssistants { rooms: Vec<Uuid> } -> struct AssistantRecord,
+    concat!(
+        "SELECT ", assistant_columns!(), " FROM room_assistants a JOIN users u ON u.id = a.user_id \
+         WHERE a.room_id = ANY($1) ORDER BY a.added_at, a.user_id"
+    )
 );
 statement!(
     /// What this batch was answered, if it was committed.
@@ -132,6 +141,7 @@ pub(super) struct Questions {
     targets: Option<ReadTargets>,
     named: Option<ReadNamed>,
     asked: Option<ReadAsked>,
+    assistants: Option<ReadAssistants>,
     rerun_of: Option<FindBatch>,
 }
 
@@ -149,6 +159,8 @@ pub(super) struct Answers {
     pub(super) named: HashMap<(Uuid, String), Vec<Uuid>>,
     /// Unsettled replies of each who asks for one.
     pub(super) asked: HashMap<Uuid, i64>,
+    /// What rooms say of their assistants.
+    pub(super) assistants: Vec<AssistantRecord>,
     /// The results kept for a rerun.
     pub(super) kept: Option<serde_json::Value>,
 }
@@ -176,6 +188,8 @@ impl Questions {
             seqs: Vec::new(),
         };
         let mut names: HashSet<(Uuid, &str)> = HashSet::new();
+        // Rooms where somebody is named: an assistant, perhaps.
+        let mut naming: HashSet<Uuid> = HashSet::new();
         for wanted in &batch.rooms {
             let room = wanted.room.0;
             let users = asked.entry(room).or_default();
@@ -187,6 +201,9 @@ impl Questions {
                 repeats.clients.push(post.client_id.0);
                 askers.extend(post.prompt.map(|_| post.author.0));
                 assistants.extend(post.prompt.map(|prompt| prompt.assistant.0));
+                if !post.mentions.is_empty() || post.prompt.is_some_and(|prompt| prompt.mentioned) {
+                    naming.insert(room);
+                }
                 let readings = post.mentions.iter().flatten();
                 names.extend(readings.map(|name| (room, name.as_str())));
                 if let Some(seq) = post.reply_to {
@@ -209,7 +226,11 @@ impl Questions {
             rooms: names.iter().map(|(room, _)| *room).collect(),
             names: names.iter().map(|(_, name)| (*name).to_owned()).collect(),
         };
+        let assistants = ReadAssistants {
+            rooms: naming.into_iter().collect(),
+        };
         Self {
+            assistants: (!assistants.rooms.is_empty()).then_some(assistants),
             named: (!names.is_empty()).then_some(named),
             asked: (!askers.is_empty()).then(|| ReadAsked {
                 users: askers.into_iter().collect(),
@@ -243,6 +264,7 @@ impl Questions {
             let targets = self.targets.clone().map(|targets| targets.run(open));
             let named = self.named.clone().map(|named| named.run(open));
             let asked = self.asked.clone().map(|asked| asked.run(open));
+            let assistants = self.assistants.clone().map(|asked| asked.run(open));
             let rerun_of = self.rerun_of.clone().map(|batch| batch.run(open));
             // Polled in this order, so sent in this order.
             let all = async {
@@ -256,11 +278,23 @@ impl Questions {
                     OptionFuture::from(targets),
                     OptionFuture::from(named),
                     OptionFuture::from(asked),
+                    OptionFuture::from(assistants),
                     OptionFuture::from(rerun_of),
                 )
             };
-            let (begun, heads, rooms, users, roles, repeats, targets, named, asked, rerun_of) =
-                connection.within(all).await?;
+            let (
+                begun,
+                heads,
+                rooms,
+                users,
+                roles,
+                repeats,
+                targets,
+                named,
+                asked,
+                assistants,
+                rerun_of,
+            ) = connection.within(all).await?;
             begun?;
             let answers = || -> QueryResult<Answers> {
                 Ok(Answers {
@@ -274,6 +308,7 @@ impl Questions {
                         .unwrap_or_default()
                         .into_iter()
                         .collect(),
+                    assistants: assistants.transpose()?.unwrap_or_default(),
                     named: by_name(named.transpose()?.unwrap_or_default()),
                     asked: asked.transpose()?.unwrap_or_default().into_iter().collect(),
                     kept: rerun_of
@@ -325,6 +360,7 @@ fn named_users(change: &Change) -> Vec<Uuid> {
         | Change::Unban { actor, user } => vec![actor.0, user.0],
         Change::AcceptInvite { user, .. } | Change::Depart { user } => vec![user.0],
         Change::Administer { act, .. } => act.user().into_iter().map(|user| user.0).collect(),
+        Change::AddAssistant(new) => vec![new.actor.0],
         Change::EditMessage(NewText { actor, .. })
         | Change::DeleteMessage { actor, .. }
         | Change::Mark { actor, .. }
@@ -332,10 +368,14 @@ fn named_users(change: &Change) -> Vec<Uuid> {
         | Change::MakeInvite { actor, .. }
         | Change::RevokeInvite { actor, .. }
         | Change::EditRoom { actor, .. }
+        | Change::EditAssistant { actor, .. }
+        | Change::RemoveAssistant { actor, .. }
         | Change::SetRetention { actor, .. }
         | Change::DeleteRoom { actor }
         | Change::StopReply { actor, .. }
-        | Change::RetryReply { actor, .. } => vec![actor.0],
+        | Change::RetryReply { actor, .. }
+        | Change::RegenerateReply { actor, .. }
+        | Change::SelectVariant { actor, .. } => vec![actor.0],
         Change::SettleReply(_) | Change::InterruptReply { .. } | Change::Retain { .. } => {
             Vec::new()
         }

@@ -12,19 +12,23 @@ use crate::db::postgres::pool::Conn;
 use crate::db::postgres::records::{MessageRecord, message_columns, word};
 use crate::db::postgres::statement::statement;
 use crate::db::rows::{MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState, StoredChange};
+use crate::db::variants::Variants;
 use crate::db::{StoreError, StoreResult};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Attempt, Seq, UserId, Version};
 use crate::limits::REPLIES_PER_ROOM;
-use crate::permissions::{Action, allows};
+use crate::permissions::{Action, Role, allows};
 
 statement!(
     /// A reply and its message; its runner waits until this is over.
     LockReply { room: Uuid, seq: i64 } -> struct ReplyRecord,
     concat!(
         "SELECT r.prompt_seq, r.asker_id, r.state AS reply_state, r.attempt, r.shown, r.lease_owner, \
-             r.lease_until <= clock_timestamp() AS expired, ", message_columns!(), " \
+             r.lease_until <= clock_timestamp() AS expired, r.selected, \
+             (SELECT count(*) FROM reply_variants v WHERE v.room_id = r.room_id AND v.seq = r.seq)::integer + 1 AS variants, \
+             coalesce(a.may_stop, 'moderator') AS may_stop, coalesce(a.may_regenerate, 'moderator') AS may_regenerate, ", message_columns!(), " \
          FROM replies r JOIN messages m ON m.room_id = r.room_id AND m.seq = r.seq JOIN users u ON u.id = m.author_id \
+         LEFT JOIN room_assistants a ON a.room_id = r.room_id AND a.user_id = r.assistant_id \
          WHERE r.room_id = $1 AND r.seq = $2 FOR UPDATE OF r"
     )
 );
@@ -48,12 +52,13 @@ statement!(
         model: Option<String>,
         input_tokens: Option<i64>,
         output_tokens: Option<i64>,
+        selected: i32,
     },
     "WITH reply AS ( \
          UPDATE replies SET state = $8, lease_owner = NULL, lease_until = NULL, \
              shown = shown AND $8 = 'settled', stop_requested = stop_requested AND $8 = 'settled', \
              queued_at = CASE WHEN $8 = 'queued' THEN $9 ELSE queued_at END, \
-             model = $10, input_tokens = $11, output_tokens = $12 \
+             model = $10, input_tokens = $11, output_tokens = $12, selected = $13 \
          WHERE room_id = $1 AND seq = $2 \
      ), chunks AS ( \
          DELETE FROM reply_chunks WHERE room_id = $1 AND seq = $2 \
@@ -84,25 +89,37 @@ pub(super) struct ReplyRecord {
     lease_owner: Option<Uuid>,
     #[diesel(sql_type = sql::Nullable<sql::Bool>)]
     expired: Option<bool>,
+    #[diesel(sql_type = sql::Integer)]
+    variants: i32,
+    #[diesel(sql_type = sql::Integer)]
+    selected: i32,
+    #[diesel(sql_type = sql::Text)]
+    may_stop: String,
+    #[diesel(sql_type = sql::Text)]
+    may_regenerate: String,
     #[diesel(embed)]
     message: MessageRecord,
 }
 
 /// A reply as it stands, locked.
-struct Reply {
+pub(super) struct Reply {
     prompt_seq: Seq,
     asker: UserId,
-    state: ReplyState,
+    pub(super) state: ReplyState,
     attempt: Attempt,
     shown: bool,
     lease_owner: Option<Uuid>,
     expired: bool,
-    message: MessageRow,
+    pub(super) variants: Variants,
+    /// The lowest roles that may stop it, and have it written again, whoever asked for it.
+    may_stop: Role,
+    may_regenerate: Role,
+    pub(super) message: MessageRow,
 }
 
 impl Reply {
     /// What is known of it without its runner.
-    fn plain_meta(&self) -> ReplyMeta {
+    pub(super) fn plain_meta(&self) -> ReplyMeta {
         ReplyMeta {
             prompt_seq: self.prompt_seq,
             attempt: self.attempt,
@@ -111,15 +128,25 @@ impl Reply {
     }
 }
 
-/// A reply's message as it is to be from the next version on.
-struct Rewrite {
-    state: MessageState,
-    body: String,
-    html: Option<String>,
-    meta: ReplyMeta,
+/// What somebody wants of a reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Steer {
+    /// That it ends.
+    Stop,
+    /// Another text: written again, or one of those it had.
+    Again,
 }
 
-fn refused<T>(code: ErrorCode) -> StoreResult<T> {
+/// A reply's message as it is to be from the next version on.
+pub(super) struct Rewrite {
+    pub(super) state: MessageState,
+    pub(super) body: String,
+    pub(super) html: Option<String>,
+    pub(super) meta: ReplyMeta,
+    pub(super) variants: Variants,
+}
+
+pub(super) fn refused<T>(code: ErrorCode) -> StoreResult<T> {
     Err(StoreError::Refused(code.into()))
 }
 
@@ -147,7 +174,7 @@ async fn stop(
     actor: UserId,
     seq: Seq,
 ) -> StoreResult<Version> {
-    let reply = steered(connection, work, actor, seq).await?;
+    let reply = steered(connection, work, actor, seq, Steer::Stop).await?;
     match reply.state {
         ReplyState::Settled => refused(ErrorCode::ReplySettled),
         ReplyState::Streaming => {
@@ -161,6 +188,7 @@ async fn stop(
                 body: String::new(),
                 html: None,
                 meta: reply.plain_meta(),
+                variants: reply.variants,
             };
             rewrite(connection, work, reply, last).await
         }
@@ -175,7 +203,7 @@ async fn retry(
     actor: UserId,
     seq: Seq,
 ) -> StoreResult<Version> {
-    let reply = steered(connection, work, actor, seq).await?;
+    let reply = steered(connection, work, actor, seq, Steer::Again).await?;
     if reply.state != ReplyState::Settled {
         return refused(ErrorCode::ReplyRunning);
     }
@@ -193,6 +221,7 @@ async fn retry(
         body: String::new(),
         html: None,
         meta: reply.plain_meta(),
+        variants: reply.variants,
     };
     rewrite(connection, work, reply, first).await
 }
@@ -224,6 +253,7 @@ async fn settle(
         body: settlement.body.clone(),
         html: settlement.html.clone(),
         meta: settlement.meta.clone(),
+        variants: reply.variants,
     };
     rewrite(connection, work, reply, last).await
 }
@@ -251,30 +281,40 @@ async fn interrupt(
         body: saved.into_iter().next().unwrap_or_default().0,
         html: None,
         meta: reply.plain_meta(),
+        variants: reply.variants,
     };
     rewrite(connection, work, reply, last).await
 }
 
-/// The reply, if the actor may stop and retry it.
-async fn steered(
+/// The reply, if the actor may stop it and have it written again.
+pub(super) async fn steered(
     connection: &mut Conn,
     work: &RoomWork,
     actor: UserId,
     seq: Seq,
+    steer: Steer,
 ) -> StoreResult<Reply> {
     let role = work.member_role(actor)?;
     let Some(reply) = find(connection, work, seq).await? else {
         return refused(ErrorCode::ReplyNotFound);
     };
     let own = reply.asker == actor && allows(role, Action::SteerOwnReply);
-    if own || allows(role, Action::SteerAnyReply) {
+    let least = match steer {
+        Steer::Stop => reply.may_stop,
+        Steer::Again => reply.may_regenerate,
+    };
+    if own || (role.is_at_least(least) && allows(role, Action::SteerOwnReply)) {
         Ok(reply)
     } else {
         refused(ErrorCode::Forbidden)
     }
 }
 
-async fn find(connection: &mut Conn, work: &RoomWork, seq: Seq) -> StoreResult<Option<Reply>> {
+pub(super) async fn find(
+    connection: &mut Conn,
+    work: &RoomWork,
+    seq: Seq,
+) -> StoreResult<Option<Reply>> {
     let room = work.head.room.0;
     let found = connection.run(LockReply { room, seq }).await?;
     let Some(record) = found.into_iter().next() else {
@@ -291,12 +331,18 @@ async fn find(connection: &mut Conn, work: &RoomWork, seq: Seq) -> StoreResult<O
         shown: record.shown,
         lease_owner: record.lease_owner,
         expired: record.expired.unwrap_or(false),
+        variants: Variants {
+            count: record.variants,
+            selected: record.selected,
+        },
+        may_stop: word(&record.may_stop, Role::from_name)?,
+        may_regenerate: word(&record.may_regenerate, Role::from_name)?,
         message,
     }))
 }
 
 /// Gives a reply's message its new form at the next version, and records it. Queued is queued again; all else settles.
-async fn rewrite(
+pub(super) async fn rewrite(
     connection: &mut Conn,
     work: &mut RoomWork,
     reply: Reply,
@@ -314,7 +360,10 @@ async fn rewrite(
         body: new.body,
         html: new.html,
         meta: MessageMeta {
-            reply: Some(new.meta),
+            reply: Some(ReplyMeta {
+                variants: new.variants.told(),
+                ..new.meta
+            }),
             ..MessageMeta::default()
         },
         ..reply.message
@@ -335,6 +384,7 @@ async fn rewrite(
             model,
             input_tokens: usage.map(|usage| usage.input_tokens),
             output_tokens: usage.map(|usage| usage.output_tokens),
+            selected: new.variants.selected,
         })
         .await?;
     work.unsettled += match (reply.state, reply_state) {

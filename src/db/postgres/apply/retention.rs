@@ -54,6 +54,8 @@ statement!(
          SELECT coalesce(min(seq) FILTER (WHERE NOT goes), max(seq) + 1, $2) AS seq FROM oldest \
      ), chunks AS ( \
          DELETE FROM reply_chunks c USING cut WHERE c.room_id = $1 AND c.seq < cut.seq \
+     ), variants AS ( \
+         DELETE FROM reply_variants v USING cut WHERE v.room_id = $1 AND v.seq < cut.seq \
      ), gone_replies AS ( \
          DELETE FROM replies r USING cut WHERE r.room_id = $1 AND r.seq < cut.seq \
      ), gone AS ( \

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::room::RoomWork;
+use super::variants;
 use crate::db::changes::NewText;
 use crate::db::marks::{Mark, MessageMarks, Pin};
 use crate::db::rows::{MessageRow, MessageState, ReplyState};
@@ -11,14 +12,14 @@ use crate::db::sqlite::failure::Work;
 use crate::db::sqlite::messages;
 use crate::db::sqlite::schema::{
     mentions, message_edits, message_pins, message_reactions, messages as columns, replies,
-    reply_chunks,
+    reply_chunks, reply_variants,
 };
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{RoomId, Seq, UserId, Version};
 use crate::limits;
 use crate::permissions::{Action, allows};
 
-/// Gives a message another text.
+/// Gives a message another text, and has what answers it written again where that is asked.
 pub(super) fn edit(work: &mut RoomWork<'_>, text: &NewText) -> Work<Version> {
     work.member_role(text.actor)?;
     let row = living(work, text.seq)?;
@@ -26,9 +27,22 @@ pub(super) fn edit(work: &mut RoomWork<'_>, text: &NewText) -> Work<Version> {
     if row.author.id != text.actor {
         return Err(ErrorCode::Forbidden.into());
     }
-    if row.body == text.body {
-        return Ok(work.head.version);
+    let again = match text.resend {
+        true => variants::asked_again(work, text.seq)?,
+        false => Vec::new(),
+    };
+    let mut version = match row.body == text.body {
+        true => work.head.version,
+        false => write_text(work, text, row)?,
+    };
+    for (seq, one_more) in again {
+        version = variants::again(work, seq, one_more)?;
     }
+    Ok(version)
+}
+
+/// Writes another text, if the one that stands is the one that was seen.
+fn write_text(work: &mut RoomWork<'_>, text: &NewText, row: MessageRow) -> Work<Version> {
     let (edits, text_version) = edited(work, text.seq)?;
     let present = text_version..=row.version;
     if text
@@ -105,6 +119,12 @@ pub(super) fn delete(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<V
             .filter(reply_chunks::seq.eq(seq)),
     )
     .execute(work.conn)?;
+    diesel::delete(
+        reply_variants::table
+            .filter(reply_variants::room_id.eq(work.id))
+            .filter(reply_variants::seq.eq(seq)),
+    )
+    .execute(work.conn)?;
     diesel::delete(message_pins::table.find((work.id, seq))).execute(work.conn)?;
     let mentioned = row.meta.mentions.iter().map(|user| StoredId(user.0));
     diesel::delete(
@@ -114,7 +134,7 @@ pub(super) fn delete(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<V
             .filter(mentions::seq.eq(seq)),
     )
     .execute(work.conn)?;
-    let meta = row.meta.clone().without_mentions();
+    let meta = row.meta.clone().of_tombstone();
     diesel::update(columns::table.find((work.id, seq)))
         .set((
             columns::version.eq(version),

@@ -5,6 +5,7 @@
 //! change writes it also records, one entry for each version, so that nobody has to read the batch back.
 
 mod administer;
+mod assistants;
 mod bans;
 mod departures;
 mod invites;
@@ -16,6 +17,7 @@ mod rerun;
 mod retention;
 mod room;
 mod settings;
+mod variants;
 
 use diesel::SqliteConnection;
 
@@ -126,6 +128,21 @@ fn apply_change(work: &mut RoomWork<'_>, change: &Change) -> Work<Outcome> {
         Change::Administer { actor, act } => administer::run(work, *actor, act)?,
         Change::StopReply { actor, seq } => replies::stop(work, *actor, *seq)?,
         Change::RetryReply { actor, seq } => replies::retry(work, *actor, *seq)?,
+        Change::RegenerateReply { actor, seq } => variants::regenerate(work, *actor, *seq)?,
+        Change::SelectVariant {
+            actor,
+            seq,
+            variant,
+        } => variants::select(work, *actor, *seq, *variant)?,
+        Change::AddAssistant(new) => assistants::add(work, new)?,
+        Change::EditAssistant {
+            actor,
+            assistant,
+            edit,
+        } => assistants::edit(work, *actor, *assistant, edit)?,
+        Change::RemoveAssistant { actor, assistant } => {
+            assistants::remove(work, *actor, *assistant)?
+        }
         Change::SettleReply(settlement) => replies::settle(work, settlement)?,
         Change::InterruptReply { seq, attempt } => replies::interrupt(work, *seq, *attempt)?,
     };

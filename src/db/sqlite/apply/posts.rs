@@ -6,17 +6,20 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use super::room::RoomWork;
+use crate::db::assistants::{asked, has_left, may_ask};
 use crate::db::changes::{NewPost, Posted, resolve_mentions};
 use crate::db::marks::MessageMarks;
 use crate::db::rows::{
     MessageKind, MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState, UserKind, UserRow,
+    Visibility,
 };
+use crate::db::sqlite::assistants::of_room;
 use crate::db::sqlite::columns::{Micros, StoredId, storable, time};
 use crate::db::sqlite::failure::Work;
 use crate::db::sqlite::schema::{memberships, mentions, messages, replies, users};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Seq, UserId, Version};
-use crate::limits::{REPLIES_PER_ROOM, REPLIES_PER_USER, RETRY_HINT_MS};
+use crate::limits::{REPLIES_PER_ROOM, RETRY_HINT_MS};
 use crate::permissions::Action;
 
 /// Stores a message, or finds it stored.
@@ -36,9 +39,10 @@ pub(super) fn post(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Posted> {
     storable(&post.body)?;
     storable(post.html.as_deref().unwrap_or_default())?;
     let author = work.known_user(post.author)?;
-    let assistant = wanted_assistant(work, post, &author)?;
+    let named = named_members(work, post)?;
+    let asked = wanted_assistants(work, post, &author, &named)?;
     let meta = MessageMeta {
-        mentions: mentioned(work, post)?,
+        mentions: resolve_mentions(post, |name| named.get(name).cloned().unwrap_or_default()),
         ..MessageMeta::default()
     };
     note_mentions(work, &meta.mentions)?;
@@ -51,26 +55,33 @@ pub(super) fn post(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Posted> {
         reply_to: post.reply_to,
         ..message
     })?;
-    let (reply_seq, reply_refused) = match assistant {
-        Some(Ok(assistant)) => (Some(queue_reply(work, assistant, post.author, seq)?), None),
-        Some(Err(code)) => (None, Some(code)),
-        None => (None, None),
-    };
+    let (mut replies, mut refused) = (Vec::new(), None);
+    for assistant in asked {
+        match assistant {
+            Ok(_) if unsettled_replies(work)? >= REPLIES_PER_ROOM => {
+                refused = refused.or(Some(ErrorCode::TooManyReplies));
+            }
+            Ok(assistant) => replies.push(queue_reply(work, assistant, post.author, seq)?),
+            Err(code) => refused = refused.or(Some(code)),
+        }
+    }
+    let mut replies = replies.into_iter();
     Ok(Posted {
         seq,
         version,
         created_at,
         duplicate: false,
-        reply_seq,
-        reply_refused,
+        reply_seq: replies.next(),
+        more_replies: replies.collect(),
+        reply_refused: refused,
     })
 }
 
-/// The members whom it mentions, each once.
-fn mentioned(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Vec<UserId>> {
+/// The members whom it may mention, by their names.
+fn named_members(work: &mut RoomWork<'_>, post: &NewPost) -> Work<HashMap<String, Vec<UserId>>> {
     let names: Vec<&String> = post.mentions.iter().flatten().collect();
     if names.is_empty() {
-        return Ok(Vec::new());
+        return Ok(HashMap::new());
     }
     let found = users::table
         .inner_join(memberships::table)
@@ -83,9 +94,7 @@ fn mentioned(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Vec<UserId>> {
     for (name, user) in found {
         named.entry(name).or_default().push(UserId(user.0));
     }
-    Ok(resolve_mentions(post, |name| {
-        named.get(name).cloned().unwrap_or_default()
-    }))
+    Ok(named)
 }
 
 /// Counts the message that is written next among the mentions of these.
@@ -119,18 +128,20 @@ fn repeat(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Option<Posted>> {
     let Some((seq, version, created_at)) = found else {
         return Ok(None);
     };
-    let reply_seq = replies::table
+    let mut answers = replies::table
         .filter(replies::room_id.eq(work.id))
         .filter(replies::prompt_seq.eq(seq))
+        .order(replies::seq)
         .select(replies::seq)
-        .first::<Seq>(work.conn)
-        .optional()?;
+        .load::<Seq>(work.conn)?
+        .into_iter();
     Ok(Some(Posted {
         seq,
         version,
         created_at: time(created_at)?,
         duplicate: true,
-        reply_seq,
+        reply_seq: answers.next(),
+        more_replies: answers.collect(),
         reply_refused: None,
     }))
 }
@@ -147,37 +158,43 @@ fn require_message(work: &mut RoomWork<'_>, seq: Seq) -> Work<()> {
     Ok(())
 }
 
-/// Who is to answer, why nobody does, or `None` when nobody was asked.
-fn wanted_assistant(
+/// Who is to answer, each with why it does not; nobody when nobody was asked.
+fn wanted_assistants(
     work: &mut RoomWork<'_>,
     post: &NewPost,
     author: &UserRow,
-) -> Work<Option<Result<UserRow, ErrorCode>>> {
-    let Some(prompt) = post.prompt else {
-        return Ok(None);
-    };
-    let asked = prompt.asks(work.settings.visibility, work.people);
+    named: &HashMap<String, Vec<UserId>>,
+) -> Work<Vec<Result<UserRow, ErrorCode>>> {
     // An assistant that called itself would never stop.
-    if !asked || author.kind == UserKind::Assistant {
-        return Ok(None);
-    }
-    // Two programs that answer each other would never stop either.
-    if author.kind == UserKind::Bot {
-        return Ok(Some(Err(ErrorCode::BotsNotAnswered)));
-    }
-    let Some(assistant) = work.user(prompt.assistant)? else {
-        return Ok(Some(Err(ErrorCode::NoAssistant)));
+    let Some(prompt) = post.prompt.filter(|_| author.kind != UserKind::Assistant) else {
+        return Ok(Vec::new());
     };
-    if assistant.kind != UserKind::Assistant {
-        return Ok(Some(Err(ErrorCode::NoAssistant)));
+    let in_direct = work.settings.visibility == Visibility::Direct && work.people == 0;
+    if !in_direct && !prompt.mentioned && post.mentions.is_empty() {
+        return Ok(Vec::new());
     }
-    if unsettled_replies(work)? >= REPLIES_PER_ROOM {
-        return Ok(Some(Err(ErrorCode::TooManyReplies)));
+    let default = work.user(prompt.assistant)?;
+    if default.is_none_or(|user| user.kind != UserKind::Assistant) {
+        let code = match author.kind {
+            UserKind::Bot => ErrorCode::BotsNotAnswered,
+            _ => ErrorCode::NoAssistant,
+        };
+        let is_asked = in_direct || prompt.mentioned;
+        return Ok(Vec::from_iter(is_asked.then_some(Err(code))));
     }
-    if asked_by(work, author.id)? >= REPLIES_PER_USER {
-        return Ok(Some(Err(ErrorCode::TooManyPrompts)));
-    }
-    Ok(Some(Ok(assistant)))
+    let all = of_room(work.conn, work.id)?;
+    let role = work.role(author.id)?;
+    let asks = asked_by(work, author.id)?;
+    let asked = asked(post, &all, in_direct, |name| named.contains_key(name));
+    Ok(asked
+        .into_iter()
+        .zip(asks..)
+        .map(|(one, asks)| {
+            may_ask(&one, author.kind, role, in_direct)?;
+            has_left(prompt, asks)?;
+            Ok(one.user)
+        })
+        .collect())
 }
 
 /// How many replies of the room wait or run.

@@ -7,37 +7,51 @@ use super::posts::unsettled_replies;
 use super::room::{RoomWork, meta_text};
 use crate::db::changes::Settlement;
 use crate::db::rows::{MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState};
+use crate::db::sqlite::assistants::one;
 use crate::db::sqlite::columns::{Micros, StoredId, named, storable};
 use crate::db::sqlite::failure::{Failure, Work};
 use crate::db::sqlite::schema::{messages as columns, replies, reply_chunks};
+use crate::db::sqlite::variants::others;
 use crate::db::sqlite::{messages, replies as saved};
+use crate::db::variants::Variants;
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Attempt, RoomId, Seq, UserId, Version};
 use crate::limits::REPLIES_PER_ROOM;
 use crate::permissions::{Action, allows};
 
 /// What a change of a reply is judged by.
-struct Reply {
+pub(super) struct Reply {
     prompt_seq: Seq,
     asker: UserId,
-    state: ReplyState,
+    pub(super) state: ReplyState,
     attempt: Attempt,
     shown: bool,
     lease_owner: Option<StoredId>,
     lease_until: Option<Micros>,
+    pub(super) variants: Variants,
+}
+
+/// What somebody wants of a reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Steer {
+    /// That it ends.
+    Stop,
+    /// Another text: written again, or one of those it had.
+    Again,
 }
 
 /// A reply's message as it is to be from the next version on.
-struct Rewrite {
-    state: MessageState,
-    body: String,
-    html: Option<String>,
-    meta: ReplyMeta,
+pub(super) struct Rewrite {
+    pub(super) state: MessageState,
+    pub(super) body: String,
+    pub(super) html: Option<String>,
+    pub(super) meta: ReplyMeta,
+    pub(super) variants: Variants,
 }
 
 /// Stops a queued reply here and now; asks the runner of a streaming one.
 pub(super) fn stop(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Version> {
-    let reply = steered(work, actor, seq)?;
+    let reply = steered(work, actor, seq, Steer::Stop)?;
     match reply.state {
         ReplyState::Settled => Err(ErrorCode::ReplySettled.into()),
         ReplyState::Streaming => {
@@ -56,6 +70,7 @@ pub(super) fn stop(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Ver
                     body: String::new(),
                     html: None,
                     meta,
+                    variants: reply.variants,
                 },
             )
         }
@@ -65,7 +80,7 @@ pub(super) fn stop(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Ver
 /// Puts a reply that ended early back to the start. Its attempts stay counted, so that a late word of an old one is
 /// known as such.
 pub(super) fn retry(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Version> {
-    let reply = steered(work, actor, seq)?;
+    let reply = steered(work, actor, seq, Steer::Again)?;
     if reply.state != ReplyState::Settled {
         return Err(ErrorCode::ReplyRunning.into());
     }
@@ -79,6 +94,16 @@ pub(super) fn retry(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Ve
     if unsettled_replies(work)? >= REPLIES_PER_ROOM {
         return Err(ErrorCode::TooManyReplies.into());
     }
+    queue(work, seq, &reply, reply.variants)
+}
+
+/// Puts a reply into the queue, without text.
+pub(super) fn queue(
+    work: &mut RoomWork<'_>,
+    seq: Seq,
+    reply: &Reply,
+    variants: Variants,
+) -> Work<Version> {
     diesel::update(replies::table.find((work.id, seq)))
         .set((
             replies::state.eq(ReplyState::Queued.as_str()),
@@ -90,7 +115,6 @@ pub(super) fn retry(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Ve
             replies::lease_until.eq(None::<Micros>),
         ))
         .execute(work.conn)?;
-    let meta = plain_meta(&reply);
     rewrite(
         work,
         seq,
@@ -98,21 +122,20 @@ pub(super) fn retry(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Ve
             state: MessageState::Queued,
             body: String::new(),
             html: None,
-            meta,
+            meta: plain_meta(reply),
+            variants,
         },
     )
 }
 
 /// The runner's last word.
 pub(super) fn settle(work: &mut RoomWork<'_>, settlement: &Settlement) -> Work<Version> {
-    let held = find(work, settlement.seq)?.is_some_and(|reply| {
+    let held = find(work, settlement.seq)?.filter(|reply| {
         reply.state == ReplyState::Streaming
             && reply.attempt == settlement.attempt
             && reply.lease_owner == Some(StoredId(settlement.owner.0))
     });
-    if !held {
-        return Err(ErrorCode::ReplySettled.into());
-    }
+    let reply = held.ok_or(ErrorCode::ReplySettled)?;
     if settlement.state == MessageState::Queued {
         return Err(Refusal::with_message(
             ErrorCode::BadRequest,
@@ -138,6 +161,7 @@ pub(super) fn settle(work: &mut RoomWork<'_>, settlement: &Settlement) -> Work<V
             body: settlement.body.clone(),
             html: settlement.html.clone(),
             meta: settlement.meta.clone(),
+            variants: reply.variants,
         },
     )
 }
@@ -162,16 +186,31 @@ pub(super) fn interrupt(work: &mut RoomWork<'_>, seq: Seq, attempt: Attempt) -> 
             body,
             html: None,
             meta,
+            variants: reply.variants,
         },
     )
 }
 
-/// The reply, if the actor may stop and retry it.
-fn steered(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Reply> {
+/// The reply, if the actor may stop it and have it written again.
+pub(super) fn steered(
+    work: &mut RoomWork<'_>,
+    actor: UserId,
+    seq: Seq,
+    steer: Steer,
+) -> Work<Reply> {
     let role = work.member_role(actor)?;
     let reply = find(work, seq)?.ok_or(ErrorCode::ReplyNotFound)?;
     let own = reply.asker == actor && allows(role, Action::SteerOwnReply);
-    if own || allows(role, Action::SteerAnyReply) {
+    if own {
+        return Ok(reply);
+    }
+    let author = message(work, seq)?.author.id;
+    let settings = one(work.conn, work.id, author)?.settings;
+    let least = match steer {
+        Steer::Stop => settings.may_stop,
+        Steer::Again => settings.may_regenerate,
+    };
+    if role.is_at_least(least) && allows(role, Action::SteerOwnReply) {
         Ok(reply)
     } else {
         Err(ErrorCode::Forbidden.into())
@@ -186,9 +225,11 @@ type ReplyColumns = (
     bool,
     Option<StoredId>,
     Option<Micros>,
+    i32,
 );
 
-fn find(work: &mut RoomWork<'_>, seq: Seq) -> Work<Option<Reply>> {
+pub(super) fn find(work: &mut RoomWork<'_>, seq: Seq) -> Work<Option<Reply>> {
+    let count = others(work.conn, work.id, seq)? + 1;
     let found = replies::table
         .find((work.id, seq))
         .select((
@@ -199,12 +240,13 @@ fn find(work: &mut RoomWork<'_>, seq: Seq) -> Work<Option<Reply>> {
             replies::shown,
             replies::lease_owner,
             replies::lease_until,
+            replies::selected,
         ))
         .first::<ReplyColumns>(work.conn)
         .optional()?;
     found
         .map(
-            |(prompt_seq, asker, state, attempt, shown, lease_owner, lease_until)| {
+            |(prompt_seq, asker, state, attempt, shown, lease_owner, lease_until, selected)| {
                 Ok(Reply {
                     prompt_seq,
                     asker: UserId(asker.0),
@@ -213,6 +255,7 @@ fn find(work: &mut RoomWork<'_>, seq: Seq) -> Work<Option<Reply>> {
                     shown,
                     lease_owner,
                     lease_until,
+                    variants: Variants { count, selected },
                 })
             },
         )
@@ -248,7 +291,7 @@ fn end(work: &mut RoomWork<'_>, seq: Seq, last: Rewrite) -> Work<Version> {
 }
 
 /// Gives a reply's message its new form at the next version, and records it.
-fn rewrite(work: &mut RoomWork<'_>, seq: Seq, new: Rewrite) -> Work<Version> {
+pub(super) fn rewrite(work: &mut RoomWork<'_>, seq: Seq, new: Rewrite) -> Work<Version> {
     let present = message(work, seq)?;
     let version = work.next_version();
     let row = MessageRow {
@@ -257,7 +300,10 @@ fn rewrite(work: &mut RoomWork<'_>, seq: Seq, new: Rewrite) -> Work<Version> {
         body: new.body,
         html: new.html,
         meta: MessageMeta {
-            reply: Some(new.meta),
+            reply: Some(ReplyMeta {
+                variants: new.variants.told(),
+                ..new.meta
+            }),
             ..MessageMeta::default()
         },
         ..present
@@ -271,11 +317,14 @@ fn rewrite(work: &mut RoomWork<'_>, seq: Seq, new: Rewrite) -> Work<Version> {
             columns::meta.eq(meta_text(&row.meta)?),
         ))
         .execute(work.conn)?;
+    diesel::update(replies::table.find((work.id, seq)))
+        .set(replies::selected.eq(new.variants.selected))
+        .execute(work.conn)?;
     work.record(row);
     Ok(version)
 }
 
-fn message(work: &mut RoomWork<'_>, seq: Seq) -> Work<MessageRow> {
+pub(super) fn message(work: &mut RoomWork<'_>, seq: Seq) -> Work<MessageRow> {
     messages::one(work.conn, RoomId(work.id.0), seq)?
         .ok_or_else(|| Failure::Corrupt(format!("reply {seq} has no message")))
 }

@@ -33,6 +33,8 @@ enum SavedOutcome {
         created_at: Micros,
         duplicate: bool,
         reply_seq: Option<Seq>,
+        #[serde(default)]
+        more_replies: Vec<Seq>,
         reply_refused: Option<String>,
     },
     Changed {
@@ -99,6 +101,7 @@ fn save_outcome(outcome: &Result<Outcome, Refusal>) -> SavedOutcome {
             created_at: posted.created_at.timestamp_micros(),
             duplicate: posted.duplicate,
             reply_seq: posted.reply_seq,
+            more_replies: posted.more_replies.clone(),
             reply_refused: posted.reply_refused.map(|code| code.as_str().to_owned()),
         },
         Ok(Outcome::Changed { version }) => SavedOutcome::Changed { version: *version },
@@ -142,6 +145,7 @@ fn load_outcome(saved: SavedOutcome) -> Work<Result<Outcome, Refusal>> {
             created_at,
             duplicate,
             reply_seq,
+            more_replies,
             reply_refused,
         } => Ok(Outcome::Posted(Posted {
             seq,
@@ -149,6 +153,7 @@ fn load_outcome(saved: SavedOutcome) -> Work<Result<Outcome, Refusal>> {
             created_at: time(created_at)?,
             duplicate,
             reply_seq,
+            more_replies,
             reply_refused: reply_refused.as_deref().map(known),
         })),
         SavedOutcome::Changed { version } => Ok(Outcome::Changed { version }),

@@ -10,7 +10,7 @@ use crate::db::sqlite::failure::Work;
 use crate::db::sqlite::jobs::kept;
 use crate::db::sqlite::schema::{
     mentions, message_edits, message_pins, message_reactions, messages, replies, reply_chunks,
-    room_heads, room_retention, room_retention_counts,
+    reply_variants, room_heads, room_retention, room_retention_counts,
 };
 use crate::ids::{Seq, UserId, Version};
 use crate::permissions::Action;
@@ -124,6 +124,7 @@ fn forget_what_was_kept_beside(work: &mut RoomWork<'_>, first: Seq) -> Work<()> 
         };
     }
     forget!(message_edits);
+    forget!(reply_variants);
     forget!(message_reactions);
     forget!(message_pins);
     forget!(mentions);

@@ -110,6 +110,11 @@ impl<'a> RoomWork<'a> {
         Ok(found)
     }
 
+    /// A user is read anew: it was just made.
+    pub(super) fn forget_user(&mut self, user: UserId) {
+        self.authors.0.remove(&user);
+    }
+
     /// A user that a row of this room points to.
     pub(super) fn known_user(&mut self, user: UserId) -> Work<UserRow> {
         self.user(user)?

@@ -1,10 +1,11 @@
 //! C10 as the database tells it at the end: every reply is settled (`complete`, `stopped`, `failed` or `interrupted`), its
-//! row and its message agree, a prompt has one reply at most, and a prompt whose ack named a reply has exactly that one.
+//! row and its message agree, a prompt has one reply of an assistant at most, and a prompt whose ack named a reply has exactly that one.
 //! What sockets saw of replies while they grew is judged in the replay.
 
 use std::collections::HashMap;
 
 use crate::history::{Act, History, Stored};
+use crate::names::Name;
 use crate::report::{Check, Report};
 
 const ENDS: &[&str] = &["complete", "stopped", "failed", "interrupted"];
@@ -53,10 +54,12 @@ pub(super) fn check(history: &History, report: &mut Report) {
 }
 
 fn rows(history: &History, slug: &str, stored: &Stored, report: &mut Report) {
-    let mut prompts: HashMap<i64, (i64, u32)> = HashMap::new();
+    // Several assistants may answer one message, each once.
+    let mut prompts: HashMap<(i64, Option<Name>), (i64, u32)> = HashMap::new();
     for reply in &stored.replies {
         let (seq, prompt) = (reply.seq, reply.prompt_seq);
-        if let Some((other, line)) = prompts.insert(prompt, (seq, reply.line)) {
+        let author = stored.row(seq).map(|row| row.author);
+        if let Some((other, line)) = prompts.insert((prompt, author), (seq, reply.line)) {
             report.add(Check::C10, &[line, reply.line], || {
                 format!("message {prompt} of {slug} has two replies: {other} and {seq}")
             });

@@ -154,13 +154,17 @@ impl Texts {
         if held.settled || held.lost || message.deleted {
             return Ok(false);
         }
+        let is_earlier = message
+            .attempt
+            .is_some_and(|attempt| attempt < held.attempt);
+        // What was being written has ended, and another variant was selected, both while nothing was heard: the version that
+        // settled it was superseded, so there is nothing to compare.
+        if is_earlier && message.has_variants {
+            return Ok(false);
+        }
         let lines = vec![held.line, event.line];
         let seq = message.seq;
-        if message
-            .attempt
-            .is_some_and(|attempt| attempt < held.attempt)
-            && held.chunks > 0
-        {
+        if is_earlier && held.chunks > 0 {
             let shown = held.attempt;
             let said =
                 format!("reply {seq} settled as attempt {attempt} after attempt {shown} was shown");

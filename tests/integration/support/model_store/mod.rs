@@ -9,6 +9,7 @@ mod account_ends;
 mod accounts;
 mod administration;
 mod apply;
+mod assistants;
 mod contract;
 mod history;
 mod identities;
@@ -19,6 +20,7 @@ mod rooms;
 mod runners;
 mod search;
 mod tables;
+mod variants;
 mod webhooks;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

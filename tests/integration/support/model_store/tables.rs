@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use salon::db::accounts::Revocation;
+use salon::db::assistants::RoomAssistant;
 use salon::db::changes::{RoomDone, SessionOrigin};
 use salon::db::integrations::{HookRow, TokenRow};
 use salon::db::rows::{
     EditRow, Head, Keep, LogKind, LogRow, MessageRow, ReplyChunk, ReplyState, RoomRow,
     StoredChange, UserKind, UserRow, Visibility,
 };
+use salon::db::variants::{VariantRow, Variants};
 use salon::db::{ASSISTANT, LOBBY};
 use salon::ids::{
     Attempt, BatchId, ChunkNumber, Epoch, HookId, InstanceId, InviteId, RoomId, Seq, SessionId,
@@ -145,6 +147,8 @@ pub(crate) struct Room {
     /// Every version that was not superseded.
     pub(crate) changes: BTreeMap<Version, Change>,
     pub(crate) replies: BTreeMap<Seq, Reply>,
+    /// Those that the room says something of, as they were added.
+    pub(crate) assistants: Vec<RoomAssistant>,
     /// Every version there ever was, as it was written: no store has this, judges do.
     pub(crate) written: Vec<StoredChange>,
 }
@@ -206,6 +210,9 @@ pub(crate) struct Reply {
     pub(crate) queued_at: Moment,
     /// By attempt and first number.
     pub(crate) chunks: BTreeMap<(Attempt, ChunkNumber), ReplyChunk>,
+    pub(crate) variants: Variants,
+    /// The texts that its message is not.
+    pub(crate) others: BTreeMap<i32, VariantRow>,
 }
 
 impl Tables {
@@ -297,6 +304,7 @@ impl Room {
             messages: BTreeMap::new(),
             changes: BTreeMap::new(),
             replies: BTreeMap::new(),
+            assistants: Vec::new(),
             written: Vec::new(),
         }
     }

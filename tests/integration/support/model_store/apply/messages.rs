@@ -12,20 +12,35 @@ use super::super::tables::Message;
 use super::{Judged, Work};
 
 impl Work<'_> {
-    /// Gives a message another text.
+    /// Gives a message another text, and has what answers it written again where that is asked.
     pub(super) fn edit_message(&mut self, text: &NewText) -> Judged<Version> {
         self.member_role(text.actor)?;
         self.living(text.seq)?;
         self.require(text.actor, Action::ChangeOwnMessage)?;
-        let (version, now) = (self.room.head.version, self.now);
-        let message = self.living(text.seq)?;
-        let row = message.row.clone();
+        let version = self.room.head.version;
+        let row = self.living(text.seq)?.row.clone();
         if row.author.id != text.actor {
             return Err(ErrorCode::Forbidden.into());
         }
-        if row.body == text.body {
-            return Ok(version);
+        let again = match text.resend {
+            true => self.asked_again(text.seq)?,
+            false => Vec::new(),
+        };
+        let mut version = match row.body == text.body {
+            true => version,
+            false => self.write_text(text)?,
+        };
+        for (seq, one_more) in again {
+            version = self.again(seq, one_more);
         }
+        Ok(version)
+    }
+
+    /// Writes another text, if the one that stands is the one that was seen.
+    fn write_text(&mut self, text: &NewText) -> Judged<Version> {
+        let (version, now) = (self.room.head.version, self.now);
+        let message = self.living(text.seq)?;
+        let row = message.row.clone();
         let last = message.edits.last();
         let since = last.map_or(message.created_version, |edit| edit.version);
         if text
@@ -74,10 +89,13 @@ impl Work<'_> {
         message.edits.clear();
         message.reactors.clear();
         message.pin = None;
+        if let Some(reply) = self.room.replies.get_mut(&seq) {
+            reply.others.clear();
+        }
         let row = MessageRow {
             body: String::new(),
             html: None,
-            meta: message.row.meta.clone().without_mentions(),
+            meta: message.row.meta.clone().of_tombstone(),
             marks: MessageMarks::default(),
             edited_at: None,
             deleted_at: Some(now),

@@ -7,6 +7,7 @@ mod messages;
 mod posts;
 mod replies;
 mod retention;
+mod variants;
 
 use std::collections::BTreeMap;
 
@@ -30,7 +31,7 @@ pub(super) type Judged<T> = Result<T, Refusal>;
 /// A room while a batch writes it.
 pub(super) struct Work<'a> {
     pub(super) room: &'a mut Room,
-    users: &'a BTreeMap<UserId, User>,
+    pub(super) users: &'a BTreeMap<UserId, User>,
     /// Unsettled replies of those who post, in other rooms.
     asked_elsewhere: BTreeMap<UserId, i64>,
     /// The database's clock after the lock, never before the room's last.
@@ -49,6 +50,13 @@ impl Tables {
         };
         for change in batch.rooms.iter().flat_map(|room| &room.changes) {
             check_storable(change)?;
+        }
+        for room in &batch.rooms {
+            for change in &room.changes {
+                if let Change::AddAssistant(new) = change {
+                    self.make_assistant(room.room, new, now);
+                }
+            }
         }
         // By room: a rerun may come room by room, and the rooms it finds locked are others than the first time.
         let rooms = batch.rooms.iter();
@@ -163,6 +171,21 @@ impl Work<'_> {
             Change::Administer { actor, act } => self.administer(*actor, act)?,
             Change::StopReply { actor, seq } => self.stop_reply(*actor, *seq)?,
             Change::RetryReply { actor, seq } => self.retry_reply(*actor, *seq)?,
+            Change::RegenerateReply { actor, seq } => self.regenerate_reply(*actor, *seq)?,
+            Change::SelectVariant {
+                actor,
+                seq,
+                variant,
+            } => self.select_variant(*actor, *seq, *variant)?,
+            Change::AddAssistant(new) => self.add_assistant(new)?,
+            Change::EditAssistant {
+                actor,
+                assistant,
+                edit,
+            } => self.edit_assistant(*actor, *assistant, edit)?,
+            Change::RemoveAssistant { actor, assistant } => {
+                self.remove_assistant(*actor, *assistant)?
+            }
             Change::SettleReply(settlement) => self.settle_reply(settlement)?,
             Change::InterruptReply { seq, attempt } => self.interrupt_reply(*seq, *attempt)?,
         };

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use salon::db::assistants::{asked, has_left, may_ask};
 use salon::db::changes::{NewPost, Posted, resolve_mentions};
 use salon::db::marks::MessageMarks;
 use salon::db::rows::{
     MessageKind, MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState, UserKind, UserRow,
+    Visibility,
 };
+use salon::db::variants::Variants;
 use salon::error::{ErrorCode, Refusal};
 use salon::ids::{Seq, UserId};
-use salon::limits::{REPLIES_PER_ROOM, REPLIES_PER_USER, RETRY_HINT_MS};
+use salon::limits::{REPLIES_PER_ROOM, RETRY_HINT_MS};
 use salon::permissions::Action;
 
 use super::super::tables::Reply;
@@ -33,7 +36,7 @@ impl Work<'_> {
             }
         }
         let author = self.user(post.author).ok_or(ErrorCode::UserNotFound)?;
-        let (author, assistant) = (author.clone(), self.wanted_assistant(post, author));
+        let (author, asked) = (author.clone(), self.wanted_assistants(post, author));
         let mentions = resolve_mentions(post, |name| {
             let members = self.room.members.keys().filter(|member| {
                 let row = self.user(**member);
@@ -54,18 +57,25 @@ impl Work<'_> {
             reply_to: post.reply_to,
             ..message
         });
-        let (reply_seq, reply_refused) = match assistant {
-            Some(Ok(assistant)) => (Some(self.queue_reply(assistant, post.author, seq)), None),
-            Some(Err(code)) => (None, Some(code)),
-            None => (None, None),
-        };
+        let (mut replies, mut refused) = (Vec::new(), None);
+        for assistant in asked {
+            match assistant {
+                Ok(_) if self.is_full_of_replies() => {
+                    refused = refused.or(Some(ErrorCode::TooManyReplies));
+                }
+                Ok(assistant) => replies.push(self.queue_reply(assistant, post.author, seq)),
+                Err(code) => refused = refused.or(Some(code)),
+            }
+        }
+        let mut replies = replies.into_iter();
         Ok(Posted {
             seq,
             version,
             created_at,
             duplicate: false,
-            reply_seq,
-            reply_refused,
+            reply_seq: replies.next(),
+            more_replies: replies.collect(),
+            reply_refused: refused,
         })
     }
 
@@ -76,45 +86,60 @@ impl Work<'_> {
             message.row.author.id == post.author && message.row.client_id == Some(post.client_id)
         })?;
         let seq = stored.row.seq;
-        let mut replies = self.room.replies.iter();
-        let reply = replies.find(|(_, reply)| reply.prompt_seq == seq);
+        let replies = self.room.replies.iter();
+        let mut answers = replies
+            .filter(|(_, reply)| reply.prompt_seq == seq)
+            .map(|(seq, _)| *seq);
         Some(Posted {
             seq,
             version: stored.created_version,
             created_at: stored.row.created_at,
             duplicate: true,
-            reply_seq: reply.map(|(seq, _)| *seq),
+            reply_seq: answers.next(),
+            more_replies: answers.collect(),
             reply_refused: None,
         })
     }
 
-    /// Who is to answer, why nobody does, or `None` when nobody was asked.
-    fn wanted_assistant(
+    /// Who is to answer, each with why it does not; nobody when nobody was asked.
+    fn wanted_assistants(
         &self,
         post: &NewPost,
         author: &UserRow,
-    ) -> Option<Result<UserRow, ErrorCode>> {
-        let prompt = post.prompt?;
-        let asked = prompt.asks(self.room.row.visibility, self.room.row.people);
+    ) -> Vec<Result<UserRow, ErrorCode>> {
         // An assistant that called itself would never stop.
-        if !asked || author.kind == UserKind::Assistant {
-            return None;
+        let Some(prompt) = post.prompt.filter(|_| author.kind != UserKind::Assistant) else {
+            return Vec::new();
+        };
+        let row = &self.room.row;
+        let in_direct = row.visibility == Visibility::Direct && row.people == 0;
+        let default = self.user(prompt.assistant);
+        if default.is_none_or(|user| user.kind != UserKind::Assistant) {
+            let code = match author.kind {
+                UserKind::Bot => ErrorCode::BotsNotAnswered,
+                _ => ErrorCode::NoAssistant,
+            };
+            let is_asked = in_direct || prompt.mentioned;
+            return Vec::from_iter(is_asked.then_some(Err(code)));
         }
-        // Two programs that answer each other would never stop either.
-        if author.kind == UserKind::Bot {
-            return Some(Err(ErrorCode::BotsNotAnswered));
-        }
-        let assistant = self.user(prompt.assistant);
-        Some(
-            match assistant.filter(|user| user.kind == UserKind::Assistant) {
-                None => Err(ErrorCode::NoAssistant),
-                Some(_) if self.is_full_of_replies() => Err(ErrorCode::TooManyReplies),
-                Some(_) if self.asked_by(author.id) >= REPLIES_PER_USER => {
-                    Err(ErrorCode::TooManyPrompts)
-                }
-                Some(assistant) => Ok(assistant.clone()),
-            },
-        )
+        let all = self.room.assistants(self.users);
+        let asked = asked(post, &all, in_direct, |name| {
+            let mut members = self.room.members.keys();
+            members.any(|member| {
+                let row = self.user(*member);
+                row.is_some_and(|row| row.name.to_lowercase() == name)
+            })
+        });
+        let role = self.room.members.get(&author.id).copied();
+        asked
+            .into_iter()
+            .zip(self.asked_by(author.id)..)
+            .map(|(one, asks)| {
+                may_ask(&one, author.kind, role, in_direct)?;
+                has_left(prompt, asks)?;
+                Ok(one.user)
+            })
+            .collect()
     }
 
     /// How many replies wait or run that this user asked for, in all rooms.
@@ -155,6 +180,11 @@ impl Work<'_> {
             lease: None,
             queued_at: self.now,
             chunks: BTreeMap::new(),
+            variants: Variants {
+                count: 1,
+                selected: 1,
+            },
+            others: BTreeMap::new(),
         };
         self.room.replies.insert(seq, reply);
         seq

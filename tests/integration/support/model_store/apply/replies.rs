@@ -9,6 +9,15 @@ use salon::permissions::{Action, allows};
 use super::super::tables::Reply;
 use super::{Judged, Work};
 
+/// What somebody wants of a reply.
+#[derive(Clone, Copy)]
+pub(super) enum Steer {
+    /// That it ends.
+    Stop,
+    /// Another text: written again, or one of those it had.
+    Again,
+}
+
 impl Reply {
     /// Settles it: no lease, no chunks.
     pub(super) fn end(&mut self) {
@@ -30,7 +39,7 @@ impl Reply {
 impl Work<'_> {
     /// Stops a queued reply here and now; asks the runner of a streaming one.
     pub(super) fn stop_reply(&mut self, actor: UserId, seq: Seq) -> Judged<Version> {
-        let reply = self.steered(actor, seq)?;
+        let reply = self.steered(actor, seq, Steer::Stop)?;
         match reply.state {
             ReplyState::Settled => Err(ErrorCode::ReplySettled.into()),
             ReplyState::Streaming => {
@@ -47,7 +56,7 @@ impl Work<'_> {
 
     /// Puts a reply that ended early back to the start. Its attempts stay counted.
     pub(super) fn retry_reply(&mut self, actor: UserId, seq: Seq) -> Judged<Version> {
-        if self.steered(actor, seq)?.state != ReplyState::Settled {
+        if self.steered(actor, seq, Steer::Again)?.state != ReplyState::Settled {
             return Err(ErrorCode::ReplyRunning.into());
         }
         let message = self.room.messages.get(&seq);
@@ -60,14 +69,21 @@ impl Work<'_> {
         if self.is_full_of_replies() {
             return Err(ErrorCode::TooManyReplies.into());
         }
+        Ok(self.queue_again(seq))
+    }
+
+    /// Puts a reply into the queue, without text.
+    pub(super) fn queue_again(&mut self, seq: Seq) -> Version {
         let now = self.now;
-        let reply = self.steered(actor, seq)?;
-        reply.state = ReplyState::Queued;
-        reply.shown = false;
-        reply.stop_requested = false;
-        reply.queued_at = now;
-        let meta = reply.plain_meta();
-        Ok(self.rewrite(seq, MessageState::Queued, String::new(), None, meta))
+        let mut meta = ReplyMeta::default();
+        if let Some(reply) = self.room.replies.get_mut(&seq) {
+            reply.state = ReplyState::Queued;
+            reply.shown = false;
+            reply.stop_requested = false;
+            reply.queued_at = now;
+            meta = reply.plain_meta();
+        }
+        self.rewrite(seq, MessageState::Queued, String::new(), None, meta)
     }
 
     /// The runner's last word.
@@ -102,13 +118,25 @@ impl Work<'_> {
         Ok(self.rewrite(seq, MessageState::Interrupted, body, None, meta))
     }
 
-    /// The reply, if the actor may stop and retry it.
-    fn steered(&mut self, actor: UserId, seq: Seq) -> Judged<&mut Reply> {
+    /// The reply, if the actor may stop it and have it written again.
+    pub(super) fn steered(&mut self, actor: UserId, seq: Seq, steer: Steer) -> Judged<&mut Reply> {
         let role = self.member_role(actor)?;
+        let author = self
+            .room
+            .messages
+            .get(&seq)
+            .map(|message| message.row.author.id);
+        let all = self.room.assistants(self.users);
+        let known = all.into_iter().find(|one| Some(one.user.id) == author);
+        let settings = known.map(|one| one.settings).unwrap_or_default();
+        let least = match steer {
+            Steer::Stop => settings.may_stop,
+            Steer::Again => settings.may_regenerate,
+        };
         let reply = self.room.replies.get_mut(&seq);
         let reply = reply.ok_or_else(|| Refusal::from(ErrorCode::ReplyNotFound))?;
         let own = reply.asker == actor && allows(role, Action::SteerOwnReply);
-        if own || allows(role, Action::SteerAnyReply) {
+        if own || (role.is_at_least(least) && allows(role, Action::SteerOwnReply)) {
             Ok(reply)
         } else {
             Err(ErrorCode::Forbidden.into())
@@ -129,7 +157,10 @@ impl Work<'_> {
             body,
             html,
             meta: MessageMeta {
-                reply: Some(meta),
+                reply: Some(ReplyMeta {
+                    variants: self.room.replies[&seq].variants.told(),
+                    ..meta
+                }),
                 ..MessageMeta::default()
             },
             ..self.room.messages[&seq].row.clone()
