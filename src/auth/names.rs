@@ -12,7 +12,12 @@ use crate::looks;
 /// `bad_request` for an empty, long or deceptive name; `name_taken` for the assistant's.
 pub fn user_name(name: &str) -> Result<String, Refusal> {
     let name = display_name(name)?;
-    if looks::looks_like(&name, ASSISTANT) {
+    // A capital I looks like a small l, so the look of capitals is another one.
+    let small = name.to_lowercase();
+    if [&name, &small]
+        .into_iter()
+        .any(|name| looks::looks_like(name, ASSISTANT))
+    {
         return Err(ErrorCode::NameTaken.into());
     }
     if looks::mixes_scripts(&name) {

@@ -5,6 +5,7 @@
 //! It parses frames and hands them on ([`handlers`], [`join`]); it holds no database connection and no lock across an
 //! await. [`outbox`] is its writing side, [`connection`] how others see it, [`connections`] all of them.
 
+mod closing;
 pub mod connection;
 pub mod connections;
 pub mod handlers;
@@ -22,11 +23,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::{FutureExt, StreamExt};
-use tokio::io::ReadBuf;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::Error as CodecError;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
@@ -43,6 +42,7 @@ use crate::protocol::server::ServerFrame;
 use crate::protocol::{CloseCode, PROTOCOL, client};
 use crate::quotas::{Client, Quotas, rates};
 use crate::rate_limit::{Rate, TokenBucket};
+pub use closing::{close_code_of, linger};
 use connection::{Connection, Stream};
 use connections::Connections;
 use outbox::WrittenOut;
@@ -475,32 +475,7 @@ impl Consumer {
     }
 }
 
-/// Ends the stream once the close frame is out, then reads and forgets what still comes, until the peer ends it too. A
-/// stream that is dropped with something unread is reset, and its peer may never see the frame that says why.
-pub async fn linger(connection: &Connection) {
-    connection.outbox.transport().end_writing();
-    let mut scratch = [0; limits::READ_BUFFER_BYTES];
-    loop {
-        let mut buffer = ReadBuf::new(&mut scratch);
-        let read = poll_fn(|cx| connection.outbox.transport().poll_read(cx, &mut buffer)).await;
-        if read.is_err() || buffer.filled().is_empty() {
-            return;
-        }
-    }
-}
-
 /// Writes out what waits, until something about it must be decided.
 async fn written_out(connection: &Connection) -> WrittenOut {
     poll_fn(|cx| connection.outbox.poll_write_out(cx)).await
-}
-
-/// What a codec's error closes the socket with; none when the stream is gone.
-#[must_use]
-pub fn close_code_of(error: &CodecError) -> Option<CloseCode> {
-    match error {
-        CodecError::Capacity(_) => Some(CloseCode::TooBig),
-        CodecError::Utf8(_) => Some(CloseCode::NotUtf8),
-        CodecError::Protocol(_) => Some(CloseCode::Protocol),
-        _ => None,
-    }
 }

@@ -298,9 +298,6 @@ fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<Serv
             room: full.then_some("lobby"),
             version: full.then_some(1),
         },
-        ServerFrame::Drain {
-            reconnect_after_ms: 1,
-        },
         ServerFrame::Pong { reference },
         ServerFrame::Error {
             reference,

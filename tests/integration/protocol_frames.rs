@@ -15,6 +15,9 @@ pub(crate) fn frames_of_people(user: &UserRow) -> Vec<ServerFrame<'_>> {
             count: 1,
             users: std::slice::from_ref(user),
         },
+        ServerFrame::Drain {
+            reconnect_after_ms: 1,
+        },
         ServerFrame::Queue {
             room: "lobby",
             waiting: vec![QueuedBody {

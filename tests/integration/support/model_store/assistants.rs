@@ -11,8 +11,8 @@ use salon::ids::{RoomId, Seq, UserId, Version};
 use salon::limits;
 use salon::permissions::Action;
 
-use super::apply::{Judged, Work};
 use super::Moment;
+use super::apply::{Judged, Work};
 use super::tables::{Room, Tables, User};
 use super::{ModelStore, no};
 
