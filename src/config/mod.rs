@@ -2,17 +2,19 @@
 //! start by `main`; nothing else reads the environment. Wrong settings are told apart from run-time failures:
 //! `main` exits with 2 before anything starts.
 
+mod kinds;
 mod organisations;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::addresses::AllowEntry;
 use crate::limits;
+pub use kinds::{LlmKind, LogFormat, Switch};
 pub use organisations::{JwtKey, JwtSettings, KeyFile, OidcSettings, Organisations};
 
 /// Anthropic's own server.
@@ -20,43 +22,6 @@ pub const ANTHROPIC_URL: &str = "https://api.anthropic.com";
 
 /// OpenAI's own server.
 pub const OPENAI_URL: &str = "https://api.openai.com/v1";
-
-/// A setting that is one of two.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum Switch {
-    /// Yes.
-    On,
-    /// No.
-    Off,
-}
-
-impl Switch {
-    /// Whether it is on.
-    #[must_use]
-    pub const fn is_on(self) -> bool {
-        matches!(self, Self::On)
-    }
-}
-
-/// Who writes the assistant's replies.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum LlmKind {
-    /// The built-in demo; no network.
-    Scripted,
-    /// The Anthropic Messages API.
-    Anthropic,
-    /// OpenAI, or any server that speaks its chat completions.
-    Openai,
-}
-
-/// How the log is written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum LogFormat {
-    /// Lines for people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
 
 /// Every setting of a server. Each is a flag and an environment variable of the name shown.
 #[derive(Clone, Debug, Args)]

@@ -18,6 +18,7 @@ pub mod identities;
 pub mod integrations;
 pub mod invites;
 pub mod marks;
+mod new_accounts;
 pub mod postgres;
 pub mod queue;
 mod room_rows;

@@ -9,6 +9,7 @@ pub mod assistants;
 pub mod audit;
 pub mod auth;
 pub mod bans;
+mod body;
 pub mod chat;
 pub mod client_address;
 pub mod error;

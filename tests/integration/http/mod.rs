@@ -3,6 +3,7 @@
 mod accounts;
 mod administration;
 mod bad_input;
+mod guarded;
 mod invites;
 mod message_changes;
 mod origins;

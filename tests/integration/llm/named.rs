@@ -338,7 +338,7 @@ async fn check_asks_each_provider_and_the_api_lists_them_without_keys() {
     assert!(line("assistant").ends_with("scripted: built in"), "{said}");
     assert!(line("provider local").ends_with("/v1: answers"), "{said}");
     assert!(
-        line("provider other").contains(": NO, provider_refused_key"),
+        line("provider other").contains(": NO, provider_auth"),
         "{said}"
     );
     let paths: Vec<String> = server.requests().into_iter().map(|one| one.path).collect();

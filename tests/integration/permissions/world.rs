@@ -177,6 +177,16 @@ impl World {
         somebody(self.people, &self.server, &format!("passing {number}")).await
     }
 
+    /// The same, with its id.
+    pub(super) async fn passing_person(&self) -> Person {
+        let token = self.passing().await;
+        let me = self
+            .server
+            .request("GET", "/api/me", Some(&token), &Value::Null);
+        let id = me.await.1["user"]["id"].as_str().unwrap().to_owned();
+        Person { id, token }
+    }
+
     /// Who stands for a column; `None` is nobody.
     pub(super) fn person(&self, asker: Asker) -> Option<&Person> {
         let place = Asker::ALL.iter().position(|known| *known == asker).unwrap();

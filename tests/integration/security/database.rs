@@ -90,7 +90,7 @@ async fn s76_a_server_runs_as_a_user_that_may_not_change_the_schema() {
         ("SALON_ALLOW_DATA_LOSS", "on"),
     ])
     .await;
-    ApiClient::guest(&alone, "bo").await;
+    ApiClient::guest(&alone, "cy").await;
     template.drop().await;
 }
 

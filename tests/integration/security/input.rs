@@ -152,7 +152,7 @@ async fn s49_sql_in_every_text_is_only_text() {
             named(&must(&app, &guest, "GET /api/me", Value::Null).await),
             *text
         );
-        let account = json!({"name": text, "password": text.repeat(9)});
+        let account = json!({"name": text, "password": format!("{text} and {number} words")});
         let made = app
             .request(Method::POST, "/api/users")
             .json(&account)

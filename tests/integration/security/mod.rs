@@ -97,6 +97,9 @@ pub(super) fn fitting(route: &Route) -> Value {
             json!({"url": "https://hooks.example.org/", "events": ["message"]})
         }
         ("patch", path) if path.contains("/outgoing-webhooks/") => json!({"enabled": false}),
+        ("post", path) if path.ends_with("/assistants") => json!({"name": "helper"}),
+        ("patch", path) if path.contains("/assistants/") => json!({"enabled": false}),
+        (_, path) if path.ends_with("/select") => json!({"variant": 1}),
         (_, path) if path.ends_with("/incoming-hooks") => json!({"name": "builds"}),
         _ => json!({}),
     }

@@ -148,8 +148,8 @@ async fn s74_nobody_writes_a_line_of_the_log() {
         !log.contains('\u{1b}') && !log.contains('\u{9b}') && !log.contains('\u{2028}'),
         "{log:?}"
     );
-    // The first tells people where it is.
-    for line in log.lines().skip(1) {
+    // One tells people where it is.
+    for line in log.lines().filter(|line| !line.starts_with("Salon is at")) {
         assert!(begins_a_line(line), "{line:?}");
         assert!(!line.starts_with("2026-01-01"), "{line:?}");
     }

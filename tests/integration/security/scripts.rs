@@ -111,6 +111,9 @@ async fn start(provider: Option<&FakeProvider>) -> SalonProcess {
         ("SALON_RATE_SENDS", "100000"),
         ("SALON_RATE_SENDS_BURST", "100000"),
         ("SALON_RATE_SEARCHES", "100000"),
+        ("SALON_RATE_ROOMS", "100000"),
+        ("SALON_RATE_JOINS", "100000"),
+        ("SALON_LLM_ALLOW", "127.0.0.1"),
     ];
     if provider.is_some() {
         settings.extend([
