@@ -71,6 +71,8 @@ statement!(
          DELETE FROM incoming_hooks h WHERE h.user_id IN (SELECT id FROM bots) \
      ), mentioned AS ( \
          DELETE FROM mentions m WHERE m.user_id = $1 \
+     ), vouched AS ( \
+         DELETE FROM identities i WHERE i.user_id = $1 \
      ) \
      DELETE FROM outgoing_webhooks w WHERE w.created_by = $1"
 );

@@ -7,7 +7,8 @@ use super::accounts::{UserColumns, held, user_row};
 use super::columns::{Micros, StoredId, name_key, now, storable, time};
 use super::failure::Work;
 use super::schema::{
-    api_tokens, incoming_hooks, memberships, mentions, outgoing_webhooks, replies, rooms, users,
+    api_tokens, identities, incoming_hooks, memberships, mentions, outgoing_webhooks, replies,
+    rooms, users,
 };
 use super::{administration, audit, revocations, sessions};
 use crate::db::accounts::{AccountRow, DELETED_NAME, NewPassword, RevocationKind};
@@ -200,6 +201,7 @@ pub(super) fn delete(
     diesel::delete(incoming_hooks::table.filter(incoming_hooks::user_id.eq_any(&ids)))
         .execute(conn)?;
     diesel::delete(mentions::table.filter(mentions::user_id.eq(person.id))).execute(conn)?;
+    diesel::delete(identities::table.filter(identities::user_id.eq(person.id))).execute(conn)?;
     diesel::delete(outgoing_webhooks::table.filter(outgoing_webhooks::created_by.eq(person.id)))
         .execute(conn)?;
     audit::insert(conn, &NewAudit::of(Act::UserDeleted).concerning(user))?;

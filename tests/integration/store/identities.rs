@@ -192,3 +192,17 @@ pub(super) async fn a_claims_ticket_ends_with_it(store: &TestStore) {
     store.age(200).await;
     assert_eq!(store.redeem_ticket(&late).await.unwrap(), None);
 }
+
+pub(super) async fn who_deleted_an_account_comes_as_somebody_new(store: &TestStore) {
+    let first = newcomer(store, "ada-1").await;
+    assert!(store.delete_account(first.id, None).await.unwrap());
+    let known = store.identity_user(ISSUER, "ada-1").await.unwrap();
+    assert_eq!(known, None);
+    // The name stays that of whoever wrote under it.
+    let again = store.create_identity(identity("ada-1", "ada-1")).await;
+    assert_eq!(refused(again), ErrorCode::NameTaken);
+    let again = store.create_identity(identity("ada-1", "ada 2")).await;
+    let again = again.unwrap();
+    assert_ne!(again.user.id, first.id);
+    assert!(!again.disabled);
+}

@@ -80,7 +80,8 @@ macro_rules! for_store {
                     a_claim_has_one_session_until_it_ends
                     racing_claims_make_one_session
                     claims_of_one_user_are_bounded
-                    a_claims_ticket_ends_with_it;
+                    a_claims_ticket_ends_with_it
+                    who_deleted_an_account_comes_as_somebody_new;
                 administration:
                     what_changes_a_room_is_noted_with_it_and_messages_are_not
                     accounts_sessions_and_tokens_are_noted

@@ -198,6 +198,7 @@ impl Accounts for ModelStore {
             tables.stop_replies(user);
             tables.end_sessions(user, None, now);
             tables.forget(user, now);
+            tables.identities.retain(|_, held| *held != user);
             tables.revoke(RevocationKind::Deleted, user, None, now);
             Ok(true)
         })
