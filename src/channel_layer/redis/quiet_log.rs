@@ -1,4 +1,4 @@
-//! At most one line a second about the layer, good news included; what was left out is counted in the next line.
+//! At most one line a second about the layer, or another interval, good news included; what was left out is counted in the next line.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -9,23 +9,33 @@ use super::super::registry::lock;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// When the last line was written, and how many were left out since.
-#[derive(Default)]
-pub(super) struct QuietLog(Mutex<(Option<Instant>, u64)>);
+/// When the last line was written, how many were left out since, and how long one is to be the last.
+pub(super) struct QuietLog(Mutex<(Option<Instant>, u64)>, Duration);
+
+impl Default for QuietLog {
+    fn default() -> Self {
+        Self::every(INTERVAL)
+    }
+}
 
 impl QuietLog {
-    /// Logs a warning, unless something was logged within the last second.
+    /// At most one line in `interval`.
+    pub(super) fn every(interval: Duration) -> Self {
+        Self(Mutex::default(), interval)
+    }
+
+    /// Logs a warning, unless something was logged within the interval.
     pub(super) fn warn(&self, what: impl std::fmt::Display) {
         if let Some(left_out) = self.turn(Instant::now()) {
             tracing::warn!(left_out, "channel layer: {what}");
         }
     }
 
-    /// Logs good news, unless something was logged within the last second: then it is to be said again later. True when
+    /// Logs good news, unless something was logged within the interval: then it is to be said again later. True when
     /// it was said.
     pub(super) fn info(&self, what: impl std::fmt::Display) -> bool {
         let mut state = lock(&self.0);
-        if state.0.is_some_and(|last| last.elapsed() < INTERVAL) {
+        if state.0.is_some_and(|last| last.elapsed() < self.1) {
             return false;
         }
         state.0 = Some(Instant::now());
@@ -40,7 +50,7 @@ impl QuietLog {
         let mut state = lock(&self.0);
         if state
             .0
-            .is_some_and(|last| now.duration_since(last) < INTERVAL)
+            .is_some_and(|last| now.duration_since(last) < self.1)
         {
             state.1 += 1;
             return None;

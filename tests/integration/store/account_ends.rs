@@ -323,6 +323,8 @@ pub(super) async fn numbers_of_racing_ends_have_no_hole(store: &TestStore) {
 }
 
 pub(super) async fn who_administers_no_more_signs_in_again(store: &TestStore) {
+    // A server keeps at least one.
+    administrator(store, "root").await;
     let ada = store.person("ada").await;
     let session = sign_in(store, &ada).await;
     let seen = store.account("ADA").await.unwrap();

@@ -30,6 +30,9 @@ use super::{LayerError, RedisSettings};
 use crate::limits;
 use crate::rate_limit::Rate;
 
+/// The layer says each second that Redis is away; counters that are without it say it seldom.
+const SAID_AGAIN: Duration = Duration::from_secs(30);
+
 const TAKE: &str = include_str!("take.lua");
 const NOTE: &str = include_str!("note.lua");
 const OPEN: &str = include_str!("open.lua");
@@ -88,7 +91,7 @@ impl RedisCounters {
             me: settings.instance.to_string(),
             link: Mutex::default(),
             lost: Notify::new(),
-            log: QuietLog::default(),
+            log: QuietLog::every(SAID_AGAIN),
         });
         let stop = CancellationToken::new();
         let supervisor = tokio::spawn(supervise(Arc::clone(&shared), stop.clone()));
