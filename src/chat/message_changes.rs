@@ -27,6 +27,12 @@ pub enum Deed {
 }
 
 impl Deed {
+    /// Whether a reply is written for it.
+    #[must_use]
+    pub const fn prompts(&self) -> bool {
+        matches!(self, Self::Resend(..))
+    }
+
     /// What the writer is asked for it: its text checked and rendered. An edit calls nobody: at most, what
     /// the message called is asked again.
     ///

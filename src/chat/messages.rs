@@ -56,13 +56,15 @@ impl Chat {
         // The store prompts for every message of a direct room, so the prompt always goes along.
         let mentioned = mentions::mentions_assistant(&draft.body, &assistant.name);
         let over_rate = pace.sends_too_fast();
+        let places = mentions::places(&draft.body);
+        let names = !places.is_empty();
         let prompt = Some(NewPrompt {
             assistant: assistant.id,
             mentioned,
             // Nobody answers a bot.
-            over_rate: author.kind != UserKind::Bot && pace.prompts_too_fast(mentioned, room),
+            over_rate: author.kind != UserKind::Bot
+                && pace.prompts_too_fast(mentioned, names, room),
         });
-        let places = mentions::places(&draft.body);
         let html = render(&draft.body).await;
         let Draft {
             client_id,

@@ -2,8 +2,9 @@
 //! they hear of it afterwards. Only the writer knows whether a post is a repeat, and only the store whether it asks for a
 //! reply, so an author who is over a rate is not refused here: the post goes on, marked.
 //!
-//! A message that calls the assistant takes a prompt beforehand. In a direct room with the assistant every message asks, and
-//! rooms of both kinds look alike here: there a prompt is looked for beforehand and taken once a reply was queued.
+//! A message that calls the assistant takes a prompt beforehand. In a direct room with the assistant every message asks, and any
+//! name may be that of one of the room's other assistants; neither is known here: there a prompt is looked for beforehand, and
+//! taken for each reply that was queued.
 
 use std::time::Duration;
 
@@ -63,14 +64,20 @@ impl Pace {
     }
 
     /// Whether it is over that of prompts, should it turn out to be one.
-    pub(super) fn prompts_too_fast(&mut self, mentioned: bool, room: &RoomRef) -> bool {
+    /// `names` tells whether it names anybody.
+    pub(super) fn prompts_too_fast(
+        &mut self,
+        mentioned: bool,
+        names: bool,
+        room: &RoomRef,
+    ) -> bool {
         let Some(client) = self.client.as_ref().filter(|_| self.sends_in.is_none()) else {
             return false;
         };
         if mentioned {
             self.has_prompted = true;
             self.prompts_in = wait(client.take_now(Operation::Prompt));
-        } else if room.slug.starts_with(DIRECT) {
+        } else if names || room.slug.starts_with(DIRECT) {
             self.prompts_in = wait(client.peek(Operation::Prompt));
         }
         self.prompts_in.is_some()
@@ -82,10 +89,11 @@ impl Pace {
     /// The outcome's own.
     pub fn settle(self, outcome: Result<Outcome, Refusal>) -> Result<Outcome, Refusal> {
         match (outcome, self.client) {
-            (Ok(Outcome::Posted(posted)), Some(client))
-                if !self.has_prompted && !posted.duplicate && posted.reply_seq.is_some() =>
-            {
-                client.charge(Operation::Prompt);
+            (Ok(Outcome::Posted(posted)), Some(client)) if !posted.duplicate => {
+                let queued = posted.reply_seq.iter().chain(&posted.more_replies).count();
+                for _ in usize::from(self.has_prompted)..queued {
+                    client.charge(Operation::Prompt);
+                }
                 Ok(Outcome::Posted(posted))
             }
             (Err(refusal), _) if refusal.code == ErrorCode::RateLimited => {

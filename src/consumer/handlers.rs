@@ -217,7 +217,7 @@ impl Consumer {
         });
     }
 
-    async fn steer(&self, name: ReplyName, steer: Steer, reference: Option<String>) {
+    async fn steer(&mut self, name: ReplyName, steer: Steer, reference: Option<String>) {
         let room = match self.room(&name.room).await {
             Ok((room, _)) => room,
             Err(refusal) => {
@@ -230,8 +230,10 @@ impl Consumer {
             }
         };
         let taken = match steer {
-            // Stopping and choosing cost nobody anything.
-            Steer::Stop | Steer::Select(_) => Ok(()),
+            // Stopping costs nobody anything.
+            Steer::Stop => Ok(()),
+            // The whole text goes to everybody.
+            Steer::Select(_) => self.take_send(),
             Steer::Retry | Steer::Regenerate => self.client.take_now(Operation::Prompt),
         };
         let in_flight = match taken.and_then(|()| self.connection.begin()) {

@@ -10,6 +10,7 @@ use crate::db::changes::{Change, Outcome};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{RoomRef, Seq};
 use crate::protocol::server::ServerFrame;
+use crate::quotas::Operation;
 use crate::writer::{Answer, Job};
 
 impl Consumer {
@@ -47,6 +48,9 @@ impl Consumer {
         deed: Deed,
     ) -> Result<(RoomRef, Change, InFlight), Refusal> {
         self.take_send()?;
+        if deed.prompts() {
+            self.client.take_now(Operation::Prompt)?;
+        }
         let (room, _) = self.room(slug).await?;
         let in_flight = self.connection.begin()?;
         let change = deed.by(self.connection.identity.user.id, seq).await?;

@@ -43,11 +43,9 @@ pub async fn tell_queues(feeds: Feeds, store: Arc<dyn Store>, stop: Cancellation
             }
         }
         told.retain(|id, (room, last, _)| {
-            let waits = waiting.iter().any(|room| room.id == *id);
-            if !waits && !last.is_empty() {
-                tell(&feeds, room, &[]);
-            }
-            waits
+            let waits = waiting.binary_search_by_key(id, |room| room.id).is_ok();
+            // A feed that had too much to do is told the next time.
+            waits || !(last.is_empty() || tell(&feeds, room, &[]))
         });
     }
 }
@@ -67,22 +65,24 @@ fn tell_some(feeds: &Feeds, told: &mut Told, rooms: &[RoomRef], queued: &[Queued
             None => !own.is_empty(),
         };
         if is_news {
-            tell(feeds, room, own);
-            told.insert(room.id, (room.clone(), own.to_vec(), now));
+            // What a feed had too much to do for is news the next time too.
+            if tell(feeds, room, own) {
+                told.insert(room.id, (room.clone(), own.to_vec(), now));
+            }
         }
     }
 }
 
-fn tell(feeds: &Feeds, room: &RoomRef, queued: &[QueuedReply]) {
+/// False when the feed has too much to do just now.
+fn tell(feeds: &Feeds, room: &RoomRef, queued: &[QueuedReply]) -> bool {
     let body = |reply| QueuedBody::from(reply);
     let frame = Frame::encode(&ServerFrame::Queue {
         room: &room.slug,
         waiting: queued.iter().map(body).collect(),
     });
-    // A feed with too much to do just now is told the next time.
-    let _ = feeds.tell(Telling {
+    feeds.tell(Telling {
         room: room.id,
         audience: Audience::Passing,
         frame,
-    });
+    })
 }

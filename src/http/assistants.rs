@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::error::Problem;
-use super::extract::{Caller, JsonBody, MemberPath, RoomPath};
+use super::extract::{Caller, JsonBody, MemberPath, Payer, RoomPath};
 use super::openapi::AnyProblem;
 use super::rooms::Changed;
 use crate::app::App;
@@ -18,6 +18,7 @@ use crate::db::assistants::{AssistantEdit, RoomAssistant};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{UserId, Version};
 use crate::permissions::Role;
+use crate::quotas::Operation;
 
 /// An assistant of a room.
 #[derive(Serialize, ToSchema)]
@@ -187,12 +188,14 @@ pub async fn list_assistants(
     responses((status = 201, description = "Added", body = Added), (status = "default", response = AnyProblem)))]
 pub async fn add_assistant(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     RoomPath(slug): RoomPath,
     JsonBody(new): JsonBody<NewAssistant>,
 ) -> Result<(StatusCode, Json<Added>), Problem> {
     let name = names::user_name(&new.name)?;
     let edit = new.settings.edit()?;
+    // A name is taken by it for good, as an address is by a room.
+    client.take(Operation::Room).await?;
     let (id, version) = app.chat.add_assistant(&who, &slug, &name, &edit).await?;
     Ok((StatusCode::CREATED, Json(Added { id, version })))
 }

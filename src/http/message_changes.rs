@@ -180,6 +180,9 @@ async fn change(
         .take(who.user.id, Instant::now())
         .map_err(too_fast)?;
     client.take_now(Operation::Send)?;
+    if deed.prompts() {
+        client.take_now(Operation::Prompt)?;
+    }
     let version = app.chat.change_message(who, slug, *seq, deed).await?;
     Ok(Json(Changed { version }))
 }

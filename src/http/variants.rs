@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::Problem;
-use super::extract::{Caller, JsonBody, MessagePath, QueryOf};
+use super::extract::{Caller, JsonBody, MessagePath, Payer, QueryOf};
 use super::openapi::AnyProblem;
 use super::rooms::Changed;
 use crate::app::App;
@@ -18,6 +18,7 @@ use crate::db::changes::Change;
 use crate::db::rows::{MessageState, ReplyMeta};
 use crate::db::variants::VariantRow;
 use crate::protocol::server::shown_html;
+use crate::quotas::Operation;
 
 /// Which of a reply's texts.
 #[derive(Deserialize, ToSchema)]
@@ -80,9 +81,10 @@ impl<'a> From<&'a VariantRow> for Variant<'a> {
     responses((status = 200, description = "It is queued again", body = Changed), (status = "default", response = AnyProblem)))]
 pub async fn regenerate_reply(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     MessagePath { slug, seq }: MessagePath,
 ) -> Result<Json<Changed>, Problem> {
+    client.take_now(Operation::Prompt)?;
     let actor = who.user.id;
     let change = Change::RegenerateReply { actor, seq };
     let version = app.chat.change_reply(&who, &slug, change).await?;
@@ -94,10 +96,12 @@ pub async fn regenerate_reply(
     responses((status = 200, description = "It is the message", body = Changed), (status = "default", response = AnyProblem)))]
 pub async fn select_variant(
     State(app): State<Arc<App>>,
-    Caller(who): Caller,
+    Payer(who, client): Payer,
     MessagePath { slug, seq }: MessagePath,
     JsonBody(Selection { variant }): JsonBody<Selection>,
 ) -> Result<Json<Changed>, Problem> {
+    // The whole text goes to everybody.
+    client.take_now(Operation::Send)?;
     let actor = who.user.id;
     let change = Change::SelectVariant {
         actor,

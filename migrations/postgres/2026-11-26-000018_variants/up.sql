@@ -36,7 +36,7 @@ CREATE TABLE room_assistants (
     PRIMARY KEY (room_id, user_id)
 );
 
--- Several assistants may answer one message, each once.
-ALTER TABLE replies
-    DROP CONSTRAINT replies_room_id_prompt_seq_key,
-    ADD UNIQUE (room_id, prompt_seq, assistant_id);
+-- Several assistants may answer one message, each once. The index may be built beforehand, beside a running server (CREATE UNIQUE
+-- INDEX CONCURRENTLY); what then takes the table's lock takes it for a moment.
+CREATE UNIQUE INDEX IF NOT EXISTS replies_prompt ON replies (room_id, prompt_seq, assistant_id);
+ALTER TABLE replies DROP CONSTRAINT replies_room_id_prompt_seq_key;

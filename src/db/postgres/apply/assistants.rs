@@ -17,6 +17,7 @@ use crate::db::{ASSISTANT, StoreError, StoreResult};
 use crate::error::ErrorCode;
 use crate::ids::{UserId, Version};
 use crate::limits;
+use crate::looks::look;
 use crate::permissions::Action;
 
 statement!(
@@ -37,9 +38,9 @@ statement!(
 );
 statement!(
     /// An assistant for every room; nothing when the name was taken meanwhile.
-    MakeAssistant { id: Uuid, name: String, name_key: String },
-    "INSERT INTO users (id, name, name_key, kind) VALUES ($1, $2, $3, 'assistant') \
-     ON CONFLICT (name_key) WHERE kind <> 'guest' DO NOTHING"
+    MakeAssistant { id: Uuid, name: String, name_key: String, look: String },
+    "INSERT INTO users (id, name, name_key, kind, look) SELECT $1, $2, $3, 'assistant', $4 \
+     WHERE NOT EXISTS (SELECT FROM users WHERE look = $4) ON CONFLICT DO NOTHING"
 );
 statement!(
     /// What the room says of one from now on.
@@ -114,6 +115,7 @@ async fn add(
             id: id.0,
             name: new.name.clone(),
             name_key: name_key(&new.name),
+            look: look(&new.name),
         };
         if connection.run(made).await? == 0 {
             return refused(ErrorCode::NameTaken);

@@ -178,8 +178,8 @@ impl Book {
             "error" => return self.error(frame),
             "pong" => {}
             // Of people: they have no version and promise nothing.
-            "presence" | "typing" | "reply.queue" | "read" | "user.read" | "user.rooms" | "user.muted"
-            | "user.mentioned" => {}
+            "presence" | "typing" | "reply.queue" | "read" | "user.read" | "user.rooms"
+            | "user.muted" | "user.mentioned" => {}
             other => self.violation(format!("an unexpected {other}: {frame}")),
         }
         Next::Nothing
