@@ -108,7 +108,7 @@ impl Ledger {
         let mut gathered = self.lock();
         if let Some(times) = gathered.kinds.get_mut(&kind) {
             *times = times.saturating_add(row.times);
-        } else if gathered.kinds.len() < limits::LEDGER_KINDS {
+        } else if gathered.kinds.len() < room_for(kind.who.is_some()) {
             gathered.kinds.insert(kind, row.times);
         } else {
             gathered.dropped = gathered.dropped.saturating_add(row.times);
@@ -180,5 +180,12 @@ async fn write_on(ledger: Weak<Ledger>) {
         if waiting {
             ledger.flush().await;
         }
+    }
+}
+/// How many kinds may have gathered for one more: strangers, who cost nothing to be, leave most of it to those who are known.
+const fn room_for(is_known: bool) -> usize {
+    match is_known {
+        true => limits::LEDGER_KINDS,
+        false => limits::LEDGER_KINDS / 5,
     }
 }

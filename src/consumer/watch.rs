@@ -42,7 +42,10 @@ impl SessionWatch {
     }
 
     /// Looks when told to, and every [`limits::SESSION_CHECK_INTERVAL`] whether told or not. Runs until `stop`.
+    /// Every [`limits::SESSION_RECHECKS`] looks it asks after every session: an instance of a release before the log writes
+    /// nothing into it.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut looks = 0;
         loop {
             let told = tokio::select! {
                 biased;
@@ -52,6 +55,10 @@ impl SessionWatch {
             };
             #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
             metrics::gauge!("salon_outbox_bytes").set(self.connections.held().0 as f64);
+            looks = (looks + 1) % limits::SESSION_RECHECKS;
+            if looks == 0 {
+                *self.read.lock().await = None;
+            }
             if !self.look().await && told {
                 // Whoever was signed out is looked for again at once.
                 tokio::time::sleep(RETRY).await;

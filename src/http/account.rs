@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::auth::{Gone, SignInAllowed, gone, nudge};
+use super::auth::{Gone, TryAllowed, gone, nudge};
 use super::error::Problem;
 use super::extract::{JsonBody, QueryOf, SessionPath, SignedInCaller};
 use crate::app::App;
@@ -136,7 +136,7 @@ pub async fn end_session(
 pub async fn change_password(
     State(app): State<Arc<App>>,
     SignedInCaller(who): SignedInCaller,
-    _allowed: SignInAllowed,
+    _allowed: TryAllowed,
     JsonBody(wanted): JsonBody<PasswordChange>,
 ) -> Result<Json<EndedSessions>, Problem> {
     let changed = app
@@ -153,7 +153,7 @@ pub async fn change_password(
 pub async fn delete_account(
     State(app): State<Arc<App>>,
     SignedInCaller(who): SignedInCaller,
-    _allowed: SignInAllowed,
+    _allowed: TryAllowed,
     confirmation: Option<JsonBody<Confirmation>>,
 ) -> Result<Gone, Problem> {
     let password = confirmation.and_then(|JsonBody(confirmation)| confirmation.password);

@@ -141,7 +141,7 @@ pub struct TryAllowed {
     /// As it is counted.
     address: IpAddr,
     /// As it is.
-    client: IpAddr,
+    pub(super) client: IpAddr,
 }
 
 impl FromRequestParts<Arc<App>> for TryAllowed {

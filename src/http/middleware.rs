@@ -53,6 +53,12 @@ const HOOKS: &str = "/api/hooks/";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Whether a method is one that routes have, or that browsers ask with.
+fn routes_know(method: &str) -> bool {
+    const METHODS: [&str; 7] = ["get", "head", "options", "post", "put", "patch", "delete"];
+    METHODS.contains(&method)
+}
+
 /// Gives the request an id (in the log and in `X-Request-Id` of the answer), a span and its metrics. The log holds
 /// method, path and client: no query, no header, no body, and of an address that holds a secret what comes before it.
 pub async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
@@ -68,7 +74,13 @@ pub async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) 
         .map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
     let span = tracing::info_span!("request", %id, method = %request.method(), path = ?loggable(request.uri().path()), %client);
     let began = Instant::now();
-    let what = format!("{} {route}", request.method().as_str().to_lowercase());
+    // A method may be any word of the client's.
+    let method = request.method().as_str().to_lowercase();
+    let method = match routes_know(&method) {
+        true => method,
+        false => "other".to_owned(),
+    };
+    let what = format!("{method} {route}");
     let slug = slug_of(&route, request.uri().path());
     let origin = Origin {
         way: Way::Http,

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::cookie::CookieJar;
 
-use super::auth::{SignInAllowed, end_replaced, origin_of, session_cookie, set_cookie};
+use super::auth::{TryAllowed, end_replaced, origin_of, session_cookie, set_cookie};
 use super::error::Problem;
 use super::extract::{QueryOf, cookie_name};
 use crate::app::App;
@@ -26,7 +26,7 @@ const PAGE: &str = "/";
 pub async fn begin_sign_in(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    allowed: Result<SignInAllowed, Problem>,
+    allowed: Result<TryAllowed, Problem>,
 ) -> Response {
     let departed = async {
         let provider = provider(&app)?;
@@ -48,12 +48,12 @@ pub async fn begin_sign_in(
 pub async fn end_sign_in(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    allowed: Result<SignInAllowed, Problem>,
+    allowed: Result<TryAllowed, Problem>,
     arrival: Result<QueryOf<Arrival>, Problem>,
 ) -> Response {
     let arrived = async {
         let provider = provider(&app)?;
-        let SignInAllowed(client) = allowed?;
+        let TryAllowed { client, .. } = allowed?;
         let QueryOf(arrival) =
             arrival.map_err(|_unread| Problem::from(ErrorCode::SignInInvalid))?;
         let jar = CookieJar::from_headers(&headers);

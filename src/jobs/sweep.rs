@@ -21,9 +21,15 @@ pub async fn run(store: Arc<dyn Store>, audit_days: u32, stop: CancellationToken
             Ok(swept) => tracing::debug!(?swept, "swept"),
             Err(error) => tracing::warn!(%error, "the sweep failed"),
         }
-        match store.sweep_audit(audit_days).await {
-            Ok(rows) => tracing::debug!(rows, "swept the audit log"),
-            Err(error) => tracing::warn!(%error, "the audit log could not be swept"),
+        for _ in 0..limits::AUDIT_SWEEPS {
+            match store.sweep_audit(audit_days).await {
+                Ok(0) => break,
+                Ok(rows) => tracing::debug!(rows, "swept the audit log"),
+                Err(error) => {
+                    tracing::warn!(%error, "the audit log could not be swept");
+                    break;
+                }
+            }
         }
     }
 }

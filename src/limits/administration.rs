@@ -16,3 +16,5 @@ pub const LEDGER_INTERVAL: Duration = Duration::from_secs(1);
 pub const AUDIT_SWEEP_ROWS: i64 = 5_000;
 /// The longest that rows of the audit log may be kept, in days.
 pub const AUDIT_DAYS: u32 = 36_500;
+/// Such statements in one sweep: as many as it takes, up to here.
+pub const AUDIT_SWEEPS: usize = 1_000;

@@ -29,3 +29,5 @@ pub const DEPARTURES_INTERVAL: Duration = Duration::from_secs(15);
 pub const DEPARTURES_WAIT: Duration = Duration::from_secs(5);
 /// Memberships of deleted accounts that are ended at once.
 pub const DEPARTURES_PER_SWEEP: i64 = 100;
+/// So many looks at the log of revocations, one of which asks after every session of the process.
+pub const SESSION_RECHECKS: u32 = 60;

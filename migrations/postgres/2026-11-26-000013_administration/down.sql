@@ -1,1 +1,2 @@
+DROP INDEX users_admin;
 DROP TABLE audit_log;

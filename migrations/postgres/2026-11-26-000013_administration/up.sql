@@ -21,3 +21,6 @@ CREATE TABLE audit_log (
 CREATE INDEX audit_log_who ON audit_log (who, id) WHERE who IS NOT NULL;
 CREATE INDEX audit_log_whom ON audit_log (whom, id) WHERE whom IS NOT NULL;
 CREATE INDEX audit_log_act ON audit_log (act, id);
+
+-- Those few are looked for whenever somebody's account changes.
+CREATE INDEX users_admin ON users (id) WHERE admin;

@@ -22,7 +22,7 @@ statement!(
     concat!("SELECT NULL::text AS own_role, i.id, i.role, i.created_at, i.expires_at, i.max_uses, i.uses, \
          r.id AS room_id, r.slug, r.name, u.id AS maker_id, u.name AS maker_name, ", user_kind!("u"), " AS maker_kind, m.role AS maker_role \
      FROM invites i JOIN rooms r ON r.id = i.room_id AND r.deleted_at IS NULL JOIN users u ON u.id = i.made_by \
-     LEFT JOIN memberships m ON m.room_id = i.room_id AND m.user_id = i.made_by \
+     LEFT JOIN memberships m ON m.room_id = i.room_id AND m.user_id = i.made_by AND u.disabled_at IS NULL \
      WHERE i.token_hash = $1 AND i.expires_at > clock_timestamp() AND i.uses < i.max_uses AND i.revoked_at IS NULL")
 );
 statement!(
@@ -34,7 +34,7 @@ statement!(
          SELECT i.id, i.role, i.created_at, i.expires_at, i.max_uses, i.uses, i.room_id, r.slug, r.name, \
              u.id AS maker_id, u.name AS maker_name, ", user_kind!("u"), " AS maker_kind, m.role AS maker_role \
          FROM invites i JOIN users u ON u.id = i.made_by \
-         LEFT JOIN memberships m ON m.room_id = i.room_id AND m.user_id = i.made_by \
+         LEFT JOIN memberships m ON m.room_id = i.room_id AND m.user_id = i.made_by AND u.disabled_at IS NULL \
          WHERE i.room_id = r.id AND i.expires_at > clock_timestamp() AND i.uses < i.max_uses AND i.revoked_at IS NULL \
          ORDER BY i.created_at DESC, i.id DESC LIMIT $3 \
      ) page ON true \

@@ -59,7 +59,8 @@ statement!(
          FROM picked WHERE r.room_id = picked.room_id AND r.seq = picked.seq \
          RETURNING r.room_id, r.seq, r.prompt_seq, r.attempt, r.asker_id, \
              (SELECT m.role FROM memberships m JOIN users u ON u.id = m.user_id AND u.disabled_at IS NULL \
-              WHERE m.room_id = r.room_id AND m.user_id = r.asker_id)"
+              LEFT JOIN users o ON o.id = u.owner_id \
+              WHERE o.disabled_at IS NULL AND m.room_id = r.room_id AND m.user_id = r.asker_id)"
     )
 );
 statement!(

@@ -80,7 +80,7 @@ statement!(
     /// wait for each other.
     NoteSeen { ids: Vec<Uuid>, idle_s: i64, quiet_ms: i64 },
     "WITH used AS ( \
-         SELECT id FROM sessions WHERE id = ANY($1) AND expires_at > clock_timestamp() \
+         SELECT id FROM sessions WHERE id = ANY($1) AND expires_at > clock_timestamp() AND NOT claimed \
          AND coalesce(last_seen_at, created_at) <= clock_timestamp() - $3 * interval '1 millisecond' \
          ORDER BY id FOR NO KEY UPDATE \
      ) \

@@ -142,6 +142,8 @@ fn invite_row(conn: &mut SqliteConnection, columns: InviteColumns) -> Work<Invit
         .optional()?
         .map(|role| named(Role::from_name, &role))
         .transpose()?;
+    let is_disabled = accounts::is_disabled(conn, UserId(maker.0))?;
+    let maker_role = maker_role.filter(|_| !is_disabled);
     Ok(InviteRow {
         id: InviteId(id.0),
         role,

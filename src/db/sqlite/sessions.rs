@@ -203,6 +203,7 @@ pub(super) fn note_seen(
     for session in used {
         let one = sessions::table
             .find(StoredId(session.0))
+            .filter(sessions::claimed.eq(false))
             .filter(sessions::expires_at.gt(at));
         let found: Option<(Micros, Option<Micros>, Option<Micros>)> = one
             .select((

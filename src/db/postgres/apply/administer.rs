@@ -48,6 +48,8 @@ pub(super) async fn run(
         return refused(ErrorCode::Forbidden);
     }
     match act {
+        // Who administers does not let itself in.
+        Administered::TakeOver { user } if actor == Some(*user) => refused(ErrorCode::Forbidden),
         Administered::TakeOver { .. } => {
             let room = work.head.room.0;
             let owners = connection.run(CountLivingOwners { room }).await?;

@@ -52,7 +52,8 @@ statement!(
     /// One that has not ended, and what the one who made it is in the room now.
     FindInvite { room: Uuid, id: Uuid, at: DateTime<Utc> } -> (String, Option<String>),
     "SELECT i.role, m.role FROM invites i \
-     LEFT JOIN memberships m ON m.room_id = i.room_id AND m.user_id = i.made_by \
+     LEFT JOIN (memberships m JOIN users u ON u.id = m.user_id AND u.disabled_at IS NULL) \
+         ON m.room_id = i.room_id AND m.user_id = i.made_by \
      WHERE i.room_id = $1 AND i.id = $2 AND i.expires_at > $3 AND i.uses < i.max_uses AND i.revoked_at IS NULL"
 );
 statement!(

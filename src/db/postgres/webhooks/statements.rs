@@ -124,6 +124,7 @@ statement!(
     "WITH picked AS ( \
          SELECT w.id, r.slug FROM outgoing_webhooks w JOIN rooms r ON r.id = w.room_id AND r.deleted_at IS NULL \
          JOIN room_heads h ON h.room_id = w.room_id AND (h.version <> w.version OR h.epoch <> w.epoch) \
+         JOIN users c ON c.id = w.created_by AND c.disabled_at IS NULL \
          WHERE w.enabled AND w.next_at <= clock_timestamp() \
            AND (w.lease_until IS NULL OR w.lease_until < clock_timestamp()) \
          ORDER BY w.next_at, w.id LIMIT $2 FOR UPDATE OF w SKIP LOCKED \

@@ -30,6 +30,8 @@ pub(super) fn run(
         return Err(ErrorCode::Forbidden.into());
     }
     match act {
+        // Who administers does not let itself in.
+        Administered::TakeOver { user } if actor == Some(*user) => Err(ErrorCode::Forbidden.into()),
         Administered::TakeOver { user } => {
             if has_owner(work)? {
                 return Err(ErrorCode::RoomHasOwner.into());

@@ -6,6 +6,7 @@ use super::room::RoomWork;
 use super::{bans, members};
 use crate::db::invites::{NewInvite, inviting, works};
 use crate::db::rows::Visibility;
+use crate::db::sqlite::accounts;
 use crate::db::sqlite::columns::{SECOND, StoredId, named};
 use crate::db::sqlite::failure::Work;
 use crate::db::sqlite::schema::invites;
@@ -79,7 +80,11 @@ pub(super) fn accept(work: &mut RoomWork<'_>, user: UserId, invite: InviteId) ->
         .optional()?;
     let (role, maker) = found.ok_or(ErrorCode::InviteInvalid)?;
     let role = named(Role::from_name, &role)?;
-    let maker = work.role(UserId(maker.0))?;
+    let maker = UserId(maker.0);
+    let maker = match accounts::is_disabled(work.conn, maker)? {
+        true => None,
+        false => work.role(maker)?,
+    };
     if !works(role, maker) || bans::is_banned(work, user)? {
         return Err(ErrorCode::InviteInvalid.into());
     }

@@ -62,6 +62,7 @@ pub(super) fn claim(
              w.former_until, w.epoch, w.version, w.seen_seq, w.awaited, w.sending_to, w.failures \
          FROM outgoing_webhooks w JOIN rooms r ON r.id = w.room_id AND r.deleted_at IS NULL \
          JOIN room_heads h ON h.room_id = w.room_id AND (h.version <> w.version OR h.epoch <> w.epoch) \
+         JOIN users c ON c.id = w.created_by AND c.disabled_at IS NULL \
          WHERE w.enabled AND w.next_at <= ?1 AND (w.lease_until IS NULL OR w.lease_until < ?1) \
          ORDER BY w.next_at, w.id LIMIT ?2",
     )

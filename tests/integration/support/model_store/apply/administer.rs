@@ -26,6 +26,9 @@ impl Work<'_> {
             return Err(ErrorCode::Forbidden.into());
         }
         match act {
+            Administered::TakeOver { user } if actor == Some(*user) => {
+                Err(ErrorCode::Forbidden.into())
+            }
             Administered::TakeOver { user } => {
                 if self.has_owner() {
                     return Err(ErrorCode::RoomHasOwner.into());
