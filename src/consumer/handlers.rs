@@ -217,6 +217,16 @@ impl Consumer {
         });
     }
 
+    fn pay(&mut self, steer: Steer) -> Result<(), Refusal> {
+        match steer {
+            // Stopping costs nobody anything.
+            Steer::Stop => Ok(()),
+            // The whole text goes to everybody.
+            Steer::Select(_) => self.take_send(),
+            Steer::Retry | Steer::Regenerate => self.client.take_now(Operation::Prompt),
+        }
+    }
+
     async fn steer(&mut self, name: ReplyName, steer: Steer, reference: Option<String>) {
         let room = match self.room(&name.room).await {
             Ok((room, _)) => room,
@@ -229,14 +239,7 @@ impl Consumer {
                 );
             }
         };
-        let taken = match steer {
-            // Stopping costs nobody anything.
-            Steer::Stop => Ok(()),
-            // The whole text goes to everybody.
-            Steer::Select(_) => self.take_send(),
-            Steer::Retry | Steer::Regenerate => self.client.take_now(Operation::Prompt),
-        };
-        let in_flight = match taken.and_then(|()| self.connection.begin()) {
+        let in_flight = match self.pay(steer).and_then(|()| self.connection.begin()) {
             Ok(in_flight) => in_flight,
             Err(refusal) => {
                 return self.connection.refuse(

@@ -8,6 +8,7 @@ use crate::support::app::{TestApp, ask, person};
 use crate::support::instance::Instance;
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story of a room's assistants")]
 async fn owners_set_up_assistants_over_http() {
     let app = TestApp::start(&[]).await;
     let (ada, bob) = (person(&app, "ada").await, person(&app, "bob").await);

@@ -145,6 +145,7 @@ impl Watcher {
 /// Whatever is done to a room, and wherever somebody's snapshot was taken: with all that came since, partial frames
 /// and whole ones, live and caught up, it is what one who comes now is shown.
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story with every kind of change")]
 async fn a_snapshot_and_its_tail_equal_a_fresh_snapshot_at_every_cut() {
     let (mut several, mut earlier) = (0, 0);
     for seed in 0..4 {

@@ -204,6 +204,7 @@ async fn answer(app: &TestApp, words: &str) {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story of a reply")]
 async fn variants_are_made_read_and_selected_over_http() {
     let app = TestApp::start(&[]).await;
     let (ada, bob) = (person(&app, "ada").await, person(&app, "bob").await);

@@ -46,6 +46,9 @@ macro_rules! room_columns {
     };
 }
 
+/// Rooms that one transaction gives another epoch.
+const EPOCHS_AT_ONCE: i64 = 10_000;
+
 statement!(
     /// Whether somebody administers the server.
     IsAdmin { user: Uuid } -> (bool,),
@@ -103,9 +106,11 @@ statement!(
      WHERE m.room_id = $1 AND m.user_id > $2 ORDER BY m.user_id LIMIT $3")
 );
 statement!(
-    /// Another epoch for a room, or for all.
-    RenewEpochs { room: Option<Uuid>, epoch: i64 },
-    "UPDATE room_heads SET epoch = $2 WHERE $1::uuid IS NULL OR room_id = $1"
+    /// Another epoch for a room, or for the next of all.
+    RenewEpochs { room: Option<Uuid>, epoch: i64, after: Uuid, limit: i64 } -> (Uuid,),
+    "UPDATE room_heads SET epoch = $2 WHERE room_id IN ( \
+         SELECT room_id FROM room_heads WHERE ($1::uuid IS NULL OR room_id = $1) AND room_id > $3 ORDER BY room_id LIMIT $4 \
+     ) RETURNING room_id"
 );
 
 fn refused<T>(refusal: impl Into<Refusal>) -> StoreResult<T> {
@@ -286,15 +291,32 @@ async fn renew_epochs(pools: &Pools, slug: Option<String>) -> StoreResult<u64> {
         Some(slug) => Some(any_room(pools, slug.clone()).await?.room.id.0),
         None => None,
     };
-    let mut connection = pools.shared().await?;
     let epoch = Epoch::random().0;
-    let renewed = connection.begin_with(RenewEpochs { room, epoch }).await?;
-    connection.note(NewAudit {
-        room: slug.map_or(AuditRoom::None, AuditRoom::Slug),
-        ..NewAudit::of(Act::EpochRenewed)
-    });
-    connection.commit().await?;
-    Ok(renewed as u64)
+    let (mut renewed, mut after) = (0, Uuid::nil());
+    // In parts, each a transaction: all rooms of a large server would take longer than one may.
+    loop {
+        let mut connection = pools.shared().await?;
+        let part = RenewEpochs {
+            room,
+            epoch,
+            after,
+            limit: EPOCHS_AT_ONCE,
+        };
+        let rooms = connection.begin_with(part).await?;
+        renewed += rooms.len() as u64;
+        let is_last = i64::try_from(rooms.len()) != Ok(EPOCHS_AT_ONCE);
+        if is_last {
+            connection.note(NewAudit {
+                room: slug.clone().map_or(AuditRoom::None, AuditRoom::Slug),
+                ..NewAudit::of(Act::EpochRenewed)
+            });
+        }
+        connection.commit().await?;
+        match rooms.iter().map(|(room,)| *room).max() {
+            Some(last) if !is_last => after = last,
+            _ => return Ok(renewed),
+        }
+    }
 }
 
 /// Runs a function on a task that its caller cannot cancel. Its values are moved there.

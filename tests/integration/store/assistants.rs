@@ -65,6 +65,7 @@ async fn author(store: &TestStore, reader: &UserRow, seq: Seq) -> String {
     message.author.name
 }
 
+#[expect(clippy::too_many_lines, reason = "one story of a room's assistants")]
 pub(super) async fn owners_set_up_a_rooms_assistants(store: &TestStore) {
     let (owner, room) = store.owner_and_room().await;
     let moderator = store.member(room, &owner, "mod", Role::Moderator).await;

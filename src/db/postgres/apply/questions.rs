@@ -303,14 +303,10 @@ impl Questions {
                     users: users?,
                     roles: roles?,
                     repeats: self.placed(repeats?),
-                    targets: targets
-                        .transpose()?
-                        .unwrap_or_default()
-                        .into_iter()
-                        .collect(),
+                    targets: asked_for(targets)?.into_iter().collect(),
                     assistants: assistants.transpose()?.unwrap_or_default(),
-                    named: by_name(named.transpose()?.unwrap_or_default()),
-                    asked: asked.transpose()?.unwrap_or_default().into_iter().collect(),
+                    named: by_name(asked_for(named)?),
+                    asked: asked_for(asked)?.into_iter().collect(),
                     kept: rerun_of
                         .transpose()?
                         .and_then(|rows| rows.into_iter().next())
@@ -339,6 +335,11 @@ impl Questions {
             })
             .collect()
     }
+}
+
+/// The rows of a question that need not have been asked.
+fn asked_for<T>(rows: Option<QueryResult<Vec<T>>>) -> QueryResult<Vec<T>> {
+    Ok(rows.transpose()?.unwrap_or_default())
 }
 
 fn by_name(rows: Vec<(Uuid, String, Uuid)>) -> HashMap<(Uuid, String), Vec<Uuid>> {
