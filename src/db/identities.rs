@@ -59,7 +59,7 @@ pub trait Identities: Send + Sync + 'static {
     /// Whom a claim of this SHA-256 stands for, if it came before and has not ended; never somebody who is disabled.
     async fn claim_identity(&self, claim_hash: &[u8; 32]) -> StoreResult<Option<Identity>>;
 
-    /// The session of a claim, which may have tickets and is among [`super::Store::live_sessions`] until the claim ends. Of two at
+    /// The session of a claim, which may have tickets and is among [`super::accounts::Accounts::live_sessions`] until the claim ends. Of two at
     /// once for one claim one makes it, and both get it.
     ///
     /// # Errors

@@ -119,7 +119,7 @@ pub trait Integrations: Send + Sync + 'static {
     /// Ends a token of `actor`, or of a bot that `actor` owns; false when it had ended before, or is another's.
     async fn delete_token(&self, actor: UserId, token: SessionId) -> StoreResult<bool>;
 
-    /// Who holds the token of this SHA-256; `None` when it has ended. [`super::Store::live_sessions`] tells of tokens too.
+    /// Who holds the token of this SHA-256; `None` when it has ended. [`super::accounts::Accounts::live_sessions`] tells of tokens too.
     async fn token_identity(&self, token_hash: &[u8; 32]) -> StoreResult<Option<TokenUse>>;
 
     /// Notes that a token is used now.

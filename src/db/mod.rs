@@ -390,7 +390,7 @@ pub trait Store:
         caps: ReplyCaps,
     ) -> StoreResult<Vec<ClaimedReply>>;
 
-    /// The queued replies of these rooms, at most [`limits::QUEUE_TOLD`] of each, each with its place in the whole
+    /// The queued replies of these rooms, at most [`crate::limits::QUEUE_TOLD`] of each, each with its place in the whole
     /// queue: by room, then place.
     async fn queued_replies(&self, rooms: &[RoomId]) -> StoreResult<Vec<QueuedReply>>;
 
