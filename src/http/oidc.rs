@@ -31,6 +31,10 @@ pub async fn begin_sign_in(
     let departed = async {
         let provider = provider(&app)?;
         allowed?;
+        // Another site must not have somebody signed in, as whom it likes; whoever follows a link begins on the page.
+        if is_from_elsewhere(&headers) {
+            return Err(ErrorCode::OriginRefused.into());
+        }
         Ok(provider.depart().await?)
     };
     match departed.await {
@@ -74,6 +78,14 @@ pub async fn end_sign_in(
         }
         Err(problem) => went_wrong(&app, &headers, problem),
     }
+}
+
+/// Whether a browser says that another site sends it. One that says nothing is old.
+fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let sites = headers.get_all("sec-fetch-site").iter();
+    sites
+        .into_iter()
+        .any(|site| site == "cross-site" || site == "same-site")
 }
 
 fn provider(app: &App) -> Result<&Oidc, Problem> {

@@ -10,6 +10,7 @@ const PROBLEMS = {
   sign_in_refused: 'You were not let in by the sign-in provider, or may not come in here.',
   sign_in_invalid: 'What the sign-in provider answered was not to be believed. The operator has to look at it.',
   sign_in_unavailable: 'The sign-in provider cannot be reached right now. Try again a little later.',
+  origin_refused: 'A sign-in begins on this page: press the button.',
   rate_limited: 'Too many sign-ins from here. Try again a little later.',
 };
 

@@ -291,7 +291,12 @@ async fn a_sign_out_and_a_drain_end_it_with_a_word() {
         "{:?}",
         signed_out.elapsed()
     );
-    assert_eq!(last.len(), 1);
+    // Who else came may be told at the last moment.
+    let last: Vec<_> = last
+        .into_iter()
+        .filter(|event| event.name != "presence")
+        .collect();
+    assert_eq!(last.len(), 1, "{last:?}");
     assert_eq!(
         (last[0].name.as_str(), &last[0].data["code"]),
         ("error", &json!("unauthenticated"))

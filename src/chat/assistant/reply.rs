@@ -114,6 +114,10 @@ impl Writing<'_> {
             self.parts.store.replying_assistant(room, seq)
         })
         .await?;
+        // It may have been turned off since it was asked.
+        if !assistant.settings.enabled {
+            return Ok(Ending::failed(ErrorCode::NoAssistant));
+        }
         let AssistantSettings {
             provider, model, ..
         } = &assistant.settings;

@@ -333,3 +333,24 @@ async fn sign_ins_of_one_address_are_limited_and_none_are_where_there_is_no_prov
     assert_eq!(shown.status, StatusCode::SEE_OTHER);
     assert_eq!(shown.headers[header::LOCATION], "/#sign-in=rate_limited");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s58_no_other_site_begins_a_sign_in() {
+    let world = world().await;
+    for site in ["cross-site", "same-site"] {
+        let request = world.app.request(Method::GET, "/api/oidc/start");
+        let refused = request.header("sec-fetch-site", site).send().await;
+        assert_eq!(refused.code(), "origin_refused", "{site}");
+        assert!(!refused.headers.contains_key(header::SET_COOKIE), "{site}");
+        let request = world.app.request(Method::GET, "/api/oidc/start");
+        let request = request.header("accept", "text/html");
+        let shown = request.header("sec-fetch-site", site).send().await;
+        assert_eq!(shown.headers[header::LOCATION], "/#sign-in=origin_refused");
+    }
+    for site in ["same-origin", "none"] {
+        let request = world.app.request(Method::GET, "/api/oidc/start");
+        let begun = request.header("sec-fetch-site", site).send().await;
+        let place = begun.headers[header::LOCATION].to_str().unwrap();
+        assert!(place.starts_with(&world.provider.issuer()), "{place}");
+    }
+}

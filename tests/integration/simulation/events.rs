@@ -216,7 +216,7 @@ impl World {
         let ended = self.clients[client].identity.session;
         self.trace
             .note(format_args!("client {client} is signed out"));
-        self.database.model.tables().sessions.remove(&ended);
+        self.sign_out(ended);
         self.ended.push((ended, now));
         let identity = self.sign_in(self.clients[client].user.id);
         self.clients[client].identity = identity;

@@ -172,6 +172,11 @@ impl World {
             .identity
     }
 
+    /// Ends a session.
+    pub(super) fn sign_out(&self, session: SessionId) {
+        now(self.database.model.delete_session(session)).unwrap();
+    }
+
     /// The instances that run.
     pub(super) fn running(&self) -> Vec<usize> {
         let now = self.trace.now_ms;

@@ -317,9 +317,16 @@ pub(super) async fn an_administrator_takes_over_only_what_nobody_owns(store: &Te
     let (owner, owned) = store.owner_and_room().await;
     let take = |user: &UserRow| Administered::TakeOver { user: user.id };
     let by_root = Some(root.id);
-    let kept = store.change(owned, administer(by_root, take(&root))).await;
+    let other = store.person("other").await;
+    let kept = store.change(owned, administer(by_root, take(&other))).await;
     assert_eq!(code(kept), ErrorCode::RoomHasOwner);
     let room = deserted(store, &owner).await;
+    let itself = store.change(room, administer(by_root, take(&root))).await;
+    assert_eq!(
+        code(itself),
+        ErrorCode::Forbidden,
+        "it lets nobody in but others"
+    );
     let stranger = administer(Some(owner.id), take(&owner));
     assert_eq!(
         code(store.change(room, stranger).await),
