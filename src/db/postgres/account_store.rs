@@ -1,29 +1,16 @@
 //! [`Accounts`] on Postgres: which function each unit of work is. The SQL is in [`super::account_ends`], [`super::sessions`]
 //! and [`super::revocations`].
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 
+use super::run::run;
 use super::{PostgresStore, account_ends, revocations, sessions};
+use crate::db::StoreResult;
 use crate::db::accounts::{
     AccountRow, Accounts, LiveSession, NewPassword, Revocations, SessionRow,
 };
 use crate::db::changes::VerifiedHash;
-use crate::db::{StoreResult, uncancelled};
 use crate::ids::{RoomId, SessionId, UserId};
-
-/// Runs a noun's function on a task that its caller cannot cancel. Its values are moved there.
-macro_rules! run {
-    ($store:ident, |$pools:ident| $call:expr) => {{
-        let pools = Arc::clone(&$store.pools);
-        uncancelled(async move {
-            let $pools = &*pools;
-            $call.await
-        })
-        .await
-    }};
-}
 
 #[async_trait]
 impl Accounts for PostgresStore {

@@ -1,20 +1,19 @@
 //! [`Administration`] and [`AuditLog`] on Postgres: which function each unit of work is, with the SQL of the first.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::pool::Pools;
 use super::records::{name_key, user_kind, user_row, word};
+use super::run::run;
 use super::statement::statement;
 use super::{PostgresStore, audit, revocations, sessions};
 use crate::db::accounts::RevocationKind;
 use crate::db::administration::{Administration, RoomOverview, UserAccount};
 use crate::db::audit::{Act, AuditFilter, AuditLog, AuditRoom, AuditRow, NewAudit};
 use crate::db::rows::{UserKind, UserRow, Visibility};
-use crate::db::{StoreError, StoreResult, uncancelled};
+use crate::db::{StoreError, StoreResult};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Epoch, RoomId, RoomRef, UserId};
 use crate::limits::OWNERS_SHOWN;
@@ -317,18 +316,6 @@ async fn renew_epochs(pools: &Pools, slug: Option<String>) -> StoreResult<u64> {
             _ => return Ok(renewed),
         }
     }
-}
-
-/// Runs a function on a task that its caller cannot cancel. Its values are moved there.
-macro_rules! run {
-    ($store:ident, |$pools:ident| $call:expr) => {{
-        let pools = Arc::clone(&$store.pools);
-        uncancelled(async move {
-            let $pools = &*pools;
-            $call.await
-        })
-        .await
-    }};
 }
 
 #[async_trait]

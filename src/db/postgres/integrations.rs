@@ -1,28 +1,15 @@
 //! [`Integrations`] on Postgres: which function each unit of work is. The SQL is in [`super::tokens`] and [`super::hooks`].
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 
+use super::run::run;
 use super::{PostgresStore, hooks, tokens};
+use crate::db::StoreResult;
 use crate::db::integrations::{
     BotRow, HookRow, HookUse, Integrations, NewHook, NewToken, TokenRow, TokenUse,
 };
 use crate::db::rows::UserRow;
-use crate::db::{StoreResult, uncancelled};
 use crate::ids::{HookId, SessionId, UserId};
-
-/// Runs a noun's function on a task that its caller cannot cancel. Its values are moved there.
-macro_rules! run {
-    ($store:ident, |$pools:ident| $call:expr) => {{
-        let pools = Arc::clone(&$store.pools);
-        uncancelled(async move {
-            let $pools = &*pools;
-            $call.await
-        })
-        .await
-    }};
-}
 
 #[async_trait]
 impl Integrations for PostgresStore {

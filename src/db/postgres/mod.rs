@@ -31,6 +31,7 @@ mod reply_queue;
 mod revocations;
 mod room_lists;
 mod rooms;
+mod run;
 mod search;
 mod search_index;
 mod search_walk;
@@ -59,10 +60,11 @@ use super::rows::{
     ReadMark, ReadMoved, ReplyChunk, RoomView, RunningReply, Unread, UserRow,
 };
 use super::search::{Behind, Search, SearchPage};
-use super::{SignedIn, Store, StoreResult, Swept, uncancelled};
+use super::{SignedIn, Store, StoreResult, Swept};
 use crate::error::Refusal;
 use crate::ids::{Attempt, ChunkNumber, InstanceId, RoomId, Seq, SessionId, UserId, Version};
 use pool::Pools;
+use run::run;
 use statement::statement;
 
 statement!(
@@ -86,18 +88,6 @@ impl PostgresStore {
         let pools = Arc::new(Pools::new(&target, settings)?);
         Ok(Arc::new(Self { pools }))
     }
-}
-
-/// Runs a noun's function on a task that its caller cannot cancel. Its values are moved there.
-macro_rules! run {
-    ($store:ident, |$pools:ident| $call:expr) => {{
-        let pools = Arc::clone(&$store.pools);
-        uncancelled(async move {
-            let $pools = &*pools;
-            $call.await
-        })
-        .await
-    }};
 }
 
 #[async_trait]

@@ -4,33 +4,7 @@ use axum::http::Method;
 use serde_json::json;
 
 use super::guarded::GUARDED;
-use crate::support::app::{Answer, HOST, TestApp};
-
-/// One client that asks everything in every wrong way is fast.
-const RATES: &[&str] = &[
-    "--rate-sign-ins",
-    "100000",
-    "--rate-frames",
-    "100000",
-    "--rate-sends",
-    "100000",
-    "--rate-sends-burst",
-    "100000",
-    "--rate-joins",
-    "100000",
-    "--rate-prompts",
-    "100000",
-    "--rate-rooms",
-    "100000",
-    "--rate-invites",
-    "100000",
-    "--rate-tries",
-    "100000",
-    "--sockets-per-user",
-    "100000",
-    "--sockets-per-address",
-    "100000",
-];
+use crate::support::app::{Answer, HOST, RATES, TestApp};
 
 /// Those that let somebody in, and the one that tells where an invite leads.
 const OPEN: &[&str] = &[

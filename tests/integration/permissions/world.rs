@@ -7,6 +7,7 @@ use salon::permissions::Role;
 use salon::permissions::access::Asker;
 use serde_json::{Value, json};
 
+use crate::support::app::RATES;
 use crate::support::event_stream::answer;
 use crate::support::process::eventually;
 use crate::support::server::TestServer;
@@ -18,34 +19,7 @@ const REPLY: Duration = Duration::from_secs(20);
 /// What claims are signed with.
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-const FLAGS: &[&str] = &[
-    "--rate-sign-ins",
-    "100000",
-    "--rate-frames",
-    "100000",
-    "--rate-sends",
-    "100000",
-    "--rate-sends-burst",
-    "100000",
-    "--rate-joins",
-    "100000",
-    "--rate-prompts",
-    "100000",
-    "--rate-rooms",
-    "100000",
-    "--rate-invites",
-    "100000",
-    "--rate-tries",
-    "100000",
-    "--sockets-per-user",
-    "100000",
-    "--sockets-per-address",
-    "100000",
-    "--rate-searches",
-    "100000",
-    "--scripted-delay-ms",
-    "0",
-];
+const FLAGS: &[&str] = &["--scripted-delay-ms", "0"];
 
 /// How somebody says who it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -139,7 +113,8 @@ impl World {
             People::Sessions => &[],
             People::Claims => &claims,
         };
-        let (server, administrator) = TestServer::start_with_admin(&[FLAGS, flags].concat()).await;
+        let (server, administrator) =
+            TestServer::start_with_admin(&[RATES, FLAGS, flags].concat()).await;
         let what = people;
         let http = Client::builder().no_proxy().build().unwrap();
         let mut people = Vec::new();

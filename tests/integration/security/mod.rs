@@ -28,35 +28,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+pub(super) use crate::support::app::RATES;
 use crate::support::app::{Answer, TestApp, TestRequest, ask};
-
-/// One client that asks everything is fast.
-pub(super) const RATES: &[&str] = &[
-    "--rate-sign-ins",
-    "100000",
-    "--rate-frames",
-    "100000",
-    "--rate-sends",
-    "100000",
-    "--rate-sends-burst",
-    "100000",
-    "--rate-joins",
-    "100000",
-    "--rate-prompts",
-    "100000",
-    "--rate-rooms",
-    "100000",
-    "--rate-invites",
-    "100000",
-    "--rate-tries",
-    "100000",
-    "--sockets-per-user",
-    "100000",
-    "--sockets-per-address",
-    "100000",
-    "--rate-searches",
-    "100000",
-];
 
 /// What is answered once, and not by the socket.
 pub(super) fn answering_routes() -> impl Iterator<Item = &'static Route> {

@@ -24,6 +24,34 @@ use salon::writer::Writer;
 use serde_json::Value;
 use tower::ServiceExt;
 
+/// One client that asks everything is fast.
+pub(crate) const RATES: &[&str] = &[
+    "--rate-sign-ins",
+    "100000",
+    "--rate-frames",
+    "100000",
+    "--rate-sends",
+    "100000",
+    "--rate-sends-burst",
+    "100000",
+    "--rate-joins",
+    "100000",
+    "--rate-prompts",
+    "100000",
+    "--rate-rooms",
+    "100000",
+    "--rate-invites",
+    "100000",
+    "--rate-tries",
+    "100000",
+    "--sockets-per-user",
+    "100000",
+    "--sockets-per-address",
+    "100000",
+    "--rate-searches",
+    "100000",
+];
+
 /// The host and, without a public origin, the origin that tests speak to.
 pub(crate) const HOST: &str = "127.0.0.1:8000";
 /// That origin.

@@ -3,8 +3,6 @@
 
 mod statements;
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -13,12 +11,13 @@ use crate::db::audit::{Act, NewAudit};
 use crate::db::postgres::PostgresStore;
 use crate::db::postgres::pool::{Conn, Pools};
 use crate::db::postgres::records::word;
+use crate::db::postgres::run::run;
 use crate::db::rows::Visibility;
 use crate::db::webhooks::{
     AttemptRow, ClaimedWebhook, NewWebhook, WebhookEdit, WebhookEvents, WebhookPlace, WebhookRow,
     WebhookSettled, WebhookStore, WebhookTarget,
 };
-use crate::db::{StoreError, StoreResult, uncancelled};
+use crate::db::{StoreError, StoreResult};
 use crate::error::ErrorCode;
 use crate::ids::{Epoch, InstanceId, RoomId, UserId, Version, WebhookId};
 use crate::limits;
@@ -373,18 +372,6 @@ async fn settle(
 /// Webhooks of rooms that are gone.
 pub(super) async fn sweep(pools: &Pools) -> StoreResult<usize> {
     pools.write(Sweep {}).await
-}
-
-/// Runs a function on a task that its caller cannot cancel. Its values are moved there.
-macro_rules! run {
-    ($store:ident, |$pools:ident| $call:expr) => {{
-        let pools = Arc::clone(&$store.pools);
-        uncancelled(async move {
-            let $pools = &*pools;
-            $call.await
-        })
-        .await
-    }};
 }
 
 #[async_trait]
