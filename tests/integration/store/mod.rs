@@ -9,6 +9,7 @@ mod account_ends;
 mod accounts;
 mod administration;
 mod assistants;
+mod disabled;
 pub(crate) mod fixtures;
 mod history;
 mod identities;
@@ -110,6 +111,8 @@ macro_rules! for_store {
                     a_room_with_nobody_left_goes_with_its_owner
                     what_somebody_gone_asked_is_stopped_or_fails
                     only_who_is_deleted_departs;
+                disabled:
+                    what_somebody_disabled_made_rests;
                 rooms:
                     own_rooms_come_in_pages
                     a_new_room_has_its_owner_and_no_history

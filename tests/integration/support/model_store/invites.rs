@@ -1,5 +1,7 @@
 //! Invites and bans in the model: who may come by a link, who is kept out, and how both are listed.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use salon::db::StoreResult;
 use salon::db::invites::{BanRow, InviteRow, InviteView, NewInvite, inviting, works};
@@ -11,7 +13,7 @@ use salon::permissions::{Action, Role, allows};
 use serde_json::json;
 
 use super::apply::{Judged, Work};
-use super::tables::{Ban, Invite, Room, Tables};
+use super::tables::{Ban, Invite, Room, Tables, User, is_disabled};
 use super::{Moment, no};
 
 impl Invite {
@@ -19,8 +21,9 @@ impl Invite {
         self.revoked || self.uses >= self.max_uses || self.expires_at <= now
     }
 
-    fn works(&self, room: &Room, now: Moment) -> bool {
+    fn works(&self, room: &Room, users: &BTreeMap<UserId, User>, now: Moment) -> bool {
         let maker = room.members.get(&self.by).copied();
+        let maker = maker.filter(|_| !is_disabled(users, self.by));
         !self.has_ended(now) && works(self.role, maker)
     }
 }
@@ -66,7 +69,7 @@ impl Work<'_> {
         self.require_enabled(user)?;
         let now = self.now;
         let found = self.room.invites.get(&invite);
-        let found = found.filter(|invite| invite.works(self.room, now));
+        let found = found.filter(|invite| invite.works(self.room, self.users, now));
         let Some(role) = found.map(|invite| invite.role) else {
             return Err(ErrorCode::InviteInvalid.into());
         };
@@ -131,7 +134,7 @@ impl Tables {
         let mut all = rooms.flat_map(|room| room.invites.iter().map(move |pair| (room, pair)));
         let found = all.find(|(_, (_, invite))| invite.token_hash == *token_hash);
         match found {
-            Some((room, (id, invite))) if invite.works(room, now) => Ok(InviteView {
+            Some((room, (id, invite))) if invite.works(room, &self.users, now) => Ok(InviteView {
                 id: *id,
                 room: room.row.id,
                 slug: room.row.slug.clone(),
@@ -163,7 +166,7 @@ impl Tables {
                 expires_at: invite.expires_at,
                 max_uses: invite.max_uses,
                 uses: invite.uses,
-                works: invite.works(room, now),
+                works: invite.works(room, &self.users, now),
             })
             .collect();
         rows.sort_by_key(|row| std::cmp::Reverse((row.created_at, row.id)));

@@ -195,7 +195,9 @@ impl Tables {
     ) -> Vec<ClaimedWebhook> {
         let due = |(id, webhook): (&WebhookId, &Webhook)| {
             let room = self.rooms.get(&webhook.room)?;
-            webhook.is_due(room, now).then_some((webhook.next_at, *id))
+            let rests = self.users.get(&webhook.row.created_by);
+            let rests = rests.is_some_and(|maker| maker.disabled.is_some());
+            (!rests && webhook.is_due(room, now)).then_some((webhook.next_at, *id))
         };
         let mut due: Vec<(Moment, WebhookId)> = self.webhooks.iter().filter_map(due).collect();
         due.sort();
