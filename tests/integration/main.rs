@@ -19,7 +19,6 @@ mod bad_frames;
 mod balancer;
 #[path = "../bill/bill.rs"]
 mod bill;
-mod browser;
 mod channel_layer;
 mod chat_view;
 mod cluster;

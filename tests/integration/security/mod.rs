@@ -10,13 +10,11 @@ mod document;
 mod floods;
 mod handshake;
 mod input;
-mod leftovers;
 mod limits;
 mod networks;
 mod operations;
 mod prompts;
 mod rights;
-mod scripts;
 mod sessions;
 mod wire;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::browser::chromium::Chromium;
-use crate::browser::page::{LATER, Page, SOON};
+use crate::chromium::Chromium;
+use crate::page::{LATER, Page, SOON};
 use crate::support::event_stream::{ApiClient, answer};
 use crate::support::fake_provider::{Answer, FakeProvider};
 use crate::support::salon::SalonProcess;

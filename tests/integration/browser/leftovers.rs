@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::browser::chromium::Chromium;
-use crate::browser::http_api::HttpApi;
-use crate::browser::page::{Page, SOON};
-use crate::support::app::{TestApp, ask, person};
+use crate::chromium::Chromium;
+use crate::http_api::HttpApi;
+use crate::page::{Page, SOON};
+use crate::support::app::{RATES, TestApp, ask, person};
 use crate::support::event_stream::ApiClient;
 use crate::support::salon::SalonProcess;
 
 #[tokio::test]
 async fn s60_no_name_looks_like_somebody_elses() {
-    let app = TestApp::start(super::RATES).await;
+    let app = TestApp::start(RATES).await;
     let sign_up = async |name: &str| {
         let wanted = json!({"name": name, "password": "correct horse"});
         let request = app.request("POST".parse().unwrap(), "/api/users");

@@ -1,0 +1,40 @@
+//! The page in a real Chromium against the built program, as a person uses it. The hooks that these tests hold on to
+//! are listed in `static/js/main.js`. Screenshots of the page, and of a page that failed its test, are in
+//! `target/screenshots`. A test target of its own: it links fast, and browsers are not slowed by what else is tested.
+
+#![allow(
+    clippy::cast_lossless,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may panic, and counts what is small"
+)]
+
+mod account;
+mod administration;
+mod assistants;
+mod changes;
+mod chromium;
+mod history;
+mod http_api;
+mod integrations;
+mod invites;
+mod kill;
+mod leftovers;
+mod look;
+mod narrow;
+mod newcomer;
+mod page;
+mod people;
+mod rooms;
+mod scripts;
+mod sign_in;
+#[path = "../support/mod.rs"]
+#[expect(unused_imports, reason = "not every helper is of use here")]
+mod support;
+mod variants;
+mod webhooks;
+mod windows;
