@@ -456,6 +456,11 @@ pub trait Store:
     /// Rooms that do not keep their oldest message, which may go, with their slugs; at most `limit`.
     async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>>;
 
+    /// Removes at most `limit` messages, with all kept beside them, of one room that was deleted `age_s` seconds ago or earlier,
+    /// or, when it has none any more, all else it held but its slug and that it was deleted. Whether there was such a room:
+    /// then there may be more.
+    async fn purge_deleted_rooms(&self, age_s: i64, limit: i64) -> StoreResult<bool>;
+
     /// Removes what has run out.
     async fn sweep(&self) -> StoreResult<Swept>;
 }

@@ -264,6 +264,7 @@ fn start_actors(
         Arc::clone(&parts.writer),
         shutdown.signal(),
     ));
+    tokio::spawn(jobs::purge::run(store(), shutdown.signal()));
     tokio::spawn(jobs::index::run(
         store(),
         parts.writer.written(),

@@ -24,6 +24,7 @@ mod jobs;
 mod migrate;
 mod people_rooms;
 mod pool;
+mod purge;
 mod reading;
 mod records;
 mod replies;
@@ -446,6 +447,10 @@ impl Store for PostgresStore {
 
     async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>> {
         run!(self, |pools| jobs::past_retention(pools, limit))
+    }
+
+    async fn purge_deleted_rooms(&self, age_s: i64, limit: i64) -> StoreResult<bool> {
+        run!(self, |pools| purge::purge(pools, age_s, limit))
     }
 
     async fn sweep(&self) -> StoreResult<Swept> {

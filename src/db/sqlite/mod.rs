@@ -26,6 +26,7 @@ mod jobs;
 mod lock;
 mod members;
 mod messages;
+mod purge;
 mod reading;
 mod replies;
 mod revocations;

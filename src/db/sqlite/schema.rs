@@ -122,6 +122,7 @@ diesel::table! {
         topic -> Text,
         archived -> Bool,
         direct_people -> Integer,
+        purged_at -> Nullable<BigInt>,
     }
 }
 

@@ -28,6 +28,7 @@ mod postgres_index;
 mod postgres_setup;
 mod posts;
 mod prompts;
+mod purge;
 mod queue;
 mod reading;
 mod replies;
@@ -186,6 +187,9 @@ macro_rules! for_store {
                     settings_are_edited_by_owners
                     a_direct_room_takes_no_third
                     a_deleted_room_is_gone_but_tells_so;
+                purge:
+                    all_that_a_deleted_room_held_goes_part_by_part
+                    a_direct_room_that_was_deleted_names_nobody;
                 invites:
                     an_invite_lets_in_so_many
                     an_invite_ends_with_its_time_and_when_withdrawn

@@ -15,6 +15,7 @@ mod history;
 mod identities;
 mod integrations;
 mod invites;
+mod purge;
 mod room_lists;
 mod rooms;
 mod runners;

@@ -130,6 +130,8 @@ pub(crate) struct Room {
     /// Those of a direct room, ascending: a user and the assistant, or people.
     pub(crate) direct: Option<Vec<UserId>>,
     pub(crate) deleted: bool,
+    /// All that a deleted one held is gone.
+    pub(crate) purged: bool,
     /// What of its messages it keeps.
     pub(crate) keep: Keep,
     pub(crate) head: Head,
@@ -292,6 +294,7 @@ impl Room {
         Self {
             direct,
             deleted: false,
+            purged: false,
             keep: Keep::default(),
             head,
             last_at: row.created_at,
