@@ -90,6 +90,16 @@ export class Memory {
     this.#set(this.#key('read', room), String(seq));
   }
 
+  /** How answers are read: the end is followed, or the question stays near the top. @returns {'follow' | 'question'} */
+  reading() {
+    return local.getItem(this.#key('reading', 'way')) === 'question' ? 'question' : 'follow';
+  }
+
+  /** @param {'follow' | 'question'} way */
+  setReading(way) {
+    this.#set(this.#key('reading', 'way'), way);
+  }
+
   /** Forgets all that this user left here, but not other users'. */
   clear() {
     for (const key of Object.keys(local)) {

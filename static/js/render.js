@@ -3,6 +3,7 @@
  * same way (links say where they lead, code has a copy button). Never a string of HTML; see `html.js` for that.
  */
 import { h, icon } from './dom.js';
+import { highlight } from './highlight.js';
 import { fragmentOf } from './html.js';
 import { linkify, safeHref } from './inline.js';
 import { GrowingMarkdown } from './markdown.js';
@@ -148,7 +149,16 @@ function dressCode(pre, copyable) {
   const frame = h('div.code', {}, h('div.code-bar', {}, h('span.code-language', { text: language || 'text' })));
   pre.replaceWith(frame);
   frame.append(pre);
-  if (copyable) frame.firstElementChild.append(copyButton(() => code?.textContent ?? pre.textContent, 'Copy code'));
+  if (!copyable) return;
+  frame.firstElementChild.append(copyButton(() => code?.textContent ?? pre.textContent, 'Copy code'));
+  if (code !== null) colour(code, language);
+}
+
+/** Once for each block that is closed; while it grows it is plain. */
+function colour(code, language) {
+  const pieces = highlight(code.textContent, language);
+  if (pieces === null) return;
+  code.replaceChildren(...pieces.map(({ kind, text }) => (kind === null ? document.createTextNode(text) : h(`span.code-${kind}`, { text }))));
 }
 
 /**

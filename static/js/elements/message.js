@@ -24,6 +24,8 @@ class SalonMessage extends HTMLElement {
   #context;
   #item;
   #drawn = {};
+  /** What was drawn: items of a column are made anew with each change of the room, few of them differ. */
+  #before = null;
   #growing = null;
   #waitingSince = null;
   #ticker = null;
@@ -38,6 +40,7 @@ class SalonMessage extends HTMLElement {
     this.#room = room;
     this.#context = context;
     this.#item = item;
+    if (this.#isSame(item)) return;
     if (this.body === undefined) this.#build();
     const { message, entry } = item;
     const own = item.type === 'outgoing' || item.mine;
@@ -52,6 +55,15 @@ class SalonMessage extends HTMLElement {
     this.#drawBody(item);
     this.#drawFoot(item);
     this.#drawMarks(item);
+  }
+
+  #isSame(item) {
+    const { state } = this.#room;
+    const quoted = item.message?.reply_to ?? item.entry?.replyTo ?? null;
+    const now = { ...item, room: state.room, quoted: quoted === null ? undefined : messageAt(state, quoted)?.version };
+    const before = this.#before;
+    this.#before = now;
+    return before !== null && Object.keys(now).every((key) => now[key] === before[key] || samePlace(now[key], before[key]));
   }
 
   /** `queued` on the wire covers waiting and being written; readers see the difference. */
@@ -263,6 +275,9 @@ class SalonMessage extends HTMLElement {
     }
   }
 }
+
+/** Each telling of the queue makes its places anew. */
+const samePlace = (one, other) => one?.position !== undefined && one.position === other?.position && one.user.id === other.user.id;
 
 const chip = (kind, shape, text) => h(`span.chip.chip-${kind}`, {}, icon(shape), h('span', { text }));
 
