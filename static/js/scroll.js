@@ -24,6 +24,7 @@ export class ScrollKeeper {
   #spacer;
   #onScroll;
   #last = 0;
+  #size = '';
   #anchor = null;
   #held = null;
   #resize;
@@ -71,7 +72,8 @@ export class ScrollKeeper {
 
   /** Changes the content without moving the reader. @param {() => void} change */
   keep(change) {
-    if (!this.following) this.#remember();
+    const moved = Math.abs(this.#scroller.scrollTop - this.#last) >= 1 && !this.#resized();
+    if (moved || !this.#anchor?.line.isConnected) this.#remember();
     change();
     this.#restore();
   }
@@ -81,6 +83,13 @@ export class ScrollKeeper {
     this.#release();
     this.following = true;
     this.#restore();
+  }
+
+  /** Stays where the reader is, whatever comes at the end. */
+  leave() {
+    if (!this.following) return;
+    this.following = false;
+    this.#remember();
   }
 
   /** Puts a line near the top, and leaves the end. @param {HTMLElement} line */
@@ -113,6 +122,8 @@ export class ScrollKeeper {
   }
 
   #scrolled() {
+    // A view that became another size is put somewhere by the browser: that was not the reader, and is put right at once.
+    if (this.#isHidden() || this.#resized()) return;
     const top = this.#scroller.scrollTop;
     const moved = top - this.#last;
     this.#last = top;
@@ -120,9 +131,14 @@ export class ScrollKeeper {
     // A column that shrank puts the view to its very end: that was not the reader.
     if (moved < -0.5 && distance > 1) this.following = false;
     else if (moved > 0 && distance <= END_PX && this.mayFollow && this.#held === null) this.following = true;
-    this.#remember();
+    if (Math.abs(moved) >= 0.5) this.#remember();
     this.#judge();
     this.#onScroll(this);
+  }
+
+  #resized() {
+    const { clientWidth, clientHeight } = this.#scroller;
+    return this.#size !== '' && this.#size !== `${clientWidth} ${clientHeight}`;
   }
 
   #judge() {
@@ -130,8 +146,14 @@ export class ScrollKeeper {
     this.away = !this.following && (this.away ? distance > NEAR_PX : distance > AWAY_PX);
   }
 
-  /** The first visible line and how far it is from the top. */
+  /** A narrow screen shows the list instead, and nothing has a place: it is found again when the room is shown. */
+  #isHidden() {
+    return this.#scroller.clientHeight === 0;
+  }
+
+  /** The first visible message and how far it is from the top; the lines between messages come and go. */
   #remember() {
+    if (this.#isHidden()) return;
     const top = this.#scroller.scrollTop;
     const lines = this.#content.children;
     let low = 0;
@@ -141,14 +163,18 @@ export class ScrollKeeper {
       if (lines[middle].offsetTop + lines[middle].offsetHeight <= top) low = middle + 1;
       else high = middle;
     }
+    while (low < lines.length && !lines[low].matches('salon-message')) low += 1;
     const line = lines[low];
     this.#anchor = line === undefined ? null : { line, offset: line.offsetTop - top };
   }
 
   #restore() {
+    if (this.#isHidden()) return;
     if (this.#held !== null) this.#makeRoom();
     if (this.following) this.#move(this.#scroller.scrollHeight);
     else if (this.#anchor?.line.isConnected) this.#move(this.#anchor.line.offsetTop - this.#anchor.offset);
+    const { clientWidth, clientHeight } = this.#scroller;
+    this.#size = `${clientWidth} ${clientHeight}`;
     this.#judge();
   }
 

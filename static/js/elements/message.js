@@ -232,7 +232,10 @@ class SalonMessage extends HTMLElement {
     };
     tick();
     this.#ticker = setInterval(tick, 1_000);
-    return h('span.waiting', {}, h('span.dots', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i')), h('span', { text: queueLine(place) }), seconds);
+    const sign = place === null
+      ? h('span.dots', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i'))
+      : h('span.in-line', { 'aria-hidden': 'true', text: place.position });
+    return h('span.waiting', { 'data-position': place?.position }, sign, h('span', { text: queueLine(place) }), seconds);
   }
 
   #tell(event, detail) {

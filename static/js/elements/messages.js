@@ -150,7 +150,7 @@ class SalonMessages extends HTMLElement {
       else this.#upward = !this.#keeper.following;
     }
     this.#keeper.mayFollow = !inWindow && this.#highSeq === null;
-    if (inWindow) this.#keeper.following = false;
+    if (inWindow) this.#keeper.leave();
     return view;
   }
 
@@ -173,7 +173,7 @@ class SalonMessages extends HTMLElement {
       this.#lowSeq = view.messages[Math.max(0, place - STEP)].seq;
       const high = view.messages[place + STEP];
       this.#highSeq = high === undefined ? null : high.seq;
-      this.#keeper.following = false;
+      this.#keeper.leave();
       requestAnimationFrame(() => this.update(this.#room.state));
       return;
     }
@@ -216,7 +216,7 @@ class SalonMessages extends HTMLElement {
     }
     const place = placeFrom(room.state.messages, seq);
     if (room.state.messages[place]?.seq !== seq) return;
-    this.#keeper.following = false;
+    this.#keeper.leave();
     this.#upward = true;
     this.#lowSeq = room.state.messages[Math.max(0, place - STEP)].seq;
     this.update(room.state);
@@ -255,7 +255,7 @@ class SalonMessages extends HTMLElement {
     this.#mark = openMark(read, this.#lastSeq);
     if (this.#mark.readSeq === NO_LINE || this.#target !== null || this.#lastSeq - read <= FEW) return;
     this.#placing = true;
-    this.#keeper.following = false;
+    this.#keeper.leave();
     // More is new than is held: the view begins in the past, and goes on from there to the present.
     if (read + 1 < state.from && !state.complete) {
       this.#room.showAround(read + 1).then((isThere) => !isThere && this.isConnected && this.#placing && this.toLatest());
