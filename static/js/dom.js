@@ -59,8 +59,16 @@ const SHAPES = {
   spark: ['M12 3c.6 5.200 3.500 8.300 9 9-5.500.7-8.400 3.800-9 9-.6-5.200-3.500-8.300-9-9 5.500-.7 8.400-3.800 9-9z'],
 };
 
+/** Each drawing is made once; hundreds of messages have copies of it. */
+const drawn = new Map();
+
 /** @param {keyof typeof SHAPES} name @returns {SVGElement} a drawing beside a label; screen readers pass it over */
 export function icon(name) {
+  if (!drawn.has(name)) drawn.set(name, draw(name));
+  return drawn.get(name).cloneNode(true);
+}
+
+function draw(name) {
   const namespace = 'http://www.w3.org/2000/svg';
   const svg = document.createElementNS(namespace, 'svg');
   svg.setAttribute('viewBox', '0 0 24 24');

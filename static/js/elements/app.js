@@ -63,9 +63,11 @@ class SalonApp extends HTMLElement {
     this.#book = new RoomBook(this.#salon, this.#memory);
     this.#book.on('change', () => this.#titleChanged());
     this.#showChat();
+    // Which room is asked for may be known before which rooms there are.
+    const asked = location.hash.length > 2;
+    if (asked) this.#route();
     await this.#book.load();
-    if (location.hash.length <= 2) this.#openFirst();
-    else this.#route();
+    if (!asked) this.#openFirst();
   }
 
   #showSignIn(note = '') {

@@ -29,6 +29,7 @@ class SalonMessage extends HTMLElement {
   #growing = null;
   #waitingSince = null;
   #ticker = null;
+  #toolsLater = null;
 
   disconnectedCallback() {
     clearInterval(this.#ticker);
@@ -181,10 +182,20 @@ class SalonMessage extends HTMLElement {
     if (state !== 'queued') this.#waitingSince = null;
     this.foot.replaceChildren(...(FEET[state]?.call(this, item) ?? []).filter(Boolean));
     const settled = message !== undefined && ['complete', 'stopped', 'failed', 'interrupted'].includes(state);
-    const may = settled ? rights(message, item.mine, room, item.asked) : null;
+    if (!settled) this.#drawTools(null);
+    else if (message.kind === 'assistant' || this.tools.childElementCount > 0) this.#drawTools(item);
+    // Beside people's messages they take no room and wait for a pointer: the words come first.
+    else this.#toolsLater ??= whenIdle(() => this.#item.message !== undefined && this.#drawTools(this.#item));
+  }
+
+  #drawTools(item) {
+    this.#toolsLater = null;
+    if (item === null) return void this.tools.replaceChildren();
+    const { message } = item;
+    const may = rights(message, item.mine, this.#room.state.room, item.asked);
     const select = (variant) => this.#ask(this.#room.selectVariant(message.seq, variant));
-    const tools = () => [variantSwitch(message, may.steers, select), ...toolButtons(message, may, (deed) => this.#do(deed)), this.#linkButton()];
-    this.tools.replaceChildren(...(settled ? tools().filter(Boolean) : []));
+    const tools = [variantSwitch(message, may.steers, select), ...toolButtons(message, may, (deed) => this.#do(deed)), this.#linkButton()];
+    this.tools.replaceChildren(...tools.filter(Boolean));
   }
 
   #linkButton() {
@@ -278,6 +289,9 @@ class SalonMessage extends HTMLElement {
     }
   }
 }
+
+/** Safari has no idle callbacks. */
+const whenIdle = globalThis.requestIdleCallback ?? ((call) => setTimeout(call, 50));
 
 /** Each telling of the queue makes its places anew. */
 const samePlace = (one, other) => one?.position !== undefined && one.position === other?.position && one.user.id === other.user.id;
