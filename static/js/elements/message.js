@@ -16,6 +16,12 @@ import { openEditsDialog } from './message-dialogs.js';
 import { reactionChips, reactionChoice, rights, toolButtons, variantSwitch } from './message-tools.js';
 import { quoteOf } from './quote.js';
 
+const WORDS = {
+  stopped: 'Stopped',
+  stoppedByYou: 'Stopped by you',
+  stoppedBy: (name) => `Stopped by ${name}`,
+};
+
 /** Waiting becomes worth a number after this. */
 const ELAPSED_AFTER_S = 3;
 
@@ -233,6 +239,15 @@ class SalonMessage extends HTMLElement {
     ];
   }
 
+  /** Who had it stopped, where that is known and has a name here. @param {string | undefined} id */
+  stoppedLine(id) {
+    const { state, people } = this.#room;
+    if (id === undefined) return WORDS.stopped;
+    if (id === state.me) return WORDS.stoppedByYou;
+    const known = people.users.find((user) => user.id === id) ?? state.messages.find(({ author }) => author.id === id)?.author;
+    return known === undefined ? WORDS.stopped : WORDS.stoppedBy(known.name);
+  }
+
   /** A line that says how long one waits, once that is worth saying. */
   waiting(place) {
     this.#waitingSince ??= Date.now();
@@ -318,8 +333,8 @@ const FEET = {
   stopping() {
     return [chip('calm', 'stop', 'Stopping…')];
   },
-  stopped() {
-    return [chip('calm', 'stop', 'Stopped'), ...this.againButtons()];
+  stopped({ message }) {
+    return [chip('calm', 'stop', this.stoppedLine(message.reply?.stopped_by)), ...this.againButtons()];
   },
   interrupted() {
     return [chip('warn', 'alert', 'Interrupted: the server that wrote this answer went away.'), ...this.againButtons()];

@@ -58,7 +58,7 @@ async fn what_waits_shows_its_place_and_can_be_taken_out() {
     let all = "return [...document.querySelectorAll('.message.assistant')].map((message) => message.dataset.state).join()";
     page.wait("all have ended", LATER, &format!("{all} === 'complete,complete,stopped'"), &[]).await;
     assert!(!page.sees(".prompt-queue").await);
-    assert_eq!(page.run::<String>(FOOT, &[]).await.lines().next(), Some("Stopped"));
+    assert_eq!(page.run::<String>(FOOT, &[]).await.lines().next(), Some("Stopped by you"));
     page.quit().await;
 }
 
@@ -87,7 +87,7 @@ async fn stopping_freezes_the_words_and_they_do_not_grow_back() {
     assert!(frozen.len() > 60);
     until_state(&page, "stopped").await;
     assert!(!page.run::<bool>("return window.grew", &[]).await, "it grew after it was stopped");
-    until_foot(&page, "Stopped").await;
+    until_foot(&page, "Stopped by you").await;
     let words = "return document.querySelector('.message.assistant .body').textContent.trim()";
     let settled: String = page.run(words, &[]).await;
     assert!(settled.starts_with(frozen.trim()), "{frozen} / {settled}");
@@ -119,7 +119,6 @@ async fn a_failed_answer_says_why_and_is_tried_again_and_an_interrupted_one_too(
     salon.restart().await;
     until_state(&page, "interrupted").await;
     until_foot(&page, "Interrupted").await;
-    assert!(page.sees(".message.assistant [data-action=continue]").await);
     photograph(&page, "desktop", "interrupted", ".chip-warn").await;
     page.click(".message.assistant [data-action=retry]").await;
     let whole = page.see_reply("it is whole", |reply| reply.state == "complete").await;

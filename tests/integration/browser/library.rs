@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::chromium::Chromium;
 use super::http_api::HttpApi;
@@ -75,11 +75,14 @@ async fn library_file(Path(file): Path<String>) -> Response {
     }
 }
 
-async fn ticket(State(site): State<Arc<Site>>) -> String {
+async fn ticket(State(site): State<Arc<Site>>) -> Result<String, StatusCode> {
     site.tickets.fetch_add(1, Ordering::SeqCst);
-    let client = ApiClient::with_token(site.salon.clone(), &site.token);
-    let (_, made): (u16, Value) = client.post("/api/tickets", &json!({})).await;
-    made["ticket"].as_str().unwrap_or_default().to_owned()
+    let asked = reqwest::Client::new()
+        .post(format!("{}/api/tickets", site.salon))
+        .bearer_auth(&site.token);
+    let away = |_| StatusCode::BAD_GATEWAY;
+    let made: Value = asked.send().await.map_err(away)?.json().await.map_err(away)?;
+    Ok(made["ticket"].as_str().unwrap_or_default().to_owned())
 }
 
 async fn until_log(page: &Page, what: &str, condition: &str) {
