@@ -18,7 +18,13 @@ async fn written(page: &Page) -> String {
 
 async fn until_written(page: &Page, text: &str) {
     let script = "return document.querySelector('#composer-input')?.value === arguments[0]";
-    page.wait(&format!("“{text}” is in the box"), SOON, script, &[json!(text)]).await;
+    page.wait(
+        &format!("“{text}” is in the box"),
+        SOON,
+        script,
+        &[json!(text)],
+    )
+    .await;
 }
 
 async fn go_to(page: &Page, slug: &str) {
@@ -68,6 +74,7 @@ async fn drafts_are_kept_per_room_through_a_reload_and_an_edit_is_none() {
     // ↑ edits the last own message, from an empty box only.
     page.type_into("#composer-input", Key::Up).await;
     assert!(!page.sees(".about").await);
+    page.type_into("#composer-input", Key::End).await;
     page.send(" one").await;
     page.see("another one", "complete").await;
     page.type_into("#composer-input", Key::Up).await;
@@ -93,9 +100,11 @@ async fn enter_sends_unless_a_word_is_being_composed() {
         assert_eq!(page.messages().await.len(), 0);
         assert_eq!(written(&page).await, "にほん");
     }
-    page.devtools("Input.insertText", json!({"text": "日本"})).await;
+    page.devtools("Input.insertText", json!({"text": "日本"}))
+        .await;
     until_written(&page, "日本").await;
-    page.type_into("#composer-input", "\u{e008}\u{e007}\u{e008}二").await;
+    page.type_into("#composer-input", "\u{e008}\u{e007}\u{e008}二")
+        .await;
     assert_eq!(written(&page).await, "日本\n二");
     page.type_into("#composer-input", Key::Enter).await;
     page.see("日本 二", "complete").await;
@@ -122,7 +131,8 @@ async fn an_at_offers_who_is_in_this_room_and_nobody_else() {
     };
     page.type_into("#composer-input", "hello @ca").await;
     offered("Carol").await;
-    page.type_into("#composer-input", "\u{e003}\u{e003}bui").await;
+    page.type_into("#composer-input", "\u{e003}\u{e003}bui")
+        .await;
     offered("Bob Builder").await;
     page.type_into("#composer-input", Key::Tab).await;
     until_written(&page, "hello @Bob Builder ").await;
@@ -156,13 +166,20 @@ async fn one_may_write_while_the_assistant_does_and_the_button_stops_only_with_a
     let page = Page::open(&chromium, &salon.url()).await;
     page.come_in("Ada").await;
     page.send("@assistant write a long answer").await;
-    page.see_reply("it grows", |reply| reply.state == "streaming" && reply.text.len() > 20).await;
+    page.see_reply("it grows", |reply| {
+        reply.state == "streaming" && reply.text.len() > 20
+    })
+    .await;
     assert_eq!(page.run::<String>(MODE, &[]).await, "stop");
     let place = "const {x, y, width, height} = document.querySelector('#composer-send').getBoundingClientRect(); return [x, y, width, height]";
     let stop: [f64; 4] = page.run(place, &[]).await;
     page.type_into("#composer-input", "meanwhile").await;
     assert_eq!(page.run::<String>(MODE, &[]).await, "send");
-    assert_eq!(page.run::<[f64; 4]>(place, &[]).await, stop, "in the same place and size");
+    assert_eq!(
+        page.run::<[f64; 4]>(place, &[]).await,
+        stop,
+        "in the same place and size"
+    );
     page.type_into("#composer-input", Key::Enter).await;
     page.see("meanwhile", "complete").await;
     assert_eq!(page.run::<String>(MODE, &[]).await, "stop");
@@ -170,7 +187,8 @@ async fn one_may_write_while_the_assistant_does_and_the_button_stops_only_with_a
     assert!(!page.run::<bool>(disabled, &[]).await);
     // Escape in the empty box does what the button does.
     page.type_into("#composer-input", Key::Escape).await;
-    page.see_reply("it is stopped", |reply| reply.state == "stopped").await;
+    page.see_reply("it is stopped", |reply| reply.state == "stopped")
+        .await;
     assert_eq!(page.run::<String>(MODE, &[]).await, "send");
     page.quit().await;
 }
@@ -194,19 +212,29 @@ async fn the_box_grows_to_eight_lines_and_counts_near_the_limit() {
         put(&page, &vec!["line"; written].join("\n")).await;
         let (height, more, scrolls): (f64, bool, bool) = page.run(lines, &[]).await;
         assert!((height - shown).abs() < 0.1, "{written} lines: {height}");
-        assert_eq!((more, scrolls), (written > 8, written > 8), "{written} lines");
+        assert_eq!(
+            (more, scrolls),
+            (written > 8, written > 8),
+            "{written} lines"
+        );
     }
     put(&page, "").await;
     // What stands in the empty box fits, on a phone too.
     page.be_a_phone().await;
     let fits = "const input = document.querySelector('#composer-input');
         return input.scrollHeight <= input.clientHeight && getComputedStyle(input).overflowY === 'hidden' && input.clientHeight < 40";
-    page.wait("no scrollbar for the placeholder", SOON, fits, &[]).await;
+    page.wait("no scrollbar for the placeholder", SOON, fits, &[])
+        .await;
     page.screenshot("phone-placeholder").await;
 
     let counter = "const counter = document.querySelector('.counter'); return counter.hidden ? '' : counter.textContent";
     let sends = "return !document.querySelector('#composer-send').disabled";
-    for (length, told, may) in [(13_000, "", true), (16_000, "384 left", true), (16_384, "0 left", true), (16_385, "1 too many", false)] {
+    for (length, told, may) in [
+        (13_000, "", true),
+        (16_000, "384 left", true),
+        (16_384, "0 left", true),
+        (16_385, "1 too many", false),
+    ] {
         put(&page, &"x".repeat(length)).await;
         assert_eq!(page.run::<String>(counter, &[]).await, told);
         assert_eq!(page.run::<bool>(sends, &[]).await, may, "{length}");
@@ -232,7 +260,11 @@ async fn what_is_sent_is_there_in_the_same_frame_and_can_be_tried_again_or_disca
     let salon = SalonProcess::start(&[]).await;
     let page = Page::blank(&chromium, &salon.url()).await;
     page.devtools("Page.enable", json!({})).await;
-    page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": REFUSE })).await;
+    page.devtools(
+        "Page.addScriptToEvaluateOnNewDocument",
+        json!({ "source": REFUSE }),
+    )
+    .await;
     page.load().await;
     page.come_in("Ada").await;
 
@@ -245,7 +277,10 @@ async fn what_is_sent_is_there_in_the_same_frame_and_can_be_tried_again_or_disca
     assert_eq!(shown, [json!("sending"), json!("quick"), json!("")]);
     page.see("quick", "complete").await;
     let same = "return document.querySelector('.message.own') === window.quick";
-    assert!(page.run::<bool>(same, &[]).await, "the echo takes its place");
+    assert!(
+        page.run::<bool>(same, &[]).await,
+        "the echo takes its place"
+    );
 
     page.run::<()>("window.refuse = 'too_large'", &[]).await;
     for text in ["first", "second", "third"] {
@@ -258,12 +293,18 @@ async fn what_is_sent_is_there_in_the_same_frame_and_can_be_tried_again_or_disca
     page.see("second", "failed").await;
     let press = "[...document.querySelectorAll('.message.own')].find((message) => message.querySelector('.body').textContent === arguments[0])
         .querySelector(`[data-action=${arguments[1]}]`).click()";
-    page.run::<()>(press, &[json!("second"), json!("discard")]).await;
+    page.run::<()>(press, &[json!("second"), json!("discard")])
+        .await;
     for text in ["first", "third"] {
         page.run::<()>(press, &[json!(text), json!("retry")]).await;
         page.see(text, "complete").await;
     }
-    let texts: Vec<String> = page.messages().await.into_iter().map(|message| message.text).collect();
+    let texts: Vec<String> = page
+        .messages()
+        .await
+        .into_iter()
+        .map(|message| message.text)
+        .collect();
     assert_eq!(texts, ["quick", "first", "third"]);
     page.quit().await;
 }
@@ -283,13 +324,22 @@ async fn what_is_sent_without_a_connection_goes_out_later_in_its_order() {
     salon.restart().await;
     page.until("all are kept", LATER, async || {
         let messages = page.messages().await;
-        messages.iter().all(|message| message.state == "complete").then_some(())
+        messages
+            .iter()
+            .all(|message| message.state == "complete")
+            .then_some(())
     })
     .await;
     let messages = page.messages().await;
-    let texts: Vec<&str> = messages.iter().map(|message| message.text.as_str()).collect();
+    let texts: Vec<&str> = messages
+        .iter()
+        .map(|message| message.text.as_str())
+        .collect();
     assert_eq!(texts, sent);
-    let seqs: Vec<_> = messages.iter().map(|message| message.seq.unwrap()).collect();
+    let seqs: Vec<_> = messages
+        .iter()
+        .map(|message| message.seq.unwrap())
+        .collect();
     assert!(seqs.is_sorted() && seqs.len() == 4, "{seqs:?}");
     page.quit().await;
 }

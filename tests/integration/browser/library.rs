@@ -18,7 +18,8 @@ use crate::support::event_stream::ApiClient;
 use crate::support::salon::SalonProcess;
 
 const DOCUMENT: &str = include_str!("../../../docs/client.md");
-const SITE: &str = "<!doctype html><title>Another site</title><pre id=log></pre><button id=older>Older</button>
+const SITE: &str =
+    "<!doctype html><title>Another site</title><pre id=log></pre><button id=older>Older</button>
     <form id=say><input name=text></form><script type=module src=example.js></script>";
 /// More than one page.
 const MESSAGES: usize = 140;
@@ -81,19 +82,29 @@ async fn ticket(State(site): State<Arc<Site>>) -> Result<String, StatusCode> {
         .post(format!("{}/api/tickets", site.salon))
         .bearer_auth(&site.token);
     let away = |_| StatusCode::BAD_GATEWAY;
-    let made: Value = asked.send().await.map_err(away)?.json().await.map_err(away)?;
+    let made: Value = asked
+        .send()
+        .await
+        .map_err(away)?
+        .json()
+        .await
+        .map_err(away)?;
     Ok(made["ticket"].as_str().unwrap_or_default().to_owned())
 }
 
 async fn until_log(page: &Page, what: &str, condition: &str) {
-    let script =
-        format!("const log = document.querySelector('#log'); const lines = log.textContent.split('\\n'); return {condition}");
+    let script = format!(
+        "const log = document.querySelector('#log'); const lines = log.textContent.split('\\n'); return {condition}"
+    );
     page.wait(what, LATER, &script, &[]).await;
 }
 
 #[test]
 fn the_example_is_twenty_lines_at_most() {
-    let lines = example().lines().filter(|line| !line.trim().is_empty()).count();
+    let lines = example()
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .count();
     assert!((10..=20).contains(&lines), "{lines}");
 }
 
@@ -115,25 +126,60 @@ async fn the_example_of_the_document_is_a_chat_on_a_page_of_another_site() {
     let (site, url) = Site::start(&salon, ada.token()).await;
     let page = Page::open(&chromium, &url).await;
 
-    until_log(&page, "the latest page", "lines.at(-1) === 'Bob: number 140' && lines.length < 140").await;
+    until_log(
+        &page,
+        "the latest page",
+        "lines.at(-1) === 'Bob: number 140' && lines.length < 140",
+    )
+    .await;
     until_log(&page, "who is here", "log.dataset.here === '1'").await;
     page.click("#older").await;
-    until_log(&page, "history", "lines[0] === 'Bob: number 1' && lines.length === 140").await;
+    until_log(
+        &page,
+        "history",
+        "lines[0] === 'Bob: number 1' && lines.length === 140",
+    )
+    .await;
 
-    page.type_into("#say input", "@assistant from elsewhere\u{e007}").await;
-    until_log(&page, "the question", "lines.includes('Ada: @assistant from elsewhere')").await;
-    until_log(&page, "the answer", "log.textContent.includes('assistant: ## About “from elsewhere”')").await;
+    page.type_into("#say input", "@assistant from elsewhere\u{e007}")
+        .await;
+    until_log(
+        &page,
+        "the question",
+        "lines.includes('Ada: @assistant from elsewhere')",
+    )
+    .await;
+    until_log(
+        &page,
+        "the answer",
+        "log.textContent.includes('assistant: ## About “from elsewhere”')",
+    )
+    .await;
 
     // The server is killed; what is written meanwhile is kept, through a reload too, and sent once.
     salon.kill();
-    until_log(&page, "it is noticed", "['waiting', 'connecting'].includes(log.dataset.status)").await;
-    page.type_into("#say input", "written meanwhile\u{e007}").await;
-    until_log(&page, "it is shown", "lines.at(-1) === '(sending) written meanwhile'").await;
+    until_log(
+        &page,
+        "it is noticed",
+        "['waiting', 'connecting'].includes(log.dataset.status)",
+    )
+    .await;
+    page.type_into("#say input", "written meanwhile\u{e007}")
+        .await;
+    until_log(
+        &page,
+        "it is shown",
+        "lines.at(-1) === '(sending) written meanwhile'",
+    )
+    .await;
     let before = site.tickets.load(Ordering::SeqCst);
     salon.restart().await;
     page.load().await;
     until_log(&page, "it is kept", "lines.filter((line) => line === 'Ada: written meanwhile').length === 1 && !log.textContent.includes('(sending)')").await;
-    assert!(site.tickets.load(Ordering::SeqCst) > before, "a ticket is good once");
+    assert!(
+        site.tickets.load(Ordering::SeqCst) > before,
+        "a ticket is good once"
+    );
 
     // The page itself asks nothing of the other origin but its socket.
     let asked = "return performance.getEntriesByType('resource').map(({ name }) => name).filter((name) => !name.startsWith(location.origin))";

@@ -35,5 +35,6 @@ pub(super) async fn be_drawn(page: &Page) {
     let twice = "window.drawn = 0; const draw = () => { window.drawn += 1; if (window.drawn < 2) requestAnimationFrame(draw); };
         requestAnimationFrame(draw)";
     page.run::<()>(twice, &[]).await;
-    page.wait("it is drawn", SOON, "return window.drawn >= 2", &[]).await;
+    page.wait("it is drawn", SOON, "return window.drawn >= 2", &[])
+        .await;
 }

@@ -38,12 +38,19 @@ async fn on_a_machine_four_times_slower_it_is_ready_within_a_second() {
     let page = Page::open(&chromium, &salon.url()).await;
     page.come_in("Ada").await;
     page.devtools("Page.enable", json!({})).await;
-    page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": READY })).await;
-    page.devtools("Emulation.setCPUThrottlingRate", json!({ "rate": 4 })).await;
+    page.devtools(
+        "Page.addScriptToEvaluateOnNewDocument",
+        json!({ "source": READY }),
+    )
+    .await;
+    page.devtools("Emulation.setCPUThrottlingRate", json!({ "rate": 4 }))
+        .await;
     let mut times = Vec::new();
     for _ in 0..TRIES {
         page.driver.refresh().await.unwrap();
-        let ready = page.wait("it is ready", LATER, "return window.readyAt ?? null", &[]).await;
+        let ready = page
+            .wait("it is ready", LATER, "return window.readyAt ?? null", &[])
+            .await;
         times.push(ready.as_f64().unwrap());
     }
     println!("ready after {times:.0?} ms, four times slower");
@@ -94,7 +101,10 @@ async fn no_task_is_long_while_an_answer_streams_into_a_room_of_a_thousand() {
         page.send("@assistant at length").await;
         page.run::<()>(watch, &[]).await;
         let last = format!("answer {number}");
-        page.see_reply(&last, |reply| reply.state == "complete" && reply.text.contains(&last)).await;
+        page.see_reply(&last, |reply| {
+            reply.state == "complete" && reply.text.contains(&last)
+        })
+        .await;
         let tasks: Vec<f64> = page.run("return window.tasks", &[]).await;
         println!("tasks over 50 ms while answer {number} grew: {tasks:.0?}");
         best = best.min(tasks.iter().copied().fold(0.0, f64::max));
@@ -120,8 +130,14 @@ async fn all_that_is_loaded_is_small() {
     let files: Vec<(String, u64, u64)> = page.run(loaded, &[]).await;
     let sum: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
     let whole: u64 = files.iter().map(|(_, _, bytes)| bytes).sum();
-    println!("{} files, {sum} bytes compressed, {whole} plain", files.len());
-    assert!(files.len() > 40 && sum > 20_000, "all of it was counted: {files:?}");
+    println!(
+        "{} files, {sum} bytes compressed, {whole} plain",
+        files.len()
+    );
+    assert!(
+        files.len() > 40 && sum > 20_000,
+        "all of it was counted: {files:?}"
+    );
     assert!(sum <= LOADED_BYTES, "{sum} bytes: {files:?}");
     let nothing: Value = page.run("return performance.getEntriesByType('resource').filter(({ name }) => !name.startsWith(location.origin)).length", &[]).await;
     assert_eq!(nothing, json!(0), "nothing of anybody else");

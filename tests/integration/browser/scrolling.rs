@@ -71,19 +71,26 @@ async fn ten_pixels_above_the_end_a_long_answer_moves_nothing() {
     page.come_in("Ada").await;
     page.send("@assistant tell me everything").await;
     gate.reached().await;
-    page.see_reply("it begins", |reply| reply.text.contains("It begins")).await;
+    page.see_reply("it begins", |reply| reply.text.contains("It begins"))
+        .await;
     be_drawn(&page).await;
     // As from a finger: the browser tells of it by nothing but the new place.
     scroll_by(&page, -10.0).await;
     assert!((page.run::<f64>(DISTANCE, &[]).await - 10.0).abs() < 1.0);
     page.run::<()>(WATCH, &[]).await;
     gate.open();
-    page.see_reply("it is whole", |reply| reply.state == "complete").await;
+    page.see_reply("it is whole", |reply| reply.state == "complete")
+        .await;
     be_drawn(&page).await;
-    let (strayed, frames): (f64, u32) = page.run("return [window.strayed, window.frames]", &[]).await;
+    let (strayed, frames): (f64, u32) = page
+        .run("return [window.strayed, window.frames]", &[])
+        .await;
     assert!(frames > 100, "{frames}");
     assert!(strayed < 0.01, "it moved by {strayed} px");
-    assert!(page.run::<f64>(DISTANCE, &[]).await > 2_000.0, "much came below");
+    assert!(
+        page.run::<f64>(DISTANCE, &[]).await > 2_000.0,
+        "much came below"
+    );
     page.quit().await;
 }
 
@@ -92,15 +99,24 @@ async fn the_end_is_followed_until_the_wheel_turns_and_again_when_one_is_back() 
     let chromium = Chromium::start().await;
     let (first_part, second_part) = (Gate::new(), Gate::new());
     let paragraph = "A paragraph of a few words that is long enough for a line or two of the column, and then some.\n\n".repeat(12);
-    let answer = Answer::stream().piece("It begins.\n\n").piece(&paragraph).gate(&first_part)
-        .piece(&paragraph).piece("Middle.\n\n").gate(&second_part).piece(&paragraph).piece("The end.").finish("end");
+    let answer = Answer::stream()
+        .piece("It begins.\n\n")
+        .piece(&paragraph)
+        .gate(&first_part)
+        .piece(&paragraph)
+        .piece("Middle.\n\n")
+        .gate(&second_part)
+        .piece(&paragraph)
+        .piece("The end.")
+        .finish("end");
     let provider = FakeProvider::start([answer]);
     let salon = start(&provider, &[]).await;
     let page = Page::open(&chromium, &salon.url()).await;
     page.come_in("Ada").await;
     page.send("@assistant go").await;
     first_part.reached().await;
-    page.see_reply("the first part", |reply| reply.text.len() > 1_000).await;
+    page.see_reply("the first part", |reply| reply.text.len() > 1_000)
+        .await;
     be_drawn(&page).await;
     assert!(page.run::<f64>(DISTANCE, &[]).await < 1.0, "it is followed");
 
@@ -113,16 +129,21 @@ async fn the_end_is_followed_until_the_wheel_turns_and_again_when_one_is_back() 
     let before = first(&page).await;
     first_part.open();
     second_part.reached().await;
-    page.see_reply("the middle", |reply| reply.text.contains("Middle")).await;
+    page.see_reply("the middle", |reply| reply.text.contains("Middle"))
+        .await;
     be_drawn(&page).await;
     assert_eq!(first(&page).await, before, "it stays where it was left");
 
     // Back at the end it is followed again.
     scroll_by(&page, 100_000.0).await;
     second_part.open();
-    page.see_reply("the end", |reply| reply.text.contains("The end")).await;
+    page.see_reply("the end", |reply| reply.text.contains("The end"))
+        .await;
     be_drawn(&page).await;
-    assert!(page.run::<f64>(DISTANCE, &[]).await < 1.0, "it is followed again");
+    assert!(
+        page.run::<f64>(DISTANCE, &[]).await < 1.0,
+        "it is followed again"
+    );
     page.quit().await;
 }
 
@@ -131,8 +152,15 @@ async fn the_question_stays_on_top_while_the_answer_fills_the_view() {
     let chromium = Chromium::start().await;
     let gates = [Gate::new(), Gate::new()];
     let paragraph = "A paragraph of a few words that is long enough for a line of the column.\n\n";
-    let answer = Answer::stream().piece("It begins.\n\n").gate(&gates[0]).piece(&paragraph.repeat(4)).piece("Middle.\n\n")
-        .gate(&gates[1]).piece(&paragraph.repeat(40)).piece("The end.").finish("end");
+    let answer = Answer::stream()
+        .piece("It begins.\n\n")
+        .gate(&gates[0])
+        .piece(&paragraph.repeat(4))
+        .piece("Middle.\n\n")
+        .gate(&gates[1])
+        .piece(&paragraph.repeat(40))
+        .piece("The end.")
+        .finish("end");
     let provider = FakeProvider::start([answer]);
     let salon = start(&provider, &[]).await;
     let bob = HttpApi::guest(&salon.url(), "Bob").await;
@@ -144,7 +172,8 @@ async fn the_question_stays_on_top_while_the_answer_fills_the_view() {
     page.find(".reading[data-reading=question]").await;
     page.send("@assistant go").await;
     gates[0].reached().await;
-    page.see_reply("it begins", |reply| reply.text.contains("It begins")).await;
+    page.see_reply("it begins", |reply| reply.text.contains("It begins"))
+        .await;
     be_drawn(&page).await;
     let top = "const question = [...document.querySelectorAll('.message.own')].at(-1).getBoundingClientRect();
         return question.top - document.querySelector('.scroller').getBoundingClientRect().top";
@@ -153,7 +182,8 @@ async fn the_question_stays_on_top_while_the_answer_fills_the_view() {
     for (place, gate) in gates.iter().enumerate() {
         gate.open();
         let words = ["Middle", "The end"][place];
-        page.see_reply(words, |reply| reply.text.contains(words)).await;
+        page.see_reply(words, |reply| reply.text.contains(words))
+            .await;
         be_drawn(&page).await;
         let now: f64 = page.run(top, &[]).await;
         assert!((now - begun).abs() < 0.01, "{words}: from {begun} to {now}");
@@ -192,10 +222,16 @@ async fn older_pages_come_above_the_line_that_is_read() {
             window.line = line; return line.getBoundingClientRect().top";
         let before: f64 = page.run(up, &[]).await;
         let came = "return Number(document.querySelector('.message').dataset.seq) < arguments[0]";
-        page.wait("an older page", LATER, came, &[json!(before_oldest)]).await;
+        page.wait("an older page", LATER, came, &[json!(before_oldest)])
+            .await;
         be_drawn(&page).await;
-        let after: f64 = page.run("return window.line.getBoundingClientRect().top", &[]).await;
-        assert!((after - before).abs() <= 1.0, "above {before_oldest}: from {before} to {after}");
+        let after: f64 = page
+            .run("return window.line.getBoundingClientRect().top", &[])
+            .await;
+        assert!(
+            (after - before).abs() <= 1.0,
+            "above {before_oldest}: from {before} to {after}"
+        );
         let shown: usize = page.run(count, &[]).await;
         assert!(shown <= 400, "{shown} messages in the document");
         reads += 1;
@@ -211,17 +247,34 @@ async fn older_pages_come_above_the_line_that_is_read() {
 #[tokio::test]
 async fn the_way_to_the_latest_is_offered_from_afar_and_tells_how_many_are_new() {
     let chromium = Chromium::start().await;
-    let salon = SalonProcess::start(&[("SALON_RATE_SENDS_BURST", "100000"), ("SALON_RATE_FRAMES", "100000")]).await;
+    let salon = SalonProcess::start(&[
+        ("SALON_RATE_SENDS_BURST", "100000"),
+        ("SALON_RATE_FRAMES", "100000"),
+    ])
+    .await;
     let bob = HttpApi::guest(&salon.url(), "Bob").await;
     fill(&bob, 40).await;
     let page = Page::open(&chromium, &salon.url()).await;
     page.come_in("Ada").await;
     page.find(".message[data-seq='40']").await;
     be_drawn(&page).await;
-    for (distance, shown) in [(0.0, false), (150.0, false), (230.0, true), (120.0, true), (70.0, true), (40.0, false), (150.0, false), (230.0, true)] {
+    for (distance, shown) in [
+        (0.0, false),
+        (150.0, false),
+        (230.0, true),
+        (120.0, true),
+        (70.0, true),
+        (40.0, false),
+        (150.0, false),
+        (230.0, true),
+    ] {
         let now: f64 = page.run(DISTANCE, &[]).await;
         scroll_by(&page, now - distance).await;
-        assert_eq!(page.sees("#jump-latest").await, shown, "{distance} px above the end");
+        assert_eq!(
+            page.sees("#jump-latest").await,
+            shown,
+            "{distance} px above the end"
+        );
     }
     let before = first(&page).await;
     for text in ["one more", "and another"] {

@@ -25,7 +25,13 @@ async fn come_back(page: &Page, bob: &HttpApi, new: usize) {
     bob.send("before she went").await;
     page.come_in("Ada").await;
     page.see("before she went", "complete").await;
-    page.wait("it is read", SOON, "return !document.title.startsWith('(')", &[]).await;
+    page.wait(
+        "it is read",
+        SOON,
+        "return !document.title.startsWith('(')",
+        &[],
+    )
+    .await;
     // What was read is told to the server before the page goes.
     let told = "return Object.keys(localStorage).some((key) => key.endsWith('.read.lobby') && localStorage[key] === '1')";
     page.wait("it is remembered", SOON, told, &[]).await;
@@ -47,14 +53,24 @@ async fn the_view_begins_at_the_line_which_stays_until_one_leaves() {
     come_back(&page, &bob, 40).await;
     let (place, says, first): (f64, String, u64) = page.run(LINE, &[]).await;
     assert!((0.0..0.5).contains(&place), "{place}");
-    assert!(says.starts_with("New since ") && says.contains(':'), "{says}");
+    assert!(
+        says.starts_with("New since ") && says.contains(':'),
+        "{says}"
+    );
     assert_eq!(first, 2);
     page.screenshot("desktop-new-since").await;
     // The end was not in sight: nothing is read yet.
-    page.wait("it counts", SOON, UNREAD, &[json!("(40) ")]).await;
+    page.wait("it counts", SOON, UNREAD, &[json!("(40) ")])
+        .await;
     page.until_text("#jump-latest", "(40 new)").await;
     page.click("#jump-latest").await;
-    page.wait("it is read", SOON, "return document.title.startsWith('Lobby')", &[]).await;
+    page.wait(
+        "it is read",
+        SOON,
+        "return document.title.startsWith('Lobby')",
+        &[],
+    )
+    .await;
     // Neither reading nor writing takes the line away; leaving does.
     page.send("thanks").await;
     page.see("thanks", "complete").await;
@@ -62,7 +78,13 @@ async fn the_view_begins_at_the_line_which_stays_until_one_leaves() {
     assert_eq!((still, first), (says, 2));
     bob.make_room("den").await;
     page.run::<()>("location.hash = '#/rooms/den'", &[]).await;
-    page.wait("the den", SOON, "return document.querySelector('.room-place')?.textContent === 'den'", &[]).await;
+    page.wait(
+        "the den",
+        SOON,
+        "return document.querySelector('.room-place')?.textContent === 'den'",
+        &[],
+    )
+    .await;
     page.run::<()>("location.hash = '#/rooms/lobby'", &[]).await;
     page.see("thanks", "complete").await;
     assert!(!page.sees(".new-line").await);
@@ -80,10 +102,17 @@ async fn with_more_new_than_is_held_the_view_begins_there_all_the_same() {
     assert!((0.0..0.5).contains(&place), "{place}");
     assert_eq!(first, 2);
     page.until_text("#jump-latest", "(260 new)").await;
-    page.wait("it counts", SOON, UNREAD, &[json!("(99+) ")]).await;
+    page.wait("it counts", SOON, UNREAD, &[json!("(99+) ")])
+        .await;
     page.click("#jump-latest").await;
     page.see("new 260", "complete").await;
-    page.wait("it is read", SOON, "return document.title.startsWith('Lobby')", &[]).await;
+    page.wait(
+        "it is read",
+        SOON,
+        "return document.title.startsWith('Lobby')",
+        &[],
+    )
+    .await;
     page.quit().await;
 }
 
@@ -96,7 +125,13 @@ async fn what_comes_while_nobody_looks_is_not_read_and_has_the_line_above_it() {
     page.come_in("Ada").await;
     bob.send("seen at once").await;
     page.see("seen at once", "complete").await;
-    page.wait("it is read", SOON, "return document.title.startsWith('Lobby')", &[]).await;
+    page.wait(
+        "it is read",
+        SOON,
+        "return document.title.startsWith('Lobby')",
+        &[],
+    )
+    .await;
     assert!(!page.sees(".new-line").await);
 
     let look = "document.hasFocus = () => arguments[0]; dispatchEvent(new Event(arguments[0] ? 'focus' : 'blur'))";
@@ -105,11 +140,18 @@ async fn what_comes_while_nobody_looks_is_not_read_and_has_the_line_above_it() {
         bob.send(text).await;
         page.see(text, "complete").await;
     }
-    page.wait("they count", SOON, UNREAD, &[json!("(2) ")]).await;
+    page.wait("they count", SOON, UNREAD, &[json!("(2) ")])
+        .await;
     let (_, _, first): (f64, String, u64) = page.run(LINE, &[]).await;
     assert_eq!(first, 2);
     page.run::<()>(look, &[json!(true)]).await;
-    page.wait("they are read", SOON, "return document.title.startsWith('Lobby')", &[]).await;
+    page.wait(
+        "they are read",
+        SOON,
+        "return document.title.startsWith('Lobby')",
+        &[],
+    )
+    .await;
     assert!(page.sees(".new-line").await, "the line stays");
 
     // Away once more: it stands above what is new this time.
