@@ -24,6 +24,7 @@ class SalonComposer extends HTMLElement {
   #queue;
   /** A soft keyboard has no Shift: there Enter makes a line and the button sends. */
   #touch = matchMedia('(hover: none) and (pointer: coarse)');
+  #narrow = matchMedia('(max-width: 720px)');
 
   /** @param {object} context @param {import('../room.js').Room} room @param {HTMLElement} messages */
   show(context, room, messages) {
@@ -32,10 +33,13 @@ class SalonComposer extends HTMLElement {
     this.#messages = messages;
     this.className = 'composer';
     this.input = h('textarea', {
-      id: 'composer-input', rows: 1, 'aria-label': 'Message', placeholder: matchMedia('(max-width: 720px)').matches ? 'Message, or ask @assistant' : 'Write a message, or @assistant to ask',
+      id: 'composer-input', rows: 1, 'aria-label': 'Message', 
       autocomplete: 'off', enterkeyhint: this.#touch.matches ? 'enter' : 'send', 'aria-haspopup': 'listbox',
       oninput: () => this.#typed(), onkeydown: (event) => this.#key(event),
     });
+    const invite = () => { this.input.placeholder = this.#narrow.matches ? 'Message, or ask @assistant' : 'Write a message, or @assistant to ask'; };
+    this.#narrow.addEventListener('change', invite);
+    invite();
     this.button = h('button.send', { id: 'composer-send', type: 'button', onclick: () => this.#pressed() });
     this.counter = h('span.counter', { 'aria-live': 'polite', hidden: true });
     this.box = h('div.box', {}, this.input, this.counter, this.button);
