@@ -33,12 +33,12 @@ class SalonComposer extends HTMLElement {
     this.#messages = messages;
     this.className = 'composer';
     this.input = h('textarea', {
-      id: 'composer-input', rows: 1, 'aria-label': 'Message', 
+      id: 'composer-input', rows: 1, 'aria-label': 'Message',
       autocomplete: 'off', enterkeyhint: this.#touch.matches ? 'enter' : 'send', 'aria-haspopup': 'listbox',
       oninput: () => this.#typed(), onkeydown: (event) => this.#key(event),
     });
     const invite = () => { this.input.placeholder = this.#narrow.matches ? 'Message, or ask @assistant' : 'Write a message, or @assistant to ask'; };
-    this.#narrow.addEventListener('change', invite);
+    this.#narrow.onchange = invite;
     invite();
     this.button = h('button.send', { id: 'composer-send', type: 'button', onclick: () => this.#pressed() });
     this.counter = h('span.counter', { 'aria-live': 'polite', hidden: true });
@@ -62,6 +62,10 @@ class SalonComposer extends HTMLElement {
       this.#grow();
     }).observe(this.box);
     if (matchMedia('(hover: hover)').matches) this.input.focus({ preventScroll: true });
+  }
+
+  disconnectedCallback() {
+    this.#narrow.onchange = null;
   }
 
   /** @param {import('../store.js').RoomState} state */

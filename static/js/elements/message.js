@@ -187,11 +187,10 @@ class SalonMessage extends HTMLElement {
     this.#ticker = null;
     if (state !== 'queued') this.#waitingSince = null;
     this.foot.replaceChildren(...(FEET[state]?.call(this, item) ?? []).filter(Boolean));
-    const settled = message !== undefined && ['complete', 'stopped', 'failed', 'interrupted'].includes(state);
-    if (!settled) this.#drawTools(null);
+    if (!SETTLED.has(state) || message === undefined) this.#drawTools(null);
     else if (message.kind === 'assistant' || this.tools.childElementCount > 0) this.#drawTools(item);
     // Beside people's messages they take no room and wait for a pointer: the words come first.
-    else this.#toolsLater ??= whenIdle(() => this.#item.message !== undefined && this.#drawTools(this.#item));
+    else this.#toolsLater ??= whenIdle(() => this.#drawTools(SETTLED.has(this.dataset.state) && this.#item.message !== undefined ? this.#item : null));
   }
 
   #drawTools(item) {
@@ -304,6 +303,9 @@ class SalonMessage extends HTMLElement {
     }
   }
 }
+
+/** The states in which something can be done to a message. A `failed` one may also be on its way. */
+const SETTLED = new Set(['complete', 'stopped', 'failed', 'interrupted']);
 
 /** Safari has no idle callbacks. */
 const whenIdle = globalThis.requestIdleCallback ?? ((call) => setTimeout(call, 50));

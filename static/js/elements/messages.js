@@ -317,7 +317,7 @@ class SalonMessages extends HTMLElement {
   #atEnd(state) {
     if (state.messages.length > SHOWN_MAX && this.#keeper.following) this.#room.trim(TRIM_TO);
     const last = this.#room.state.messages.at(-1);
-    if (last === undefined || !this.isConnected || this.#inWindow || !isLooking()) return;
+    if (last === undefined || !this.isConnected || this.#inWindow || this.#placing || !isLooking()) return;
     this.#mark = seenMark(this.#mark, last.seq);
     this.#context.book.read(this.#room.slug, last.seq);
   }

@@ -310,3 +310,35 @@ async fn what_is_written_grows_block_by_block_and_code_has_colours_once_it_is_cl
         .await;
     page.quit().await;
 }
+
+/// Every prefix of a text, grown and built anew: whether they are the same, and how many characters both have at the end.
+const GROW: &str = "const [text] = arguments;
+    return (async () => {
+        const { GrowingBody } = await import('/js/render.js');
+        const [one, other] = [document.createElement('div'), document.createElement('div')];
+        const growing = new GrowingBody(one);
+        const differ = [];
+        for (let end = 1; end <= text.length; end += 1) {
+            growing.update(text.slice(0, end));
+            new GrowingBody(other).update(text.slice(0, end));
+            if (one.innerHTML !== other.innerHTML) differ.push(text.slice(Math.max(0, end - 20), end));
+        }
+        return [differ, one.textContent.length, one.querySelectorAll('pre span').length];
+    })()";
+
+#[tokio::test]
+async fn at_each_character_what_grew_is_what_would_be_built_anew() {
+    let chromium = Chromium::start().await;
+    let provider = FakeProvider::start([]);
+    let salon = start(&provider, &[]).await;
+    let page = Page::open(&chromium, &salon.url()).await;
+    let text = format!(
+        "A *paragraph*\n\n```js\nconst a = 1;\n\n  let b = `x`;\n{}```\n\nafter **it**\n\n~~~\nplain ```\n~~~\n\n- a\n- b\n\n> c\n\n|d|\n|-|\n|e|",
+        "line();\n".repeat(30)
+    );
+    let (differ, length, colours): (Vec<String>, usize, usize) =
+        page.run(GROW, &[json!(text)]).await;
+    assert_eq!(differ, Vec::<String>::new());
+    assert!(length > 250 && colours > 30, "{length} {colours}");
+    page.quit().await;
+}
