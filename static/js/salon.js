@@ -173,9 +173,10 @@ export class Salon extends Emitter {
     if (this.status === 'open') for (const room of this.#rooms.values()) room.join();
   }
 
-  /** Asks for a sign of life, when the network may have changed. */
+  /** Asks for a sign of life, when the network may have changed or somebody looks again; and looks who else is still there. */
   probe() {
     this.#connection?.probe();
+    if (this.status === 'open') this.#adopt();
   }
 
   #received(frame) {
