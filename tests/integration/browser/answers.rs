@@ -29,6 +29,28 @@ async fn until_state(page: &Page, state: &str) {
     page.see_reply(state, |reply| reply.state == state).await;
 }
 
+/// Both questions have a place, below their answers to be and above the composer.
+async fn both_wait(page: &Page) {
+    let places = "return [...document.querySelectorAll('.message .waiting[data-position]')].map((line) => line.dataset.position).join()";
+    page.wait(
+        "both have a place",
+        SOON,
+        &format!("{places} === '1,2'"),
+        &[],
+    )
+    .await;
+    let queue = "return [...document.querySelectorAll('.prompt-queue:not([hidden]) li')].map((line) => line.querySelector('.prompt-said').textContent)";
+    let shown: Vec<String> = page.run(queue, &[]).await;
+    assert_eq!(
+        shown,
+        [
+            "@assistant the second of Ada",
+            "@assistant the question of Bob"
+        ],
+        "one's own first"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_waits_shows_its_place_and_can_be_taken_out() {
     let chromium = Chromium::start().await;
@@ -52,24 +74,7 @@ async fn what_waits_shows_its_place_and_can_be_taken_out() {
     assert_eq!(early, "");
     bob.send("@assistant the question of Bob").await;
     page.send("@assistant the second of Ada").await;
-    let places = "return [...document.querySelectorAll('.message .waiting[data-position]')].map((line) => line.dataset.position).join()";
-    page.wait(
-        "both have a place",
-        SOON,
-        &format!("{} === '1,2'", places),
-        &[],
-    )
-    .await;
-    let queue = "return [...document.querySelectorAll('.prompt-queue:not([hidden]) li')].map((line) => line.querySelector('.prompt-said').textContent)";
-    let shown: Vec<String> = page.run(queue, &[]).await;
-    assert_eq!(
-        shown,
-        [
-            "@assistant the second of Ada",
-            "@assistant the question of Bob"
-        ],
-        "one's own first"
-    );
+    both_wait(&page).await;
     let seconds = "return /^\\d+ s$/.test(document.querySelector('.waiting:not([data-position]) .seconds')?.textContent ?? '')";
     page.wait("it waits for a while", SOON, seconds, &[]).await;
     photograph(&page, "desktop", "waiting", ".prompt-queue").await;
@@ -190,32 +195,14 @@ async fn a_failed_answer_says_why_and_is_tried_again_and_an_interrupted_one_too(
     page.quit().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_written_grows_block_by_block_and_code_has_colours_once_it_is_closed() {
-    let chromium = Chromium::start().await;
-    let gates = [Gate::new(), Gate::new(), Gate::new()];
-    let answer = Answer::stream()
-        .piece("The *first* block.\n\nThe second.\n\n```js\nconst one = 'two'; // three")
-        .gate(&gates[0])
-        .piece("\n```\n\nA table:\n\n| a | b")
-        .gate(&gates[1])
-        .piece(" |\n|-|-|\n| 1 | 2 |\n\nAnd a **bold [link](https://exam")
-        .gate(&gates[2])
-        .piece("ple.org/)** at the end.")
-        .finish("end");
-    let provider = FakeProvider::start([answer]);
-    let salon = start(&provider, &[]).await;
-    let page = Page::open(&chromium, &salon.url()).await;
-    page.come_in("Ada").await;
-    page.send("@assistant write").await;
-    gates[0].reached().await;
-    page.see_reply("an open fence", |reply| reply.text.contains("three"))
-        .await;
-    let shown = "const body = document.querySelector('.message.assistant .body');
+/// The shapes in the answer, and its words.
+const SHAPE: &str = "const body = document.querySelector('.message.assistant .body');
         const one = (css) => body.querySelectorAll(css).length;
         return {em: one('em'), code: one('.code pre'), copy: one('.code .copy'), colours: one('pre span'), table: one('table'), strong: one('strong'),
             links: one('a'), text: body.innerText, tools: document.querySelectorAll('.message.assistant .tools button').length}";
-    let first: Value = page.run(shown, &[]).await;
+
+async fn an_open_fence_is_plain_code(page: &Page) {
+    let first: Value = page.run(SHAPE, &[]).await;
     assert_eq!(
         (&first["em"], &first["code"]),
         (&json!(1), &json!(1)),
@@ -227,15 +214,10 @@ async fn what_is_written_grows_block_by_block_and_code_has_colours_once_it_is_cl
         "{first}"
     );
     page.run::<()>("document.querySelectorAll('.message.assistant .block').forEach((block, place) => { block.mark = place; })", &[]).await;
+}
 
-    gates[0].open();
-    gates[1].reached().await;
-    page.see_reply("the fence is closed, a table begins", |reply| {
-        reply.text.contains("A table")
-    })
-    .await;
-    page.find(".message.assistant table").await;
-    let second: Value = page.run(shown, &[]).await;
+async fn a_closed_one_has_colours(page: &Page) {
+    let second: Value = page.run(SHAPE, &[]).await;
     assert_eq!(
         (&second["copy"], &second["table"]),
         (&json!(1), &json!(1)),
@@ -254,12 +236,10 @@ async fn what_is_written_grows_block_by_block_and_code_has_colours_once_it_is_cl
         &[],
     )
     .await;
+}
 
-    gates[1].open();
-    gates[2].reached().await;
-    page.see_reply("half a link", |reply| reply.text.contains("bold link"))
-        .await;
-    let third: Value = page.run(shown, &[]).await;
+async fn half_a_link_is_a_link(page: &Page) {
+    let third: Value = page.run(SHAPE, &[]).await;
     assert_eq!(third["strong"], json!(1), "{third}");
     let text = third["text"].as_str().unwrap();
     assert!(
@@ -268,18 +248,10 @@ async fn what_is_written_grows_block_by_block_and_code_has_colours_once_it_is_cl
     );
     let once = "return document.querySelector('.message.assistant pre span').mark === 'once'";
     assert!(page.run::<bool>(once, &[]).await, "colours are given once");
-    photograph(
-        &page,
-        "desktop",
-        "half-written",
-        ".message.assistant pre span",
-    )
-    .await;
+}
 
-    gates[2].open();
-    until_state(&page, "complete").await;
-    be_drawn(&page).await;
-    let whole: Value = page.run(shown, &[]).await;
+async fn all_is_there_and_the_code_can_be_copied(page: &Page) {
+    let whole: Value = page.run(SHAPE, &[]).await;
     assert_eq!(
         (
             &whole["copy"],
@@ -308,6 +280,57 @@ async fn what_is_written_grows_block_by_block_and_code_has_colours_once_it_is_cl
     .await;
     page.until_text(".message.assistant .code .copy", "Copied")
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_written_grows_block_by_block_and_code_has_colours_once_it_is_closed() {
+    let chromium = Chromium::start().await;
+    let gates = [Gate::new(), Gate::new(), Gate::new()];
+    let answer = Answer::stream()
+        .piece("The *first* block.\n\nThe second.\n\n```js\nconst one = 'two'; // three")
+        .gate(&gates[0])
+        .piece("\n```\n\nA table:\n\n| a | b")
+        .gate(&gates[1])
+        .piece(" |\n|-|-|\n| 1 | 2 |\n\nAnd a **bold [link](https://exam")
+        .gate(&gates[2])
+        .piece("ple.org/)** at the end.")
+        .finish("end");
+    let provider = FakeProvider::start([answer]);
+    let salon = start(&provider, &[]).await;
+    let page = Page::open(&chromium, &salon.url()).await;
+    page.come_in("Ada").await;
+    page.send("@assistant write").await;
+    gates[0].reached().await;
+    page.see_reply("an open fence", |reply| reply.text.contains("three"))
+        .await;
+    an_open_fence_is_plain_code(&page).await;
+
+    gates[0].open();
+    gates[1].reached().await;
+    page.see_reply("the fence is closed, a table begins", |reply| {
+        reply.text.contains("A table")
+    })
+    .await;
+    page.find(".message.assistant table").await;
+    a_closed_one_has_colours(&page).await;
+
+    gates[1].open();
+    gates[2].reached().await;
+    page.see_reply("half a link", |reply| reply.text.contains("bold link"))
+        .await;
+    half_a_link_is_a_link(&page).await;
+    photograph(
+        &page,
+        "desktop",
+        "half-written",
+        ".message.assistant pre span",
+    )
+    .await;
+
+    gates[2].open();
+    until_state(&page, "complete").await;
+    be_drawn(&page).await;
+    all_is_there_and_the_code_can_be_copied(&page).await;
     page.quit().await;
 }
 

@@ -99,6 +99,33 @@ async fn until_log(page: &Page, what: &str, condition: &str) {
     page.wait(what, LATER, &script, &[]).await;
 }
 
+async fn what_is_written_meanwhile_is_kept(page: &Page, salon: &mut SalonProcess, site: &Site) {
+    // The server is killed; what is written meanwhile is kept, through a reload too, and sent once.
+    salon.kill();
+    until_log(
+        page,
+        "it is noticed",
+        "['waiting', 'connecting'].includes(log.dataset.status)",
+    )
+    .await;
+    page.type_into("#say input", "written meanwhile\u{e007}")
+        .await;
+    until_log(
+        page,
+        "it is shown",
+        "lines.at(-1) === '(sending) written meanwhile'",
+    )
+    .await;
+    let before = site.tickets.load(Ordering::SeqCst);
+    salon.restart().await;
+    page.load().await;
+    until_log(page, "it is kept", "lines.filter((line) => line === 'Ada: written meanwhile').length === 1 && !log.textContent.includes('(sending)')").await;
+    assert!(
+        site.tickets.load(Ordering::SeqCst) > before,
+        "a ticket is good once"
+    );
+}
+
 #[test]
 fn the_example_is_twenty_lines_at_most() {
     let lines = example()
@@ -156,31 +183,7 @@ async fn the_example_of_the_document_is_a_chat_on_a_page_of_another_site() {
     )
     .await;
 
-    // The server is killed; what is written meanwhile is kept, through a reload too, and sent once.
-    salon.kill();
-    until_log(
-        &page,
-        "it is noticed",
-        "['waiting', 'connecting'].includes(log.dataset.status)",
-    )
-    .await;
-    page.type_into("#say input", "written meanwhile\u{e007}")
-        .await;
-    until_log(
-        &page,
-        "it is shown",
-        "lines.at(-1) === '(sending) written meanwhile'",
-    )
-    .await;
-    let before = site.tickets.load(Ordering::SeqCst);
-    salon.restart().await;
-    page.load().await;
-    until_log(&page, "it is kept", "lines.filter((line) => line === 'Ada: written meanwhile').length === 1 && !log.textContent.includes('(sending)')").await;
-    assert!(
-        site.tickets.load(Ordering::SeqCst) > before,
-        "a ticket is good once"
-    );
-
+    what_is_written_meanwhile_is_kept(&page, &mut salon, &site).await;
     // The page itself asks nothing of the other origin but its socket.
     let asked = "return performance.getEntriesByType('resource').map(({ name }) => name).filter((name) => !name.startsWith(location.origin))";
     let asked: Vec<String> = page.run(asked, &[]).await;
