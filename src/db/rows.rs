@@ -250,6 +250,9 @@ pub struct ReplyMeta {
     /// Why the model ended by itself (`end`, `length`, `refusal`, …).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_reason: Option<String>,
+    /// Who had it stopped, of a stopped one; kept from the request on, and told once it has ended so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<UserId>,
     /// How many texts the reply has and which this one is; none while it is the only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variants: Option<Variants>,
@@ -278,7 +281,32 @@ pub struct MessageMeta {
     pub mentions: Vec<UserId>,
 }
 
+impl ReplyMeta {
+    /// What a runner tells of the end, with who asked for it where it was stopped.
+    #[must_use]
+    pub fn ended(self, state: MessageState, before: &MessageMeta) -> Self {
+        let asked = before.reply.as_ref().and_then(|reply| reply.stopped_by);
+        Self {
+            stopped_by: asked.filter(|_| state == MessageState::Stopped),
+            ..self
+        }
+    }
+}
+
 impl MessageMeta {
+    /// The same of a reply that somebody asked to stop.
+    #[must_use]
+    pub fn asked_to_stop(&self, by: UserId) -> Self {
+        let reply = self.reply.clone().map(|reply| ReplyMeta {
+            stopped_by: reply.stopped_by.or(Some(by)),
+            ..reply
+        });
+        Self {
+            reply,
+            ..self.clone()
+        }
+    }
+
     /// What is left of it once the text is gone: no mentions, and of a reply's texts not even the number.
     #[must_use]
     pub fn of_tombstone(self) -> Self {

@@ -287,7 +287,8 @@ impl Writing<'_> {
             error: ending.error.map(|code| code.as_str().to_owned()),
             usage: ending.completion.usage.or(estimated),
             stop_reason: Some(ending.completion.stop_reason).filter(|reason| !reason.is_empty()),
-            // The store knows how many there are.
+            // The store knows who asked for the end, and how many there are.
+            stopped_by: None,
             variants: None,
         };
         let html = render(&self.text).await;

@@ -16,6 +16,12 @@ import { openEditsDialog } from './message-dialogs.js';
 import { reactionChips, reactionChoice, rights, toolButtons, variantSwitch } from './message-tools.js';
 import { quoteOf } from './quote.js';
 
+const WORDS = {
+  stopped: 'Stopped',
+  stoppedByYou: 'Stopped by you',
+  stoppedBy: (name) => `Stopped by ${name}`,
+};
+
 /** Waiting becomes worth a number after this. */
 const ELAPSED_AFTER_S = 3;
 
@@ -24,9 +30,12 @@ class SalonMessage extends HTMLElement {
   #context;
   #item;
   #drawn = {};
+  /** What was drawn: items of a column are made anew with each change of the room, few of them differ. */
+  #before = null;
   #growing = null;
   #waitingSince = null;
   #ticker = null;
+  #toolsLater = null;
 
   disconnectedCallback() {
     clearInterval(this.#ticker);
@@ -38,6 +47,7 @@ class SalonMessage extends HTMLElement {
     this.#room = room;
     this.#context = context;
     this.#item = item;
+    if (this.#isSame(item)) return;
     if (this.body === undefined) this.#build();
     const { message, entry } = item;
     const own = item.type === 'outgoing' || item.mine;
@@ -52,6 +62,15 @@ class SalonMessage extends HTMLElement {
     this.#drawBody(item);
     this.#drawFoot(item);
     this.#drawMarks(item);
+  }
+
+  #isSame(item) {
+    const { state } = this.#room;
+    const quoted = item.message?.reply_to ?? item.entry?.replyTo ?? null;
+    const now = { ...item, room: state.room, quoted: quoted === null ? undefined : messageAt(state, quoted)?.version };
+    const before = this.#before;
+    this.#before = now;
+    return before !== null && Object.keys(now).every((key) => now[key] === before[key] || samePlace(now[key], before[key]));
   }
 
   /** `queued` on the wire covers waiting and being written; readers see the difference. */
@@ -168,11 +187,20 @@ class SalonMessage extends HTMLElement {
     this.#ticker = null;
     if (state !== 'queued') this.#waitingSince = null;
     this.foot.replaceChildren(...(FEET[state]?.call(this, item) ?? []).filter(Boolean));
-    const settled = message !== undefined && ['complete', 'stopped', 'failed', 'interrupted'].includes(state);
-    const may = settled ? rights(message, item.mine, room, item.asked) : null;
+    if (!SETTLED.has(state) || message === undefined) this.#drawTools(null);
+    else if (message.kind === 'assistant' || this.tools.childElementCount > 0) this.#drawTools(item);
+    // Beside people's messages they take no room and wait for a pointer: the words come first.
+    else this.#toolsLater ??= whenIdle(() => this.#drawTools(SETTLED.has(this.dataset.state) && this.#item.message !== undefined ? this.#item : null));
+  }
+
+  #drawTools(item) {
+    this.#toolsLater = null;
+    if (item === null) return void this.tools.replaceChildren();
+    const { message } = item;
+    const may = rights(message, item.mine, this.#room.state.room, item.asked);
     const select = (variant) => this.#ask(this.#room.selectVariant(message.seq, variant));
-    const tools = () => [variantSwitch(message, may.steers, select), ...toolButtons(message, may, (deed) => this.#do(deed)), this.#linkButton()];
-    this.tools.replaceChildren(...(settled ? tools().filter(Boolean) : []));
+    const tools = [variantSwitch(message, may.steers, select), ...toolButtons(message, may, (deed) => this.#do(deed)), this.#linkButton()];
+    this.tools.replaceChildren(...tools.filter(Boolean));
   }
 
   #linkButton() {
@@ -210,6 +238,15 @@ class SalonMessage extends HTMLElement {
     ];
   }
 
+  /** Who had it stopped, where that is known and has a name here. @param {string | undefined} id */
+  stoppedLine(id) {
+    const { state, people } = this.#room;
+    if (id === undefined) return WORDS.stopped;
+    if (id === state.me) return WORDS.stoppedByYou;
+    const known = people.users.find((user) => user.id === id) ?? state.messages.find(({ author }) => author.id === id)?.author;
+    return known === undefined ? WORDS.stopped : WORDS.stoppedBy(known.name);
+  }
+
   /** A line that says how long one waits, once that is worth saying. */
   waiting(place) {
     this.#waitingSince ??= Date.now();
@@ -220,7 +257,10 @@ class SalonMessage extends HTMLElement {
     };
     tick();
     this.#ticker = setInterval(tick, 1_000);
-    return h('span.waiting', {}, h('span.dots', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i')), h('span', { text: queueLine(place) }), seconds);
+    const sign = place === null
+      ? h('span.dots', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i'))
+      : h('span.in-line', { 'aria-hidden': 'true', text: place.position });
+    return h('span.waiting', { 'data-position': place?.position }, sign, h('span', { text: queueLine(place) }), seconds);
   }
 
   #tell(event, detail) {
@@ -264,6 +304,15 @@ class SalonMessage extends HTMLElement {
   }
 }
 
+/** The states in which something can be done to a message. A `failed` one may also be on its way. */
+const SETTLED = new Set(['complete', 'stopped', 'failed', 'interrupted']);
+
+/** Safari has no idle callbacks. */
+const whenIdle = globalThis.requestIdleCallback ?? ((call) => setTimeout(call, 50));
+
+/** Each telling of the queue makes its places anew. */
+const samePlace = (one, other) => one?.position !== undefined && one.position === other?.position && one.user.id === other.user.id;
+
 const chip = (kind, shape, text) => h(`span.chip.chip-${kind}`, {}, icon(shape), h('span', { text }));
 
 const button = (shape, text, onclick) => h('button.quiet', { type: 'button', 'data-action': text.toLowerCase(), onclick }, icon(shape), h('span', { text }));
@@ -286,8 +335,8 @@ const FEET = {
   stopping() {
     return [chip('calm', 'stop', 'Stopping…')];
   },
-  stopped() {
-    return [chip('calm', 'stop', 'Stopped'), ...this.againButtons()];
+  stopped({ message }) {
+    return [chip('calm', 'stop', this.stoppedLine(message.reply?.stopped_by)), ...this.againButtons()];
   },
   interrupted() {
     return [chip('warn', 'alert', 'Interrupted: the server that wrote this answer went away.'), ...this.againButtons()];

@@ -11,6 +11,7 @@ import { openSettingsDialog } from './room-dialog.js';
 import { hereLine, seenLine, typingLine } from '../people.js';
 import { titleOf } from '../room-line.js';
 import { replyRefusal } from '../salon.js';
+import { readingSwitch } from './reading-switch.js';
 import { showNote } from './banner.js';
 import './composer.js';
 import './messages.js';
@@ -76,7 +77,7 @@ class SalonRoom extends HTMLElement {
       h('header.room-head', {},
         iconButton('back', 'Back to the rooms', () => this.dispatchEvent(new CustomEvent('salon-list', { bubbles: true })), 'icon-button.back'),
         h('div.room-titles', {}, this.heading, this.sub), this.buttons),
-      this.messages, h('div.people-line', {}, this.typing, this.seen), this.composer);
+      this.messages, h('div.people-line', {}, this.typing, this.seen, readingSwitch(this.#context.memory)), this.composer);
     this.messages.show(this.#context, this.#room);
     this.composer.show(this.#context, this.#room, this.messages);
   }

@@ -15,26 +15,33 @@
 
 mod account;
 mod administration;
+mod answers;
 mod assistants;
 mod changes;
 mod chromium;
+mod composer;
 mod history;
 mod http_api;
 mod integrations;
 mod invites;
 mod kill;
 mod leftovers;
+mod library;
 mod look;
+mod model;
 mod narrow;
 mod newcomer;
+mod numbers;
 mod page;
 mod people;
 mod rooms;
 mod scripts;
+mod scrolling;
 mod sign_in;
 #[path = "../support/mod.rs"]
 #[expect(unused_imports, reason = "not every helper is of use here")]
 mod support;
+mod unread;
 mod variants;
 mod webhooks;
 mod windows;

@@ -216,6 +216,7 @@ macro_rules! for_store {
                     every_way_to_end_is_stored
                     a_queued_reply_stops_at_once
                     a_running_reply_is_asked_to_stop
+                    one_that_ends_otherwise_was_stopped_by_nobody
                     who_asked_may_steer_and_who_keeps_order
                     a_retry_starts_again_from_nothing
                     only_what_ended_early_is_retried

@@ -33,9 +33,10 @@ statement!(
     )
 );
 statement!(
-    /// Asks a runner to stop.
-    RequestStop { room: Uuid, seq: i64 },
-    "UPDATE replies SET stop_requested = true WHERE room_id = $1 AND seq = $2"
+    /// Asks a runner to stop; who did so waits in the message for its end, without a version of its own.
+    RequestStop { room: Uuid, seq: i64, meta: serde_json::Value },
+    "WITH asked AS (UPDATE replies SET stop_requested = true WHERE room_id = $1 AND seq = $2) \
+     UPDATE messages SET meta = $3 WHERE room_id = $1 AND seq = $2"
 );
 statement!(
     /// A reply's message at its next version, and the reply settled or queued again: without lease or chunks.
@@ -179,7 +180,8 @@ async fn stop(
         ReplyState::Settled => refused(ErrorCode::ReplySettled),
         ReplyState::Streaming => {
             let room = work.head.room.0;
-            connection.run(RequestStop { room, seq }).await?;
+            let meta = meta_value(&reply.message.meta.asked_to_stop(actor))?;
+            connection.run(RequestStop { room, seq, meta }).await?;
             Ok(work.head.version)
         }
         ReplyState::Queued => {
@@ -187,7 +189,10 @@ async fn stop(
                 state: MessageState::Stopped,
                 body: String::new(),
                 html: None,
-                meta: reply.plain_meta(),
+                meta: ReplyMeta {
+                    stopped_by: Some(actor),
+                    ..reply.plain_meta()
+                },
                 variants: reply.variants,
             };
             rewrite(connection, work, reply, last).await
@@ -252,7 +257,10 @@ async fn settle(
         state: settlement.state,
         body: settlement.body.clone(),
         html: settlement.html.clone(),
-        meta: settlement.meta.clone(),
+        meta: settlement
+            .meta
+            .clone()
+            .ended(settlement.state, &reply.message.meta),
         variants: reply.variants,
     };
     rewrite(connection, work, reply, last).await
@@ -368,8 +376,7 @@ pub(super) async fn rewrite(
         },
         ..reply.message
     };
-    let meta = serde_json::to_value(&row.meta)
-        .map_err(|error| StoreError::Broken(format!("messages.meta: {error}")))?;
+    let meta = meta_value(&row.meta)?;
     connection
         .run(RewriteReply {
             room: work.head.room.0,
@@ -395,4 +402,9 @@ pub(super) async fn rewrite(
     let version = row.version;
     work.changes.push(StoredChange::Message(Box::new(row)));
     Ok(version)
+}
+
+fn meta_value(meta: &MessageMeta) -> StoreResult<serde_json::Value> {
+    serde_json::to_value(meta)
+        .map_err(|error| StoreError::Broken(format!("messages.meta: {error}")))
 }

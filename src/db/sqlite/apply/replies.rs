@@ -58,10 +58,18 @@ pub(super) fn stop(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Ver
             diesel::update(replies::table.find((work.id, seq)))
                 .set(replies::stop_requested.eq(true))
                 .execute(work.conn)?;
+            // Who did so waits in the message for its end, without a version of its own.
+            let meta = message(work, seq)?.meta.asked_to_stop(actor);
+            diesel::update(columns::table.find((work.id, seq)))
+                .set(columns::meta.eq(meta_text(&meta)?))
+                .execute(work.conn)?;
             Ok(work.head.version)
         }
         ReplyState::Queued => {
-            let meta = plain_meta(&reply);
+            let meta = ReplyMeta {
+                stopped_by: Some(actor),
+                ..plain_meta(&reply)
+            };
             end(
                 work,
                 seq,
@@ -146,6 +154,7 @@ pub(super) fn settle(work: &mut RoomWork<'_>, settlement: &Settlement) -> Work<V
     storable(&settlement.body)?;
     storable(settlement.html.as_deref().unwrap_or_default())?;
     let usage = settlement.meta.usage;
+    let before = message(work, settlement.seq)?.meta;
     diesel::update(replies::table.find((work.id, settlement.seq)))
         .set((
             replies::model.eq(settlement.meta.model.as_deref()),
@@ -160,7 +169,7 @@ pub(super) fn settle(work: &mut RoomWork<'_>, settlement: &Settlement) -> Work<V
             state: settlement.state,
             body: settlement.body.clone(),
             html: settlement.html.clone(),
-            meta: settlement.meta.clone(),
+            meta: settlement.meta.clone().ended(settlement.state, &before),
             variants: reply.variants,
         },
     )

@@ -44,11 +44,17 @@ impl Work<'_> {
             ReplyState::Settled => Err(ErrorCode::ReplySettled.into()),
             ReplyState::Streaming => {
                 reply.stop_requested = true;
+                if let Some(message) = self.room.messages.get_mut(&seq) {
+                    message.row.meta = message.row.meta.asked_to_stop(actor);
+                }
                 Ok(self.room.head.version)
             }
             ReplyState::Queued => {
                 reply.end();
-                let meta = reply.plain_meta();
+                let meta = ReplyMeta {
+                    stopped_by: Some(actor),
+                    ..reply.plain_meta()
+                };
                 Ok(self.rewrite(seq, MessageState::Stopped, String::new(), None, meta))
             }
         }
@@ -98,7 +104,9 @@ impl Work<'_> {
         }
         reply.end();
         let (body, html) = (settlement.body.clone(), settlement.html.clone());
-        Ok(self.rewrite(seq, settlement.state, body, html, settlement.meta.clone()))
+        let before = &self.room.messages[&seq].row.meta;
+        let meta = settlement.meta.clone().ended(settlement.state, before);
+        Ok(self.rewrite(seq, settlement.state, body, html, meta))
     }
 
     /// Ends a reply whose runner died after it had shown some of it, with the text that was saved.

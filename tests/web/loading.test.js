@@ -1,0 +1,44 @@
+/**
+ * What a browser loads: every module is named in `index.html`, so that none waits for the one that imports it, and all of it
+ * together is small.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import test from 'node:test';
+import { gzipSync } from 'node:zlib';
+
+const STATIC = new URL('../../static/', import.meta.url);
+/** All that there is, compressed. */
+const ALL_BYTES = 150_000;
+
+const read = (path) => readFileSync(new URL(path, STATIC), 'utf8');
+
+/** What `main.js` imports, and what that imports. */
+function modules() {
+  const found = new Set();
+  const follow = (path) => {
+    if (found.has(path)) return;
+    found.add(path);
+    for (const [, target] of read(path.slice(1)).matchAll(/^(?:import|export)\b[^;]*?['"](\.[^'"]+)['"];/gm)) {
+      follow(new URL(target, `http://page${path}`).pathname);
+    }
+  };
+  follow('/js/main.js');
+  return [...found];
+}
+
+test('the page names its modules at once', () => {
+  const named = [...read('index.html').matchAll(/<link rel="modulepreload" href="([^"]+)">/g)].map(([, path]) => path);
+  const needed = modules().filter((path) => path !== '/js/main.js').sort();
+  assert.ok(needed.length > 40, 'the imports were followed');
+  const lines = needed.map((path) => `    <link rel="modulepreload" href="${path}">`).join('\n');
+  assert.deepEqual(named, needed, `write these lines into index.html:\n${lines}`);
+});
+
+test('all of the page together is small', () => {
+  const files = readdirSync(STATIC, { recursive: true }).filter((path) => statSync(new URL(path, STATIC)).isFile());
+  const sizes = files.map((path) => [path, gzipSync(readFileSync(new URL(path, STATIC))).length]);
+  const sum = sizes.reduce((total, [, size]) => total + size, 0);
+  const largest = sizes.sort(([, one], [, other]) => other - one).slice(0, 8).map(([path, size]) => `${path} ${size}`).join(', ');
+  assert.ok(sum <= ALL_BYTES, `${sum} bytes compressed; the largest: ${largest}`);
+});
