@@ -15,7 +15,7 @@ use crate::http::middleware::{deadline, guard_origin, guard_transport, observe, 
 use crate::http::{
     account, admin, assets, assistants, audit, auth, bans, chat, export, health, incoming_hooks,
     invites, members, message_changes, messages, metrics, models, oidc, openapi, reply_events,
-    retention, room_events, room_lists, rooms, search, security_contact, socket, tokens, variants,
+    retention, room_events, room_lists, rooms, search, security_contact, socket, tokens, usage, variants,
     webhooks,
 };
 use crate::limits;
@@ -108,6 +108,9 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/admin/rooms/{slug}", patch(admin::archive_room).delete(admin::delete_room))
         .route("/api/admin/rooms/{slug}/owner", put(admin::take_over_room))
         .route("/api/admin/audit", get(audit::list_audit))
+        .route("/api/admin/usage", get(usage::sum_up))
+        .route("/api/me/usage", get(usage::show_own))
+        .route("/api/rooms/{slug}/usage", get(usage::show_room))
         .route("/api/models", get(models::list_models))
         .route("/api/search", get(search::search_messages))
         .route("/api/rooms/{slug}/replies/{seq}/stop", post(messages::stop_reply))

@@ -56,7 +56,8 @@ pub(super) async fn parts(config: &Config) -> Result<Parts, StartError> {
         Arc::clone(&writer),
         feeds.clone(),
         Arc::clone(&layer),
-    );
+    )
+    .capped(config.spending.caps());
     let assistant = Assistant::new(AssistantParts {
         store: Arc::clone(&store),
         writer: Arc::clone(&writer),
@@ -64,6 +65,7 @@ pub(super) async fn parts(config: &Config) -> Result<Parts, StartError> {
         providers: Arc::clone(&providers),
         instance,
         caps: assistant::caps(config),
+        spending: config.spending.caps(),
         prompts,
     });
     Ok(Parts {
