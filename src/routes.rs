@@ -15,8 +15,8 @@ use crate::http::middleware::{deadline, guard_origin, guard_transport, observe, 
 use crate::http::{
     account, admin, assets, assistants, audit, auth, bans, chat, export, health, incoming_hooks,
     invites, members, message_changes, messages, metrics, models, oidc, openapi, reply_events,
-    retention, room_events, room_lists, rooms, search, security_contact, socket, tokens, usage, variants,
-    webhooks,
+    retention, room_events, room_lists, rooms, search, security_contact, socket, tokens, usage,
+    variants, webhooks,
 };
 use crate::limits;
 

@@ -99,8 +99,8 @@ pub struct NewAttempt {
     pub model: String,
     /// The most that it can use.
     pub most: Amount,
-    /// When, by the clock of whoever asks: it says in which day and month the attempt counts.
-    pub asked_at: DateTime<Utc>,
+    /// When: it says in which day and month the attempt counts. None is now, by the clock of the store, which all instances share.
+    pub asked_at: Option<DateTime<Utc>>,
 }
 
 /// What became of an attempt.
@@ -152,7 +152,10 @@ impl AttemptEnd {
     pub fn used(&self) -> Amount {
         Amount {
             cost_micros: self.cost_micros.unwrap_or(0),
-            tokens: self.usage.input_tokens.saturating_add(self.usage.output_tokens),
+            tokens: self
+                .usage
+                .input_tokens
+                .saturating_add(self.usage.output_tokens),
         }
     }
 }

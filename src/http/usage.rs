@@ -124,7 +124,11 @@ fn form(
         return bad("`format` is `json` or `csv`.");
     }
     let is_csv = csv::is_wanted(format, headers);
-    let most = if is_csv { limits::USAGE_CSV_ROWS } else { limits::USAGE_PAGE };
+    let most = if is_csv {
+        limits::USAGE_CSV_ROWS
+    } else {
+        limits::USAGE_PAGE
+    };
     let limit = limit.unwrap_or(most);
     if !(1..=most).contains(&limit) {
         return bad("`limit` is 1 to 100, of CSV 1 to 5000.");
@@ -182,9 +186,26 @@ fn list(
 
 /// The columns of [`attempt_cells`].
 const ATTEMPT_HEAD: [&str; 20] = [
-    "id", "room", "seq", "attempt", "user_id", "user", "assistant", "provider", "model", "state",
-    "input_tokens", "output_tokens", "cached_tokens", "estimated", "cost", "first_token_ms",
-    "stop_reason", "error", "asked_at", "ended_at",
+    "id",
+    "room",
+    "seq",
+    "attempt",
+    "user_id",
+    "user",
+    "assistant",
+    "provider",
+    "model",
+    "state",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "estimated",
+    "cost",
+    "first_token_ms",
+    "stop_reason",
+    "error",
+    "asked_at",
+    "ended_at",
 ];
 
 fn attempt_cells(row: &AttemptRow) -> Vec<Cell<'_>> {
@@ -245,7 +266,9 @@ pub async fn show_room(
 ) -> Result<Response, Problem> {
     let form = form(query.format.as_deref(), query.limit, &headers)?;
     let limit = form.1 + 1;
-    let asked = app.store.room_usage(who.user.id, &slug, query.before, limit);
+    let asked = app
+        .store
+        .room_usage(who.user.id, &slug, query.before, limit);
     let page = asked.await;
     let path = format!("/api/rooms/{slug}/usage");
     let name = format!("{slug}-usage");
@@ -309,17 +332,36 @@ pub async fn sum_up(
     }
     let last = rows.last().filter(|_| more);
     let next = last.map(|last| {
-        let pairs = [("from", time(from)), ("to", time(to)), ("after", last.key.clone())];
+        let pairs = [
+            ("from", time(from)),
+            ("to", time(to)),
+            ("after", last.key.clone()),
+        ];
         let pairs = pairs.map(|(name, value)| format!("&{name}={}", escaped(&value)));
-        format!("/api/admin/usage?format=csv&limit={limit}&by={by}{}", pairs.concat())
+        format!(
+            "/api/admin/usage?format=csv&limit={limit}&by={by}{}",
+            pairs.concat()
+        )
     });
     let cells = rows.iter().map(sum_cells);
-    Ok(csv::answer(&format!("usage-by-{by}"), &SUM_HEAD, cells, next))
+    Ok(csv::answer(
+        &format!("usage-by-{by}"),
+        &SUM_HEAD,
+        cells,
+        next,
+    ))
 }
 
 /// The columns of [`sum_cells`].
 const SUM_HEAD: [&str; 8] = [
-    "key", "name", "attempts", "estimated", "input_tokens", "output_tokens", "cached_tokens", "cost",
+    "key",
+    "name",
+    "attempts",
+    "estimated",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "cost",
 ];
 
 fn sum_cells(sum: &UsageSum) -> Vec<Cell<'_>> {

@@ -38,7 +38,10 @@ pub async fn run(store: Arc<dyn Store>, writer: Arc<Writer>, stop: CancellationT
         };
         match store.end_lost_attempts(limits::LOST_ATTEMPTS).await {
             Ok(0) => {}
-            Ok(count) => tracing::warn!(count, "attempts were lost with their runners; the most they could use is counted"),
+            Ok(count) => tracing::warn!(
+                count,
+                "attempts were lost with their runners; the most they could use is counted"
+            ),
             Err(error) => tracing::warn!(%error, "lost attempts could not be ended"),
         }
         let now = Instant::now();

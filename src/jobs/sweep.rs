@@ -10,7 +10,11 @@ use crate::db::Store;
 use crate::limits;
 
 /// Runs until `stop`.
-pub async fn run(store: Arc<dyn Store>, (audit_days, usage_days): (u32, u32), stop: CancellationToken) {
+pub async fn run(
+    store: Arc<dyn Store>,
+    (audit_days, usage_days): (u32, u32),
+    stop: CancellationToken,
+) {
     loop {
         let wait = limits::SWEEP_INTERVAL.mul_f64(rand::rng().random_range(0.5..1.0));
         tokio::select! {

@@ -16,8 +16,10 @@ pub const USAGE_SWEEPS: usize = 1_000;
 pub const LOST_ATTEMPTS: i64 = 100;
 /// How often a store is tried again whose counters of a new day are not there yet.
 pub const SPENDING_TRIES: usize = 3;
-/// A reply that fits only once others gave back what they hold looks again so often,
-pub const SPENDING_RETRY: Duration = Duration::from_millis(500);
+/// A reply that fits only once others gave back what they hold looks again after about so long,
+pub const SPENDING_RETRY: Duration = Duration::from_millis(250);
+/// then after twice that, and so on up to this: many may wait, and each look takes the counters for a moment,
+pub const SPENDING_RETRY_LONGEST: Duration = Duration::from_secs(2);
 /// and gives up after so long: longer than most answers take. It then fails with `spend_limit_reached`.
 pub const SPENDING_WAIT: Duration = Duration::from_secs(60);
 /// Tries at counting what an attempt used, while the database does not answer; then whoever looks for lost attempts ends it.

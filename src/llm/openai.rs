@@ -284,6 +284,11 @@ impl OpenAiDecoder {
 /// Tokens of the prompt that were known from before: where OpenAI tells them, and where `DeepSeek` does.
 fn cached(usage: Option<&Value>) -> Option<i64> {
     let usage = usage?;
-    let places = ["/prompt_tokens_details/cached_tokens", "/prompt_cache_hit_tokens"];
-    places.iter().find_map(|place| token_count(usage.pointer(place)))
+    let places = [
+        "/prompt_tokens_details/cached_tokens",
+        "/prompt_cache_hit_tokens",
+    ];
+    places
+        .iter()
+        .find_map(|place| token_count(usage.pointer(place)))
 }

@@ -182,7 +182,9 @@ impl Caps {
             return None;
         }
         let places = self.places(user, room, at);
-        let counters = places.iter().zip([Span::Day, Span::Month].into_iter().cycle());
+        let counters = places
+            .iter()
+            .zip([Span::Day, Span::Month].into_iter().cycle());
         let counters: Vec<Counter> = counters
             .map(|(place, span)| {
                 let counted = counted(place.subject);
@@ -226,7 +228,12 @@ impl Cap {
         let (spent, held) = (counter.spent, counter.held);
         let of_cost = self.cost.map(Money::micros);
         let kinds = [
-            (of_cost, spent.cost_micros, held.cost_micros, most.cost_micros),
+            (
+                of_cost,
+                spent.cost_micros,
+                held.cost_micros,
+                most.cost_micros,
+            ),
             (self.tokens, spent.tokens, held.tokens, most.tokens),
         ];
         let mut verdict = Verdict::Fits;

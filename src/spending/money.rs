@@ -38,7 +38,9 @@ impl FromStr for Money {
 
     /// A decimal such as `2.5` or `0.075`: no sign, no exponent, at most six digits behind the point.
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || "an amount is a decimal such as 2.5, with at most six digits behind the point and at most 1000000000".to_owned();
+        let bad = || {
+            "an amount is a decimal such as 2.5, with at most six digits behind the point and at most 1000000000".to_owned()
+        };
         let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
         let is_digits =
             |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -46,7 +48,9 @@ impl FromStr for Money {
             return Err(bad());
         }
         let whole: i64 = whole.parse().map_err(|_error| bad())?;
-        let part: i64 = format!("{part:0<DIGITS$}").parse().map_err(|_error| bad())?;
+        let part: i64 = format!("{part:0<DIGITS$}")
+            .parse()
+            .map_err(|_error| bad())?;
         let micros = whole.checked_mul(MICROS).map(|whole| whole + part);
         match micros.filter(|micros| *micros <= MOST) {
             Some(micros) => Ok(Self { micros }),
@@ -104,7 +108,9 @@ impl Prices {
                 output,
             })),
             (None, None) if cached.is_none() => Ok(None),
-            _ => Err("a price is one of input and one of output, with one of cached input if there is another for it"),
+            _ => Err(
+                "a price is one of input and one of output, with one of cached input if there is another for it",
+            ),
         }
     }
 
@@ -113,7 +119,8 @@ impl Prices {
     pub fn cost_micros(self, input: i64, cached: i64, output: i64) -> i64 {
         let cached = cached.clamp(0, input.max(0));
         let of = |tokens: i64, price: Money| i128::from(tokens.max(0)) * i128::from(price.micros);
-        let sum = of(input - cached, self.input) + of(cached, self.cached) + of(output, self.output);
+        let sum =
+            of(input - cached, self.input) + of(cached, self.cached) + of(output, self.output);
         let million = i128::from(MICROS);
         i64::try_from((sum + million - 1) / million).unwrap_or(i64::MAX)
     }
@@ -142,7 +149,18 @@ mod tests {
         }
         assert_eq!(money("2.50").to_string(), "2.5");
         for bad in [
-            "", ".", "1.", ".5", "-1", "+1", "1e3", "1,5", " 1", "1.0000001", "1000000001", "$1",
+            "",
+            ".",
+            "1.",
+            ".5",
+            "-1",
+            "+1",
+            "1e3",
+            "1,5",
+            " 1",
+            "1.0000001",
+            "1000000001",
+            "$1",
             "99999999999999999999",
         ] {
             assert!(bad.parse::<Money>().is_err(), "{bad}");
@@ -151,7 +169,11 @@ mod tests {
 
     #[test]
     fn tokens_cost_to_the_millionth_rounded_up_once() {
-        let prices = Prices::of(Some(money("0.15")), Some(money("0.6")), Some(money("0.075")));
+        let prices = Prices::of(
+            Some(money("0.15")),
+            Some(money("0.6")),
+            Some(money("0.075")),
+        );
         let prices = prices.unwrap().unwrap();
         assert_eq!(prices.cost_micros(1_000_000, 0, 0), 150_000);
         assert_eq!(prices.cost_micros(1_000_000, 400_000, 1_000_000), 720_000);
@@ -170,7 +192,10 @@ mod tests {
     fn a_price_is_whole_or_none() {
         let one = Some(money("1"));
         assert_eq!(Prices::of(None, None, None), Ok(None));
-        assert_eq!(Prices::of(one, one, None).unwrap().unwrap().cached, money("1"));
+        assert_eq!(
+            Prices::of(one, one, None).unwrap().unwrap().cached,
+            money("1")
+        );
         for part in [(one, None, None), (None, one, None), (None, None, one)] {
             Prices::of(part.0, part.1, part.2).unwrap_err();
         }

@@ -35,7 +35,10 @@ fn periods_are_days_and_months_of_utc() {
     assert_eq!((Span::Day.end(last), Span::Month.end(last)), (next, next));
     assert_eq!(Span::Day.period(next), "2026-03-01");
     assert_eq!(Span::Month.end(next), at("2026-04-01T00:00:00Z"));
-    assert_eq!(Span::Month.end(at("2027-12-31T12:00:00Z")), at("2028-01-01T00:00:00Z"));
+    assert_eq!(
+        Span::Month.end(at("2027-12-31T12:00:00Z")),
+        at("2028-01-01T00:00:00Z")
+    );
 }
 
 /// Many who ask at once, in any order: what is spent goes beyond the cap by no more than one of them.
@@ -57,7 +60,12 @@ fn what_is_spent_goes_beyond_a_cap_by_no_more_than_one_reply() {
         let mut began = 0;
         loop {
             // As many as may begin; then one ends.
-            while judge(&caps.places(user, room, now)[2..3], &[counter], tokens(MOST)) == Verdict::Fits {
+            while judge(
+                &caps.places(user, room, now)[2..3],
+                &[counter],
+                tokens(MOST),
+            ) == Verdict::Fits
+            {
                 counter.held = counter.held.plus(tokens(MOST));
                 counter.running += 1;
                 began += 1;
@@ -86,8 +94,14 @@ fn a_cap_below_one_reply_lets_one_at_a_time() {
     counter.held = tokens(90);
     counter.running = 1;
     assert_eq!(cap.judge(&counter, tokens(90), now), Verdict::Waits);
-    assert_eq!(of_tokens(0).judge(&Counter::default(), tokens(1), now), Verdict::Full(now));
-    assert_eq!(Cap::default().judge(&counter, tokens(i64::MAX), now), Verdict::Fits);
+    assert_eq!(
+        of_tokens(0).judge(&Counter::default(), tokens(1), now),
+        Verdict::Full(now)
+    );
+    assert_eq!(
+        Cap::default().judge(&counter, tokens(i64::MAX), now),
+        Verdict::Fits
+    );
 }
 
 #[test]
@@ -128,7 +142,10 @@ fn the_strictest_cap_holds_and_tells_the_last_end() {
     assert_eq!(full(HashMap::new()), None);
     assert_eq!(full(HashMap::from([(user.0, counted(4, 49))])), None);
     let tomorrow = at("2026-02-11T00:00:00Z");
-    assert_eq!(full(HashMap::from([(user.0, counted(5, 49))])), Some(tomorrow));
+    assert_eq!(
+        full(HashMap::from([(user.0, counted(5, 49))])),
+        Some(tomorrow)
+    );
     let march = at("2026-03-01T00:00:00Z");
     assert_eq!(full(HashMap::from([(user.0, counted(5, 50))])), Some(march));
     let mut dear = Counted::default();

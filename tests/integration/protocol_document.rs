@@ -174,7 +174,13 @@ fn real_frames() -> BTreeMap<String, (Value, Value)> {
         attempt: 1,
         model: full.then(|| "m".into()),
         error: full.then(|| "e".into()),
-        usage: full.then(Usage::default),
+        usage: full.then(|| Usage {
+            cached_tokens: 1,
+            ..Usage::default()
+        }),
+        cost_micros: full.then_some(1),
+        first_token_ms: full.then_some(1),
+        retry_at: full.then(Utc::now),
         stop_reason: full.then(|| "end".into()),
         variants: full.then_some(Variants {
             count: 2,
@@ -256,6 +262,7 @@ fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<Serv
             reply_seq: None,
             reply_seqs: if full { vec![2, 3] } else { Vec::new() },
             reply_refused: full.then_some(ErrorCode::Busy),
+            refused_until: full.then(Utc::now),
         }),
         ServerFrame::Message {
             room: "lobby",

@@ -101,12 +101,16 @@ pub(super) async fn run(parts: &AssistantParts, lease: &Lease) {
     let ending = match writing.write().await {
         Ok(ending) => ending,
         Err(Verdict::Lost) => {
-            writing.count(&Ending::of_state(MessageState::Interrupted)).await;
+            writing
+                .count(&Ending::of_state(MessageState::Interrupted))
+                .await;
             return;
         }
         Err(Verdict::Stop) => Ending::of_state(MessageState::Stopped),
         Err(Verdict::Drain) if writing.chunks == 0 => {
-            writing.count(&Ending::of_state(MessageState::Interrupted)).await;
+            writing
+                .count(&Ending::of_state(MessageState::Interrupted))
+                .await;
             let ClaimedReply {
                 room, seq, attempt, ..
             } = *claimed;
@@ -306,7 +310,11 @@ impl Writing<'_> {
         };
         let is_refused = !self.is_answered && ending.state == MessageState::Failed;
         let estimated = Usage {
-            input_tokens: if is_refused { 0 } else { tokens::usual(asked_bytes) },
+            input_tokens: if is_refused {
+                0
+            } else {
+                tokens::usual(asked_bytes)
+            },
             output_tokens: tokens::usual(self.text.len() + self.pace.waiting()),
             estimated: true,
             ..Usage::default()

@@ -4,6 +4,7 @@
 //! A runner that dies in between leaves its attempt to whoever looks for lost ones ([`crate::jobs::orphans`]), who counts the most.
 
 use chrono::{DateTime, Utc};
+use rand::Rng;
 use tokio::time::Instant;
 
 use super::lease::{Lease, Verdict};
@@ -90,16 +91,12 @@ pub(super) async fn begin(
         provider: model.provider.to_string(),
         model: model.llm.model().to_owned(),
         most: most(model, prompt),
-        asked_at: Utc::now(),
+        asked_at: None,
     };
     let until = Instant::now() + limits::SPENDING_WAIT;
+    let mut wait = limits::SPENDING_RETRY;
     loop {
-        // A wait may go past midnight.
-        let attempt = || NewAttempt {
-            asked_at: Utc::now(),
-            ..asked.clone()
-        };
-        let asking = || parts.store.begin_attempt(attempt(), parts.spending);
+        let asking = || parts.store.begin_attempt(asked.clone(), parts.spending);
         match super::reply::retried(lease, asking).await? {
             spending::Verdict::Fits => return Ok(Begun::Yes),
             spending::Verdict::Full(until) => return Ok(Begun::Refused(until)),
@@ -111,8 +108,9 @@ pub(super) async fn begin(
         tokio::select! {
             biased;
             verdict = lease.decided() => return Err(verdict),
-            () = tokio::time::sleep(limits::SPENDING_RETRY) => {}
+            () = tokio::time::sleep(wait.mul_f64(crate::randomness::rng().random_range(0.5..1.0))) => {}
         }
+        wait = (wait * 2).min(limits::SPENDING_RETRY_LONGEST);
     }
 }
 

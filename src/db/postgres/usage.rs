@@ -10,17 +10,20 @@ use uuid::Uuid;
 use super::pool::{Conn, Pools};
 use super::records::word;
 use super::statement::statement;
-use crate::db::usage::{
-    AttemptEnd, AttemptKey, AttemptState, NewAttempt, first_kept_period,
-};
+use crate::db::usage::{AttemptEnd, AttemptKey, AttemptState, NewAttempt, first_kept_period};
 use crate::db::{StoreError, StoreResult};
 use crate::ids::{RoomId, UserId};
 use crate::limits::{SPENDING_TRIES, USAGE_SWEEP_ROWS};
-use crate::spending::{Amount, Caps, Counted, Counter, Place, Span, Verdict, judge};
+use crate::spending::{Amount, Caps, Counted, Counter, Place, Verdict, judge};
 
 /// A counter: its place in the question, spent, held, running.
 type CounterColumns = (i64, i64, i64, i64, i64, i64);
 
+statement!(
+    /// The clock that all instances share.
+    ReadClock {} -> (DateTime<Utc>,),
+    "SELECT clock_timestamp()"
+);
 statement!(
     /// Counters, locked in the order given.
     LockCounters { subjects: Vec<Uuid>, periods: Vec<String> } -> (i64, i64, i64, i64, i64, i64),
@@ -119,10 +122,11 @@ statement!(
 );
 statement!(
     /// What is counted of these at present: each with whether it is of the day.
-    ReadCounted { subjects: Vec<Uuid>, day: String, month: String }
-        -> (Uuid, bool, i64, i64, i64, i64, i64),
-    "SELECT subject, period = $2, spent_cost_micros, spent_tokens, held_cost_micros, held_tokens, running \
-     FROM spending WHERE subject = ANY($1) AND period IN ($2, $3)"
+    ReadCounted { subjects: Vec<Uuid> } -> (Uuid, bool, i64, i64, i64, i64, i64),
+    "SELECT c.subject, c.period = now.day, c.spent_cost_micros, c.spent_tokens, c.held_cost_micros, c.held_tokens, c.running \
+     FROM (SELECT to_char(utc, 'YYYY-MM-DD') AS day, to_char(utc, 'YYYY-MM') AS month \
+         FROM (SELECT clock_timestamp() AT TIME ZONE 'UTC' AS utc) clock) now \
+     JOIN spending c ON c.subject = ANY($1) AND c.period IN (now.day, now.month)"
 );
 statement!(
     /// What is too old, a part of it.
@@ -137,21 +141,8 @@ statement!(
          (SELECT subject, period FROM spending WHERE period < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)"
 );
 
-impl ReadCounted {
-    /// Of these, in the day and month of `at`.
-    pub(super) fn of(subjects: Vec<Uuid>, at: DateTime<Utc>) -> Self {
-        Self {
-            subjects,
-            day: Span::Day.period(at),
-            month: Span::Month.period(at),
-        }
-    }
-}
-
 /// The answer of [`ReadCounted`], by subject.
-pub(super) fn counted(
-    rows: Vec<(Uuid, bool, i64, i64, i64, i64, i64)>,
-) -> HashMap<Uuid, Counted> {
+pub(super) fn counted(rows: Vec<(Uuid, bool, i64, i64, i64, i64, i64)>) -> HashMap<Uuid, Counted> {
     let mut all: HashMap<Uuid, Counted> = HashMap::new();
     for (subject, of_day, cost, tokens, held_cost, held_tokens, running) in rows {
         let of = all.entry(subject).or_default();
@@ -187,27 +178,32 @@ fn columns(places: &[Place]) -> (Vec<Uuid>, Vec<String>) {
 }
 
 pub(super) async fn begin(pools: &Pools, new: NewAttempt, caps: Caps) -> StoreResult<Verdict> {
-    let places = caps.places(new.asker, new.key.room, new.asked_at);
     for _ in 0..SPENDING_TRIES {
-        let (subjects, periods) = columns(&places);
         let mut connection = pools.shared().await?;
-        let locked = connection.begin_with(LockCounters { subjects, periods }).await?;
+        let clock = connection.begin_with(ReadClock {}).await?;
+        let now = clock.into_iter().next().map(|(now,)| now);
+        let asked_at = new.asked_at.or(now).unwrap_or_else(Utc::now);
+        let places = caps.places(new.asker, new.key.room, asked_at);
+        let (subjects, periods) = columns(&places);
+        let locked = connection.run(LockCounters { subjects, periods }).await?;
         if locked.len() == places.len() {
             let counters: Vec<Counter> = locked.into_iter().map(counter).collect();
             let verdict = judge(&places, &counters, new.most);
-            return decided(connection, &new, &places, verdict).await;
+            return decided(connection, (&new, asked_at), &places, verdict).await;
         }
         // A new day, somebody new, or a new room.
         connection.rollback().await;
         let (subjects, periods) = columns(&places);
         pools.write(MakeCounters { subjects, periods }).await?;
     }
-    Err(StoreError::Unavailable("counters of spending went as they were made".into()))
+    Err(StoreError::Unavailable(
+        "counters of spending went as they were made".into(),
+    ))
 }
 
 async fn decided(
     mut connection: Conn,
-    new: &NewAttempt,
+    (new, asked_at): (&NewAttempt, DateTime<Utc>),
     places: &[Place],
     verdict: Verdict,
 ) -> StoreResult<Verdict> {
@@ -217,7 +213,11 @@ async fn decided(
         let begun = connection.run(HasBegun { room, seq, attempt }).await?;
         connection.rollback().await;
         // What it holds back is its own.
-        return Ok(if begun.is_empty() { verdict } else { Verdict::Fits });
+        return Ok(if begun.is_empty() {
+            verdict
+        } else {
+            Verdict::Fits
+        });
     }
     let (subjects, periods) = columns(places);
     connection
@@ -234,7 +234,7 @@ async fn decided(
             model: new.model.clone(),
             most_tokens: new.most.tokens,
             most_cost: new.most.cost_micros,
-            asked_at: new.asked_at,
+            asked_at,
         })
         .await?;
     Ok(Verdict::Fits)

@@ -143,8 +143,8 @@ fn refused<T>(code: ErrorCode) -> StoreResult<T> {
 }
 
 async fn counted_of(pools: &Pools, subject: Uuid) -> StoreResult<Counted> {
-    let asked = ReadCounted::of(vec![subject], Utc::now());
-    let found = counted(pools.read(asked).await?);
+    let subjects = vec![subject];
+    let found = counted(pools.read(ReadCounted { subjects }).await?);
     Ok(found.get(&subject).copied().unwrap_or_default())
 }
 

@@ -86,7 +86,8 @@ pub(super) fn begin(conn: &mut SqliteConnection, new: &NewAttempt, caps: &Caps) 
     if begun > 0 {
         return Ok(Verdict::Fits);
     }
-    let places = caps.places(new.asker, room, new.asked_at);
+    let asked_at = new.asked_at.unwrap_or_else(Utc::now);
+    let places = caps.places(new.asker, room, asked_at);
     let mut counters = Vec::with_capacity(places.len());
     for place in &places {
         counters.push(counter(conn, place.subject, &place.period)?);
@@ -116,7 +117,7 @@ pub(super) fn begin(conn: &mut SqliteConnection, new: &NewAttempt, caps: &Caps) 
             attempts::state.eq(AttemptState::Running.as_str()),
             attempts::most_tokens.eq(new.most.tokens),
             attempts::most_cost_micros.eq(new.most.cost_micros),
-            attempts::asked_at.eq(new.asked_at.timestamp_micros()),
+            attempts::asked_at.eq(asked_at.timestamp_micros()),
         ))
         .execute(conn)?;
     Ok(Verdict::Fits)

@@ -227,7 +227,11 @@ const fn keys(by: SumBy) -> (&'static str, &'static str, &'static str) {
             "a.room_id",
         ),
         SumBy::Model => ("a.provider || '/' || a.model", "sums.key", "NULL"),
-        SumBy::Day => ("date(a.asked_at / 1000000, 'unixepoch')", "sums.key", "NULL"),
+        SumBy::Day => (
+            "date(a.asked_at / 1000000, 'unixepoch')",
+            "sums.key",
+            "NULL",
+        ),
     }
 }
 
@@ -236,7 +240,11 @@ fn sums(conn: &mut SqliteConnection, wanted: &SumsWanted) -> Work<UsageSums> {
     let is_id = matches!(wanted.by, SumBy::User | SumBy::Room);
     let after = storable(wanted.after.as_deref().unwrap_or_default())?;
     // An id is bytes here: its digits without the dashes are in the same order.
-    let after = if is_id { after.replace('-', "") } else { after.to_owned() };
+    let after = if is_id {
+        after.replace('-', "")
+    } else {
+        after.to_owned()
+    };
     let found = diesel::sql_query(format!(
         "SELECT sums.key AS key, {name} AS name, sums.attempts, sums.estimated, sums.input, sums.output, sums.cached, sums.cost \
          FROM (SELECT {key} AS key, {id} AS id, count(*) AS attempts, \

@@ -35,6 +35,7 @@ mod sign_in;
 #[path = "../support/mod.rs"]
 #[expect(unused_imports, reason = "not every helper is of use here")]
 mod support;
+mod usage;
 mod variants;
 mod webhooks;
 mod windows;

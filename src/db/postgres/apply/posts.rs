@@ -223,7 +223,9 @@ pub(super) fn post(
         known.asked.get(&author.id.0).copied().unwrap_or_default() + rows.asked_by(author.id);
     let full_until = post.prompt.and_then(|prompt| {
         let counted = |subject| known.counted.get(&subject).copied().unwrap_or_default();
-        prompt.caps.full(post.author, work.head.room, work.now, counted)
+        prompt
+            .caps
+            .full(post.author, work.head.room, work.now, counted)
     });
     let asked = wanted_assistants(work, known, post, (&author, asks, full_until.is_some()));
     let message = new_message(work, author);

@@ -241,8 +241,9 @@ impl Questions {
         };
         Self {
             assistants: (!assistants.rooms.is_empty()).then_some(assistants),
-            counted: (!spenders.is_empty())
-                .then(|| ReadCounted::of(spenders.into_iter().collect(), Utc::now())),
+            counted: (!spenders.is_empty()).then(|| ReadCounted {
+                subjects: spenders.into_iter().collect(),
+            }),
             named: (!names.is_empty()).then_some(named),
             asked: (!askers.is_empty()).then(|| ReadAsked {
                 users: askers.into_iter().collect(),

@@ -29,6 +29,7 @@ pub(crate) struct Spending {
 #[derive(Debug)]
 struct Attempt {
     new: NewAttempt,
+    asked_at: Moment,
     /// None while it runs.
     end: Option<AttemptEnd>,
 }
@@ -61,11 +62,12 @@ impl Spending {
             .collect()
     }
 
-    fn begin(&mut self, new: NewAttempt, caps: Caps) -> Verdict {
+    fn begin(&mut self, new: NewAttempt, caps: Caps, now: Moment) -> Verdict {
         if self.attempts.contains_key(&new.key) {
             return Verdict::Fits;
         }
-        let places = caps.places(new.asker, new.key.room, new.asked_at);
+        let asked_at = new.asked_at.unwrap_or(now);
+        let places = caps.places(new.asker, new.key.room, asked_at);
         let counters: Vec<Counter> = places
             .iter()
             .map(|place| self.counter(place.subject, &place.period))
@@ -78,7 +80,12 @@ impl Spending {
                 counter.held = counter.held.plus(new.most);
                 counter.running += 1;
             }
-            self.attempts.insert(new.key, Attempt { new, end: None });
+            let attempt = Attempt {
+                new,
+                asked_at,
+                end: None,
+            };
+            self.attempts.insert(attempt.new.key, attempt);
         }
         verdict
     }
@@ -91,7 +98,7 @@ impl Spending {
             return false;
         }
         let new = &attempt.new;
-        for place in Caps::default().places(new.asker, new.key.room, new.asked_at) {
+        for place in Caps::default().places(new.asker, new.key.room, attempt.asked_at) {
             let counter = self.counters.entry((place.subject, place.period));
             let counter = counter.or_default();
             if attempt.end.is_none() {
@@ -110,11 +117,12 @@ impl Spending {
         let first = first_kept_period(now);
         self.counters.retain(|(_, period), _| *period >= first);
         let oldest = now - chrono::TimeDelta::days(i64::from(days));
-        let old = self.attempts.values().filter(|attempt| {
-            attempt.new.asked_at < oldest && attempt.end.is_some()
-        });
+        let old = self
+            .attempts
+            .values()
+            .filter(|attempt| attempt.asked_at < oldest && attempt.end.is_some());
         let mut old: Vec<(Moment, AttemptKey)> = old
-            .map(|attempt| (attempt.new.asked_at, attempt.new.key))
+            .map(|attempt| (attempt.asked_at, attempt.new.key))
             .collect();
         old.sort();
         old.truncate(USAGE_SWEEP_ROWS as usize);
@@ -173,7 +181,7 @@ impl Tables {
             first_token_ms: end.and_then(|end| end.first_token_ms),
             stop_reason: end.and_then(|end| end.stop_reason.clone()),
             error: end.and_then(|end| end.error.map(|code| code.as_str().to_owned())),
-            asked_at: new.asked_at,
+            asked_at: attempt.asked_at,
             ended_at: end.map(|end| end.ended_at),
         })
     }
@@ -193,7 +201,9 @@ impl Tables {
         found.sort_by_key(|attempt| std::cmp::Reverse(attempt.new.id));
         let rows = found.into_iter().take(limit.max(0) as usize);
         UsagePage {
-            rows: rows.filter_map(|attempt| self.attempt_row(attempt)).collect(),
+            rows: rows
+                .filter_map(|attempt| self.attempt_row(attempt))
+                .collect(),
             counted: self.spending.counted(subject, now),
         }
     }
@@ -237,7 +247,7 @@ impl Tables {
                 (new.key.room.to_string(), name.to_owned())
             }
             SumBy::Model => plain(format!("{}/{model}", new.provider)),
-            SumBy::Day => plain(Span::Day.period(new.asked_at)),
+            SumBy::Day => plain(Span::Day.period(attempt.asked_at)),
         }
     }
 
@@ -245,7 +255,7 @@ impl Tables {
         let mut sums: BTreeMap<String, UsageSum> = BTreeMap::new();
         let asked = wanted.from..wanted.to;
         let attempts = self.spending.attempts.values();
-        for attempt in attempts.filter(|attempt| asked.contains(&attempt.new.asked_at)) {
+        for attempt in attempts.filter(|attempt| asked.contains(&attempt.asked_at)) {
             let (key, name) = self.sum_key(wanted.by, attempt);
             let sum = sums.entry(key.clone()).or_default();
             (sum.key, sum.name) = (key, name);
@@ -270,7 +280,7 @@ impl Tables {
 #[async_trait]
 impl UsageStore for ModelStore {
     async fn begin_attempt(&self, attempt: NewAttempt, caps: Caps) -> StoreResult<Verdict> {
-        Ok(self.unit(|tables, _| tables.spending.begin(attempt, caps)))
+        Ok(self.unit(|tables, now| tables.spending.begin(attempt, caps, now)))
     }
 
     async fn end_attempt(&self, end: AttemptEnd) -> StoreResult<bool> {

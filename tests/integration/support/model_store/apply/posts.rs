@@ -82,8 +82,7 @@ impl Work<'_> {
             reply_seq: replies.next(),
             more_replies: replies.collect(),
             reply_refused: refused,
-            refused_until: full_until
-                .filter(|_| refused == Some(ErrorCode::SpendLimitReached)),
+            refused_until: full_until.filter(|_| refused == Some(ErrorCode::SpendLimitReached)),
         })
     }
 
