@@ -16,6 +16,8 @@ pub const USAGE_SWEEPS: usize = 1_000;
 pub const LOST_ATTEMPTS: i64 = 100;
 /// How often a store is tried again whose counters of a new day are not there yet.
 pub const SPENDING_TRIES: usize = 3;
+/// Replies of one instance that are judged at once. They take turns at the same counters anyway, and connections are few.
+pub const SPENDING_JUDGED: usize = 2;
 /// A reply that fits only once others gave back what they hold looks again after about so long,
 pub const SPENDING_RETRY: Duration = Duration::from_millis(250);
 /// then after twice that, and so on up to this: many may wait, and each look takes the counters for a moment,

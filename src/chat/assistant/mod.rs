@@ -30,9 +30,9 @@ use crate::db::rows::ClaimedReply;
 use crate::ids::{InstanceId, RoomId, Seq};
 use crate::limits;
 use crate::llm::registry::Providers;
-use crate::spending::Caps;
 use crate::writer::Writer;
 use lease::{Lease, Verdict};
+pub use spend::Budget;
 
 /// Replies claimed by one statement.
 const CLAIM_LIMIT: usize = 64;
@@ -52,7 +52,7 @@ pub struct AssistantParts {
     /// How many may run at once.
     pub caps: ReplyCaps,
     /// What may be spent.
-    pub spending: Caps,
+    pub budget: Budget,
     /// Told by the writer when a reply was queued here.
     pub prompts: Arc<Notify>,
 }

@@ -5,6 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use rand::Rng;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::lease::{Lease, Verdict};
@@ -16,7 +17,22 @@ use crate::ids::{AttemptId, UserId};
 use crate::limits;
 use crate::llm::registry::Model;
 use crate::llm::{Prompt, tokens};
-use crate::spending::{self, Amount};
+use crate::spending::{self, Amount, Caps};
+
+/// What may be spent, and whose turn it is to ask.
+pub struct Budget {
+    caps: Caps,
+    turns: Semaphore,
+}
+
+impl Budget {
+    /// No more than these.
+    #[must_use]
+    pub fn new(caps: Caps) -> Self {
+        let turns = Semaphore::new(limits::SPENDING_JUDGED);
+        Self { caps, turns }
+    }
+}
 
 /// How an attempt ended, as far as its runner knows.
 pub(super) struct Used<'a> {
@@ -96,7 +112,12 @@ pub(super) async fn begin(
     let until = Instant::now() + limits::SPENDING_WAIT;
     let mut wait = limits::SPENDING_RETRY;
     loop {
-        let asking = || parts.store.begin_attempt(asked.clone(), parts.spending);
+        let budget = &parts.budget;
+        let asking = async || {
+            // It is never closed.
+            let _turn = budget.turns.acquire().await;
+            parts.store.begin_attempt(asked.clone(), budget.caps).await
+        };
         match super::reply::retried(lease, asking).await? {
             spending::Verdict::Fits => return Ok(Begun::Yes),
             spending::Verdict::Full(until) => return Ok(Begun::Refused(until)),

@@ -4,6 +4,7 @@
 mod caps;
 mod reports;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -84,6 +85,31 @@ impl Api {
         })
         .await;
         self.get(&path).await
+    }
+
+    /// All replies of a room once they are settled, by their seqs.
+    async fn all_settled(&self, room: &str) -> BTreeMap<i64, Value> {
+        let path = format!("/api/rooms/{room}/messages");
+        let read = async || -> Vec<Value> {
+            let page = self.send("GET", &path, &Value::Null).await;
+            let page: Value = page.json().await.unwrap_or_default();
+            let replies = page["messages"].as_array().cloned().unwrap_or_default();
+            replies
+                .into_iter()
+                .filter(|message| message["kind"] == "assistant")
+                .collect()
+        };
+        let mut all = Vec::new();
+        eventually("every reply is settled", DEADLINE, async || {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            all = read().await;
+            !all.is_empty() && all.iter().all(|reply| reply["state"] != "queued")
+        })
+        .await;
+        let by_seq = all
+            .into_iter()
+            .map(|reply| (reply["seq"].as_i64().unwrap(), reply));
+        by_seq.collect()
     }
 
     /// Asks and waits.
