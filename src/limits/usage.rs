@@ -25,4 +25,4 @@ pub const SPENDING_RETRY_LONGEST: Duration = Duration::from_secs(2);
 /// and gives up after so long: longer than most answers take. It then fails with `spend_limit_reached`.
 pub const SPENDING_WAIT: Duration = Duration::from_secs(60);
 /// Tries at counting what an attempt used, while the database does not answer; then whoever looks for lost attempts ends it.
-pub const ATTEMPT_END_TRIES: usize = 50;
+pub const ATTEMPT_END_TRIES: usize = 20;

@@ -43,16 +43,16 @@ macro_rules! attempt_page {
 
 statement!(
     /// A user's own.
-    ListOwn { user: Uuid, before: Option<Uuid>, limit: i64 } -> (serde_json::Value,),
-    concat!("SELECT ", attempt_page!("a.asker_id = $1 AND ($2::uuid IS NULL OR a.id < $2)"))
+    ListOwn { user: Uuid, before: Uuid, limit: i64 } -> (serde_json::Value,),
+    concat!("SELECT ", attempt_page!("a.asker_id = $1 AND a.id < $2"))
 );
 statement!(
     /// A room's, with what the reader is in it.
-    ListRoom { user: Uuid, before: Option<Uuid>, limit: i64, slug: String }
+    ListRoom { user: Uuid, before: Uuid, limit: i64, slug: String }
         -> (Uuid, Option<String>, serde_json::Value),
     concat!(
         "SELECT own_room.id, own.role, ",
-        attempt_page!("a.room_id = own_room.id AND ($2::uuid IS NULL OR a.id < $2)"),
+        attempt_page!("a.room_id = own_room.id AND a.id < $2"),
         " FROM rooms own_room LEFT JOIN memberships own ON own.room_id = own_room.id AND own.user_id = $1 \
          WHERE own_room.slug = $4 AND own_room.deleted_at IS NULL AND (own.role IS NOT NULL OR own_room.visibility = 'public')"
     )
@@ -156,7 +156,7 @@ async fn own(
 ) -> StoreResult<UsagePage> {
     let asked = ListOwn {
         user: user.0,
-        before: before.map(|id| id.0),
+        before: before.map_or(Uuid::max(), |id| id.0),
         limit: limit.max(0),
     };
     let found = pools.read(asked).await?.into_iter().next();
@@ -174,7 +174,7 @@ async fn of_room(
 ) -> StoreResult<UsagePage> {
     let asked = ListRoom {
         user: user.0,
-        before: before.map(|id| id.0),
+        before: before.map_or(Uuid::max(), |id| id.0),
         limit: limit.max(0),
         slug,
     };

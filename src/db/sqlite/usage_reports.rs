@@ -180,10 +180,10 @@ fn page(
              a.stop_reason, a.error, a.asked_at, a.ended_at \
          FROM reply_attempts a JOIN rooms r ON r.id = a.room_id JOIN users u ON u.id = a.asker_id \
          JOIN users s ON s.id = a.assistant_id \
-         WHERE a.{column} = ?1 AND (?2 IS NULL OR a.id < ?2) ORDER BY a.id DESC LIMIT ?3"
+         WHERE a.{column} = ?1 AND a.id < ?2 ORDER BY a.id DESC LIMIT ?3"
     ))
     .bind::<Binary, _>(StoredId(subject))
-    .bind::<Nullable<Binary>, _>(before.map(|id| StoredId(id.0)))
+    .bind::<Binary, _>(StoredId(before.map_or(Uuid::max(), |id| id.0)))
     .bind::<BigInt, _>(limit.max(0))
     .load::<Found>(conn)?;
     let rows = found.into_iter().map(Found::into_row);

@@ -39,6 +39,7 @@ mod search;
 mod search_bounds;
 mod sqlite;
 mod usage;
+mod usage_reports;
 mod variants;
 mod webhooks;
 
@@ -239,7 +240,8 @@ macro_rules! for_store {
                     a_cap_holds_for_whom_it_is_until_its_period_ends
                     racing_attempts_go_beyond_a_cap_by_no_more_than_one
                     an_attempt_whose_runner_died_counts_the_most_until_more_is_known
-                    who_asks_when_what_may_be_spent_is_is_told_until_when
+                    who_asks_when_what_may_be_spent_is_is_told_until_when;
+                usage_reports:
                     usage_is_read_in_pages_by_those_who_may_and_summed_up;
                 runners:
                     a_reply_is_claimed_by_one

@@ -2,15 +2,15 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use salon::db::changes::{Change, NewPost, NewPrompt};
-use salon::db::rows::{MessageState, Usage, UserRow, Visibility};
-use salon::db::usage::{AttemptEnd, AttemptKey, AttemptState, NewAttempt, SumBy, SumsWanted};
+use salon::db::rows::{MessageState, Usage, UserRow};
+use salon::db::usage::{AttemptEnd, AttemptKey, AttemptState, NewAttempt, SumBy};
 use salon::error::ErrorCode;
 use salon::ids::{AttemptId, InstanceId, RoomId, Seq};
-use salon::limits;
 use salon::permissions::Role;
 use salon::spending::{Amount, Cap, Caps, Counted, Money, PeriodCaps, Span, Verdict};
 
-use super::fixtures::{TestStore, mention, new_room, refused, settlement};
+use super::fixtures::{TestStore, mention, settlement};
+use super::usage_reports::sums;
 
 /// The most that attempts of these tests can use.
 const MOST: Amount = Amount {
@@ -36,7 +36,7 @@ fn user_day(cost_micros: i64) -> Caps {
     }
 }
 
-async fn attempt(
+pub(super) async fn attempt(
     store: &TestStore,
     room: RoomId,
     asker: &UserRow,
@@ -55,7 +55,7 @@ async fn attempt(
 }
 
 /// That it used 50 tokens, for so much.
-fn end(new: &NewAttempt, cost_micros: i64) -> AttemptEnd {
+pub(super) fn end(new: &NewAttempt, cost_micros: i64) -> AttemptEnd {
     AttemptEnd {
         key: new.key,
         state: AttemptState::Complete,
@@ -76,6 +76,46 @@ fn end(new: &NewAttempt, cost_micros: i64) -> AttemptEnd {
 
 async fn counted(store: &TestStore, user: &UserRow) -> Counted {
     store.own_usage(user.id, None, 0).await.unwrap().counted
+}
+
+/// A row of the one attempt there is, as its room and its asker read it.
+async fn rows_tell_all(store: &TestStore, owner: &UserRow, (new, end): (&NewAttempt, &AttemptEnd)) {
+    let room_page = store.room_usage(owner.id, "den", None, 9).await.unwrap();
+    assert_eq!(room_page.counted.day.spent, end.used());
+
+    let row = &room_page.rows[0];
+    assert_eq!(
+        store.own_usage(owner.id, None, 9).await.unwrap().rows[0],
+        *row
+    );
+    assert_eq!(
+        (row.id, row.room.as_str(), row.seq, row.attempt),
+        (new.id, "den", 2, 1)
+    );
+    assert_eq!(
+        (&row.user, row.assistant.name.as_str()),
+        (owner, "assistant")
+    );
+    assert_eq!(
+        (row.provider.as_str(), row.model.as_str()),
+        ("default", "scripted-2")
+    );
+    assert_eq!(
+        (row.input_tokens, row.output_tokens, row.cached_tokens),
+        (40, 10, 7)
+    );
+    assert_eq!(
+        (row.cost_micros, row.first_token_ms, row.estimated),
+        (Some(123), Some(12), false)
+    );
+    assert_eq!(
+        (row.state, row.stop_reason.as_deref()),
+        (AttemptState::Complete, Some("end"))
+    );
+    assert_eq!(row.error, None);
+    assert!(Utc::now() - row.asked_at < TimeDelta::seconds(60));
+    let micros = |at: DateTime<Utc>| at.timestamp_micros();
+    assert_eq!(row.ended_at.map(micros), Some(micros(end.ended_at)));
 }
 
 /// Ends of days are no concern of a test that does not ask for them.
@@ -130,44 +170,9 @@ pub(super) async fn what_an_attempt_may_use_is_held_back_and_what_it_used_counts
             (used, Amount::default(), 0)
         );
     }
-    let room_page = store.room_usage(owner.id, "den", None, 9).await.unwrap();
-    assert_eq!(room_page.counted.day.spent, used);
     let server = sums(store, SumBy::Day, None).await;
     assert_eq!(server.1.month.spent, used);
-
-    let row = &room_page.rows[0];
-    assert_eq!(
-        store.own_usage(owner.id, None, 9).await.unwrap().rows[0],
-        *row
-    );
-    assert_eq!(
-        (row.id, row.room.as_str(), row.seq, row.attempt),
-        (new.id, "den", 2, 1)
-    );
-    assert_eq!(
-        (&row.user, row.assistant.name.as_str()),
-        (&owner, "assistant")
-    );
-    assert_eq!(
-        (row.provider.as_str(), row.model.as_str()),
-        ("default", "scripted-2")
-    );
-    assert_eq!(
-        (row.input_tokens, row.output_tokens, row.cached_tokens),
-        (40, 10, 7)
-    );
-    assert_eq!(
-        (row.cost_micros, row.first_token_ms, row.estimated),
-        (Some(123), Some(12), false)
-    );
-    assert_eq!(
-        (row.state, row.stop_reason.as_deref()),
-        (AttemptState::Complete, Some("end"))
-    );
-    assert_eq!(row.error, None);
-    assert!(Utc::now() - row.asked_at < TimeDelta::seconds(60));
-    let micros = |at: DateTime<Utc>| at.timestamp_micros();
-    assert_eq!(row.ended_at.map(micros), Some(micros(end.ended_at)));
+    rows_tell_all(store, &owner, (&new, &end)).await;
 }
 
 pub(super) async fn a_cap_holds_for_whom_it_is_until_its_period_ends(store: &TestStore) {
@@ -408,133 +413,4 @@ pub(super) async fn who_asks_when_what_may_be_spent_is_is_told_until_when(store:
     };
     let everybody = store.post(room, ask(&other, of_all)).await;
     assert_eq!(everybody.reply_refused, Some(ErrorCode::SpendLimitReached));
-}
-
-async fn sums(
-    store: &TestStore,
-    by: SumBy,
-    after: Option<String>,
-) -> (Vec<(String, String, i64, i64)>, Counted) {
-    let wanted = SumsWanted {
-        by,
-        from: "2026-01-01T00:00:00Z".parse().unwrap(),
-        to: Utc::now() + TimeDelta::days(1),
-        after,
-        limit: 2,
-    };
-    let found = store.usage_sums(wanted).await.unwrap();
-    let rows = found.sums.into_iter();
-    let rows = rows.map(|sum| {
-        assert_eq!(sum.input_tokens, 40 * sum.attempts);
-        assert_eq!(
-            (sum.output_tokens, sum.cached_tokens),
-            (10 * sum.attempts, 7 * sum.attempts)
-        );
-        assert_eq!(sum.estimated, 0);
-        (sum.key, sum.name, sum.attempts, sum.cost_micros)
-    });
-    (rows.collect(), found.counted)
-}
-
-pub(super) async fn usage_is_read_in_pages_by_those_who_may_and_summed_up(store: &TestStore) {
-    let (owner, room) = store.owner_and_room().await;
-    let keeper = store.member(room, &owner, "keeper", Role::Moderator).await;
-    let member = store.member(room, &owner, "=member", Role::Member).await;
-    let stranger = store.person("stranger").await;
-    let assistant = store.assistant().await.unwrap();
-    let direct = new_room("ours", Visibility::Direct);
-    let direct = store
-        .direct_room(member.id, assistant.id, direct)
-        .await
-        .unwrap();
-    let days: [DateTime<Utc>; 3] = [
-        "2026-03-01T23:59:59.5Z".parse().unwrap(),
-        "2026-03-02T00:00:00Z".parse().unwrap(),
-        "2026-03-31T00:00:00Z".parse().unwrap(),
-    ];
-    for (place, day) in days.into_iter().enumerate() {
-        for (asker, room) in [(&owner, room), (&member, room), (&member, direct.room.id)] {
-            let new = NewAttempt {
-                asked_at: Some(day),
-                ..attempt(
-                    store,
-                    room,
-                    asker,
-                    (2 * place as i64 + 2, i32::from(asker == &member) + 1),
-                )
-                .await
-            };
-            store
-                .begin_attempt(new.clone(), Caps::default())
-                .await
-                .unwrap();
-            store.end_attempt(end(&new, 100)).await.unwrap();
-        }
-    }
-    let first = store
-        .room_usage(keeper.id, "den", None, 4)
-        .await
-        .unwrap()
-        .rows;
-    assert_eq!(first.len(), 4);
-    assert!(first.is_sorted_by(|one, other| one.id > other.id));
-    let before = Some(first[3].id);
-    let rest = store
-        .room_usage(owner.id, "den", before, 4)
-        .await
-        .unwrap()
-        .rows;
-    assert_eq!(rest.len(), 2);
-    let own = store.own_usage(member.id, None, 99).await.unwrap().rows;
-    assert_eq!(own.len(), 6);
-    assert_eq!(own.iter().filter(|row| row.room == "ours").count(), 3);
-    for (reader, code) in [
-        (&member, ErrorCode::Forbidden),
-        (&stranger, ErrorCode::NotAMember),
-    ] {
-        let asked = store.room_usage(reader.id, "den", None, 9).await;
-        assert_eq!(refused(asked), code);
-    }
-    for slug in ["nowhere", "ours"] {
-        let asked = store.room_usage(owner.id, slug, None, 9).await;
-        assert_eq!(refused(asked), ErrorCode::RoomNotFound);
-    }
-
-    let (by_day, _) = sums(store, SumBy::Day, None).await;
-    let day = |name: &str| (name.to_owned(), name.to_owned(), 3, 300);
-    assert_eq!(by_day, [day("2026-03-01"), day("2026-03-02")]);
-    let (next, _) = sums(store, SumBy::Day, Some("2026-03-02".into())).await;
-    assert_eq!(next, [day("2026-03-31")]);
-    let (mut by_user, _) = sums(store, SumBy::User, None).await;
-    by_user.sort_by_key(|row| row.2);
-    let of = |id: String, name: &str, count| (id, name.to_owned(), count, count * 100);
-    let mine = of(owner.id.to_string(), "owner", 3);
-    assert_eq!(by_user, [mine, of(member.id.to_string(), "=member", 6)]);
-    let (by_room, _) = sums(store, SumBy::Room, None).await;
-    let den = of(room.to_string(), "den", 6);
-    assert!(
-        by_room.contains(&den) && by_room.contains(&of(direct.room.id.to_string(), "direct", 3))
-    );
-    let (behind, _) = sums(store, SumBy::Room, Some(by_room[0].0.clone())).await;
-    assert_eq!(behind, by_room[1..]);
-    let (by_model, _) = sums(store, SumBy::Model, None).await;
-    assert_eq!(
-        by_model,
-        [of("default/scripted-2".into(), "default/scripted-2", 9)]
-    );
-
-    // All but the last of each were asked too long ago.
-    let age = (Utc::now() - days[2]).num_days() as u32 + 1;
-    assert_eq!(store.sweep_usage(age).await.unwrap(), 6);
-    assert_eq!(store.sweep_usage(age).await.unwrap(), 0);
-    assert_eq!(
-        store
-            .own_usage(member.id, None, 99)
-            .await
-            .unwrap()
-            .rows
-            .len(),
-        2
-    );
-    assert!(limits::USAGE_SWEEP_ROWS > 6);
 }

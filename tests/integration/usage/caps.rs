@@ -39,6 +39,43 @@ fn code_of(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
 
+/// Twenty people of three instances, each in a room of its own.
+async fn people_of(cluster: &Cluster) -> Vec<Api> {
+    let mut people = Vec::new();
+    for number in 0..20 {
+        let url = cluster.instances[number % 3].url();
+        let api = Api::guest(&url, &format!("guest {number}")).await;
+        api.room(&format!("room-{number}")).await;
+        people.push(api);
+    }
+    people
+}
+
+/// Asks so often at once; how each question ended, with why.
+async fn ask_and_wait(api: &Api, room: String) -> Vec<(String, Option<String>)> {
+    let prompts = (0..PROMPTS / 20).map(|_| api.prompt(&room));
+    let mut ends = Vec::new();
+    for accepted in join_all(prompts).await {
+        if accepted["reply_seq"].is_null() {
+            let until = accepted["refused_until"].as_str().unwrap();
+            let until: DateTime<Utc> = until.parse().unwrap();
+            assert_eq!(until, salon::spending::Span::Day.end(Utc::now()));
+            ends.push(("failed".to_owned(), code_of(&accepted["reply_refused"])));
+        }
+    }
+    for settled in api.all_settled(&room).await.into_values() {
+        let error = code_of(&settled["reply"]["error"]);
+        assert_eq!(
+            error.is_some(),
+            settled["reply"]["retry_at"].is_string(),
+            "{settled}"
+        );
+        ends.push((settled["state"].as_str().unwrap().to_owned(), error));
+    }
+    assert_eq!(ends.len(), PROMPTS / 20, "each ends");
+    ends
+}
+
 /// Two hundred questions, on three instances, of many people in many rooms: one reply beyond the cap at most, and each of the others
 /// says why.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -59,37 +96,9 @@ async fn s66_two_hundred_prompts_at_once_spend_one_reply_more_than_they_may_at_m
     ];
     let shared = Postgres::Shared(TestDatabase::shared().await);
     let cluster = Cluster::over(shared, 3, &settings).await;
-    let mut people = Vec::new();
-    for number in 0..20 {
-        let url = cluster.instances[number % 3].url();
-        let api = Api::guest(&url, &format!("guest {number}")).await;
-        api.room(&format!("room-{number}")).await;
-        people.push(api);
-    }
-    let asked = people.iter().enumerate().map(|(place, api)| async move {
-        let room = format!("room-{place}");
-        let prompts = (0..PROMPTS / 20).map(|_| api.prompt(&room));
-        let mut ends = Vec::new();
-        for accepted in join_all(prompts).await {
-            if accepted["reply_seq"].is_null() {
-                let until = accepted["refused_until"].as_str().unwrap();
-                let until: DateTime<Utc> = until.parse().unwrap();
-                assert_eq!(until, salon::spending::Span::Day.end(Utc::now()));
-                ends.push(("failed".to_owned(), code_of(&accepted["reply_refused"])));
-            }
-        }
-        for settled in api.all_settled(&room).await.into_values() {
-            let error = code_of(&settled["reply"]["error"]);
-            assert_eq!(
-                error.is_some(),
-                settled["reply"]["retry_at"].is_string(),
-                "{settled}"
-            );
-            ends.push((settled["state"].as_str().unwrap().to_owned(), error));
-        }
-        assert_eq!(ends.len(), PROMPTS / 20, "each ends");
-        ends
-    });
+    let people = people_of(&cluster).await;
+    let asked = people.iter().enumerate();
+    let asked = asked.map(|(place, api)| ask_and_wait(api, format!("room-{place}")));
     let mut ends: HashMap<(String, Option<String>), usize> = HashMap::new();
     for end in join_all(asked).await.into_iter().flatten() {
         *ends.entry(end).or_default() += 1;
@@ -122,6 +131,24 @@ async fn s66_two_hundred_prompts_at_once_spend_one_reply_more_than_they_may_at_m
         assert_eq!(usage["spent"]["day"]["running"], 0, "{usage}");
     }
     assert_eq!(spent, 16 * COST);
+}
+
+/// The operator's command.
+fn usage_by_user(salon: &SalonProcess) {
+    let shown = std::process::Command::new(env!("CARGO_BIN_EXE_salon"))
+        .args(["usage", "--by", "user", "--since", "1d", "--json"])
+        .env("SALON_DATA", salon.data())
+        .output()
+        .unwrap();
+    let rows: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let mut names: Vec<&str> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["name"].as_str().unwrap())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["ada", "bob"], "{rows}");
 }
 
 /// What is spent is spent over a restart, and a message says what it cost.
@@ -185,22 +212,8 @@ async fn s66_a_cap_holds_over_a_restart_and_for_whom_it_is() {
     let bob = Api::guest(&salon.url(), "bob").await;
     assert_eq!(bob.post("/api/rooms/den/join", Value::Null).await.0, 200);
     assert_eq!(bob.reply("den").await["state"], "complete");
-    // The operator's command.
     salon.kill();
-    let shown = std::process::Command::new(env!("CARGO_BIN_EXE_salon"))
-        .args(["usage", "--by", "user", "--since", "1d", "--json"])
-        .env("SALON_DATA", salon.data())
-        .output()
-        .unwrap();
-    let rows: Value = serde_json::from_slice(&shown.stdout).unwrap();
-    let mut names: Vec<&str> = rows
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|row| row["name"].as_str().unwrap())
-        .collect();
-    names.sort_unstable();
-    assert_eq!(names, ["ada", "bob"], "{rows}");
+    usage_by_user(&salon);
 }
 
 /// A stopped one, one that fails in the middle, one that is refused, and one whose runner dies.

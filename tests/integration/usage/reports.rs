@@ -95,49 +95,8 @@ async fn usage_is_told_in_pages_and_as_tables_to_those_who_may() {
     let own = formula.get("/api/me/usage").await;
     assert_eq!(own["rows"].as_array().unwrap().len(), 1);
 
-    for (api, path, expected) in [
-        (&formula, "/api/rooms/den/usage", "forbidden"),
-        (&root, "/api/rooms/den/usage", "not_a_member"),
-        (&ada, "/api/rooms/nowhere/usage", "room_not_found"),
-        (&ada, "/api/admin/usage", "forbidden"),
-        (&ada, "/api/me/usage?limit=101", "bad_request"),
-        (&ada, "/api/me/usage?format=csv&limit=5001", "bad_request"),
-        (&ada, "/api/me/usage?format=xml", "bad_request"),
-        (&root, "/api/admin/usage?by=word", "bad_request"),
-        (
-            &root,
-            "/api/admin/usage?from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z",
-            "bad_request",
-        ),
-    ] {
-        let refused: Value = api
-            .send("GET", path, &Value::Null)
-            .await
-            .json()
-            .await
-            .unwrap();
-        assert_eq!(refused["code"], expected, "{path}: {refused}");
-    }
-
-    let by_user = root.get("/api/admin/usage?by=user&limit=1").await;
-    assert_eq!(
-        (by_user["rows"].as_array().unwrap().len(), &by_user["more"]),
-        (1, &true.into())
-    );
-    let key = by_user["rows"][0]["key"].as_str().unwrap();
-    let second = root
-        .get(&format!("/api/admin/usage?by=user&after={key}"))
-        .await;
-    let names = [&by_user["rows"][0]["name"], &second["rows"][0]["name"]];
-    assert!(names.contains(&&Value::from("ada")) && names.contains(&&Value::from("=1+1")));
-    let by_model = root.get("/api/admin/usage?by=model").await;
-    assert_eq!(by_model["rows"][0]["key"], "default/salon-demo");
-    assert_eq!(by_model["rows"][0]["attempts"], 3);
-    assert_eq!(by_model["rows"][0]["cost_micros"], all);
-    let none = root
-        .get("/api/admin/usage?by=day&to=2026-01-01T00:00:00Z")
-        .await;
-    assert_eq!(none["rows"], Value::Array(Vec::new()));
+    refusals(&ada, &formula, &root).await;
+    summed_up(&root, all).await;
     tables(&ada, &root).await;
     server.shutdown.stop();
 }
@@ -186,4 +145,52 @@ async fn tables(ada: &Api, root: &Api) {
         (cell(&sums, 0, "name"), cell(&sums, 0, "attempts")),
         ("\"den\"", "3")
     );
+}
+
+async fn refusals(ada: &Api, formula: &Api, root: &Api) {
+    for (api, path, expected) in [
+        (formula, "/api/rooms/den/usage", "forbidden"),
+        (root, "/api/rooms/den/usage", "not_a_member"),
+        (ada, "/api/rooms/nowhere/usage", "room_not_found"),
+        (ada, "/api/admin/usage", "forbidden"),
+        (ada, "/api/me/usage?limit=101", "bad_request"),
+        (ada, "/api/me/usage?format=csv&limit=5001", "bad_request"),
+        (ada, "/api/me/usage?format=xml", "bad_request"),
+        (root, "/api/admin/usage?by=word", "bad_request"),
+        (
+            root,
+            "/api/admin/usage?from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z",
+            "bad_request",
+        ),
+    ] {
+        let refused: Value = api
+            .send("GET", path, &Value::Null)
+            .await
+            .json()
+            .await
+            .unwrap();
+        assert_eq!(refused["code"], expected, "{path}: {refused}");
+    }
+}
+
+async fn summed_up(root: &Api, all: i64) {
+    let by_user = root.get("/api/admin/usage?by=user&limit=1").await;
+    assert_eq!(
+        (by_user["rows"].as_array().unwrap().len(), &by_user["more"]),
+        (1, &true.into())
+    );
+    let key = by_user["rows"][0]["key"].as_str().unwrap();
+    let second = root
+        .get(&format!("/api/admin/usage?by=user&after={key}"))
+        .await;
+    let names = [&by_user["rows"][0]["name"], &second["rows"][0]["name"]];
+    assert!(names.contains(&&Value::from("ada")) && names.contains(&&Value::from("=1+1")));
+    let by_model = root.get("/api/admin/usage?by=model").await;
+    assert_eq!(by_model["rows"][0]["key"], "default/salon-demo");
+    assert_eq!(by_model["rows"][0]["attempts"], 3);
+    assert_eq!(by_model["rows"][0]["cost_micros"], all);
+    let none = root
+        .get("/api/admin/usage?by=day&to=2026-01-01T00:00:00Z")
+        .await;
+    assert_eq!(none["rows"], Value::Array(Vec::new()));
 }

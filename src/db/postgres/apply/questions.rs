@@ -183,8 +183,6 @@ impl Questions {
         let mut asked: HashMap<Uuid, HashSet<Uuid>> = HashMap::new();
         let mut askers = HashSet::new();
         let mut assistants = HashSet::new();
-        // Those whose spending is capped.
-        let mut spenders: HashSet<Uuid> = HashSet::new();
         let mut repeats = ReadRepeats {
             rooms: Vec::new(),
             authors: Vec::new(),
@@ -208,9 +206,6 @@ impl Questions {
                 repeats.clients.push(post.client_id.0);
                 askers.extend(post.prompt.map(|_| post.author.0));
                 assistants.extend(post.prompt.map(|prompt| prompt.assistant.0));
-                if post.prompt.is_some_and(|prompt| prompt.caps.is_any()) {
-                    spenders.extend(subjects(post.author, wanted.room));
-                }
                 if !post.mentions.is_empty() || post.prompt.is_some_and(|prompt| prompt.mentioned) {
                     naming.insert(room);
                 }
@@ -241,9 +236,7 @@ impl Questions {
         };
         Self {
             assistants: (!assistants.rooms.is_empty()).then_some(assistants),
-            counted: (!spenders.is_empty()).then(|| ReadCounted {
-                subjects: spenders.into_iter().collect(),
-            }),
+            counted: spent_by(batch),
             named: (!names.is_empty()).then_some(named),
             asked: (!askers.is_empty()).then(|| ReadAsked {
                 users: askers.into_iter().collect(),
@@ -352,6 +345,22 @@ impl Questions {
             })
             .collect()
     }
+}
+
+/// What of those is counted whose spending is capped and who ask for a reply.
+fn spent_by(batch: &Batch) -> Option<ReadCounted> {
+    let mut spenders = HashSet::new();
+    for wanted in &batch.rooms {
+        for change in &wanted.changes {
+            if let Change::Post(post) = change
+                && post.prompt.is_some_and(|prompt| prompt.caps.is_any())
+            {
+                spenders.extend(subjects(post.author, wanted.room));
+            }
+        }
+    }
+    let subjects: Vec<Uuid> = spenders.into_iter().collect();
+    (!subjects.is_empty()).then_some(ReadCounted { subjects })
 }
 
 /// The rows of a question that need not have been asked.
