@@ -25,6 +25,7 @@ mod room_rows;
 pub mod rows;
 pub mod search;
 pub mod sqlite;
+pub mod usage;
 pub mod variants;
 pub mod webhooks;
 
@@ -87,6 +88,7 @@ pub trait Store:
     + identities::Identities
     + webhooks::WebhookStore
     + administration::Administration
+    + usage::UsageStore
 {
     /// Whether the database answers, on a way of its own that a busy pool cannot block.
     async fn ping(&self) -> StoreResult<()>;

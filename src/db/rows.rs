@@ -253,6 +253,15 @@ pub struct ReplyMeta {
     /// Who had it stopped, of a stopped one; kept from the request on, and told once it has ended so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_by: Option<UserId>,
+    /// What it cost, in millionths of the server's currency; none where the model has no price or nothing is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_micros: Option<i64>,
+    /// From asking the model to its first text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_token_ms: Option<i64>,
+    /// Of one that failed with `spend_limit_reached`: when it may be asked for again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<DateTime<Utc>>,
     /// How many texts the reply has and which this one is; none while it is the only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variants: Option<Variants>,
@@ -265,9 +274,18 @@ pub struct Usage {
     pub input_tokens: i64,
     /// Tokens written.
     pub output_tokens: i64,
+    /// Those of the prompt that the provider knew from before, where it told.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub cached_tokens: i64,
     /// True where the provider gave no count.
     #[serde(default)]
     pub estimated: bool,
+}
+
+/// No tokens.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_none(tokens: &i64) -> bool {
+    *tokens == 0
 }
 
 /// What `messages.meta` may hold.

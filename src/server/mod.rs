@@ -256,7 +256,7 @@ fn start_actors(
     ));
     tokio::spawn(jobs::sweep::run(
         store(),
-        app.config.audit_days,
+        (app.config.audit_days, app.config.spending.usage_days),
         shutdown.signal(),
     ));
     tokio::spawn(jobs::retention::run(

@@ -44,6 +44,7 @@ const REPLY_FAILURES = {
   provider_truncated: 'The answer broke off before its end.',
   provider_malformed: 'The model provider’s answer could not be read.',
   reply_too_long: 'The answer grew past the longest that is kept.',
+  spend_limit_reached: 'What may be spent on answers is used up for now.',
   not_a_member: 'The person who asked is no longer a member of this room.',
 };
 
@@ -58,6 +59,7 @@ export function replyFailure(code) {
 const REPLY_REFUSALS = {
   too_many_prompts: 'Many of your questions already wait for an answer. Ask again when some are done.',
   too_many_replies: 'The assistant already has as many replies to write in this room as it takes. Ask again when one is done.',
+  spend_limit_reached: 'What may be spent on answers is used up for now. Ask again tomorrow, or next month.',
   no_assistant: 'No assistant takes prompts in this room.',
   bots_not_answered: 'The assistant does not answer bots.',
 };

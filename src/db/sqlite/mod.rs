@@ -38,6 +38,8 @@ mod search;
 mod seeds;
 mod sessions;
 mod tokens;
+mod usage;
+mod usage_reports;
 mod variants;
 mod webhooks;
 

@@ -385,6 +385,36 @@ diesel::table! {
     }
 }
 
+// What is written when an attempt ends is named in the statement that does it.
+diesel::table! {
+    reply_attempts (id) {
+        id -> Binary,
+        room_id -> Binary,
+        seq -> BigInt,
+        attempt -> Integer,
+        asker_id -> Binary,
+        assistant_id -> Binary,
+        provider -> Text,
+        model -> Text,
+        state -> Text,
+        most_tokens -> BigInt,
+        most_cost_micros -> BigInt,
+        asked_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    spending (subject, period) {
+        subject -> Binary,
+        period -> Text,
+        spent_cost_micros -> BigInt,
+        spent_tokens -> BigInt,
+        held_cost_micros -> BigInt,
+        held_tokens -> BigInt,
+        running -> BigInt,
+    }
+}
+
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(identities -> users (user_id));
 diesel::joinable!(api_tokens -> users (user_id));

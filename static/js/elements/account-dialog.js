@@ -8,6 +8,7 @@ import { deleteSection, passwordSection, sessionsSection } from './account-sessi
 import { openAdministrationDialog } from './administration-dialog.js';
 import { openDialog, submitting } from './dialog.js';
 import { secretBox } from './secret.js';
+import { openOwnUsageDialog } from './usage-dialog.js';
 
 const DAY_S = 86_400;
 const ENDS = [['', 'No end'], [String(7 * DAY_S), 'Ends in 7 days'], [String(30 * DAY_S), 'Ends in 30 days'], [String(365 * DAY_S), 'Ends in a year']];
@@ -39,7 +40,8 @@ export function openAccountDialog({ salon }) {
   }));
   // Who may administer may change while the page is open.
   salon.api.me().then(({ admin }) => (admin ? administration.removeAttribute('hidden') : administration.remove())).catch(() => administration.remove());
-  const dialog = openDialog('Your account', who, administration, ...sections);
+  const usage = h('p.settings-more', {}, h('button.quiet', { type: 'button', id: 'own-usage', text: 'What your questions used…', onclick: () => openOwnUsageDialog(salon) }));
+  const dialog = openDialog('Your account', who, administration, usage, ...sections);
   dialog.classList.add('wide');
 }
 

@@ -1,14 +1,15 @@
 /**
- * The administration of the server, for its administrators: users, rooms, and the audit log. It shows nothing of what is said.
+ * The administration of the server, for its administrators: users, rooms, usage, and the audit log. It shows nothing of what is said.
  */
 import { auditLine } from '../audit-line.js';
 import { h } from '../dom.js';
 import { openDialog } from './dialog.js';
+import { usageSection } from './usage-dialog.js';
 
 /** @param {{salon: import('../salon.js').Salon}} context */
 export function openAdministrationDialog({ salon }) {
   const { api } = salon;
-  const dialog = openDialog('Administration', usersSection(api), roomsSection(api), auditSection(api));
+  const dialog = openDialog('Administration', usersSection(api), roomsSection(api), usageSection(api), auditSection(api));
   dialog.classList.add('wide');
 }
 

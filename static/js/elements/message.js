@@ -15,6 +15,7 @@ import { showNote } from './banner.js';
 import { openEditsDialog } from './message-dialogs.js';
 import { reactionChips, reactionChoice, rights, toolButtons, variantSwitch } from './message-tools.js';
 import { quoteOf } from './quote.js';
+import { modelMark } from './usage-dialog.js';
 
 const WORDS = {
   stopped: 'Stopped',
@@ -101,7 +102,7 @@ class SalonMessage extends HTMLElement {
   #drawHead({ type, message, entry, grouped }) {
     const at = type === 'outgoing' ? entry.at : Date.parse(message.created_at);
     const author = message?.author;
-    const key = `${author?.id} ${author?.name} ${at} ${grouped} ${message?.reply?.model}`;
+    const key = `${author?.id} ${author?.name} ${at} ${grouped} ${message?.reply?.model} ${message?.reply?.attempt}`;
     if (this.#drawn.head === key) return;
     this.#drawn.head = key;
     const time = h('time', { datetime: new Date(at).toISOString(), title: fullTime(at), text: clockTime(at) });
@@ -109,7 +110,7 @@ class SalonMessage extends HTMLElement {
     this.head.replaceChildren(...[
       author && h('span.author', { text: author.name }),
       author?.kind === 'bot' && h('span.bot-mark', { text: 'Bot' }),
-      message?.reply?.model && h('span.model', { text: message.reply.model }),
+      modelMark(message?.reply, this.#context.config?.currency),
       time,
     ].filter(Boolean));
     this.setAttribute('aria-label', `${author?.name ?? 'You'}, ${clockTime(at)}`);

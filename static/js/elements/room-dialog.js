@@ -5,6 +5,7 @@ import { h } from '../dom.js';
 import { openAssistantsDialog } from './assistants-dialog.js';
 import { openDialog, submitting } from './dialog.js';
 import { openIntegrationsDialog } from './integrations-dialog.js';
+import { openRoomUsageDialog } from './usage-dialog.js';
 
 /** A room's address from its name. @param {string} name */
 const slugOf = (name) => name.normalize('NFKD').toLowerCase().replace(/[\u0300-\u036f]/g, '')
@@ -101,6 +102,8 @@ export function openSettingsDialog({ salon }, room) {
       type: 'button', id: 'room-assistants', text: 'Assistants…', onclick: () => openAssistantsDialog({ salon }, room),
     }), h('button.quiet', {
       type: 'button', id: 'room-integrations', text: 'Integrations…', onclick: () => openIntegrationsDialog({ salon }, room),
+    }), h('button.quiet', {
+      type: 'button', id: 'room-usage', text: 'Usage…', onclick: () => openRoomUsageDialog(salon, room),
     })),
     h('details.danger', {}, h('summary', { text: 'Delete this room' }),
       h('form', { onsubmit: remove },

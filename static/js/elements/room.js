@@ -8,6 +8,7 @@ import { openMembersDialog } from './members-dialog.js';
 import { openPinsDialog } from './message-dialogs.js';
 import { openSearchDialog } from './search-dialog.js';
 import { openSettingsDialog } from './room-dialog.js';
+import { openRoomUsageDialog } from './usage-dialog.js';
 import { hereLine, seenLine, typingLine } from '../people.js';
 import { titleOf } from '../room-line.js';
 import { replyRefusal } from '../salon.js';
@@ -128,6 +129,7 @@ class SalonRoom extends HTMLElement {
       iconButton('pin', 'Pinned messages', () => openPinsDialog(this.#context.salon.api, this.#room.state.room, (seq) => this.messages.jumpTo(seq))),
       iconButton('people', 'Members', () => this.#openMembers()),
       ...(role === 'moderator' ? [iconButton('link', 'Integrations', () => openIntegrationsDialog(this.#context, this.#room.state.room))] : []),
+      ...(role === 'moderator' ? [iconButton('usage', 'Usage', () => openRoomUsageDialog(this.#context.salon, this.#room.state.room))] : []),
       ...(role === 'owner' ? [iconButton('settings', 'Room settings', () => openSettingsDialog(this.#context, this.#room.state.room))] : []));
     this.buttons.hidden = state.room === null;
     this.buttons.children[place]?.focus();

@@ -8,7 +8,7 @@ use super::page::{Page, SOON};
 use crate::support::event_stream::ApiClient;
 use crate::support::salon::SalonProcess;
 
-const SIGN_IN: &str = "return fetch('/api/' + arguments[0], {method: 'POST', headers: {'content-type': 'application/json'},
+pub(super) const SIGN_IN: &str = "return fetch('/api/' + arguments[0], {method: 'POST', headers: {'content-type': 'application/json'},
         body: JSON.stringify({name: arguments[1], password: 'correct horse'})}).then((answer) => answer.status)";
 
 /// How many of these there are.
@@ -21,7 +21,7 @@ async fn count(page: &Page, css: &str, wanted: usize) {
 }
 
 /// Makes an administrator as the operator does, in the folder of a server that is to be.
-fn make_root(folder: &std::path::Path) {
+pub(super) fn make_root(folder: &std::path::Path) {
     use std::io::Write;
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_salon"))
         .args(["user", "create", "Root", "--admin"])

@@ -42,6 +42,7 @@ mod sign_in;
 #[expect(unused_imports, reason = "not every helper is of use here")]
 mod support;
 mod unread;
+mod usage;
 mod variants;
 mod webhooks;
 mod windows;

@@ -227,6 +227,7 @@ pub(crate) fn mention(author: &UserRow, assistant: &UserRow, body: &str) -> NewP
             assistant: assistant.id,
             mentioned: true,
             over_rate: false,
+            caps: Default::default(),
         }),
         ..message(author, body)
     }

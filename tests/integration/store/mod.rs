@@ -39,6 +39,8 @@ mod runners;
 mod search;
 mod search_bounds;
 mod sqlite;
+mod usage;
+mod usage_reports;
 mod variants;
 mod webhooks;
 
@@ -238,6 +240,14 @@ macro_rules! for_store {
                     asking_again_needs_a_reply_of_ones_own_message
                     a_deleted_reply_has_no_variants
                     variants_are_read_by_members_in_pages;
+                usage:
+                    what_an_attempt_may_use_is_held_back_and_what_it_used_counts
+                    a_cap_holds_for_whom_it_is_until_its_period_ends
+                    racing_attempts_go_beyond_a_cap_by_no_more_than_one
+                    an_attempt_whose_runner_died_counts_the_most_until_more_is_known
+                    who_asks_when_what_may_be_spent_is_is_told_until_when;
+                usage_reports:
+                    usage_is_read_in_pages_by_those_who_may_and_summed_up;
                 runners:
                     a_reply_is_claimed_by_one
                     claims_take_the_oldest_first

@@ -59,10 +59,14 @@ pub(super) async fn a_reply_settles_once(store: &TestStore) {
         usage: Some(Usage {
             input_tokens: 7,
             output_tokens: 5,
+            cached_tokens: 3,
             estimated: true,
         }),
         stop_reason: Some("end".into()),
         stopped_by: None,
+        cost_micros: Some(120),
+        first_token_ms: Some(350),
+        retry_at: None,
         variants: None,
     };
     let last_word = Change::SettleReply(Settlement {

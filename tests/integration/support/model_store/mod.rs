@@ -21,6 +21,7 @@ mod rooms;
 mod runners;
 mod search;
 mod tables;
+mod usage;
 mod variants;
 mod webhooks;
 

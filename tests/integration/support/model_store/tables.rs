@@ -20,6 +20,7 @@ use salon::permissions::Role;
 
 use super::Moment;
 use super::administration::Audited;
+use super::usage::Spending;
 use super::webhooks::Webhook;
 
 /// A database.
@@ -43,6 +44,8 @@ pub(crate) struct Tables {
     pub(crate) batches: BTreeMap<BatchId, (Moment, BTreeMap<RoomId, RoomDone>)>,
     pub(crate) webhooks: BTreeMap<WebhookId, Webhook>,
     pub(crate) audit: Vec<Audited>,
+    /// What attempts used, and what is counted of it.
+    pub(crate) spending: Spending,
 }
 
 /// Somebody.
@@ -234,6 +237,7 @@ impl Tables {
             batches: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             audit: Vec::new(),
+            spending: Spending::default(),
         };
         let row = RoomRow {
             id: RoomId::new(),
