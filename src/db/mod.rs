@@ -404,7 +404,7 @@ pub trait Store:
     ) -> StoreResult<bool>;
 
     /// Appends chunks, renews the leases and tells of each whether it is still held and asked to stop, all in
-    /// one statement. An expired lease nobody took may be renewed.
+    /// one statement, in their order. An expired lease nobody took may be renewed. One that is being changed is not waited for.
     async fn append_chunks(
         &self,
         owner: InstanceId,

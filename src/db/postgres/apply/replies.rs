@@ -58,6 +58,7 @@ statement!(
          UPDATE replies SET state = $8, lease_owner = NULL, lease_until = NULL, \
              shown = shown AND $8 = 'settled', stop_requested = stop_requested AND $8 = 'settled', \
              queued_at = CASE WHEN $8 = 'queued' THEN $9 ELSE queued_at END, \
+             settled_at = CASE WHEN $8 = 'queued' THEN NULL WHEN state = 'settled' THEN settled_at ELSE $9 END, \
              model = $10, input_tokens = $11, output_tokens = $12, selected = $13 \
          WHERE room_id = $1 AND seq = $2 \
      ), chunks AS ( \

@@ -1,12 +1,14 @@
 //! What the runners of replies read and write in the model: claims, leases, saved chunks. None of it takes a version;
 //! every write names the attempt.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 use salon::db::StoreResult;
 use salon::db::changes::ChunkAppend;
 use salon::db::queue::{self, OpenReply, QueuedReply, ReplyCaps};
 use salon::db::rows::{ClaimedReply, ExpiredReply, LeaseState, ReplyState, RunningReply};
-use salon::ids::{Attempt, InstanceId, RoomId, Seq};
+use salon::ids::{Attempt, InstanceId, RoomId, Seq, UserId};
 use salon::limits::LEASE_MS;
 use salon::permissions::{Action, allows};
 
@@ -44,12 +46,22 @@ impl Tables {
     }
 
     fn open_replies(&self, now: Moment) -> Vec<OpenReply<Moment>> {
+        let mut ended: HashMap<UserId, Moment> = HashMap::new();
+        let replies = self.rooms.values().flat_map(|room| room.replies.values());
+        for reply in replies.filter(|reply| reply.attempt > 0) {
+            if let Some(at) = reply.settled_at {
+                let last = ended.entry(reply.asker).or_insert(at);
+                *last = at.max(*last);
+            }
+        }
+        let ended = &ended;
         let of_room = |(id, room): (&RoomId, &Room)| {
             let open = |(seq, reply): (&Seq, &Reply)| OpenReply {
                 room: *id,
                 seq: *seq,
                 asker: reply.asker,
                 queued_at: reply.queued_at,
+                ended_at: ended.get(&reply.asker).copied(),
                 waits: reply.state == ReplyState::Queued
                     || (reply.has_run_out(now) && !reply.shown),
             };
@@ -108,6 +120,7 @@ impl Tables {
                 room,
                 seq,
                 held: false,
+                busy: false,
                 stop_requested: false,
             };
             if let Some(reply) = self.held(owner, (room, seq, attempt)) {

@@ -208,6 +208,7 @@ pub(crate) struct Reply {
     pub(crate) stop_requested: bool,
     pub(crate) lease: Option<(InstanceId, Moment)>,
     pub(crate) queued_at: Moment,
+    pub(crate) settled_at: Option<Moment>,
     /// By attempt and first number.
     pub(crate) chunks: BTreeMap<(Attempt, ChunkNumber), ReplyChunk>,
     pub(crate) variants: Variants,

@@ -6,6 +6,7 @@ use salon::error::{ErrorCode, Refusal};
 use salon::ids::{Attempt, Seq, UserId, Version};
 use salon::permissions::{Action, allows};
 
+use super::super::Moment;
 use super::super::tables::Reply;
 use super::{Judged, Work};
 
@@ -20,8 +21,9 @@ pub(super) enum Steer {
 
 impl Reply {
     /// Settles it: no lease, no chunks.
-    pub(super) fn end(&mut self) {
+    pub(super) fn end(&mut self, now: Moment) {
         self.state = ReplyState::Settled;
+        self.settled_at = Some(now);
         self.lease = None;
         self.chunks.clear();
     }
@@ -39,6 +41,7 @@ impl Reply {
 impl Work<'_> {
     /// Stops a queued reply here and now; asks the runner of a streaming one.
     pub(super) fn stop_reply(&mut self, actor: UserId, seq: Seq) -> Judged<Version> {
+        let now = self.now;
         let reply = self.steered(actor, seq, Steer::Stop)?;
         match reply.state {
             ReplyState::Settled => Err(ErrorCode::ReplySettled.into()),
@@ -47,7 +50,7 @@ impl Work<'_> {
                 Ok(self.room.head.version)
             }
             ReplyState::Queued => {
-                reply.end();
+                reply.end(now);
                 let meta = reply.plain_meta();
                 Ok(self.rewrite(seq, MessageState::Stopped, String::new(), None, meta))
             }
@@ -81,6 +84,7 @@ impl Work<'_> {
             reply.shown = false;
             reply.stop_requested = false;
             reply.queued_at = now;
+            reply.settled_at = None;
             meta = reply.plain_meta();
         }
         self.rewrite(seq, MessageState::Queued, String::new(), None, meta)
@@ -88,6 +92,7 @@ impl Work<'_> {
 
     /// The runner's last word.
     pub(super) fn settle_reply(&mut self, settlement: &Settlement) -> Judged<Version> {
+        let now = self.now;
         let (seq, owner, attempt) = (settlement.seq, settlement.owner, settlement.attempt);
         let reply = self.room.replies.get_mut(&seq);
         let Some(reply) = reply.filter(|reply| reply.is_held(owner, attempt)) else {
@@ -96,7 +101,7 @@ impl Work<'_> {
         if settlement.state == MessageState::Queued {
             return Err(ErrorCode::BadRequest.into());
         }
-        reply.end();
+        reply.end(now);
         let (body, html) = (settlement.body.clone(), settlement.html.clone());
         Ok(self.rewrite(seq, settlement.state, body, html, settlement.meta.clone()))
     }
@@ -113,7 +118,7 @@ impl Work<'_> {
             return Err(ErrorCode::ReplySettled.into());
         };
         let (_, body) = reply.saved();
-        reply.end();
+        reply.end(now);
         let meta = reply.plain_meta();
         Ok(self.rewrite(seq, MessageState::Interrupted, body, None, meta))
     }
