@@ -21,6 +21,7 @@ pub mod marks;
 mod new_accounts;
 pub mod postgres;
 pub mod queue;
+pub mod reply_life;
 mod room_rows;
 pub mod rows;
 pub mod search;

@@ -188,29 +188,47 @@ mod tests {
                     owner: Some(owner),
                     expired: false,
                 },
-                Becomes::Queued => Standing { attempt: before.attempt, ..QUEUED },
+                Becomes::Queued => Standing {
+                    attempt: before.attempt,
+                    ..QUEUED
+                },
                 Becomes::Ended(end) => {
                     self.ended = end;
                     if step != Step::Stop {
                         self.ends.push(before.attempt);
                     }
                     let state = ReplyState::Settled;
-                    Standing { state, owner: None, expired: false, ..before }
+                    Standing {
+                        state,
+                        owner: None,
+                        expired: false,
+                        ..before
+                    }
                 }
             };
         }
 
         /// Who may do what, said another way than the table says it.
         fn check(&self, before: Standing, step: Step, becomes: Becomes) {
-            if let Step::Hold(by, attempt) | Step::GiveBack(by, attempt) | Step::Settle(by, attempt, _) = step {
-                assert_eq!((before.owner, before.attempt), (Some(by), attempt), "an old word counted");
+            if let Step::Hold(by, attempt)
+            | Step::GiveBack(by, attempt)
+            | Step::Settle(by, attempt, _) = step
+            {
+                assert_eq!(
+                    (before.owner, before.attempt),
+                    (Some(by), attempt),
+                    "an old word counted"
+                );
             }
             match becomes {
                 Becomes::Streaming(by, attempt) => {
                     let is_new = attempt == before.attempt + 1;
                     assert!(is_new || (attempt == before.attempt && before.owner == Some(by)));
                     assert!(!(is_new && before.shown), "shown text is not begun anew");
-                    assert!(!is_new || before.owner.is_none() || before.expired, "two owners");
+                    assert!(
+                        !is_new || before.owner.is_none() || before.expired,
+                        "two owners"
+                    );
                 }
                 Becomes::Ended(end) => {
                     assert_ne!(end, MessageState::Queued);

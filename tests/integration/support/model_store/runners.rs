@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use salon::db::StoreResult;
 use salon::db::changes::ChunkAppend;
 use salon::db::queue::{self, OpenReply, QueuedReply, ReplyCaps};
+use salon::db::reply_life::{Becomes, Step};
 use salon::db::rows::{ClaimedReply, ExpiredReply, LeaseState, ReplyState, RunningReply};
 use salon::ids::{Attempt, InstanceId, RoomId, Seq, UserId};
 use salon::limits::LEASE_MS;
@@ -28,8 +29,13 @@ impl Tables {
         let claim = |OpenReply { room: id, seq, .. }: OpenReply<Moment>| {
             let room = self.rooms.get_mut(&id)?;
             let reply = room.replies.get_mut(&seq)?;
+            let Ok(Becomes::Streaming(owner, attempt)) =
+                reply.standing(now).judge(Step::Claim(owner))
+            else {
+                return None;
+            };
             reply.state = ReplyState::Streaming;
-            reply.attempt += 1;
+            reply.attempt = attempt;
             reply.lease = Some((owner, lease_end(now)));
             let role = room.members.get(&reply.asker);
             let disabled = is_disabled(&self.users, reply.asker);
@@ -84,18 +90,20 @@ impl Tables {
         told.into_iter().filter_map(named).collect()
     }
 
-    /// A reply that `owner` holds under this attempt.
-    fn held(
+    /// A reply to which its runner may do this.
+    fn held(&mut self, (room, seq): (RoomId, Seq), step: Step) -> Option<&mut Reply> {
+        let reply = self.rooms.get_mut(&room)?.replies.get_mut(&seq)?;
+        // Whether the lease has run out is nothing to its runner.
+        let standing = reply.standing(Moment::MIN_UTC);
+        standing.judge(step).is_ok().then_some(reply)
+    }
+
+    pub(super) fn mark_shown(
         &mut self,
         owner: InstanceId,
         (room, seq, attempt): (RoomId, Seq, Attempt),
-    ) -> Option<&mut Reply> {
-        let reply = self.rooms.get_mut(&room)?.replies.get_mut(&seq)?;
-        reply.is_held(owner, attempt).then_some(reply)
-    }
-
-    pub(super) fn mark_shown(&mut self, owner: InstanceId, reply: (RoomId, Seq, Attempt)) -> bool {
-        let held = self.held(owner, reply);
+    ) -> bool {
+        let held = self.held((room, seq), Step::Hold(owner, attempt));
         held.map(|reply| reply.shown = true).is_some()
     }
 
@@ -123,7 +131,7 @@ impl Tables {
                 busy: false,
                 stop_requested: false,
             };
-            if let Some(reply) = self.held(owner, (room, seq, attempt)) {
+            if let Some(reply) = self.held((room, seq), Step::Hold(owner, attempt)) {
                 reply.lease = Some((owner, lease_end(now)));
                 state.held = true;
                 state.stop_requested = reply.stop_requested;
@@ -142,8 +150,8 @@ impl Tables {
         owner: InstanceId,
         replies: &[(RoomId, Seq, Attempt)],
     ) {
-        for reply in replies {
-            if let Some(reply) = self.held(owner, *reply).filter(|reply| !reply.shown) {
+        for (room, seq, attempt) in replies {
+            if let Some(reply) = self.held((*room, *seq), Step::GiveBack(owner, *attempt)) {
                 reply.state = ReplyState::Queued;
                 reply.lease = None;
             }
