@@ -21,6 +21,7 @@ pub mod marks;
 mod new_accounts;
 pub mod postgres;
 pub mod queue;
+pub mod reply_life;
 mod room_rows;
 pub mod rows;
 pub mod search;
@@ -406,7 +407,7 @@ pub trait Store:
     ) -> StoreResult<bool>;
 
     /// Appends chunks, renews the leases and tells of each whether it is still held and asked to stop, all in
-    /// one statement. An expired lease nobody took may be renewed.
+    /// one statement, in their order. An expired lease nobody took may be renewed. One that is being changed is not waited for.
     async fn append_chunks(
         &self,
         owner: InstanceId,

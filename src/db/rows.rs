@@ -504,8 +504,11 @@ pub struct LeaseState {
     pub room: RoomId,
     /// Its message.
     pub seq: Seq,
-    /// False: another attempt, a settle or a stop took it; write nothing more.
+    /// False: another attempt, a settle or a stop took it; write nothing more. Says nothing while it is busy.
     pub held: bool,
+    /// Somebody is changing it at this moment: nothing was saved, renewed or learnt, so that nobody else's save waits for
+    /// that. Ask again.
+    pub busy: bool,
     /// Somebody asked to stop.
     pub stop_requested: bool,
 }

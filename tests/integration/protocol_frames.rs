@@ -4,7 +4,8 @@ use chrono::Utc;
 use salon::db::marks::Reaction;
 use salon::db::rows::{MessageKind, MessageState, ReplyMeta, Usage, UserRow};
 use salon::db::variants::Variants;
-use salon::ids::ClientId;
+use salon::ids::{ClientId, UserId};
+
 use salon::protocol::partial::PinBody;
 use salon::protocol::server::{MessageBody, QueuedBody, ServerFrame};
 

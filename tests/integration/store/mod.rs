@@ -25,6 +25,7 @@ mod people_gone;
 pub(crate) mod postgres;
 mod postgres_faults;
 mod postgres_index;
+mod postgres_replies;
 mod postgres_setup;
 mod posts;
 mod prompts;
@@ -261,6 +262,7 @@ macro_rules! for_store {
                     running_replies_tell_their_text;
                 queue:
                     a_hundred_prompts_of_one_delay_anothers_first_by_one
+                    a_newcomer_waits_for_one_though_each_reply_ends_before_the_next_is_taken
                     an_asker_has_a_bounded_number_of_replies
                     no_more_run_at_once_than_may
                     rooms_are_told_what_waits_and_where;

@@ -6,6 +6,7 @@ use salon::db::accounts::Revocation;
 use salon::db::assistants::RoomAssistant;
 use salon::db::changes::{RoomDone, SessionOrigin};
 use salon::db::integrations::{HookRow, TokenRow};
+use salon::db::reply_life::Standing;
 use salon::db::rows::{
     EditRow, Head, Keep, LogKind, LogRow, MessageRow, ReplyChunk, ReplyState, RoomRow,
     StoredChange, UserKind, UserRow, Visibility,
@@ -213,6 +214,7 @@ pub(crate) struct Reply {
     pub(crate) stop_requested: bool,
     pub(crate) lease: Option<(InstanceId, Moment)>,
     pub(crate) queued_at: Moment,
+    pub(crate) settled_at: Option<Moment>,
     /// By attempt and first number.
     pub(crate) chunks: BTreeMap<(Attempt, ChunkNumber), ReplyChunk>,
     pub(crate) variants: Variants,
@@ -396,11 +398,15 @@ impl Reply {
         (last, runs.into_iter().map(|run| run.text).collect())
     }
 
-    /// Whether it is still `owner`'s under this attempt; its lease may have run out, as long as nobody took it.
-    pub(super) fn is_held(&self, owner: InstanceId, attempt: Attempt) -> bool {
-        self.state == ReplyState::Streaming
-            && self.attempt == attempt
-            && self.lease.is_some_and(|(holder, _)| holder == owner)
+    /// What all that is done to it is judged by.
+    pub(super) fn standing(&self, now: Moment) -> Standing {
+        Standing {
+            state: self.state,
+            attempt: self.attempt,
+            shown: self.shown,
+            owner: self.lease.map(|(owner, _)| owner),
+            expired: self.has_run_out(now),
+        }
     }
 
     /// Whether the lease of a streaming reply has run out.

@@ -279,7 +279,11 @@ impl Work<'_> {
     /// The same, judged before.
     fn end_room(&mut self) -> Version {
         self.room.deleted = true;
-        self.room.replies.values_mut().for_each(super::Reply::end);
+        let now = self.now;
+        self.room
+            .replies
+            .values_mut()
+            .for_each(|reply| reply.end(now));
         self.room.log(LogKind::Deleted, None, None, json!({}))
     }
 }

@@ -188,6 +188,7 @@ impl Work<'_> {
             stop_requested: false,
             lease: None,
             queued_at: self.now,
+            settled_at: None,
             chunks: BTreeMap::new(),
             variants: Variants {
                 count: 1,
