@@ -61,7 +61,7 @@ async fn what_replies_cost_is_seen_by_those_who_may() {
 
     page.click("[aria-label='Your account']").await;
     page.click("#own-usage").await;
-    wait_for(&page, ".usage .uses strong", "#den asked @assistant").await;
+    wait_for(&page, ".usage .uses strong", "In #den you asked @assistant").await;
     wait_for(&page, ".usage .spent", "of EUR 20.00").await;
     let table = "return fetch(document.querySelector('.usage a[download]').href).then((answer) => answer.text())";
     let csv: String = page.run(table, &[]).await;
