@@ -38,9 +38,8 @@ async fn what_replies_cost_is_seen_by_those_who_may() {
     let room = "return fetch('/api/rooms', {method: 'POST', headers: {'content-type': 'application/json'},
         body: JSON.stringify({slug: 'den', name: 'Den', visibility: 'public'})}).then((answer) => answer.status)";
     assert_eq!(page.run::<u16>(room, &[]).await, 201);
-    let at = "location.hash = '#/den'; return true";
-    let _: bool = page.run(at, &[]).await;
     page.load().await;
+    page.click(".room-link[data-slug='den']").await;
     page.send("@assistant tell me of apples").await;
     page.see_reply("the answer is whole", |reply| reply.state == "complete")
         .await;
