@@ -285,7 +285,6 @@ pub struct Usage {
 }
 
 /// No tokens.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_none(tokens: &i64) -> bool {
     *tokens == 0
 }

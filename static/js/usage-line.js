@@ -38,6 +38,9 @@ export function usageLine({ usage, cost_micros: cost, first_token_ms: first }, c
   ].filter(Boolean).join(' · ');
 }
 
+/** The address of a room that people know by no name. */
+const DIRECT = /^direct-[0-9a-f]{32}$/;
+
 /** How attempts ended that did not end well. */
 const ENDS = { running: 'runs', stopped: 'stopped', failed: 'failed', interrupted: 'interrupted', lost: 'lost with its server: the most it could have used' };
 
@@ -52,7 +55,7 @@ export function attemptLine(row, currency, { who }) {
   const line = usageLine({ ...row, usage: row.state === 'running' ? undefined : row }, currency);
   const again = row.attempt > 1 ? `, attempt ${row.attempt}` : '';
   return {
-    title: `${who ? row.user.name : `#${row.room}`} asked @${row.assistant.name}${again}`,
+    title: `${who ? row.user.name : DIRECT.test(row.room) ? 'In a direct room you' : `In #${row.room} you`} asked @${row.assistant.name}${again}`,
     line: [row.model, ENDS[row.state], line].filter(Boolean).join(' · '),
   };
 }
