@@ -66,6 +66,7 @@ mod simulation;
 mod slow_reader;
 mod store;
 mod support;
+mod third_party;
 mod tidy;
 mod tokens;
 mod variants;
