@@ -141,7 +141,10 @@ impl Consumers {
         first: Option<JoinRoom>,
     ) {
         let connection = Connection::new(identity, transport);
-        connection.note_in(&self.chat.ledger);
+        // What a stream is refused is the answer of its request, and noted with that: once, and where it came from.
+        if first.is_none() {
+            connection.note_in(&self.chat.ledger);
+        }
         let registered = match self.connections.register(&connection) {
             Ok(registered) => registered,
             Err(_full_or_stopping) => {

@@ -250,6 +250,9 @@ pub struct ReplyMeta {
     /// Why the model ended by itself (`end`, `length`, `refusal`, …).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_reason: Option<String>,
+    /// The oldest message that its prompt held, where older ones were left out of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_from: Option<Seq>,
     /// How many texts the reply has and which this one is; none while it is the only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variants: Option<Variants>,

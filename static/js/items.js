@@ -2,10 +2,11 @@
  * What the message column shows, from a room's state: messages, days, the line above what is new, and what is on its
  * way. Pure. Called by `elements/messages.js`.
  *
- * @typedef {{key: string, type: 'day', label: string} | {key: string, type: 'new'}
+ * @typedef {{key: string, type: 'day', label: string} | {key: string, type: 'new'} | {key: string, type: 'context', label: string}
  *   | {key: string, type: 'message', message: object, reply: import('./store.js').Reply | null, place: {position: number, user: object} | null, mine: boolean, asked: boolean, grouped: boolean}
  *   | {key: string, type: 'outgoing', entry: import('./store.js').Outgoing, grouped: boolean}} Item
  */
+import { contextLabel, contextMarks } from './context-marks.js';
 import { dayKey, dayName } from './time.js';
 import { messageAt } from './store.js';
 import { isRunning } from './replies.js';
@@ -25,7 +26,10 @@ export function buildItems(state, messages, { readSeq, atEnd, queue = new Map(),
   const items = [];
   let previous = null;
   let marked = false;
+  const contexts = contextMarks(state.messages);
   for (const message of messages) {
+    const context = contextLabel(contexts, previous?.seq ?? null, message.seq);
+    if (context !== null) items.push({ key: `context-${context}`, type: 'context', label: context });
     const at = Date.parse(message.created_at);
     const mine = message.author.id === state.me;
     const newDay = previous === null || dayKey(previous.at) !== dayKey(at);
@@ -33,7 +37,7 @@ export function buildItems(state, messages, { readSeq, atEnd, queue = new Map(),
     const firstNew = !marked && previous !== null && message.seq > readSeq && !mine;
     if (firstNew) items.push({ key: 'new', type: 'new' });
     marked ||= firstNew;
-    const grouped = !newDay && !firstNew && message.kind !== 'assistant' && previous?.author === message.author.id
+    const grouped = !newDay && !firstNew && context === null && message.kind !== 'assistant' && previous?.author === message.author.id
       && at - previous.at < GROUP_MS;
     const running = isRunning(message);
     items.push({
@@ -46,7 +50,7 @@ export function buildItems(state, messages, { readSeq, atEnd, queue = new Map(),
       asked: message.kind === 'assistant' && isMyPrompt(state, promptOf(state, message)),
       grouped,
     });
-    previous = { at, author: message.author.id };
+    previous = { at, author: message.author.id, seq: message.seq };
   }
   if (atEnd) appendOutgoing(items, state, previous);
   return items;

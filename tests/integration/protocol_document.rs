@@ -176,6 +176,7 @@ fn real_frames() -> BTreeMap<String, (Value, Value)> {
         error: full.then(|| "e".into()),
         usage: full.then(Usage::default),
         stop_reason: full.then(|| "end".into()),
+        context_from: full.then_some(1),
         variants: full.then_some(Variants {
             count: 2,
             selected: 1,

@@ -1,24 +1,27 @@
 //! One reply, from its claim to its last word. Every way it can end is an [`Ending`]; only a lost lease ends in
 //! silence, because then another runner speaks.
 
+use std::sync::Arc;
+
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use super::lease::{Lease, Verdict};
 use super::pace::Pace;
+use super::parked::Parked;
 use super::{AssistantParts, RETRY, budget};
 use crate::channel_layer::GroupName;
 use crate::chat::messages::render;
-use crate::chat::prompt::{PromptRoom, build_prompt};
+use crate::chat::prompt::{Built, PromptRoom, build_prompt};
 use crate::db::StoreError;
 use crate::db::assistants::{AssistantSettings, RoomAssistant};
 use crate::db::changes::{Change, Settlement};
 use crate::db::rows::{ClaimedReply, MessageState, ReplyChunk, ReplyMeta, Usage};
 use crate::error::ErrorCode;
-use crate::ids::{ChunkNumber, RoomRef};
+use crate::ids::{ChunkNumber, RoomRef, Seq};
 use crate::limits;
 use crate::llm::registry::Model;
-use crate::llm::{Completion, Delta, DeltaStream, LlmError, Prompt, tokens};
+use crate::llm::{Completion, Delta, DeltaStream, LlmError, tokens};
 use crate::protocol::publication::{DeltaPiece, Publication};
 
 /// How a reply ended.
@@ -54,14 +57,16 @@ struct Writing<'a> {
     model: &'a Model,
     /// Bytes of the prompt that the model was asked with, once it was.
     asked_bytes: Option<usize>,
+    /// The oldest message of that prompt, where older ones were left out.
+    context_from: Option<Seq>,
     /// What was published, chunk by chunk: what the room saw, and what is stored in the end.
     text: String,
     chunks: ChunkNumber,
     pace: Pace,
 }
 
-/// Writes a claimed reply and settles it.
-pub(super) async fn run(parts: &AssistantParts, lease: &Lease) {
+/// Writes a claimed reply and settles it, or gives it back.
+pub(super) async fn run(parts: &AssistantParts, parked: &Parked, lease: &Lease) {
     let claimed = &lease.claimed;
     let slug = match retried(lease, || parts.store.room_slug(claimed.room)).await {
         Ok(slug) => slug,
@@ -77,6 +82,7 @@ pub(super) async fn run(parts: &AssistantParts, lease: &Lease) {
         room,
         model: parts.providers.default_model(),
         asked_bytes: None,
+        context_from: None,
         text: String::new(),
         chunks: 0,
         pace: Pace::default(),
@@ -85,22 +91,24 @@ pub(super) async fn run(parts: &AssistantParts, lease: &Lease) {
         Ok(ending) => ending,
         Err(Verdict::Lost) => return,
         Err(Verdict::Stop) => Ending::of_state(MessageState::Stopped),
-        Err(Verdict::Drain) if writing.chunks == 0 => {
-            let ClaimedReply {
-                room, seq, attempt, ..
-            } = *claimed;
-            if let Err(error) = parts
-                .store
-                .release_replies(parts.instance, &[(room, seq, attempt)])
-                .await
-            {
-                tracing::warn!(%error, "a reply could not be given back; its lease runs out");
-            }
-            return;
+        Err(Verdict::Drain) if writing.chunks == 0 => return give_back(parts, claimed).await,
+        Err(Verdict::NoPlace) => {
+            // First: once it waits, it is claimed by whoever does not know.
+            parked.park((claimed.room, claimed.seq), Arc::clone(&writing.model.llm));
+            return give_back(parts, claimed).await;
         }
         Err(Verdict::Drain) => Ending::of_state(MessageState::Interrupted),
     };
     writing.settle(ending).await;
+}
+
+/// Puts a reply of which nothing was shown back to the queue, for anyone.
+async fn give_back(parts: &AssistantParts, claimed: &ClaimedReply) {
+    let given = (claimed.room, claimed.seq, claimed.attempt);
+    let released = parts.store.release_replies(parts.instance, &[given]).await;
+    if let Err(error) = released {
+        tracing::warn!(%error, "a reply could not be given back; its lease runs out");
+    }
 }
 
 impl Writing<'_> {
@@ -131,9 +139,13 @@ impl Writing<'_> {
             return Ok(Ending::failed(ErrorCode::NoAssistant));
         };
         self.model = model;
-        let prompt = self.prompt(&assistant).await?;
+        let Built {
+            prompt,
+            context_from,
+        } = self.prompt(&assistant).await?;
         let began = Instant::now();
         self.asked_bytes = Some(prompt.bytes());
+        self.context_from = context_from;
         let answer = tokio::select! {
             biased;
             verdict = self.lease.decided() => return Err(verdict),
@@ -141,6 +153,7 @@ impl Writing<'_> {
         };
         let mut stream = match answer {
             Ok(stream) => stream,
+            Err(error) if error.is_no_place() => return Err(Verdict::NoPlace),
             Err(error) => return Ok(self.failure(&error)),
         };
         let ending = self.stream(&mut stream, began).await;
@@ -152,10 +165,12 @@ impl Writing<'_> {
         ending
     }
 
-    async fn prompt(&self, assistant: &RoomAssistant) -> Result<Prompt, Verdict> {
+    async fn prompt(&self, assistant: &RoomAssistant) -> Result<Built, Verdict> {
         let (store, claimed) = (&self.parts.store, &self.lease.claimed);
         let context = retried(self.lease, || {
-            store.context(claimed.room, claimed.prompt_seq, limits::CONTEXT_MESSAGES)
+            // One more than it may hold: then it is known whether something is left out.
+            let most = limits::CONTEXT_MESSAGES + 1;
+            store.context(claimed.room, claimed.prompt_seq, most)
         })
         .await?;
         let limits = self.model.limits;
@@ -169,7 +184,7 @@ impl Writing<'_> {
         tokio::select! {
             biased;
             verdict = self.lease.decided() => Err(verdict),
-            prompt = budget::fit(self.model, build) => Ok(prompt),
+            built = budget::fit(self.model, build) => Ok(built),
         }
     }
 
@@ -287,6 +302,7 @@ impl Writing<'_> {
             error: ending.error.map(|code| code.as_str().to_owned()),
             usage: ending.completion.usage.or(estimated),
             stop_reason: Some(ending.completion.stop_reason).filter(|reason| !reason.is_empty()),
+            context_from: self.context_from,
             // The store knows how many there are.
             variants: None,
         };

@@ -317,6 +317,7 @@ class SalonMessages extends HTMLElement {
 function makeElement(item) {
   if (item.type === 'day') return h('div.day', { role: 'separator', 'aria-label': item.label }, h('span', { text: item.label }));
   if (item.type === 'new') return h('div.new-line', { role: 'separator', 'aria-label': 'New messages' }, h('span', { text: 'New' }));
+  if (item.type === 'context') return h('div.context-line', { role: 'separator', 'aria-label': item.label }, h('span', { text: item.label }));
   return document.createElement('salon-message');
 }
 

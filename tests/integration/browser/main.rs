@@ -18,6 +18,7 @@ mod administration;
 mod assistants;
 mod changes;
 mod chromium;
+mod context;
 mod history;
 mod http_api;
 mod integrations;

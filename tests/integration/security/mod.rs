@@ -9,6 +9,7 @@ mod database;
 mod document;
 mod floods;
 mod handshake;
+mod injections;
 mod input;
 mod limits;
 mod networks;

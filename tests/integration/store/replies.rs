@@ -62,6 +62,7 @@ pub(super) async fn a_reply_settles_once(store: &TestStore) {
             estimated: true,
         }),
         stop_reason: Some("end".into()),
+        context_from: Some(1),
         variants: None,
     };
     let last_word = Change::SettleReply(Settlement {

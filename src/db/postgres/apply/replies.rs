@@ -6,6 +6,7 @@ use diesel::QueryableByName;
 use diesel::sql_types as sql;
 use uuid::Uuid;
 
+use super::asking_again;
 use super::room::RoomWork;
 use crate::db::changes::{Change, Settlement};
 use crate::db::postgres::pool::Conn;
@@ -213,6 +214,7 @@ async fn retry(
     if reply.message.state == MessageState::Complete {
         return refused(ErrorCode::ReplySettled);
     }
+    asking_again::require(connection, work, (actor, seq), 0).await?;
     if work.unsettled >= REPLIES_PER_ROOM {
         return refused(ErrorCode::TooManyReplies);
     }
