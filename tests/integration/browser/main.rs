@@ -20,6 +20,7 @@ mod assistants;
 mod changes;
 mod chromium;
 mod composer;
+mod context;
 mod history;
 mod http_api;
 mod integrations;
