@@ -15,6 +15,8 @@ use super::world::{DEADLINE, World};
 
 /// As many unsettled replies as a room may have.
 const PER_ROOM: usize = 16;
+/// Between two stops in one room: with all rooms together about a hundred a second. The flood is a test of its own.
+const BETWEEN_MS: std::ops::Range<u64> = 200..600;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_closes_the_provider_in_time_with_redis_and_without_and_nothing_comes_behind_it() {
@@ -68,11 +70,14 @@ async fn stop_all(world: &World, all: &mut [Asker], each: usize) -> Times {
                 .enter(world.port((number + 1) % instances), &asker.room)
                 .await;
             let mut stopped = Vec::new();
+            let stagger = rand::random_range(0..BETWEEN_MS.start);
+            asker.reader.read_for(Duration::from_millis(stagger)).await;
             for asked in asker.replies[shown - each..].to_vec() {
                 stopped.push((asked.word, Instant::now()));
                 let stop = json!({"type": "reply.stop", "room": asker.room, "seq": asked.seq});
                 assert_eq!(other.ask(stop).await["type"], "ok");
-                asker.reader.read_for(Duration::from_millis(20)).await;
+                let wait = rand::random_range(BETWEEN_MS);
+                asker.reader.read_for(Duration::from_millis(wait)).await;
             }
             for message in asker.read_to_the_end().await {
                 is_stopped_with_its_text(&message);
