@@ -70,7 +70,8 @@ async fn publications_of_one(world: &World, asker: &mut Asker, tokens: usize, mo
     let (bytes, before) = (reader.bytes(), world.cluster.total(published).await);
     let began = Instant::now();
     let asked = asker.ask_with("what moves").await;
-    let seq = reader_seq(&mut reader, asked).await;
+    // Who asked reads too: a socket that answers no ping is closed.
+    let (seq, _) = tokio::join!(reader_seq(&mut reader, asked), asker.read_to_the_end());
     let took = began.elapsed().as_secs_f64();
     let (bytes, after) = (reader.bytes() - bytes, world.cluster.total(published).await);
     reading.iter().for_each(tokio::task::JoinHandle::abort);
