@@ -22,6 +22,7 @@ mod new_accounts;
 pub mod postgres;
 pub mod queue;
 pub mod reply_life;
+mod reply_meta;
 mod room_rows;
 pub mod rows;
 pub mod search;

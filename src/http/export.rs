@@ -51,6 +51,10 @@ pub struct ExportQuery {
 /// A line of an NDJSON export.
 #[derive(Serialize)]
 #[serde(tag = "type")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and it is not moved"
+)]
 enum Line<'a> {
     /// The first.
     #[serde(rename = "export")]

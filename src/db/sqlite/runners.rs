@@ -2,6 +2,7 @@
 //! transaction. None of it takes a version; every write names the attempt, so a runner that lost its lease changes nothing.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use diesel::prelude::*;
 use diesel::upsert::excluded;
@@ -79,8 +80,8 @@ fn open(conn: &mut SqliteConnection, at: Micros) -> Work<Vec<OpenReply<Micros>>>
         )>(conn)?;
     let mut ended = HashMap::new();
     for (_, _, asker, ..) in &found {
-        if !ended.contains_key(&asker.0) {
-            ended.insert(asker.0, ended_at(conn, *asker)?);
+        if let Entry::Vacant(place) = ended.entry(asker.0) {
+            place.insert(ended_at(conn, *asker)?);
         }
     }
     found

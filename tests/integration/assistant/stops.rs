@@ -75,7 +75,8 @@ async fn stop_all(world: &World, all: &mut [Asker], each: usize) -> Times {
             let mut stopped = Vec::new();
             let stagger = rand::random_range(0..BETWEEN_MS.start);
             asker.reader.read_for(Duration::from_millis(stagger)).await;
-            for asked in asker.replies[shown - each..].to_vec() {
+            let now_shown = asker.replies[shown - each..].to_vec();
+            for asked in now_shown {
                 stopped.push((asked.word, Instant::now()));
                 let stop = json!({"type": "reply.stop", "room": asker.room, "seq": asked.seq});
                 assert_eq!(other.ask(stop).await["type"], "ok");
