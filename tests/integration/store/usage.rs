@@ -175,12 +175,15 @@ pub(super) async fn what_an_attempt_may_use_is_held_back_and_what_it_used_counts
     rows_tell_all(store, &owner, (&new, &end)).await;
 }
 
+fn time(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
 pub(super) async fn a_cap_holds_for_whom_it_is_until_its_period_ends(store: &TestStore) {
     let (owner, room) = store.owner_and_room().await;
     let other = store.member(room, &owner, "other", Role::Member).await;
     let caps = user_day(1_000);
-    let noon: DateTime<Utc> = "2026-02-28T12:00:00Z".parse().unwrap();
-    let midnight: DateTime<Utc> = "2026-03-01T00:00:00Z".parse().unwrap();
+    let [noon, midnight] = ["2026-02-28T12:00:00Z", "2026-03-01T00:00:00Z"].map(time);
     let mut seq = 0;
     let mut new = async |asker: &UserRow, asked_at| {
         seq += 2;
