@@ -108,6 +108,11 @@ pub const ALL: &[(Kind, &str, &str)] = &[
     ),
     (
         Kind::Counter,
+        "salon_feeds_silent_total",
+        "Readers that a room's feed did not answer in time",
+    ),
+    (
+        Kind::Counter,
         "salon_feed_fills_total",
         "Holes that a feed filled from the database",
     ),

@@ -17,8 +17,8 @@ use super::subscribers::Subscribers;
 use super::waiting::Waiting;
 use super::{Attach, Attached, Command, Shown};
 use crate::channel_layer::{Channel, ChannelLayer, GroupName, LayerEvent};
-use crate::db::rows::{Changes, RunningReply};
-use crate::db::{Store, StoreError};
+use crate::db::rows::{Changes, Head, RunningReply};
+use crate::db::{Store, StoreError, StoreResult};
 use crate::ids::{Cursor, RoomRef, Seq, Version};
 use crate::limits;
 use crate::protocol::CloseCode;
@@ -86,28 +86,17 @@ impl Feed {
     /// Runs until nobody reads any more.
     pub(crate) async fn run(self) {
         let channel = self.layer.new_channel(limits::CHANNEL_CAPACITY);
-        // Subscribed first, then read: what is published in between is in the channel or in the head.
-        self.layer
-            .group_add(&GroupName::room(self.room.id), &channel)
-            .await;
-        let head = match self
-            .store
-            .heads(&[self.room.id])
-            .await
-            .map(|heads| heads.first().copied())
-        {
-            Ok(Some(head)) => head,
-            Ok(None) => return,
-            Err(error) => {
-                // Dropping the inbox refuses those who wait; their clients try again.
+        let begun = tokio::time::timeout(limits::ATTACH_DEADLINE, self.begin(&channel)).await;
+        let (head, known) = match begun {
+            Ok(Ok(Some(begun))) => begun,
+            Ok(Ok(None)) => return,
+            // Dropping the inbox refuses those who wait; their clients try again.
+            Ok(Err(error)) => {
                 tracing::warn!(room = %self.room.slug, %error, "a feed could not start");
                 return;
             }
-        };
-        let known = match self.store.running_replies(self.room.id).await {
-            Ok(known) => known,
-            Err(error) => {
-                tracing::warn!(room = %self.room.slug, %error, "a feed could not start");
+            Err(_elapsed) => {
+                tracing::error!(room = %self.room.slug, "a feed could not start in time");
                 return;
             }
         };
@@ -135,6 +124,18 @@ impl Feed {
             over: false,
         };
         running.run().await;
+    }
+
+    /// Subscribes first, then reads: what is published in between is in the channel or in the head. None where no such room is.
+    async fn begin(&self, channel: &Channel) -> StoreResult<Option<(Head, Vec<RunningReply>)>> {
+        let group = GroupName::room(self.room.id);
+        self.layer.group_add(&group, channel).await;
+        let heads = self.store.heads(&[self.room.id]).await?;
+        let Some(head) = heads.first().copied() else {
+            return Ok(None);
+        };
+        let known = self.store.running_replies(self.room.id).await?;
+        Ok(Some((head, known)))
     }
 }
 

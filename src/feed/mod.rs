@@ -183,6 +183,16 @@ impl Feeds {
     /// `busy` when this process follows [`limits::FEEDS`] rooms, `unavailable` when the feed could not start, or could
     /// not read up to the reader's cursor within [`limits::ATTACH_WAIT`].
     pub async fn attach(&self, room: &RoomRef, attach: Attach) -> Result<Attached, Refusal> {
+        let attached = tokio::time::timeout(limits::ATTACH_DEADLINE, self.attach_to(room, attach));
+        attached.await.unwrap_or_else(|_elapsed| {
+            // Others of this reader's rooms wait behind this one.
+            tracing::error!(room = %room.slug, "a feed does not answer");
+            metrics::counter!("salon_feeds_silent_total").increment(1);
+            Err(Refusal::from(ErrorCode::Unavailable).retry_after_ms(limits::RETRY_HINT_MS))
+        })
+    }
+
+    async fn attach_to(&self, room: &RoomRef, attach: Attach) -> Result<Attached, Refusal> {
         let mut command = Command::Attach(attach, oneshot::channel().0);
         // A feed may end, for want of readers, between being found and being told: then it is started anew.
         for _ in 0..4 {

@@ -213,6 +213,9 @@ pub const FEED_COMMANDS: usize = 256;
 pub const EARLY_HOLD: Duration = Duration::from_millis(25);
 /// A reader that has read more than its room's feed waits so long for the feed to have read it too; then it is refused.
 pub const ATTACH_WAIT: Duration = Duration::from_secs(5);
+/// What a feed that starts reads, or a reader's attachment in all, takes no longer: then it is refused, and the next one starts
+/// the feed anew.
+pub const ATTACH_DEADLINE: Duration = Duration::from_secs(12);
 /// A head seen ahead of the feed waits so long for its publication.
 pub const HEAD_GRACE: Duration = Duration::from_millis(50);
 /// Every room with a feed has its head read once in so long.
