@@ -138,7 +138,7 @@ async fn s65_eighty_injections_are_words_of_who_wrote_them_and_nothing_else() {
         assert_eq!(&prompt.system, rules, "nobody writes into it");
         assert!(!prompt.system.contains("every room") && !prompt.system.contains("cave"));
         for turn in &prompt.turns {
-            let is_of_the_model = model.words.iter().any(|words| *words == turn.text);
+            let is_of_the_model = model.words.contains(&turn.text);
             let is_of_people = turn.text.starts_with("ada: ") || turn.text.starts_with("bob: ");
             match turn.role {
                 TurnRole::Assistant => assert!(is_of_the_model, "{turn:?}"),
