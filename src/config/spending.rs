@@ -18,13 +18,7 @@ pub struct Spending {
     )]
     pub currency: String,
 
-<<<<<<< HEAD
-    /// What a million tokens read by the model of SALON_MODEL cost; needs SALON_MODEL_OUTPUT_PRICE
-||||||| 358633a
-    /// What a million tokens read by the model of SALON_MODEL cost; with it SALON_MODEL_OUTPUT_PRICE
-=======
     /// What a million tokens cost that the model of the default provider reads; with it goes the price of output
->>>>>>> usage
     #[arg(long, env = "SALON_MODEL_INPUT_PRICE", value_name = "AMOUNT")]
     pub model_input_price: Option<Money>,
 

@@ -317,16 +317,7 @@ impl Questions {
                     named: by_name(asked_for(named)?),
                     asked: asked_for(asked)?.into_iter().collect(),
                     counted: counted(asked_for(counts)?),
-<<<<<<< HEAD
-                    kept: asked_for(rerun_of)?.into_iter().next().map(|(kept,)| kept),
-||||||| 358633a
-                    kept: rerun_of
-                        .transpose()?
-                        .and_then(|rows| rows.into_iter().next())
-                        .map(|(results,)| results),
-=======
                     kept: asked_for(rerun_of)?.pop().map(|(results,)| results),
->>>>>>> usage
                 })
             };
             answers()
