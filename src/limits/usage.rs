@@ -26,3 +26,7 @@ pub const SPENDING_RETRY_LONGEST: Duration = Duration::from_secs(2);
 pub const SPENDING_WAIT: Duration = Duration::from_secs(60);
 /// Tries at counting what an attempt used, while the database does not answer; then whoever looks for lost attempts ends it.
 pub const ATTEMPT_END_TRIES: usize = 20;
+/// So many of them before the last word of a reply, which waits for no more.
+pub const ATTEMPT_END_TRIES_FIRST: usize = 2;
+/// Tokens that a second is counted for in which a model says nothing, where its provider does not tell what it used: it may think.
+pub const SILENT_TOKENS_PER_S: u64 = 100;

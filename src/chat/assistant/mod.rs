@@ -10,6 +10,7 @@ mod lease;
 mod pace;
 mod parked;
 mod reply;
+mod retry;
 mod saver;
 mod spend;
 

@@ -1,23 +1,25 @@
 //! One reply, from its claim to its last word. Every way it can end is an [`Ending`]; only a lost lease ends in
 //! silence, because then another runner speaks.
 
-use chrono::{DateTime, Utc};
 use std::sync::Arc;
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use super::lease::{Lease, Verdict};
 use super::pace::Pace;
 use super::parked::Parked;
+use super::retry::retried;
 use super::{AssistantParts, RETRY, budget, spend};
 use crate::channel_layer::GroupName;
 use crate::chat::messages::render;
 use crate::chat::prompt::{Built, PromptRoom, build_prompt};
-use crate::db::StoreError;
 use crate::db::assistants::{AssistantSettings, RoomAssistant};
 use crate::db::changes::{Change, Settlement};
 use crate::db::rows::{ClaimedReply, MessageState, ReplyChunk, ReplyMeta, Usage};
+use crate::db::usage::AttemptEnd;
 use crate::error::ErrorCode;
 use crate::ids::{ChunkNumber, RoomRef, Seq};
 use crate::limits;
@@ -72,6 +74,12 @@ struct Writing<'a> {
     is_answered: bool,
     /// From asking it to its first text.
     first_token_ms: Option<i64>,
+    /// What it used, as its provider told.
+    told: Option<Usage>,
+    /// When something was last heard of it while it writes.
+    heard_at: Option<Instant>,
+    /// For how long it said nothing, pauses of a second and more.
+    silent: Duration,
     /// The oldest message of that prompt, where older ones were left out.
     context_from: Option<Seq>,
     /// What was published, chunk by chunk: what the room saw, and what is stored in the end.
@@ -99,6 +107,9 @@ pub(super) async fn run(parts: &AssistantParts, parked: &Parked, lease: &Lease) 
         asked_bytes: None,
         is_answered: false,
         first_token_ms: None,
+        told: None,
+        heard_at: None,
+        silent: Duration::ZERO,
         context_from: None,
         text: String::new(),
         chunks: 0,
@@ -192,10 +203,14 @@ impl Writing<'_> {
             Err(error) => return Ok(self.failure(&error)),
         };
         self.is_answered = true;
+        self.heard_at = Some(began);
         let ending = self.stream(&mut stream, began).await;
         // Closes the provider's connection before anything is settled.
         drop(stream);
-        if ending.is_ok() {
+        if let Ok(ending) = &ending {
+            // Kept before anything else may happen: it is exact.
+            self.told = ending.completion.usage;
+            self.heard_at = None;
             self.publish().await?;
         }
         ending
@@ -237,6 +252,7 @@ impl Writing<'_> {
                 () = tokio::time::sleep_until(due.unwrap_or(began)), if due.is_some() => self.publish().await?,
                 delta = stream.next() => match delta {
                     Some(Ok(Delta::Text(text))) => {
+                        self.silent += self.heard_at.replace(Instant::now()).map_or(Duration::ZERO, silence_since);
                         if self.first_token_ms.is_none() {
                             self.first_token_ms = i64::try_from(began.elapsed().as_millis()).ok();
                         }
@@ -316,18 +332,16 @@ impl Writing<'_> {
         let asked_bytes = self.asked_bytes.filter(|_| self.chunks > 0)?;
         Some(Usage {
             input_tokens: tokens::usual(asked_bytes),
-            output_tokens: tokens::usual(self.text.len()),
+            output_tokens: self.written_tokens(),
             estimated: true,
             ..Usage::default()
         })
     }
 
-    /// Counts what this attempt used, if its model was asked. Where its provider did not tell, the text that came is estimated; the
-    /// prompt too, unless it was refused before it was answered.
-    async fn count(&self, ending: &Ending) {
-        let Some(asked_bytes) = self.asked_bytes else {
-            return;
-        };
+    /// What this attempt used, if its model was asked. Where its provider did not tell, it is estimated; the prompt too, unless it
+    /// was refused before it was answered.
+    fn attempt_end(&self, ending: &Ending) -> Option<AttemptEnd> {
+        let asked_bytes = self.asked_bytes?;
         let is_refused = !self.is_answered && ending.state == MessageState::Failed;
         let estimated = Usage {
             input_tokens: if is_refused {
@@ -335,7 +349,7 @@ impl Writing<'_> {
             } else {
                 tokens::usual(asked_bytes)
             },
-            output_tokens: tokens::usual(self.text.len() + self.pace.waiting()),
+            output_tokens: self.written_tokens(),
             estimated: true,
             ..Usage::default()
         };
@@ -344,16 +358,48 @@ impl Writing<'_> {
         let used = spend::Used {
             state: ending.state,
             model: completion.model.as_deref().unwrap_or(own),
-            usage: completion.usage.unwrap_or(estimated),
+            usage: completion.usage.or(self.told).unwrap_or(estimated),
             first_token_ms: self.first_token_ms,
             stop_reason: Some(completion.stop_reason.as_str()).filter(|reason| !reason.is_empty()),
             error: ending.error,
         };
-        spend::end(self.parts, self.lease, self.model, used).await;
+        Some(spend::ended(self.lease, self.model, used))
+    }
+
+    /// Tokens that the model has written, as far as can be guessed: its text, and what it may have thought while it said nothing.
+    fn written_tokens(&self) -> i64 {
+        let now = self.heard_at.map_or(Duration::ZERO, silence_since);
+        let thought = (self.silent + now)
+            .as_secs()
+            .saturating_mul(limits::SILENT_TOKENS_PER_S);
+        let text = tokens::usual(self.text.len() + self.pace.waiting());
+        let most = i64::from(self.model.limits.answer_tokens()).max(text);
+        text.saturating_add(i64::try_from(thought).unwrap_or(i64::MAX))
+            .min(most)
+    }
+
+    /// Counts what this attempt used, of which nothing more is said.
+    async fn count(&self, ending: &Ending) {
+        if let Some(end) = self.attempt_end(ending) {
+            spend::end(self.parts, &end, limits::ATTEMPT_END_TRIES).await;
+        }
+    }
+
+    /// Counts what was used, then writes the last word: whoever reads it finds it counted, unless that takes too long.
+    async fn settle(self, ending: Ending) {
+        let (parts, end) = (self.parts, self.attempt_end(&ending));
+        let counted = match &end {
+            Some(end) => spend::end(parts, end, limits::ATTEMPT_END_TRIES_FIRST).await,
+            None => true,
+        };
+        self.say_last(ending).await;
+        if let (Some(end), false) = (&end, counted) {
+            spend::end(parts, end, limits::ATTEMPT_END_TRIES).await;
+        }
     }
 
     /// Writes the last word, until it is taken or the lease is lost.
-    async fn settle(self, ending: Ending) {
+    async fn say_last(self, ending: Ending) {
         let ClaimedReply {
             seq,
             attempt,
@@ -361,9 +407,11 @@ impl Writing<'_> {
             ..
         } = self.lease.claimed;
         metrics::counter!("salon_replies_total", "state" => ending.state.as_str()).increment(1);
-        // Before the last word: whoever reads it finds it counted.
-        self.count(&ending).await;
-        let usage = ending.completion.usage.or(self.estimated_usage());
+        let usage = ending
+            .completion
+            .usage
+            .or(self.told)
+            .or(self.estimated_usage());
         let meta = ReplyMeta {
             prompt_seq,
             attempt,
@@ -411,29 +459,9 @@ impl Writing<'_> {
     }
 }
 
-/// Asks the database until it answers, or the lease is decided.
-pub(super) async fn retried<T, F>(lease: &Lease, ask: impl Fn() -> F) -> Result<T, Verdict>
-where
-    F: Future<Output = Result<T, StoreError>>,
-{
-    loop {
-        match ask().await {
-            Ok(answer) => return Ok(answer),
-            Err(error @ (StoreError::Unavailable(_) | StoreError::CommitUnknown(_))) => {
-                tracing::warn!(%error, "a reply waits for the database");
-            }
-            Err(StoreError::Refused(refusal)) if refusal.code.is_retryable() => {
-                tracing::warn!(%refusal, "a reply waits for the database");
-            }
-            Err(error) => {
-                tracing::error!(%error, "a reply cannot be written");
-                return Err(Verdict::Lost);
-            }
-        }
-        tokio::select! {
-            biased;
-            verdict = lease.decided() => return Err(verdict),
-            () = tokio::time::sleep(RETRY) => {}
-        }
-    }
+/// A pause that is worth counting: a model that says nothing may think, which is paid for.
+fn silence_since(heard_at: Instant) -> Duration {
+    Some(heard_at.elapsed())
+        .filter(|pause| *pause >= Duration::from_secs(1))
+        .unwrap_or_default()
 }

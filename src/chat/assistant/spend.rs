@@ -9,9 +9,11 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::lease::{Lease, Verdict};
+use super::retry::wait_for_database;
 use super::{AssistantParts, RETRY};
 use crate::db::rows::{ClaimedReply, MessageState, Usage};
 use crate::db::usage::{AttemptEnd, AttemptKey, AttemptState, NewAttempt};
+use crate::db::{StoreError, StoreResult};
 use crate::error::ErrorCode;
 use crate::ids::{AttemptId, UserId};
 use crate::limits;
@@ -58,16 +60,16 @@ fn most(model: &Model, prompt: &Prompt) -> Amount {
     let room = u64::from(model.limits.prompt_tokens());
     let input = i64::try_from(tokens::of_prompt(prompt).min(room)).unwrap_or(i64::MAX);
     let output = i64::from(prompt.max_tokens);
+    // Nobody knows yet what is cached, and some ask more for it.
+    let costs = [0, input].map(|cached| cost(model, input, cached, output));
     Amount {
-        cost_micros: cost(model, input, 0, output).unwrap_or(0),
+        cost_micros: costs.into_iter().flatten().max().unwrap_or(0),
         tokens: input.saturating_add(output),
     }
 }
 
 fn cost(model: &Model, input: i64, cached: i64, output: i64) -> Option<i64> {
-    let prices = model.prices?;
-    // Nobody knows yet what is cached, and some ask more for it.
-    Some(prices.cost_micros(input, cached, output))
+    Some(model.prices?.cost_micros(input, cached, output))
 }
 
 /// What a usage costs at a model; none where it has no price.
@@ -109,37 +111,90 @@ pub(super) async fn begin(
         most: most(model, prompt),
         asked_at: None,
     };
-    let until = Instant::now() + limits::SPENDING_WAIT;
-    let mut wait = limits::SPENDING_RETRY;
-    loop {
-        let gate = &parts.spend_gate;
-        let asking = async || {
-            // It is never closed.
-            let _turn = gate.turns.acquire().await;
-            parts.store.begin_attempt(asked.clone(), gate.caps).await
+    let asking = Asking {
+        parts,
+        lease,
+        asked,
+    };
+    let mut in_doubt = false;
+    let begun = asking.until_judged(&mut in_doubt).await;
+    if begun.is_err() && in_doubt {
+        // It may have been held back all the same, and nobody was asked.
+        let nothing = Used {
+            state: MessageState::Interrupted,
+            model: model.llm.model(),
+            usage: Usage::default(),
+            first_token_ms: None,
+            stop_reason: None,
+            error: None,
         };
-        match super::reply::retried(lease, asking).await? {
-            spending::Verdict::Fits => return Ok(Begun::Yes),
-            spending::Verdict::Full(until) => return Ok(Begun::Refused(until)),
-            spending::Verdict::Waits if Instant::now() >= until => {
-                return Ok(Begun::Refused(Utc::now()));
+        end(
+            parts,
+            &ended(lease, model, nothing),
+            limits::ATTEMPT_END_TRIES,
+        )
+        .await;
+    }
+    begun
+}
+
+/// An attempt that asks whether it may begin.
+struct Asking<'a> {
+    parts: &'a AssistantParts,
+    lease: &'a Lease,
+    asked: NewAttempt,
+}
+
+impl Asking<'_> {
+    /// Asks until it is told. `in_doubt` comes true where an answer was lost.
+    async fn until_judged(&self, in_doubt: &mut bool) -> Result<Begun, Verdict> {
+        let until = Instant::now() + limits::SPENDING_WAIT;
+        let mut wait = limits::SPENDING_RETRY;
+        loop {
+            let pause = match self.once().await? {
+                Ok(spending::Verdict::Fits) => return Ok(Begun::Yes),
+                Ok(spending::Verdict::Full(until)) => return Ok(Begun::Refused(until)),
+                Ok(spending::Verdict::Waits) if Instant::now() >= until => {
+                    return Ok(Begun::Refused(Utc::now()));
+                }
+                Ok(spending::Verdict::Waits) => {
+                    let pause = wait.mul_f64(crate::randomness::rng().random_range(0.5..1.0));
+                    wait = (wait * 2).min(limits::SPENDING_RETRY_LONGEST);
+                    pause
+                }
+                Err(error) => {
+                    wait_for_database(error)?;
+                    *in_doubt = true;
+                    RETRY
+                }
+            };
+            tokio::select! {
+                biased;
+                verdict = self.lease.decided() => return Err(verdict),
+                () = tokio::time::sleep(pause) => {}
             }
-            spending::Verdict::Waits => {}
         }
-        tokio::select! {
+    }
+
+    /// Asks when its turn has come. A stop is heard until then: nothing is held back yet.
+    async fn once(&self) -> Result<StoreResult<spending::Verdict>, Verdict> {
+        let gate = &self.parts.spend_gate;
+        let _turn = tokio::select! {
             biased;
-            verdict = lease.decided() => return Err(verdict),
-            () = tokio::time::sleep(wait.mul_f64(crate::randomness::rng().random_range(0.5..1.0))) => {}
-        }
-        wait = (wait * 2).min(limits::SPENDING_RETRY_LONGEST);
+            verdict = self.lease.decided() => return Err(verdict),
+            // It is never closed.
+            turn = gate.turns.acquire() => turn,
+        };
+        let asked = self.asked.clone();
+        Ok(self.parts.store.begin_attempt(asked, gate.caps).await)
     }
 }
 
-/// Counts what the attempt used. It is paid for, whoever has the lease by now; so it is tried for a while.
-pub(super) async fn end(parts: &AssistantParts, lease: &Lease, model: &Model, used: Used<'_>) {
+/// How an attempt ended, as it is kept.
+pub(super) fn ended(lease: &Lease, model: &Model, used: Used<'_>) -> AttemptEnd {
     let cost_micros = cost_of(model, &used.usage);
     count(model, &used.usage, cost_micros);
-    let end = AttemptEnd {
+    AttemptEnd {
         key: key(&lease.claimed),
         state: AttemptState::of_message(used.state),
         model: used.model.to_owned(),
@@ -149,18 +204,24 @@ pub(super) async fn end(parts: &AssistantParts, lease: &Lease, model: &Model, us
         stop_reason: used.stop_reason.map(str::to_owned),
         error: used.error,
         ended_at: Utc::now(),
-    };
-    for _ in 0..limits::ATTEMPT_END_TRIES {
+    }
+}
+
+/// Counts what the attempt used. It is paid for, whoever has the lease by now; so it is tried so often. Whether it was counted, or
+/// never can be.
+pub(super) async fn end(parts: &AssistantParts, end: &AttemptEnd, tries: usize) -> bool {
+    for _ in 0..tries {
         match parts.store.end_attempt(end.clone()).await {
-            Ok(_) => return,
-            Err(crate::db::StoreError::Broken(error)) => {
+            Ok(_) => return true,
+            Err(StoreError::Broken(error)) => {
                 tracing::error!(%error, "what an attempt used cannot be counted");
-                return;
+                return true;
             }
             Err(error) => tracing::warn!(%error, "what an attempt used waits to be counted"),
         }
         tokio::time::sleep(RETRY).await;
     }
+    false
 }
 
 fn count(model: &Model, usage: &Usage, cost_micros: Option<i64>) {
