@@ -16,6 +16,6 @@ test('a refusal says why, what was asked, and how often', () => {
   const refused = row({ outcome: 'forbidden', who: { name: 'Ada' }, room: 'lobby', detail: 'patch /api/rooms/{slug}', times: 3 });
   assert.equal(auditLine(refused), 'Ada was refused in #lobby (forbidden, patch /api/rooms/{slug}) 3 times');
   const failed = row({ act: 'session.started', outcome: 'bad_credentials', whom: { name: 'Ada' } });
-  assert.equal(auditLine(failed), 'Somebody was refused: signed in Ada (bad_credentials)');
+  assert.equal(auditLine(failed), 'Refused: Somebody signed in Ada (bad_credentials)');
   assert.equal(auditLine(row({ act: 'not.known' })), 'Somebody not.known');
 });

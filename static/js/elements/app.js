@@ -3,17 +3,22 @@
  * visibility, network). It makes the one `Salon` and hands it to the other elements.
  */
 import { Refusal, Salon } from '../salon.js';
-import { h, announce } from '../dom.js';
+import { alarm, announce, h } from '../dom.js';
 import { Memory, leaveNote, livingTabs, local, tabId, takeNote } from '../memory.js';
 import { permalink, placeOf } from '../permalink.js';
 import { returned } from '../organisation.js';
 import { RoomBook } from '../room-book.js';
 import { inviteToken } from '../roles.js';
 import { invitation, openInvitation } from './invite-dialogs.js';
+import { Keyboard } from './keyboard.js';
+import { Notifier, showIcon } from './notifier.js';
+import { ReplyNews } from './reply-news.js';
+import { VersionWatch } from './version-watch.js';
 import './banner.js';
 import './room-list.js';
 import './room.js';
 import './sign-in.js';
+import { t } from '../words.js';
 
 /** A page hidden for longer reads what it missed as soon as it is shown. */
 const HIDDEN_MS = 60_000;
@@ -91,10 +96,10 @@ class SalonApp extends HTMLElement {
 
   #showUnreachable() {
     this.className = 'app signed-out';
-    const again = h('button.primary', { type: 'button', text: 'Try again', onclick: () => location.reload() });
+    const again = h('button.primary', { type: 'button', text: t('app.try_again'), onclick: () => location.reload() });
     this.replaceChildren(h('div.unreachable', {},
-      h('h1', { text: 'Salon cannot be reached' }),
-      h('p', { text: 'The server does not answer at the moment. Nothing you wrote is lost.' }), again));
+      h('h1', { text: t('app.unreachable') }),
+      h('p', { text: t('app.unreachable_hint') }), again));
   }
 
   #showChat() {
@@ -104,6 +109,10 @@ class SalonApp extends HTMLElement {
     this.dataset.pane = 'list';
     this.replaceChildren(list, h('main.main', { id: 'main' }, banner, room));
     for (const element of [list, room, banner]) element.show(context);
+    new Keyboard(context, this);
+    new Notifier(context);
+    new ReplyNews(context);
+    new VersionWatch(this.#salon, this.#config?.page, banner);
   }
 
   /** A newcomer lands in the lobby; who has been here, in the last room; a narrow screen shows the list first. */
@@ -148,6 +157,7 @@ class SalonApp extends HTMLElement {
   #titleChanged() {
     const [unread, mentions] = [this.#book.unreadTotal(), this.#book.mentionsTotal()];
     const count = (number) => (number > 99 ? '99+' : number);
+    showIcon({ unread, mentions });
     const news = [mentions > 0 && `@${count(mentions)}`, unread > 0 && count(unread)].filter(Boolean).join(' · ');
     const name = this.#book.name(this.#book.current);
     document.title = `${news === '' ? '' : `(${news}) `}${name === null ? '' : `${name} · `}Salon`;
@@ -168,7 +178,7 @@ class SalonApp extends HTMLElement {
       await this.#salon.api.signOut();
     } catch (refusal) {
       if (refusal.status !== 401) {
-        announce('Signing out did not work: the server cannot be reached.');
+        announce(t('app.sign_out_failed'));
         return;
       }
     }
@@ -177,7 +187,7 @@ class SalonApp extends HTMLElement {
   }
 
   /** The page is loaded anew: whatever was read lives in its memory in many places, and all of them end with it. */
-  #sessionEnded(note = 'Your session has ended. Sign in to go on.') {
+  #sessionEnded(note = t('app.session_ended')) {
     this.#salon.disconnect();
     this.#book = null;
     this.#empty();
@@ -191,7 +201,9 @@ class SalonApp extends HTMLElement {
     for (const dialog of document.querySelectorAll('dialog')) dialog.remove();
     this.replaceChildren();
     announce('');
+    alarm('');
     document.title = 'Salon';
+    showIcon({ unread: 0, mentions: 0 });
   }
 }
 

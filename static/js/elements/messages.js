@@ -288,7 +288,7 @@ class SalonMessages extends HTMLElement {
     this.above.replaceChildren(...({
       opening: () => [h('div.skeletons', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i'))],
       more: () => [h('p.loading', {}, h('span.spinner', { 'aria-hidden': 'true' }), 'Earlier messages')],
-      empty: () => [emptyRoom(state.room, this.#context.config, (text) =>
+      empty: () => [emptyRoom(state.room, this.#context, (text) =>
         this.dispatchEvent(new CustomEvent('salon-suggest', { bubbles: true, detail: { text } })))],
       start: () => [h('p.start', {}, icon('hash'), `This is where ${this.#title(state)} begins.`)],
     })[kind]());
