@@ -6,6 +6,7 @@ import { h, icon } from './dom.js';
 import { fragmentOf } from './html.js';
 import { linkify, safeHref } from './inline.js';
 import { GrowingMarkdown } from './markdown.js';
+import { t } from './words.js';
 
 /** @param {import('./inline.js').Inline[]} nodes @returns {Node[]} */
 export function renderInline(nodes) {
@@ -148,20 +149,20 @@ function dressCode(pre, copyable) {
   const frame = h('div.code', {}, h('div.code-bar', {}, h('span.code-language', { text: language || 'text' })));
   pre.replaceWith(frame);
   frame.append(pre);
-  if (copyable) frame.firstElementChild.append(copyButton(() => code?.textContent ?? pre.textContent, 'Copy code'));
+  if (copyable) frame.firstElementChild.append(copyButton(() => code?.textContent ?? pre.textContent, t('message.copy_code')));
 }
 
 /**
  * A button that copies and says so.
  * @param {() => string} text
  * @param {string} label
- * @param {{shape?: string, text?: string}} [look]
+ * @param {{shape?: string, text?: string, tool?: string}} [look]
  */
-export function copyButton(text, label, { shape = 'copy', text: words = 'Copy' } = {}) {
-  const button = h('button.copy', { type: 'button', 'aria-label': label, title: label }, icon(shape), h('span', { text: words }));
+export function copyButton(text, label, { shape = 'copy', text: words = t('copy'), tool } = {}) {
+  const button = h('button.copy', { type: 'button', 'aria-label': label, title: label, 'data-tool': tool }, icon(shape), h('span', { text: words }));
   button.addEventListener('click', async () => {
     const done = await copy(text());
-    button.replaceChildren(icon(done ? 'check' : 'alert'), h('span', { text: done ? 'Copied' : 'Not copied' }));
+    button.replaceChildren(icon(done ? 'check' : 'alert'), h('span', { text: done ? t('copied') : t('message.not_copied') }));
     setTimeout(() => button.replaceChildren(icon(shape), h('span', { text: words })), 1_600);
   });
   return button;

@@ -1,8 +1,8 @@
 /**
  * `<salon-messages>`: the message column. It shows at most `SHOWN_MAX` of the messages that are held, asks for older
- * ones near the top, follows the end only while the reader is there, and says by the way what happens to replies.
+ * ones near the top, and follows the end only while the reader is there.
  */
-import { announce, h, icon } from '../dom.js';
+import { h, icon } from '../dom.js';
 import { buildItems } from '../items.js';
 import { titleOf } from '../room-line.js';
 import { ScrollKeeper } from '../scroll.js';
@@ -11,6 +11,7 @@ import { viewOf } from '../window.js';
 import { showNote } from './banner.js';
 import { emptyRoom } from './empty-room.js';
 import './message.js';
+import { t } from '../words.js';
 
 /** Messages in the document at most. */
 export const SHOWN_MAX = 400;
@@ -38,7 +39,6 @@ class SalonMessages extends HTMLElement {
   #target = null;
   #marked = null;
   #inWindow = false;
-  #running = new Set();
 
   /** @param {object} context @param {import('../room.js').Room} room */
   show(context, room) {
@@ -46,8 +46,8 @@ class SalonMessages extends HTMLElement {
     this.#room = room;
     this.className = 'messages';
     this.above = h('div.above', {});
-    this.column = h('div.column', { role: 'log', 'aria-live': 'off', 'aria-label': 'Messages' });
-    this.scroller = h('div.scroller', { tabindex: '0', 'aria-label': 'Messages, scrollable', role: 'region' }, this.column);
+    this.column = h('div.column', { role: 'log', 'aria-live': 'off', 'aria-label': t('messages.title') });
+    this.scroller = h('div.scroller', { tabindex: '0', 'aria-label': t('messages.scroller'), role: 'region' }, this.column);
     this.jump = h('button.jump', { id: 'jump-latest', type: 'button', hidden: true, onclick: () => this.toLatest() });
     // The button lies over the column; the wheel goes on scrolling there.
     this.jump.addEventListener('wheel', ({ deltaY }) => this.scroller.scrollBy(0, deltaY), { passive: true });
@@ -77,7 +77,6 @@ class SalonMessages extends HTMLElement {
       this.#renderAbove(view, items);
       this.#render(items);
     });
-    this.#tellReplies(state);
     this.#reachTarget(state, view);
     this.#showJump();
     if (this.#keeper.following) this.#atEnd(state);
@@ -115,7 +114,7 @@ class SalonMessages extends HTMLElement {
       this.#target = null;
       this.#room.showAround(seq).then((isThere) => {
         if (isThere) this.goTo(seq);
-        else showNote('This message is not there, or it cannot be read at the moment.');
+        else showNote(t('messages.missing'));
       });
       return;
     }
@@ -287,36 +286,26 @@ class SalonMessages extends HTMLElement {
     this.above.dataset.name = this.#title(state);
     this.above.replaceChildren(...({
       opening: () => [h('div.skeletons', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i'))],
-      more: () => [h('p.loading', {}, h('span.spinner', { 'aria-hidden': 'true' }), 'Earlier messages')],
+      more: () => [h('p.loading', {}, h('span.spinner', { 'aria-hidden': 'true' }), t('messages.earlier'))],
       empty: () => [emptyRoom(state.room, this.#context, (text) =>
         this.dispatchEvent(new CustomEvent('salon-suggest', { bubbles: true, detail: { text } })))],
-      start: () => [h('p.start', {}, icon('hash'), `This is where ${this.#title(state)} begins.`)],
+      start: () => [h('p.start', {}, icon('hash'), t('messages.begins', { name: this.#title(state) }))],
     })[kind]());
   }
 
   #showJump() {
     const show = this.#keeper.away || this.#highSeq !== null || this.#inWindow;
     this.jump.hidden = !show;
-    const label = this.#newCount > 0 ? `Jump to latest (${this.#newCount} new)` : 'Jump to latest';
+    const label = this.#newCount > 0 ? t('messages.jump_new', { count: this.#newCount }) : t('messages.jump');
     if (this.jump.dataset.label === label) return;
     this.jump.dataset.label = label;
     this.jump.replaceChildren(icon('down'), h('span', { text: label }));
-  }
-
-  /** Once at the start and once at the end of an answer; never for each of its words. */
-  #tellReplies(state) {
-    const running = new Set([...state.replies.values()].filter(({ text }) => text !== '').map(({ seq }) => seq));
-    const begun = [...running].some((seq) => !this.#running.has(seq));
-    const ended = [...this.#running].some((seq) => !running.has(seq));
-    this.#running = running;
-    if (begun) announce('Assistant is answering');
-    else if (ended) announce('Answer complete');
   }
 }
 
 function makeElement(item) {
   if (item.type === 'day') return h('div.day', { role: 'separator', 'aria-label': item.label }, h('span', { text: item.label }));
-  if (item.type === 'new') return h('div.new-line', { role: 'separator', 'aria-label': 'New messages' }, h('span', { text: 'New' }));
+  if (item.type === 'new') return h('div.new-line', { role: 'separator', 'aria-label': t('messages.new_long') }, h('span', { text: t('messages.new') }));
   return document.createElement('salon-message');
 }
 
