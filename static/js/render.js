@@ -122,7 +122,7 @@ function linkText(container) {
 function dress(container, { copyable }) {
   for (const link of container.querySelectorAll('a')) dressLink(link);
   for (const table of container.querySelectorAll('table')) {
-    const frame = h('div.table-frame', { tabindex: '0', role: 'region', 'aria-label': 'Table' });
+    const frame = h('div.table-frame', { tabindex: '0', role: 'group', 'aria-label': t('message.table') });
     table.replaceWith(frame);
     frame.append(table);
   }

@@ -97,7 +97,7 @@ class SalonApp extends HTMLElement {
   #showUnreachable() {
     this.className = 'app signed-out';
     const again = h('button.primary', { type: 'button', text: t('app.try_again'), onclick: () => location.reload() });
-    this.replaceChildren(h('div.unreachable', {},
+    this.replaceChildren(h('main.unreachable', {},
       h('h1', { text: t('app.unreachable') }),
       h('p', { text: t('app.unreachable_hint') }), again));
   }

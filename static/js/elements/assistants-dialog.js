@@ -98,6 +98,6 @@ function form(salon, room, assistant, isDefault, reload) {
       ...roles('may_stop', t('assistants.may_stop')),
       ...roles('may_regenerate', t('assistants.may_regenerate')),
       said,
-      h('footer', {}, h('button.text-button', { type: 'button', text: isDefault ? t('assistants.reset') : t('assistants.remove'), onclick: remove }),
+      h('div.buttons', {}, h('button.text-button', { type: 'button', text: isDefault ? t('assistants.reset') : t('assistants.remove'), onclick: remove }),
         h('button.primary', { type: 'submit', text: t('save') }))));
 }

@@ -11,7 +11,7 @@ import { t } from '../words.js';
  */
 export function openDialog(title, ...content) {
   const dialog = h('dialog.dialog', { 'aria-label': title },
-    h('header', {}, h('h2', { text: title }), iconButton('close', t('close'), () => dialog.close())),
+    h('div.dialog-head', {}, h('h2', { text: title }), iconButton('close', t('close'), () => dialog.close())),
     ...content);
   dialog.addEventListener('close', () => dialog.remove());
   dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());

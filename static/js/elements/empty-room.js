@@ -19,7 +19,7 @@ export function emptyRoom(room, { config, salon }, suggest) {
   const call = h('p');
   const samples = h('div.samples');
   const invite = (name) => {
-    const code = h('code', { text: `@${name}` });
+    const code = h('code', { dir: 'ltr', text: `@${name}` });
     call.replaceChildren(...pieces('empty.call', { assistant: code }), scripted ? h('small.demo', { text: t('empty.demo') }) : '');
     samples.replaceChildren(...['empty.sample_1', 'empty.sample_2', 'empty.sample_3'].map((key) =>
       h('button.sample', { type: 'button', text: t(key), onclick: () => suggest(`@${name} ${t(key)}`) })));

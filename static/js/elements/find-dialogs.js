@@ -51,7 +51,8 @@ export function openBrowseDialog({ salon }, opener) {
     clearTimeout(timer);
     timer = setTimeout(() => read(undefined), PAUSE_MS);
   });
-  const dialog = openDialog(t('list.public'), h('div.browse-query', {}, query), problem, list, h('footer.browse-more', {}, more));
+  const dialog = openDialog(t('list.public'), h('div.browse-query', {}, query), problem, list,
+    h('div.buttons.browse-more', {}, h('button.quiet', { type: 'button', id: 'browse-link', text: t('link.open'), onclick: () => { dialog.close(); openLinkDialog(); } }), more));
   read(undefined);
 }
 
@@ -70,7 +71,7 @@ export function openLinkDialog() {
   });
   const dialog = openDialog(t('link.title'), h('form', { onsubmit: follow },
     h('label', { for: 'link-address', text: t('link.label') }), link, problem,
-    h('footer', {}, h('button.primary', { type: 'submit', id: 'link-go', text: t('open') }))));
+    h('div.buttons', {}, h('button.primary', { type: 'submit', id: 'link-go', text: t('open') }))));
 }
 
 /**
@@ -90,5 +91,5 @@ export function openDirectDialog({ salon, book }, opener) {
   const dialog = openDialog(t('direct.title'), h('form', { onsubmit: begin },
     h('label', { for: 'direct-names', text: t('direct.to') }), names,
     h('p.hint', { text: t('direct.hint') }), problem,
-    h('footer', {}, h('button.primary', { type: 'submit', id: 'direct-begin', text: t('direct.begin') }))));
+    h('div.buttons', {}, h('button.primary', { type: 'submit', id: 'direct-begin', text: t('direct.begin') }))));
 }

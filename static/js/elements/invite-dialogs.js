@@ -70,7 +70,7 @@ export function openInvitesDialog({ salon }, room) {
         h('label', { for: 'invite-role', text: t('invites.become') }), role,
         h('label', { for: 'invite-life', text: t('invites.life') }), life,
         h('label', { for: 'invite-uses', text: t('invites.uses') }), uses),
-      h('footer', {}, h('button.primary', { type: 'submit', id: 'invite-create', text: t('invites.make') }))),
+      h('div.buttons', {}, h('button.primary', { type: 'submit', id: 'invite-create', text: t('invites.make') }))),
     made, problem, list);
   reload();
 }
@@ -94,7 +94,7 @@ export async function openInvitation({ salon, book }, token, opener) {
     dialog.close();
     opener.dispatchEvent(new CustomEvent('salon-open', { bubbles: true, detail: { slug: room.slug } }));
   });
-  const dialog = openDialog(t('invites.invitation'), h('form', { onsubmit: accept }, sentence, problem, h('footer', {}, join)));
+  const dialog = openDialog(t('invites.invitation'), h('form', { onsubmit: accept }, sentence, problem, h('div.buttons', {}, join)));
   try {
     const invite = await salon.api.lookUpInvite(token);
     sentence.textContent = invitation(invite);

@@ -104,5 +104,5 @@ export function outgoingWebhooks(api, room) {
     h('form', { onsubmit: create },
       h('label', { for: 'webhook-url', text: t('outgoing.to') }), url,
       h('fieldset', {}, h('legend', { text: t('outgoing.what') }), ...boxes), note, secret,
-      h('footer', {}, h('button.quiet', { type: 'submit', id: 'webhook-create', text: t('outgoing.add') }))));
+      h('div.buttons', {}, h('button.quiet', { type: 'submit', id: 'webhook-create', text: t('outgoing.add') }))));
 }

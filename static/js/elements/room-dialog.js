@@ -45,7 +45,7 @@ export function openRoomDialog({ salon, book }, opener) {
     h('label', { for: 'room-slug', text: t('room.address') }), slug,
     h('p.hint', { text: t('room.address_hint') }),
     choices('public'), problem,
-    h('footer', {}, h('button.primary', { type: 'submit', id: 'room-create', text: t('room.create') }))));
+    h('div.buttons', {}, h('button.primary', { type: 'submit', id: 'room-create', text: t('room.create') }))));
 }
 
 /**
@@ -93,11 +93,11 @@ export function openSettingsDialog({ salon }, room) {
       h('label.choice', { for: 'room-archived' }, archived,
         h('span', {}, h('strong', { text: t('archived') }), h('small', { text: t('room.archived_hint') }))),
       problem,
-      h('footer', {}, h('button.primary', { type: 'submit', text: t('save') }))),
+      h('div.buttons', {}, h('button.primary', { type: 'submit', text: t('save') }))),
     h('form', { onsubmit: keep },
       h('label', { for: 'room-days', text: t('retention.days') }), days,
       h('label', { for: 'room-messages', text: t('retention.messages') }), messages, kept,
-      h('footer', {}, h('button.quiet', { type: 'submit', text: t('retention.save') }))),
+      h('div.buttons', {}, h('button.quiet', { type: 'submit', text: t('retention.save') }))),
     room.visibility === 'direct' ? null : h('p.settings-more', {}, h('button.quiet', {
       type: 'button', id: 'room-assistants', text: t('assistants.open'), onclick: () => openAssistantsDialog({ salon }, room),
     }), h('button.quiet', {
@@ -107,5 +107,5 @@ export function openSettingsDialog({ salon }, room) {
       h('form', { onsubmit: remove },
         h('p', { text: t('room.delete_hint') }),
         h('label', { for: 'room-delete-slug', text: t('room.delete_write', { slug: room.slug }) }), confirmation, lost,
-        h('footer', {}, h('button.danger-button', { type: 'submit', text: t('room.delete_go') })))));
+        h('div.buttons', {}, h('button.danger-button', { type: 'submit', text: t('room.delete_go') })))));
 }

@@ -5,7 +5,7 @@ import { h, icon, iconButton } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { previewOf, titleOf } from '../room-line.js';
 import { openAccountDialog } from './account-dialog.js';
-import { openBrowseDialog, openDirectDialog, openLinkDialog } from './find-dialogs.js';
+import { openBrowseDialog, openDirectDialog } from './find-dialogs.js';
 import { openRoomDialog } from './room-dialog.js';
 import { t } from '../words.js';
 
@@ -30,10 +30,9 @@ class SalonRoomList extends HTMLElement {
         h('p.brand', {}, h('img', { src: '/icon.svg', alt: '', width: 28, height: 28 }), h('span', { text: 'Salon' })),
         h('span.list-tools', {},
           iconButton('search', t('list.public'), () => openBrowseDialog(context, this)),
-          iconButton('link', t('link.open'), () => openLinkDialog()),
           iconButton('chat', t('direct.title'), () => openDirectDialog(context, this)),
           iconButton('plus', t('room.new'), () => openRoomDialog(context, this), 'icon-button'))),
-      this.search, this.rooms, this.#me());
+      h('search', {}, this.search), this.rooms, this.#me());
     context.book.on('change', () => this.#render());
     this.#render();
   }

@@ -82,7 +82,7 @@ export function openSearchDialog({ salon }, room) {
     h('label', { for: 'search-author', text: t('search.by') }), author,
     h('div.search-days', {}, h('label', { for: 'search-after', text: t('search.after') }), h('label', { for: 'search-before', text: t('search.before') }), after, before),
     h('label.check', {}, here, t('search.only', { name: room.name })), problem,
-    h('footer', {}, h('button.primary', { type: 'submit', id: 'search-go', text: t('search.go') })));
+    h('div.buttons', {}, h('button.primary', { type: 'submit', id: 'search-go', text: t('search.go') })));
   const dialog = openDialog(t('search.title'),
     form,
     h('div.found-list', {}, count, ideas, list, more),

@@ -24,6 +24,7 @@ class SalonSignIn extends HTMLElement {
     this.#config = config;
     this.#modes = [config.guests && 'guest', 'sign_in', config.signup && 'sign_up'].filter(Boolean);
     this.className = 'sign-in';
+    this.setAttribute('role', 'main');
     this.invited = h('p.invited', { role: 'status', hidden: true });
     this.append(this.#intro(), h('div.sign-in-card', {}));
     this.#showMode(this.#modes[0], note);

@@ -24,7 +24,7 @@ export function changeForm(webhook, change) {
   const submit = (event) => submitting(event, problem, () => change({ url: url.value.trim(), events: new FormData(event.target).getAll('events') }));
   return h('form.webhook-change', { onsubmit: submit }, h('label', { for: id, text: t('outgoing.to') }), url,
     h('fieldset', {}, h('legend', { text: t('outgoing.what') }), ...eventBoxes(webhook.events)), problem,
-    h('footer', {}, h('button.quiet', { type: 'submit', text: t('save') })));
+    h('div.buttons', {}, h('button.quiet', { type: 'submit', text: t('save') })));
 }
 
 /** The last deliveries, the latest first. @param {object[]} attempts */

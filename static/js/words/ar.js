@@ -396,6 +396,7 @@ export default {
   'message.stop': 'إيقاف',
   'message.stopped': 'أُوقف',
   'message.stopping': 'يُوقَف…',
+  'message.table': 'جدول',
   'message.unpin': 'إلغاء التثبيت',
   'message.variants': 'صيغ هذا الجواب',
   'message.you': 'أنت',

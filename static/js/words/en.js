@@ -364,6 +364,7 @@ export default {
   'message.stop': 'Stop',
   'message.stopped': 'Stopped',
   'message.stopping': 'Stopping…',
+  'message.table': 'Table',
   'message.unpin': 'Unpin',
   'message.variants': 'Variants of this answer',
   'message.you': 'You',
