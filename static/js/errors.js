@@ -17,7 +17,7 @@ export class Refusal extends Error {
    * @param {{retryAfterMs?: number | null, status?: number}} [more]
    */
   constructor(code, message, { retryAfterMs = null, status = 0 } = {}) {
-    super(says(`error.${code}`) ? t(`error.${code}`) : message);
+    super(sentenceOf({ code, message }));
     this.name = 'Refusal';
     this.code = code;
     this.retryAfterMs = retryAfterMs;
@@ -33,6 +33,16 @@ export class Refusal extends Error {
 
 /** @param {string} code @returns {boolean} */
 export const isRetryable = (code) => RETRYABLE.has(code);
+
+/**
+ * What is said of a refusal: in the reader's language where the catalogue has the code, else as the server says it.
+ * @param {{code: string, message: string} | null} refusal
+ */
+export function sentenceOf(refusal) {
+  // That of an earlier page was told by that page.
+  if (refusal === null || refusal.code === 'failed') return '';
+  return says(`error.${refusal.code}`) ? t(`error.${refusal.code}`) : refusal.message;
+}
 
 const REPLY_FAILURES = {
   provider_unavailable: t('failure.provider_unavailable'),

@@ -7,6 +7,8 @@
 /** One letter on a message, and the tool of the message that it presses. */
 export const DEEDS = { r: 'reply', e: 'edit', a: 'react', c: 'copy', g: 'regenerate', p: 'pin', Delete: 'delete' };
 
+const MOVES = { ArrowDown: 'next', ArrowUp: 'previous', Home: 'first', End: 'last' };
+
 const row = (says, ...keys) => ({ keys, says });
 
 /** What the help dialog lists. */
@@ -56,8 +58,7 @@ export function command({ key, ctrlKey, metaKey, altKey, shiftKey }) {
  */
 export function messageCommand({ key, ctrlKey, metaKey, altKey, shiftKey }, letters) {
   if (ctrlKey || metaKey || altKey || shiftKey) return null;
-  const move = { ArrowDown: 'next', ArrowUp: 'previous', Home: 'first', End: 'last' }[key];
-  if (move !== undefined) return { move };
+  if (Object.hasOwn(MOVES, key)) return { move: MOVES[key] };
   const name = key.length === 1 ? key.toLowerCase() : key;
   return letters && Object.hasOwn(DEEDS, name) ? { deed: DEEDS[name] } : null;
 }

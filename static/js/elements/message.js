@@ -4,7 +4,7 @@
  */
 import { h, icon } from '../dom.js';
 import { avatar } from '../avatar.js';
-import { replyFailure } from '../errors.js';
+import { replyFailure, sentenceOf } from '../errors.js';
 import { queueLine } from '../people.js';
 import { GrowingBody, copyButton, renderPlain, renderSettled } from '../render.js';
 import { permalink } from '../permalink.js';
@@ -275,7 +275,7 @@ const FEET = {
     return [h('span.sending', { text: entry.error === null ? t('sending') : t('message.next_try') })];
   },
   failed(item) {
-    if (item.type === 'outgoing') return [chip('bad', 'alert', t('message.not_sent', { why: item.entry.error?.message ?? '' })), ...this.sendButtons()];
+    if (item.type === 'outgoing') return [chip('bad', 'alert', t('message.not_sent', { why: sentenceOf(item.entry.error) })), ...this.sendButtons()];
     return [chip('bad', 'alert', replyFailure(item.message.reply?.error)), ...this.againButtons()];
   },
   queued({ place }) {
