@@ -40,7 +40,7 @@ export const isRetryable = (code) => RETRYABLE.has(code);
  */
 export function sentenceOf(refusal) {
   // That of an earlier page was told by that page.
-  if (refusal === null || refusal.code === 'failed') return '';
+  if (!refusal || refusal.code === 'failed') return '';
   return says(`error.${refusal.code}`) ? t(`error.${refusal.code}`) : refusal.message;
 }
 

@@ -21,7 +21,7 @@ async fn count(page: &Page, css: &str, wanted: usize) {
 }
 
 /// Makes an administrator as the operator does, in the folder of a server that is to be.
-fn make_root(folder: &std::path::Path) {
+pub(super) fn make_root(folder: &std::path::Path) {
     use std::io::Write;
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_salon"))
         .args(["user", "create", "Root", "--admin"])

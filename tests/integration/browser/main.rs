@@ -15,26 +15,37 @@
 
 mod account;
 mod administration;
+mod answers;
+mod around;
 mod assistants;
+mod axe;
 mod changes;
 mod chromium;
+mod empty;
 mod history;
 mod http_api;
 mod integrations;
 mod invites;
+mod keyboard;
 mod kill;
+mod languages;
 mod leftovers;
 mod look;
 mod narrow;
 mod newcomer;
+mod notifications;
 mod page;
 mod people;
+mod reach;
 mod rooms;
 mod scripts;
 mod sign_in;
 #[path = "../support/mod.rs"]
 #[expect(unused_imports, reason = "not every helper is of use here")]
 mod support;
+mod themes;
+mod together;
+mod update;
 mod variants;
 mod webhooks;
 mod windows;
