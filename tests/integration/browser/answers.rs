@@ -52,11 +52,22 @@ async fn an_answer_is_told_of_at_its_begin_now_and_then_and_at_its_end() {
     page.send("@assistant a long one").await;
     page.see_reply("it is complete", |reply| reply.state == "complete")
         .await;
-    page.wait("the end is told", SOON, "return window.told.at(-1) === 'status: Answer complete'", &[])
-        .await;
+    page.wait(
+        "the end is told",
+        SOON,
+        "return window.told.at(-1) === 'status: Answer complete'",
+        &[],
+    )
+    .await;
     let heard = told(&page).await;
-    assert_eq!(heard.first().map(String::as_str), Some("status: Assistant is answering"));
-    assert_eq!(heard.get(1).map(String::as_str), Some("status: Assistant is still answering"));
+    assert_eq!(
+        heard.first().map(String::as_str),
+        Some("status: Assistant is answering")
+    );
+    assert_eq!(
+        heard.get(1).map(String::as_str),
+        Some("status: Assistant is still answering")
+    );
     assert_eq!(heard.len(), 3, "{heard:?}");
     let silent: [Value; 2] = page
         .run("const log = document.querySelector('.column'); return [log.getAttribute('role'), log.getAttribute('aria-live')]", &[])

@@ -56,7 +56,8 @@ pub(crate) async fn until_focused(page: &Page, css: &str) {
 pub(crate) async fn go_to(page: &Page, slug: &str) {
     page.run::<()>("location.hash = `#/rooms/${arguments[0]}`", &[json!(slug)])
         .await;
-    let open = "return document.querySelector('.room-link[aria-current]')?.dataset.slug === arguments[0]
+    let open =
+        "return document.querySelector('.room-link[aria-current]')?.dataset.slug === arguments[0]
         && !['opening', undefined].includes(document.querySelector('.above')?.dataset.kind)";
     page.wait(&format!("{slug} is open"), SOON, open, &[json!(slug)])
         .await;

@@ -49,9 +49,7 @@ impl Judge {
     /// Nothing is wrong with what is shown.
     async fn judge(&self, page: &Page, state: &str) {
         page.be_still().await;
-        let has: bool = page
-            .run("return globalThis.axe !== undefined", &[])
-            .await;
+        let has: bool = page.run("return globalThis.axe !== undefined", &[]).await;
         if !has {
             page.run::<Value>(&self.script, &[]).await;
         }
@@ -87,10 +85,34 @@ async fn axe_finds_nothing_in_any_state_or_theme() {
     let page = page_of(&chromium, &salon, &ada).await;
     page.find(".empty-room").await;
     judge.judge(&page, "an empty room").await;
-    must(&ada, "POST", "/api/rooms", json!({"slug": "den", "name": "Den", "visibility": "private"})).await;
-    must(&ada, "POST", "/api/rooms/den/messages", json!({ "body": RICH })).await;
-    must(&ada, "POST", "/api/rooms/den/messages", json!({ "body": "@Ada yes", "reply_to": 1 })).await;
-    must(&ada, "PUT", "/api/rooms/den/messages/1/reactions/%F0%9F%91%8D", json!({})).await;
+    must(
+        &ada,
+        "POST",
+        "/api/rooms",
+        json!({"slug": "den", "name": "Den", "visibility": "private"}),
+    )
+    .await;
+    must(
+        &ada,
+        "POST",
+        "/api/rooms/den/messages",
+        json!({ "body": RICH }),
+    )
+    .await;
+    must(
+        &ada,
+        "POST",
+        "/api/rooms/den/messages",
+        json!({ "body": "@Ada yes", "reply_to": 1 }),
+    )
+    .await;
+    must(
+        &ada,
+        "PUT",
+        "/api/rooms/den/messages/1/reactions/%F0%9F%91%8D",
+        json!({}),
+    )
+    .await;
     must(&ada, "PUT", "/api/rooms/den/messages/1/pin", json!({})).await;
     page.load().await;
     go_to(&page, "den").await;
@@ -136,8 +158,18 @@ async fn dialogs(judge: &Judge, page: &Page) {
     ] {
         let script = "document.querySelector(`[data-menu=${arguments[0]}]`).click()";
         page.run::<()>(script, &[json!(item)]).await;
-        page.wait(there, SOON, "return document.querySelector(arguments[0]) !== null", &[json!(there)]).await;
-        page.run::<()>("document.querySelectorAll('dialog details').forEach((one) => { one.open = true; })", &[]).await;
+        page.wait(
+            there,
+            SOON,
+            "return document.querySelector(arguments[0]) !== null",
+            &[json!(there)],
+        )
+        .await;
+        page.run::<()>(
+            "document.querySelectorAll('dialog details').forEach((one) => { one.open = true; })",
+            &[],
+        )
+        .await;
         judge.judge(page, item).await;
         close_dialogs(page).await;
     }

@@ -1,7 +1,6 @@
 //! What is shown where there is nothing: no rooms, an empty room, a search without hits; each says what one can do.
 
 use serde_json::json;
-use thirtyfour::prelude::*;
 
 use super::around::{GENEROUS, count, go_to, must, page_of, sign_in};
 use super::chromium::Chromium;
@@ -15,9 +14,27 @@ async fn an_empty_room_says_what_it_is_who_is_there_and_how_to_ask() {
     let salon = SalonProcess::start(&GENEROUS).await;
     let ada = ApiClient::account(&salon, "Ada").await;
     let bob = ApiClient::account(&salon, "Bob").await;
-    must(&ada, "POST", "/api/rooms", json!({"slug": "sea", "name": "Sea"})).await;
-    must(&ada, "PATCH", "/api/rooms/sea", json!({"topic": "Ships and the wind"})).await;
-    must(&ada, "POST", "/api/rooms/sea/assistants", json!({"name": "poet"})).await;
+    must(
+        &ada,
+        "POST",
+        "/api/rooms",
+        json!({"slug": "sea", "name": "Sea"}),
+    )
+    .await;
+    must(
+        &ada,
+        "PATCH",
+        "/api/rooms/sea",
+        json!({"topic": "Ships and the wind"}),
+    )
+    .await;
+    must(
+        &ada,
+        "POST",
+        "/api/rooms/sea/assistants",
+        json!({"name": "poet"}),
+    )
+    .await;
     must(&bob, "POST", "/api/rooms/sea/join", json!({})).await;
     let page = page_of(&chromium, &salon, &ada).await;
     go_to(&page, "sea").await;
@@ -34,12 +51,18 @@ async fn an_empty_room_says_what_it_is_who_is_there_and_how_to_ask() {
     count(&page, ".sample", 3).await;
     page.click(".sample").await;
     let written = page.find("#composer-input").await.prop("value").await;
-    assert_eq!(written.unwrap().as_deref(), Some("@assistant What can you do here?"));
+    assert_eq!(
+        written.unwrap().as_deref(),
+        Some("@assistant What can you do here?")
+    );
 
     // A room in which none answers says so and suggests nothing.
     let known = must(&ada, "GET", "/api/rooms/sea/assistants", json!({})).await;
     for assistant in known["assistants"].as_array().unwrap() {
-        let path = format!("/api/rooms/sea/assistants/{}", assistant["id"].as_str().unwrap());
+        let path = format!(
+            "/api/rooms/sea/assistants/{}",
+            assistant["id"].as_str().unwrap()
+        );
         must(&ada, "PATCH", &path, json!({"enabled": false})).await;
     }
     page.load().await;
@@ -55,7 +78,13 @@ async fn who_has_no_room_finds_makes_or_follows_one() {
     let chromium = Chromium::start().await;
     let salon = SalonProcess::start(&GENEROUS).await;
     let ada = ApiClient::account(&salon, "Ada").await;
-    must(&ada, "POST", "/api/rooms", json!({"slug": "den", "name": "Den", "visibility": "private"})).await;
+    must(
+        &ada,
+        "POST",
+        "/api/rooms",
+        json!({"slug": "den", "name": "Den", "visibility": "private"}),
+    )
+    .await;
     let invite = json!({"role": "member", "expires_in_s": 3600, "max_uses": 1});
     let invite = must(&ada, "POST", "/api/rooms/den/invites", invite).await;
     let page = Page::open(&chromium, &salon.url()).await;
@@ -74,10 +103,14 @@ async fn who_has_no_room_finds_makes_or_follows_one() {
     page.click("#nothing-browse").await;
     page.find("#browse-query").await;
     page.click("#browse-link").await;
-    page.type_into("#link-address", "https://example.org/").await;
-    page.click("#link-go").await;
-    page.until_text("dialog", "This is neither the link of an invite nor of a room.")
+    page.type_into("#link-address", "https://example.org/")
         .await;
+    page.click("#link-go").await;
+    page.until_text(
+        "dialog",
+        "This is neither the link of an invite nor of a room.",
+    )
+    .await;
     let link = format!("{}{}", salon.url(), invite["link"].as_str().unwrap());
     page.find("#link-address").await.clear().await.unwrap();
     page.type_into("#link-address", link.as_str()).await;
@@ -92,8 +125,20 @@ async fn a_search_without_hits_says_what_else_to_look_for() {
     let chromium = Chromium::start().await;
     let salon = SalonProcess::start(&GENEROUS).await;
     let ada = ApiClient::account(&salon, "Ada").await;
-    must(&ada, "POST", "/api/rooms", json!({"slug": "sea", "name": "Sea"})).await;
-    must(&ada, "POST", "/api/rooms/sea/messages", json!({"body": "the kettle is on"})).await;
+    must(
+        &ada,
+        "POST",
+        "/api/rooms",
+        json!({"slug": "sea", "name": "Sea"}),
+    )
+    .await;
+    must(
+        &ada,
+        "POST",
+        "/api/rooms/sea/messages",
+        json!({"body": "the kettle is on"}),
+    )
+    .await;
     let page = page_of(&chromium, &salon, &ada).await;
     page.click("[aria-label='Search messages']").await;
     page.type_into("#search-words", "\"kettle on\" extra").await;

@@ -12,10 +12,22 @@ use crate::support::salon::SalonProcess;
 async fn room_with_messages(salon: &SalonProcess) -> ApiClient {
     let ada = ApiClient::account(salon, "Ada").await;
     for (slug, name) in [("kitchen", "Kitchen"), ("garden", "Garden")] {
-        must(&ada, "POST", "/api/rooms", json!({ "slug": slug, "name": name })).await;
+        must(
+            &ada,
+            "POST",
+            "/api/rooms",
+            json!({ "slug": slug, "name": name }),
+        )
+        .await;
     }
     for text in ["one", "two", "three"] {
-        must(&ada, "POST", "/api/rooms/garden/messages", json!({ "body": text })).await;
+        must(
+            &ada,
+            "POST",
+            "/api/rooms/garden/messages",
+            json!({ "body": text }),
+        )
+        .await;
     }
     ada
 }

@@ -19,7 +19,8 @@ async fn page_in(chromium: &Chromium, salon: &SalonProcess, language: &str) -> P
     page.load().await;
     let agent: String = page.run("return navigator.userAgent", &[]).await;
     let wanted = json!({ "userAgent": agent, "acceptLanguage": language });
-    page.devtools("Emulation.setUserAgentOverride", wanted).await;
+    page.devtools("Emulation.setUserAgentOverride", wanted)
+        .await;
     page.load().await;
     page.find("#guest-name").await;
     page
@@ -59,7 +60,8 @@ async fn the_browser_and_the_setting_choose_the_language() {
     let [list, main]: [f64; 2] = page.run(sides, &[]).await;
     assert!(list > main, "the list is on the right: {list} {main}");
     // What the server refuses is said in the reader's language.
-    page.run::<()>("location.hash = '#/rooms/nowhere'", &[]).await;
+    page.run::<()>("location.hash = '#/rooms/nowhere'", &[])
+        .await;
     page.until_text(".nothing", "لا توجد غرفة كهذه").await;
     page.quit().await;
 }
@@ -92,10 +94,12 @@ async fn every_language_fits_a_phone() {
         page.click(".room-menu-button").await;
         page.find("#room-menu").await;
         fits(&page, language, "its menu").await;
-        page.run::<()>("document.querySelector('[data-menu=export]').click()", &[]).await;
+        page.run::<()>("document.querySelector('[data-menu=export]').click()", &[])
+            .await;
         page.find(".export-way").await;
         fits(&page, language, "the export").await;
-        page.run::<()>("document.querySelector('dialog').close()", &[]).await;
+        page.run::<()>("document.querySelector('dialog').close()", &[])
+            .await;
         page.click(".back").await;
         fits(&page, language, "the list").await;
         page.click(".me button").await;

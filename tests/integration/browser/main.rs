@@ -38,6 +38,7 @@ mod page;
 mod people;
 mod reach;
 mod rooms;
+mod screenshots;
 mod scripts;
 mod sign_in;
 #[path = "../support/mod.rs"]

@@ -27,8 +27,11 @@ const STAGE: &str = "window.notes = [];
 async fn staged(chromium: &Chromium, salon: &SalonProcess, who: &ApiClient) -> Page {
     let page = Page::open(chromium, &salon.url()).await;
     page.devtools("Page.enable", json!({})).await;
-    page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": STAGE }))
-        .await;
+    page.devtools(
+        "Page.addScriptToEvaluateOnNewDocument",
+        json!({ "source": STAGE }),
+    )
+    .await;
     sign_in(&page, who).await;
     page.see_lobby().await;
     page
@@ -121,7 +124,13 @@ async fn one_is_told_that_ones_answer_is_there_and_the_tab_shows_news() {
     for who in [&ada, &bob] {
         must(who, "POST", "/api/rooms/lobby/join", json!({})).await;
     }
-    must(&bob, "POST", "/api/rooms", json!({"slug": "club", "name": "Club"})).await;
+    must(
+        &bob,
+        "POST",
+        "/api/rooms",
+        json!({"slug": "club", "name": "Club"}),
+    )
+    .await;
     must(&ada, "POST", "/api/rooms/club/join", json!({})).await;
     let page = staged(&chromium, &salon, &ada).await;
     page.click("[aria-label='Your account']").await;
@@ -138,23 +147,33 @@ async fn one_is_told_that_ones_answer_is_there_and_the_tab_shows_news() {
     page.wait("one is told of the answer", LATER, told, &[])
         .await;
 
-    let tab = "return [document.title, document.querySelector('link[rel=icon]').getAttribute('href')]";
+    let tab =
+        "return [document.title, document.querySelector('link[rel=icon]').getAttribute('href')]";
     say(&bob, "club", "news", None).await;
-    let unread = format!("const [title, icon] = (() => {{ {tab} }})(); return title.startsWith('(') && icon === '/icon-unread.svg'");
+    let unread = format!(
+        "const [title, icon] = (() => {{ {tab} }})(); return title.startsWith('(') && icon === '/icon-unread.svg'"
+    );
     page.wait("the tab shows that there are news", SOON, &unread, &[])
         .await;
     say(&bob, "club", "@Ada news", None).await;
-    let mention = format!("const [title, icon] = (() => {{ {tab} }})(); return title.startsWith('(@1') && icon === '/icon-mention.svg'");
+    let mention = format!(
+        "const [title, icon] = (() => {{ {tab} }})(); return title.startsWith('(@1') && icon === '/icon-mention.svg'"
+    );
     page.wait("the tab shows that it is for one", SOON, &mention, &[])
         .await;
     page.run::<()>("window.hide(false)", &[]).await;
     go_to(&page, "club").await;
     go_to(&page, "lobby").await;
-    let read = format!("const [title, icon] = (() => {{ {tab} }})(); return title === 'Lobby · Salon' && icon === '/icon.svg'");
+    let read = format!(
+        "const [title, icon] = (() => {{ {tab} }})(); return title === 'Lobby · Salon' && icon === '/icon.svg'"
+    );
     page.wait("all is read", SOON, &read, &[]).await;
     count(&page, ".badge", 0).await;
     let icon: Value = page
-        .run("return fetch('/icon-mention.svg').then(({ status }) => status)", &[])
+        .run(
+            "return fetch('/icon-mention.svg').then(({ status }) => status)",
+            &[],
+        )
         .await;
     assert_eq!(icon, 200);
     page.quit().await;

@@ -2,7 +2,6 @@
 //! everybody, giving an orphaned room away, narrowing the audit log.
 
 use serde_json::json;
-use thirtyfour::prelude::*;
 
 use super::administration::make_root;
 use super::around::{GENEROUS, count, go_to, must, page_of, sign_in};
@@ -42,10 +41,22 @@ async fn an_owner_sees_a_webhooks_deliveries_and_changes_it_and_is_offered_model
     settings.push(("SALON_WEBHOOK_ALLOW", "127.0.0.1"));
     let salon = SalonProcess::start(&settings).await;
     let ada = ApiClient::account(&salon, "Ada").await;
-    must(&ada, "POST", "/api/rooms", json!({"slug": "club", "name": "Club"})).await;
+    must(
+        &ada,
+        "POST",
+        "/api/rooms",
+        json!({"slug": "club", "name": "Club"}),
+    )
+    .await;
     let hook = json!({"url": "http://127.0.0.1:9/", "events": ["message"]});
     must(&ada, "POST", "/api/rooms/club/outgoing-webhooks", hook).await;
-    must(&ada, "POST", "/api/rooms/club/messages", json!({"body": "hello"})).await;
+    must(
+        &ada,
+        "POST",
+        "/api/rooms/club/messages",
+        json!({"body": "hello"}),
+    )
+    .await;
     let page = page_of(&chromium, &salon, &ada).await;
     go_to(&page, "club").await;
     page.click(".room-menu-button").await;
@@ -96,7 +107,13 @@ async fn an_administrator_gives_an_orphaned_room_away_and_narrows_the_audit_log(
     let salon = SalonProcess::start(&settings).await;
     let ada = ApiClient::account(&salon, "Ada").await;
     let bob = ApiClient::account(&salon, "Bob").await;
-    must(&ada, "POST", "/api/rooms", json!({"slug": "club", "name": "Club"})).await;
+    must(
+        &ada,
+        "POST",
+        "/api/rooms",
+        json!({"slug": "club", "name": "Club"}),
+    )
+    .await;
     must(&bob, "POST", "/api/rooms/club/join", json!({})).await;
     let root = json!({"name": "Root", "password": "correct horse"});
     let newcomer = ApiClient::with_token(salon.url(), "");
@@ -107,14 +124,20 @@ async fn an_administrator_gives_an_orphaned_room_away_and_narrows_the_audit_log(
     page.click("[aria-label='Your account']").await;
     page.click("#administration").await;
     page.find("[aria-label='Give club away']").await;
-    page.run::<()>("window.confirm = () => true; window.prompt = () => window.name_given;", &[])
-        .await;
+    page.run::<()>(
+        "window.confirm = () => true; window.prompt = () => window.name_given;",
+        &[],
+    )
+    .await;
     give(&page, "Nobody").await;
     page.until_text("dialog:last-of-type", "There is nobody called “Nobody”.")
         .await;
     give(&page, "bob").await;
-    page.until_text("dialog:last-of-type", "This room has an owner who can give it away.")
-        .await;
+    page.until_text(
+        "dialog:last-of-type",
+        "This room has an owner who can give it away.",
+    )
+    .await;
     page.click("[aria-label='Disable Ada']").await;
     page.find("[aria-label='Enable Ada']").await;
     give(&page, "bob").await;

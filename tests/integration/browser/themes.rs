@@ -7,7 +7,8 @@ use super::page::{Page, SOON};
 use crate::support::salon::SalonProcess;
 
 /// The page's ground and its text, as brightness from 0 to 255.
-const BRIGHTNESS: &str = "const part = (name) => getComputedStyle(document.body)[name].match(/\\d+/g)
+const BRIGHTNESS: &str =
+    "const part = (name) => getComputedStyle(document.body)[name].match(/\\d+/g)
     .slice(0, 3).reduce((sum, value) => sum + Number(value), 0) / 3;
     return [part('backgroundColor'), part('color')]";
 
@@ -20,8 +21,11 @@ async fn media(page: &Page, features: &[(&str, &str)]) {
         .iter()
         .map(|(name, value)| json!({ "name": name, "value": value }))
         .collect();
-    page.devtools("Emulation.setEmulatedMedia", json!({ "features": features }))
-        .await;
+    page.devtools(
+        "Emulation.setEmulatedMedia",
+        json!({ "features": features }),
+    )
+    .await;
 }
 
 async fn choose(page: &Page, theme: &str) {
@@ -107,7 +111,12 @@ async fn forced_colours_leave_edges_and_less_motion_leaves_none() {
         getComputedStyle(one).transitionDuration.split(',').some((time) => parseFloat(time) > 0.001))";
     assert!(page.run::<bool>(moves, &[]).await);
     media(&page, &[("prefers-reduced-motion", "reduce")]).await;
-    page.wait("nothing moves", SOON, &format!("return !(() => {{ {moves} }})()"), &[])
-        .await;
+    page.wait(
+        "nothing moves",
+        SOON,
+        &format!("return !(() => {{ {moves} }})()"),
+        &[],
+    )
+    .await;
     page.quit().await;
 }

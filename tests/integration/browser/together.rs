@@ -11,7 +11,9 @@ use crate::support::salon::SalonProcess;
 /// What every message says, once nothing moves any more.
 async fn words(page: &Page) -> Vec<(Option<u64>, String)> {
     let messages = page.messages().await.into_iter();
-    messages.map(|message| (message.seq, message.text)).collect()
+    messages
+        .map(|message| (message.seq, message.text))
+        .collect()
 }
 
 async fn all_are_there(page: &Page, wanted: usize) {
@@ -40,11 +42,11 @@ async fn three_people_and_the_assistant_read_the_same() {
     }
     let [ada, bob, cy] = <[Page; 3]>::try_from(pages).ok().unwrap();
     for number in 0..3 {
-        tokio::join!(
-            ada.send(&format!("Ada {number}")),
-            bob.send(&format!("@assistant Bob {number}")),
-            cy.send(&format!("Cy {number}")),
-        );
+        let said = names.map(|name| match name {
+            "Bob" => format!("@assistant Bob {number}"),
+            name => format!("{name} {number}"),
+        });
+        tokio::join!(ada.send(&said[0]), bob.send(&said[1]), cy.send(&said[2]));
     }
     for page in [&ada, &bob, &cy] {
         all_are_there(page, 12).await;
@@ -54,7 +56,9 @@ async fn three_people_and_the_assistant_read_the_same() {
     assert_eq!(words(&cy).await, seen);
     let api = HttpApi::guest(&salon.url(), "Auditor").await;
     let stored = api.messages().await.into_iter();
-    let stored: Vec<_> = stored.map(|message| (Some(message.seq), message.text)).collect();
+    let stored: Vec<_> = stored
+        .map(|message| (Some(message.seq), message.text))
+        .collect();
     assert_eq!(seen, stored);
     let places: Vec<u64> = seen.iter().filter_map(|(seq, _)| *seq).collect();
     assert_eq!(places, (1..=12).collect::<Vec<u64>>());

@@ -26,8 +26,13 @@ async fn a_new_version_is_offered_and_waits_until_nobody_writes() {
     let page = Page::open(&chromium, &salon.url()).await;
     page.come_in("Ada").await;
     salon.restart().await;
-    page.wait("it is connected again", LATER, "return document.querySelector('.banner:not([hidden])') === null", &[])
-        .await;
+    page.wait(
+        "it is connected again",
+        LATER,
+        "return document.querySelector('.banner:not([hidden])') === null",
+        &[],
+    )
+    .await;
     page.send("still the same version").await;
     page.see("still the same version", "complete").await;
     assert!(!page.sees(".banner.update").await);
@@ -35,11 +40,17 @@ async fn a_new_version_is_offered_and_waits_until_nobody_writes() {
     page.run::<()>(ANOTHER, &[]).await;
     page.type_into("#composer-input", "half a sentence").await;
     salon.restart().await;
-    page.wait("the new version is noticed", LATER, "return window.looked === true", &[])
-        .await;
+    page.wait(
+        "the new version is noticed",
+        LATER,
+        "return window.looked === true",
+        &[],
+    )
+    .await;
     let offers = "return document.querySelector('.banner.update') !== null";
     // The offer is looked at every two seconds: longer than that it has to stay away.
-    let waits = "window.since ??= performance.now(); return performance.now() - window.since > 4500";
+    let waits =
+        "window.since ??= performance.now(); return performance.now() - window.since > 4500";
     page.wait("a while", SOON, waits, &[]).await;
     assert!(!page.run::<bool>(offers, &[]).await, "somebody writes");
     page.type_into("#composer-input", "\u{e007}").await;
@@ -47,7 +58,8 @@ async fn a_new_version_is_offered_and_waits_until_nobody_writes() {
     page.wait("it is offered", SOON, offers, &[]).await;
     page.run::<()>("window.sameDocument = true", &[]).await;
     page.click(".banner.update .text-button").await;
-    let fresh = "return window.sameDocument === undefined && document.querySelector('.message') !== null";
+    let fresh =
+        "return window.sameDocument === undefined && document.querySelector('.message') !== null";
     page.wait("the page is loaded anew", LATER, fresh, &[])
         .await;
     page.quit().await;
@@ -65,8 +77,11 @@ async fn a_page_that_was_hidden_for_long_reads_what_it_missed() {
         window.sent = [];
         WebSocket.prototype.send = function (text) { window.sent.push(text); return send.call(this, text); };";
     page.devtools("Page.enable", json!({})).await;
-    page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": stage }))
-        .await;
+    page.devtools(
+        "Page.addScriptToEvaluateOnNewDocument",
+        json!({ "source": stage }),
+    )
+    .await;
     page.load().await;
     page.come_in("Ada").await;
     let api = HttpApi::guest(&salon.url(), "Bob").await;
