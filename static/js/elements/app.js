@@ -8,6 +8,7 @@ import { Memory, leaveNote, livingTabs, local, tabId, takeNote } from '../memory
 import { permalink, placeOf } from '../permalink.js';
 import { returned } from '../organisation.js';
 import { RoomBook } from '../room-book.js';
+import { followKeyboard } from '../viewport.js';
 import { inviteToken } from '../roles.js';
 import { invitation, openInvitation } from './invite-dialogs.js';
 import { Keyboard } from './keyboard.js';
@@ -28,6 +29,7 @@ class SalonApp extends HTMLElement {
   #book = null;
   #memory = null;
   #config = null;
+  #notifier = null;
   #hiddenAt = null;
 
   connectedCallback() {
@@ -43,6 +45,7 @@ class SalonApp extends HTMLElement {
     this.addEventListener('salon-sign-out', () => this.#signOut());
     this.addEventListener('salon-signed-in', (event) => this.#enter(event.detail.user));
     this.addEventListener('salon-left', (event) => this.#left(event.detail.slug));
+    followKeyboard();
     this.#begin();
   }
 
@@ -110,7 +113,7 @@ class SalonApp extends HTMLElement {
     this.replaceChildren(list, h('main.main', { id: 'main' }, banner, room));
     for (const element of [list, room, banner]) element.show(context);
     new Keyboard(context, this);
-    new Notifier(context);
+    this.#notifier = new Notifier(context);
     new ReplyNews(context);
     new VersionWatch(this.#salon, this.#config?.page, banner);
   }
@@ -199,6 +202,7 @@ class SalonApp extends HTMLElement {
   /** Takes everything off the screen, dialogs too. */
   #empty() {
     for (const dialog of document.querySelectorAll('dialog')) dialog.remove();
+    this.#notifier?.clear();
     this.replaceChildren();
     announce('');
     alarm('');

@@ -37,7 +37,7 @@ export class Notifier {
     salon.on('message', ({ slug, message }) => this.#came(slug, message));
     salon.on('room', ({ slug, state }) => this.#changed(slug, state));
     salon.on('user', (frame) => frame.type === 'user.mentioned' && this.#mentioned(frame));
-    document.addEventListener('visibilitychange', () => !document.hidden && this.#clear());
+    document.addEventListener('visibilitychange', () => !document.hidden && this.clear());
   }
 
   #came(slug, message) {
@@ -80,8 +80,8 @@ export class Notifier {
     };
   }
 
-  /** Whoever looks at the page needs no notification of it. */
-  #clear() {
+  /** Whoever looks at the page needs no notification of it; and of who has gone nothing stays on the screen. */
+  clear() {
     for (const note of this.#shown) note.close();
     this.#shown.clear();
   }

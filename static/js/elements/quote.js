@@ -29,7 +29,7 @@ export const saidIn = (message) => (message.deleted_at ? t('message.deleted') : 
  */
 export function quoteOf(room, api, seq, jump) {
   const author = h('strong');
-  const text = h('span');
+  const text = h('span', { dir: 'auto' });
   const quote = h('button.quote', { type: 'button', title: t('quote.show'), onclick: jump }, author, text);
   const fill = (message) => {
     author.textContent = message.author.name;

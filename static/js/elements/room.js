@@ -70,7 +70,7 @@ class SalonRoom extends HTMLElement {
     this.sub = h('p.room-sub');
     this.place = h('span.room-place');
     this.here = h('button.here', { type: 'button', hidden: true, onclick: () => this.#openMembers() }, h('i.dot', { 'aria-hidden': 'true' }), h('span'));
-    this.topic = h('span.room-topic');
+    this.topic = h('span.room-topic', { dir: 'auto' });
     this.sub.append(this.place, this.here, this.topic);
     this.typing = h('p.typing-line', { role: 'status' });
     this.seen = h('p.seen-line');
