@@ -1,20 +1,18 @@
 /**
  * The words of the page: one catalogue a language, in `words/<tag>.js`, with the same keys. `t` gives a sentence, `pieces` one with
  * nodes in it; numbers and plural forms are those of the language. The language is chosen before any element is made, in
- * `main.js`; whoever changes it loads the page anew. English is always there, so that the pure modules speak without a page.
+ * `main.js`, and only its catalogue is loaded; whoever changes it loads the page anew. Outside of a page, in tests, it is English.
  *
  * A catalogue's value is a sentence with `{names}`, or an object of plural forms, chosen by the parameter `count`.
  */
-import en from './words/en.js';
-
 /** The languages there are, each by its own name. */
 export const LANGUAGES = { en: 'English', de: 'Deutsch', ar: 'العربية' };
 
-const LOADERS = { de: () => import('./words/de.js'), ar: () => import('./words/ar.js') };
+const LOADERS = { en: () => import('./words/en.js'), de: () => import('./words/de.js'), ar: () => import('./words/ar.js') };
 const RIGHT_TO_LEFT = new Set(['ar']);
 
 let tag = 'en';
-let words = en;
+let words = globalThis.document === undefined ? (await LOADERS.en()).default : {};
 let plurals = new Intl.PluralRules('en');
 let numbers = new Intl.NumberFormat('en');
 let locale;
@@ -36,8 +34,8 @@ export function languageOf(chosen, wanted) {
  * @param {readonly string[]} [regions] the browser's languages: `de-AT` tells how a speaker of `de` writes dates
  */
 export async function speak(wanted, regions = []) {
-  words = LOADERS[wanted] === undefined ? en : (await LOADERS[wanted]()).default;
-  tag = LOADERS[wanted] === undefined ? 'en' : wanted;
+  words = (await LOADERS[wanted]()).default;
+  tag = wanted;
   locale = regions.find((one) => one.toLowerCase().split('-')[0] === tag) ?? tag;
   plurals = new Intl.PluralRules(tag);
   numbers = new Intl.NumberFormat(locale);
@@ -73,7 +71,7 @@ export const t = (key, params = {}) => pieces(key, params).join('');
  * @returns {(string | Node)[]}
  */
 export function pieces(key, params) {
-  const said = words[key] ?? en[key] ?? key;
+  const said = words[key] ?? key;
   const text = typeof said === 'string' ? said : said[plurals.select(Number(params.count))] ?? said.other;
   return text.split(/\{(\w+)\}/).map((part, place) => (place % 2 === 0 ? part : shown(params[part])));
 }

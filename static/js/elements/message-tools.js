@@ -83,7 +83,12 @@ export function reactionChoice(choose) {
   };
   const choice = h('div.reaction-choice', {
     role: 'group', 'aria-label': t('message.reactions'),
-    onkeydown: (event) => event.key === 'Escape' && close(),
+    onkeydown: (event) => {
+      if (event.key !== 'Escape') return;
+      const message = choice.closest('salon-message');
+      close();
+      message?.focus();
+    },
     onfocusout: ({ relatedTarget }) => !choice.contains(relatedTarget) && close(),
   }, ...OFFERED.map((emoji) => h('button', {
     type: 'button', text: emoji, 'aria-label': t('message.react_with', { emoji }),

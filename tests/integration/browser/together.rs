@@ -5,7 +5,8 @@ use serde_json::json;
 use super::around::GENEROUS;
 use super::chromium::Chromium;
 use super::http_api::HttpApi;
-use super::page::{LATER, Page};
+use super::page::{LATER, Page, SOON};
+use crate::support::fault_proxy::FaultProxy;
 use crate::support::salon::SalonProcess;
 
 /// What every message says, once nothing moves any more.
@@ -23,10 +24,12 @@ async fn all_are_there(page: &Page, wanted: usize) {
         .await;
 }
 
-async fn network(page: &Page, is_there: bool) {
-    let conditions = json!({ "offline": !is_there, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
-    page.devtools("Network.emulateNetworkConditions", conditions)
-        .await;
+/// Takes the network from who comes through that proxy, or gives it back.
+fn network(proxy: &FaultProxy, is_there: bool) {
+    proxy.refuse(!is_there);
+    if !is_there {
+        proxy.cut();
+    }
 }
 
 #[tokio::test]
@@ -35,8 +38,11 @@ async fn three_people_and_the_assistant_read_the_same() {
     let salon = SalonProcess::start(&GENEROUS).await;
     let names = ["Ada", "Bob", "Cy"];
     let mut pages = Vec::new();
+    let cable = FaultProxy::start(salon.port()).await;
+    let through = format!("http://127.0.0.1:{}", cable.port());
     for name in names {
-        let page = Page::open(&chromium, &salon.url()).await;
+        let url = if name == "Cy" { &through } else { &salon.url() };
+        let page = Page::open(&chromium, url).await;
         page.come_in(name).await;
         pages.push(page);
     }
@@ -64,11 +70,20 @@ async fn three_people_and_the_assistant_read_the_same() {
     assert_eq!(places, (1..=12).collect::<Vec<u64>>());
 
     // One without a network writes on; what it wrote and what it missed are there when it is back, once.
-    network(&cy, false).await;
+    network(&cable, false);
     cy.send("written without a network").await;
+    cy.see("written without a network", "sending").await;
+    cy.wait(
+        "it says so",
+        SOON,
+        "return document.querySelector('.banner:not([hidden])') !== null",
+        &[],
+    )
+    .await;
     ada.send("said meanwhile").await;
     bob.see("said meanwhile", "complete").await;
-    network(&cy, true).await;
+    network(&cable, true);
+    cy.click(".banner .text-button").await;
     for page in [&ada, &bob, &cy] {
         all_are_there(page, 14).await;
     }
