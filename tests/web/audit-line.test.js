@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import test from 'node:test';
+import en from '../../static/js/words/en.js';
 
-import { auditLine } from '../../static/js/audit-line.js';
+import { ACTS, actName, auditLine } from '../../static/js/audit-line.js';
 
 const row = (changes) => ({ act: 'refused', outcome: null, way: 'http', who: null, whom: null, room: null, detail: '', times: 1, ...changes });
 
@@ -18,4 +20,13 @@ test('a refusal says why, what was asked, and how often', () => {
   const failed = row({ act: 'session.started', outcome: 'bad_credentials', whom: { name: 'Ada' } });
   assert.equal(auditLine(failed), 'Refused: Somebody signed in Ada (bad_credentials)');
   assert.equal(auditLine(row({ act: 'not.known' })), 'Somebody not.known');
+});
+
+test('every act of the server has a sentence and can be asked for', () => {
+  const source = readFileSync(new URL('../../src/db/audit.rs', import.meta.url), 'utf8');
+  const acts = [...source.matchAll(/^ {4}\w+ = "([a-z_.]+)";$/gm)].map(([, act]) => act);
+  assert.ok(acts.length > 30);
+  assert.deepEqual([...ACTS].sort(), acts.sort());
+  for (const act of ACTS) assert.ok(`audit.${act}` in en, act);
+  assert.equal(actName('member.banned'), '… banned …');
 });

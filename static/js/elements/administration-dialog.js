@@ -4,7 +4,7 @@
 import { ACTS, actName, auditLine } from '../audit-line.js';
 import { h } from '../dom.js';
 import { Refusal } from '../errors.js';
-import { fullTime } from '../time.js';
+import { clockTime, shortDate } from '../time.js';
 import { openDialog } from './dialog.js';
 import { joined, t } from '../words.js';
 
@@ -135,7 +135,7 @@ function auditSection(api) {
   const valueOf = (id) => filters.querySelector(`#audit-${id}`).value.trim();
   const row = (entry) => h('li', { 'data-act': entry.act },
     h('span.use', {}, h('strong', { text: auditLine(entry) }), h('small', {
-      text: [fullTime(Date.parse(entry.at)), entry.way, entry.address].filter(Boolean).join(' · '),
+      text: [`${shortDate(Date.parse(entry.at))} ${clockTime(Date.parse(entry.at))}`, entry.way, entry.address].filter(Boolean).join(' · '),
     })));
   const read = async (before) => {
     const since = valueOf('since');
