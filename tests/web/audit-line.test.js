@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import en from '../../static/js/words/en.js';
-
 import { ACTS, actName, auditLine } from '../../static/js/audit-line.js';
+import en from '../../static/js/words/en.js';
 
 const row = (changes) => ({ act: 'refused', outcome: null, way: 'http', who: null, whom: null, room: null, detail: '', times: 1, ...changes });
 
