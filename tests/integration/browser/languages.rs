@@ -10,7 +10,7 @@ use crate::support::salon::SalonProcess;
 /// What sticks out of the window, or is cut off where it may not be.
 const STICKS_OUT: &str = "return [...document.querySelectorAll('body *')].filter((one) => {
         const { left, right, width } = one.getBoundingClientRect();
-        return width > 0 && !one.closest('.visually-hidden, #status, #alarm') && (right > innerWidth + 1 || left < -1);
+        return width > 0 && !one.closest('.visually-hidden, #status, #alarm, pre, .table-frame') && (right > innerWidth + 1 || left < -1);
     }).map((one) => one.outerHTML.slice(0, 120))";
 
 /// A page of a browser that asks for that language.
