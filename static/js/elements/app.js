@@ -30,6 +30,7 @@ class SalonApp extends HTMLElement {
   #memory = null;
   #config = null;
   #notifier = null;
+  #narrow = matchMedia('(max-width: 720px)');
   #hiddenAt = null;
 
   connectedCallback() {
@@ -45,6 +46,7 @@ class SalonApp extends HTMLElement {
     this.addEventListener('salon-sign-out', () => this.#signOut());
     this.addEventListener('salon-signed-in', (event) => this.#enter(event.detail.user));
     this.addEventListener('salon-left', (event) => this.#left(event.detail.slug));
+    this.#narrow.addEventListener('change', () => this.#landmarks());
     followKeyboard();
     this.#begin();
   }
@@ -145,9 +147,23 @@ class SalonApp extends HTMLElement {
     }
     const { slug, seq } = placeOf(location.hash) ?? { slug: null, seq: null };
     this.dataset.pane = slug === null ? 'list' : 'room';
+    this.#landmarks();
     if (slug !== null) this.#book.open(slug);
     this.querySelector('salon-room')?.open(slug ?? this.#book.current, seq);
     this.#titleChanged();
+  }
+
+  /** Where the list stands alone it is what the page is about. */
+  #landmarks() {
+    const alone = this.#narrow.matches && this.dataset.pane === 'list';
+    const parts = [['salon-room-list', { role: 'main' }], ['.list-head .brand', { role: 'heading', 'aria-level': '1' }]];
+    for (const [css, marks] of parts) {
+      const part = this.querySelector(css);
+      for (const [name, value] of Object.entries(marks)) {
+        if (alone) part?.setAttribute(name, value);
+        else part?.removeAttribute(name);
+      }
+    }
   }
 
   #left(slug) {

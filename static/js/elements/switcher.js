@@ -3,6 +3,7 @@
  */
 import { h, icon } from '../dom.js';
 import { switchable } from '../switching.js';
+import { permalink } from '../permalink.js';
 import { titleOf } from '../room-line.js';
 import { t } from '../words.js';
 import { openDialog } from './dialog.js';
@@ -23,8 +24,12 @@ export function openSwitcher(context, opener) {
   let found = [];
   let chosen = 0;
 
+  const write = () => document.querySelector('#composer-input')?.focus();
+  /** Whoever goes somewhere by keys goes on with them: there, one writes. */
   const go = (room) => {
     dialog.close();
+    if (location.hash === permalink(room.slug)) write();
+    else addEventListener('hashchange', write, { once: true });
     opener.dispatchEvent(new CustomEvent('salon-open', { bubbles: true, detail: { slug: room.slug } }));
   };
   const line = (room, place) => h('li.switch-line', {

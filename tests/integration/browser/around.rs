@@ -39,10 +39,18 @@ pub(crate) async fn count(page: &Page, css: &str, wanted: usize) {
         .await;
 }
 
-/// Presses keys, whatever has the focus.
+/// Presses keys, whatever has the focus; those that come behind Ctrl or Shift, while that is held.
 pub(crate) async fn press(page: &Page, keys: impl Into<TypingData>) {
-    let focused = page.driver.active_element().await.unwrap();
-    focused.send_keys(keys).await.unwrap();
+    let keys = keys.into().as_vec();
+    let held = [char::from(Key::Control), char::from(Key::Shift)];
+    let first = keys.first().copied().filter(|key| held.contains(key));
+    let others: String = keys[usize::from(first.is_some())..].iter().collect();
+    let hands = page.driver.action_chain();
+    let hands = match first {
+        Some(key) => hands.key_down(key).send_keys(others).key_up(key),
+        None => hands.send_keys(others),
+    };
+    hands.perform().await.unwrap();
 }
 
 /// Waits until what `css` selects has the focus.

@@ -21,6 +21,10 @@ const JUDGE: &str = "const done = arguments[arguments.length - 1];
         const found = [];
         for (const theme of ['light', 'dark', 'contrast']) {
             document.documentElement.dataset.theme = theme;
+            // Colours that are on their way to others are not judged.
+            for (const one of document.getAnimations()) if (one instanceof CSSTransition) one.finish();
+            await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+            for (const one of document.getAnimations()) if (one instanceof CSSTransition) one.finish();
             const { violations } = await axe.run(document, { runOnly: tags, resultTypes: ['violations'] });
             for (const { id, nodes } of violations) for (const { target, html, any } of nodes) {
                 found.push(`${theme} ${id} ${target.join(' ')} ${html.slice(0, 160)} ${any[0]?.message ?? ''}`);
