@@ -15,7 +15,7 @@
 
 mod account;
 mod administration;
-mod answers;
+mod listening;
 mod around;
 mod assistants;
 mod axe;
