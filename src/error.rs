@@ -93,6 +93,7 @@ error_codes! {
     TooMany = "too_many", 429, "There are too many of these already.";
     TooManyReplies = "too_many_replies", 429, "The assistant has too many replies to write in this room.";
     TooManyPrompts = "too_many_prompts", 429, "Too many of your questions wait for an answer.";
+    SpendLimitReached = "spend_limit_reached", 429, "The limit of what may be spent on answers is reached.";
     NoAssistant = "no_assistant", 409, "No assistant takes prompts in this room.";
     BotsNotAnswered = "bots_not_answered", 409, "The assistant does not answer bots.";
     RateLimited = "rate_limited", 429, "Too fast: try again a little later.";

@@ -93,6 +93,10 @@ uuid_id!(
     AuditId
 );
 uuid_id!(
+    /// A row of what an attempt at a reply used; in the order of time, about.
+    AttemptId
+);
+uuid_id!(
     /// One running Salon process; the owner of reply leases.
     InstanceId
 );

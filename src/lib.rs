@@ -14,7 +14,7 @@
 //! | domain | [`chat`], [`auth`] | actors, adapters, vocabulary |
 //! | actors | [`feed`], [`writer`], [`quotas`] | adapters, vocabulary |
 //! | adapters | [`db`], [`channel_layer`], [`llm`], [`outbound`] | vocabulary |
-//! | vocabulary | [`ids`], [`limits`], [`addresses`], [`looks`], [`error`], [`protocol`], [`permissions`], [`config`], [`rate_limit`], [`randomness`], [`metrics`], [`shutdown`], [`telemetry`], [`origin`] | each other |
+//! | vocabulary | [`ids`], [`limits`], [`addresses`], [`looks`], [`error`], [`protocol`], [`permissions`], [`config`], [`rate_limit`], [`randomness`], [`spending`], [`metrics`], [`shutdown`], [`telemetry`], [`origin`] | each other |
 //!
 //! Three exceptions are by intent: [`protocol`] and [`llm`] use the row types of [`db::rows`], because a frame is a row as
 //! the wire has it and a completion's usage is stored as it comes; [`config`] asks [`channel_layer`] whether a name is one.
@@ -39,6 +39,8 @@
 //! A message that calls the assistant inserts its reply in the same transaction. A runner on any instance
 //! ([`chat::assistant`]) claims it under a lease, builds the prompt ([`chat::prompt`]), streams the model's text
 //! ([`llm`]) as deltas over the same layer, saves them every half second, and settles the reply through the writer.
+//!
+//! What it may cost is held back before the model is asked and settled when it ends ([`spending`], [`db::usage`]).
 //!
 //! # A webhook's way
 //!
@@ -93,5 +95,6 @@ pub mod rate_limit;
 pub mod routes;
 pub mod server;
 pub mod shutdown;
+pub mod spending;
 pub mod telemetry;
 pub mod writer;

@@ -12,6 +12,7 @@ use salon::config::Config;
 use commands::Failure;
 use commands::audit::AuditCommand;
 use commands::room::RoomCommand;
+use commands::usage::UsageCommand;
 use commands::user::UserCommand;
 
 /// A realtime chat server: rooms where people and a language model talk, and no word is lost
@@ -38,6 +39,8 @@ enum Command {
     Room(RoomCommand),
     /// What was done to accounts, rights and rooms, and what was refused
     Audit(AuditCommand),
+    /// What replies used and cost
+    Usage(UsageCommand),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +78,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::User(command) => commands::user::run(command).await,
         Command::Room(command) => commands::room::run(command).await,
         Command::Audit(command) => commands::audit::run(command).await,
+        Command::Usage(command) => commands::usage::run(command).await,
     }
 }
 

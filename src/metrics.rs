@@ -48,6 +48,16 @@ pub const ALL: &[(Kind, &str, &str)] = &[
     ),
     (
         Kind::Counter,
+        "salon_tokens_total",
+        "Tokens that replies used, by model and kind: input, cached (of the input) and output",
+    ),
+    (
+        Kind::Counter,
+        "salon_cost_micros_total",
+        "What they cost, by model, in millionths of the currency",
+    ),
+    (
+        Kind::Counter,
         "salon_webhook_attempts_total",
         "Deliveries tried to outgoing webhooks, by outcome",
     ),

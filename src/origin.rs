@@ -86,8 +86,8 @@ impl Origin {
     }
 
     /// Runs something that comes from here.
-    pub async fn of<F: Future>(self, work: F) -> F::Output {
-        CURRENT.scope(self, work).await
+    pub fn of<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
+        CURRENT.scope(self, work)
     }
 
     /// The same for what does not wait.

@@ -15,8 +15,8 @@ use crate::http::middleware::{deadline, guard_origin, guard_transport, observe, 
 use crate::http::{
     account, admin, assets, assistants, audit, auth, bans, chat, export, health, incoming_hooks,
     invites, members, message_changes, messages, metrics, models, oidc, openapi, reply_events,
-    retention, room_events, room_lists, rooms, search, security_contact, socket, tokens, variants,
-    webhooks,
+    retention, room_events, room_lists, rooms, search, security_contact, socket, tokens, usage,
+    variants, webhooks,
 };
 use crate::limits;
 
@@ -46,7 +46,7 @@ pub fn metrics_router() -> Router {
 /// What is answered within `limits::REQUEST_TIMEOUT`.
 #[rustfmt::skip]
 fn answers() -> Router<Arc<App>> {
-    Router::new()
+    administration()
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/.well-known/security.txt", get(security_contact::show))
@@ -100,6 +100,21 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/rooms/{slug}/outgoing-webhooks/{id}/secret", post(webhooks::rotate_secret))
         .route("/api/rooms/{slug}/outgoing-webhooks/{id}/test", post(webhooks::test_webhook))
         .route("/api/rooms/{slug}/outgoing-webhooks/{id}/attempts", get(webhooks::list_attempts))
+        .route("/api/me/usage", get(usage::show_own))
+        .route("/api/rooms/{slug}/usage", get(usage::show_room))
+        .route("/api/models", get(models::list_models))
+        .route("/api/search", get(search::search_messages))
+        .route("/api/rooms/{slug}/replies/{seq}/stop", post(messages::stop_reply))
+        .route("/api/rooms/{slug}/replies/{seq}/retry", post(messages::retry_reply))
+        .route("/api/rooms/{slug}/replies/{seq}/regenerate", post(variants::regenerate_reply))
+        .route("/api/rooms/{slug}/replies/{seq}/select", post(variants::select_variant))
+        .route("/api/rooms/{slug}/messages/{seq}/variants", get(variants::list_variants))
+}
+
+/// What administrators of the server ask.
+#[rustfmt::skip]
+fn administration() -> Router<Arc<App>> {
+    Router::new()
         .route("/api/admin/users", get(admin::list_users))
         .route("/api/admin/users/{user}/admin", put(admin::set_admin))
         .route("/api/admin/users/{user}/disabled", put(admin::disable_user))
@@ -108,13 +123,7 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/admin/rooms/{slug}", patch(admin::archive_room).delete(admin::delete_room))
         .route("/api/admin/rooms/{slug}/owner", put(admin::take_over_room))
         .route("/api/admin/audit", get(audit::list_audit))
-        .route("/api/models", get(models::list_models))
-        .route("/api/search", get(search::search_messages))
-        .route("/api/rooms/{slug}/replies/{seq}/stop", post(messages::stop_reply))
-        .route("/api/rooms/{slug}/replies/{seq}/retry", post(messages::retry_reply))
-        .route("/api/rooms/{slug}/replies/{seq}/regenerate", post(variants::regenerate_reply))
-        .route("/api/rooms/{slug}/replies/{seq}/select", post(variants::select_variant))
-        .route("/api/rooms/{slug}/messages/{seq}/variants", get(variants::list_variants))
+        .route("/api/admin/usage", get(usage::sum_up))
 }
 
 /// What lives longer than one answer: the socket, `POST /api/chat` and the event streams. No deadline; each bounds

@@ -64,6 +64,7 @@ impl Chat {
             // Nobody answers a bot.
             over_rate: author.kind != UserKind::Bot
                 && pace.prompts_too_fast(mentioned, names, room),
+            caps: self.caps,
         });
         let html = render(&draft.body).await;
         let Draft {

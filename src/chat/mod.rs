@@ -40,6 +40,7 @@ use crate::limits;
 use crate::protocol::publication::ChangeRange;
 use crate::protocol::server::MessageBody;
 use crate::protocol::user_news::News;
+use crate::spending::Caps;
 use crate::writer::Writer;
 use ledger::Ledger;
 use proofs::Proofs;
@@ -73,6 +74,8 @@ pub struct Chat {
     catching_up: SingleFlight<(RoomId, Version), Arc<CatchUp>>,
     catch_ups: Semaphore,
     assistant: OnceCell<UserRow>,
+    /// What may be spent on answers.
+    caps: Caps,
 }
 
 /// The latest messages of a room, encoded once for all who join.
@@ -117,7 +120,15 @@ impl Chat {
             catching_up: SingleFlight::new(limits::PAGE_SHARE, limits::SHARED_PAGES),
             catch_ups: Semaphore::new(limits::CATCH_UPS),
             assistant: OnceCell::new(),
+            caps: Caps::default(),
         }
+    }
+
+    /// The same where no more than this may be spent on answers.
+    #[must_use]
+    pub const fn capped(mut self, caps: Caps) -> Self {
+        self.caps = caps;
+        self
     }
 
     /// The assistant's user; read once.

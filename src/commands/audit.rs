@@ -42,7 +42,8 @@ const COLUMNS: &[&str] = &[
     "at", "act", "outcome", "who", "whom", "room", "way", "address", "times", "detail",
 ];
 
-fn since(text: &str) -> Result<DateTime<Utc>, String> {
+/// A time as people write it.
+pub(crate) fn since(text: &str) -> Result<DateTime<Utc>, String> {
     let ago = || {
         let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
         let number = i64::from(number.parse::<u32>().ok()?);

@@ -8,6 +8,7 @@ mod password;
 pub(crate) mod room;
 pub(crate) mod serve;
 mod table;
+pub(crate) mod usage;
 pub(crate) mod user;
 
 use std::io::Write;

@@ -4,6 +4,7 @@
 
 mod kinds;
 mod organisations;
+mod spending;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use crate::addresses::AllowEntry;
 use crate::limits;
 pub use kinds::{LlmKind, LogFormat, Switch};
 pub use organisations::{JwtKey, JwtSettings, KeyFile, OidcSettings, Organisations};
+pub use spending::Spending;
 
 /// Anthropic's own server.
 pub const ANTHROPIC_URL: &str = "https://api.anthropic.com";
@@ -274,6 +276,10 @@ pub struct Config {
     /// Tokens that the model gives at most, above 8,192 not used; not set: 8,192 from its provider's own server, elsewhere 4,096
     #[arg(long, env = "SALON_MODEL_OUTPUT_TOKENS", value_name = "COUNT")]
     pub model_output_tokens: Option<u32>,
+
+    /// What replies cost and what may be spent
+    #[command(flatten)]
+    pub spending: Spending,
 
     /// A file of further providers and their models (TOML; JSON if it ends so), beside the one that the other settings mean
     #[arg(long, env = "SALON_PROVIDERS", value_name = "FILE")]

@@ -34,3 +34,10 @@ pub fn close_code_of(error: &CodecError) -> Option<CloseCode> {
         _ => None,
     }
 }
+
+/// Without a code the stream failed, or its end came without a word: 1006, as browsers call it.
+pub(super) fn count_closed(connection: &Connection, code: Option<CloseCode>) {
+    let number = code.map_or(1006, CloseCode::number);
+    tracing::debug!(connection = %connection.id, code = number, "socket closed");
+    metrics::counter!("salon_sockets_closed_total", "code" => number.to_string()).increment(1);
+}

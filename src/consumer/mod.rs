@@ -22,6 +22,7 @@ use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -42,6 +43,7 @@ use crate::protocol::server::ServerFrame;
 use crate::protocol::{CloseCode, PROTOCOL, client};
 use crate::quotas::{Client, Quotas, rates};
 use crate::rate_limit::{Rate, TokenBucket};
+use closing::count_closed;
 pub use closing::{close_code_of, linger};
 use connection::{Connection, Stream};
 use connections::Connections;
@@ -120,28 +122,40 @@ impl Consumers {
         }
     }
 
-    /// Serves one socket until it ends. `client` pays for what it does; `read_ahead` is what was read of it before the upgrade
-    /// was seen.
-    pub async fn serve(
+    /// Serves one socket: the future is its consumer, and runs until it ends. `client` pays for what it does; `read_ahead` is what
+    /// was read of it before the upgrade was seen. Where it comes from is where this is called.
+    #[must_use]
+    pub fn serve(
         self: Arc<Self>,
-        (identity, client): (Identity, Client),
+        who: (Identity, Client),
         transport: Transport,
         read_ahead: Vec<u8>,
-    ) {
-        self.serve_with((identity, client), transport, read_ahead, None)
-            .await;
+    ) -> BoxFuture<'static, ()> {
+        self.serve_with(who, transport, read_ahead, None)
     }
 
-    /// The same, with a room to join before anything is read.
-    async fn serve_with(
+    /// The same, with a room to join before anything is read. Boxed once, here: a future that others wrap and move is kept
+    /// once for each of them.
+    fn serve_with(
         self: Arc<Self>,
         (identity, client): (Identity, Client),
         transport: Transport,
         read_ahead: Vec<u8>,
         first: Option<JoinRoom>,
-    ) {
+    ) -> BoxFuture<'static, ()> {
         let connection = Connection::new(identity, transport);
         connection.note_in(&self.chat.ledger);
+        let first = first.map(Box::new);
+        Box::pin(self.consume(connection, client, read_ahead, first))
+    }
+
+    async fn consume(
+        self: Arc<Self>,
+        connection: Arc<Connection>,
+        client: Client,
+        read_ahead: Vec<u8>,
+        first: Option<Box<JoinRoom>>,
+    ) {
         let registered = match self.connections.register(&connection) {
             Ok(registered) => registered,
             Err(_full_or_stopping) => {
@@ -150,40 +164,47 @@ impl Consumers {
                 return;
             }
         };
-        let socket = codec(Arc::clone(&connection), read_ahead).await;
-        let now = Instant::now().into_std();
-        let mut consumer = Consumer {
-            client,
-            sends: TokenBucket::new(self.sends, now),
-            joins: TokenBucket::new(self.joins, now),
-            frames: TokenBucket::new(self.frames, now),
-            bad_frames: TokenBucket::new(BAD_FRAMES, now),
-            stale_until: None,
-            next_seen: Instant::now(),
-            shared: self,
-            connection,
-            socket,
-            tasks: JoinSet::new(),
-            next_typing: Instant::now(),
-            last_heard: Instant::now(),
-            next_ping: Instant::now() + limits::PING_INTERVAL,
-        };
+        let socket = Box::pin(codec(Arc::clone(&connection), read_ahead)).await;
+        let mut consumer = self.consumer(&connection, client, socket);
         if let Some(wanted) = first {
-            consumer.join(wanted, None);
+            consumer.join(*wanted, None);
         }
-        let (shared, connection) = (
-            Arc::clone(&consumer.shared),
-            Arc::clone(&consumer.connection),
-        );
         // What one frame breaks ends with its own socket.
         if AssertUnwindSafe(consumer.run())
             .catch_unwind()
             .await
             .is_err()
         {
-            failed(&shared, &connection).await;
+            failed(&self, &connection).await;
         }
         drop(registered);
+    }
+
+    /// Boxed: it is large, and its future would keep it several times.
+    fn consumer(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        client: Client,
+        socket: WebSocketStream<Stream>,
+    ) -> Box<Consumer> {
+        let now = Instant::now();
+        let full = |rate| TokenBucket::new(rate, now.into_std());
+        Box::new(Consumer {
+            client,
+            sends: full(self.sends),
+            joins: full(self.joins),
+            frames: full(self.frames),
+            bad_frames: full(BAD_FRAMES),
+            stale_until: None,
+            next_seen: now,
+            shared: Arc::clone(self),
+            connection: Arc::clone(connection),
+            socket,
+            tasks: JoinSet::new(),
+            next_typing: now,
+            last_heard: now,
+            next_ping: now + limits::PING_INTERVAL,
+        })
     }
 }
 
@@ -200,13 +221,6 @@ async fn leave_rooms(shared: &Consumers, connection: &Connection) {
     for room in connection.joined_rooms() {
         shared.chat.feeds.detach(room.id, connection.id).await;
     }
-}
-
-/// Without a code the stream failed, or its end came without a word: 1006, as browsers call it.
-fn count_closed(connection: &Connection, code: Option<CloseCode>) {
-    let number = code.map_or(1006, CloseCode::number);
-    tracing::debug!(connection = %connection.id, code = number, "socket closed");
-    metrics::counter!("salon_sockets_closed_total", "code" => number.to_string()).increment(1);
 }
 
 /// The WebSocket codec over the connection, with small buffers: they are resident for every socket.
@@ -249,7 +263,7 @@ pub(crate) struct Consumer {
 }
 
 impl Consumer {
-    async fn run(mut self) {
+    async fn run(&mut self) {
         self.welcome();
         let connection = Arc::clone(&self.connection);
         loop {
@@ -456,7 +470,7 @@ impl Consumer {
     }
 
     /// Leaves every room, and gives what is still to be written a moment.
-    async fn end(mut self) {
+    async fn end(&mut self) {
         self.tasks.shutdown().await;
         leave_rooms(&self.shared, &self.connection).await;
         self.connection.outbox.close(CloseCode::Normal);

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
@@ -40,7 +41,7 @@ impl Consumers {
         self: Arc<Self>,
         payer: (Identity, Client),
         wanted: JoinRoom,
-    ) -> (RoomStream, impl Future<Output = ()> + Send + 'static) {
+    ) -> (RoomStream, BoxFuture<'static, ()>) {
         let (server, client) = pipe(limits::EVENT_PIPE_BYTES);
         let config = WebSocketConfig::default()
             .read_buffer_size(limits::READ_BUFFER_BYTES)

@@ -227,17 +227,20 @@ pub fn may_ask(
     Ok(())
 }
 
-/// Whether an asker with `asks` unsettled replies may ask for another one.
+/// Whether an asker with `asks` unsettled replies may ask for another one; `is_spent` where what may be spent is.
 ///
 /// # Errors
 /// Why not, as told with the message.
-pub fn has_left(prompt: NewPrompt, asks: i64) -> Result<(), ErrorCode> {
+pub fn has_left(prompt: NewPrompt, asks: i64, is_spent: bool) -> Result<(), ErrorCode> {
     // A message that asks the server's own assistant is refused as a whole before it comes here.
     if prompt.over_rate {
         return Err(ErrorCode::RateLimited);
     }
     if asks >= limits::REPLIES_PER_USER {
         return Err(ErrorCode::TooManyPrompts);
+    }
+    if is_spent {
+        return Err(ErrorCode::SpendLimitReached);
     }
     Ok(())
 }
@@ -285,6 +288,7 @@ mod tests {
             reply_to: None,
             prompt: Some(NewPrompt {
                 over_rate: false,
+                caps: crate::spending::Caps::default(),
                 assistant: UserId(uuid::Uuid::from_u128(1)),
                 mentioned,
             }),

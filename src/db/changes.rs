@@ -13,6 +13,7 @@ use crate::error::Refusal;
 use crate::ids::{Attempt, BatchId, ClientId, InstanceId, InviteId, RoomId, Seq, UserId, Version};
 use crate::origin::Origin;
 use crate::permissions::Role;
+use crate::spending::Caps;
 
 /// Changes of some rooms, to be written in one transaction.
 #[derive(Clone, Debug)]
@@ -362,6 +363,8 @@ pub struct NewPrompt {
     pub mentioned: bool,
     /// The author has prompted too much: a repeat is still answered, anything new that asks is refused (`rate_limited`).
     pub over_rate: bool,
+    /// What may be spent: where it is, nobody answers (`spend_limit_reached`).
+    pub caps: Caps,
 }
 
 impl NewPrompt {
@@ -465,6 +468,8 @@ pub struct Posted {
     pub more_replies: Vec<Seq>,
     /// Why it gets none, or one of those it asked does not answer.
     pub reply_refused: Option<ReplyRefused>,
+    /// Until when, where that is known.
+    pub refused_until: Option<DateTime<Utc>>,
 }
 
 /// A room to be made.

@@ -21,10 +21,12 @@ pub mod marks;
 mod new_accounts;
 pub mod postgres;
 pub mod queue;
+pub mod reply_life;
 mod room_rows;
 pub mod rows;
 pub mod search;
 pub mod sqlite;
+pub mod usage;
 pub mod variants;
 pub mod webhooks;
 
@@ -87,6 +89,7 @@ pub trait Store:
     + identities::Identities
     + webhooks::WebhookStore
     + administration::Administration
+    + usage::UsageStore
 {
     /// Whether the database answers, on a way of its own that a busy pool cannot block.
     async fn ping(&self) -> StoreResult<()>;
@@ -404,7 +407,7 @@ pub trait Store:
     ) -> StoreResult<bool>;
 
     /// Appends chunks, renews the leases and tells of each whether it is still held and asked to stop, all in
-    /// one statement. An expired lease nobody took may be renewed.
+    /// one statement, in their order. An expired lease nobody took may be renewed. One that is being changed is not waited for.
     async fn append_chunks(
         &self,
         owner: InstanceId,
@@ -455,6 +458,11 @@ pub trait Store:
 
     /// Rooms that do not keep their oldest message, which may go, with their slugs; at most `limit`.
     async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>>;
+
+    /// Removes at most `limit` messages, with all kept beside them, of one room that was deleted `age_s` seconds ago or earlier,
+    /// or, when it has none any more, all else it held but its slug and that it was deleted. Whether there was such a room:
+    /// then there may be more.
+    async fn purge_deleted_rooms(&self, age_s: i64, limit: i64) -> StoreResult<bool>;
 
     /// Removes what has run out.
     async fn sweep(&self) -> StoreResult<Swept>;

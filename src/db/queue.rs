@@ -3,7 +3,9 @@
 //! compares them.
 //!
 //! A waiting reply's *turn* is how many of its asker's replies run, plus its place among those that wait. The lower turn goes
-//! first, then who has waited longer. Caps hold back what is above them, and hold up nobody else.
+//! first, then whose asker has waited longer: since it was asked for, or since a reply of theirs ended, whichever is later. (Were
+//! it only the former, somebody's hundred would all go before what was asked after them, wherever none of theirs runs when
+//! there is place for one.) Caps hold back what is above them, and hold up nobody else.
 
 use std::collections::HashMap;
 
@@ -32,8 +34,18 @@ pub struct OpenReply<T> {
     pub asker: UserId,
     /// Since when.
     pub queued_at: T,
+    /// When a reply of its asker that was begun last ended; that of a running one need not be known.
+    pub ended_at: Option<T>,
     /// Nobody writes it: it is queued, or its runner died before it showed anything.
     pub waits: bool,
+}
+
+impl<T: Ord + Copy> OpenReply<T> {
+    fn waits_since(&self) -> T {
+        let queued_at = self.queued_at;
+        self.ended_at
+            .map_or(queued_at, |ended| ended.max(queued_at))
+    }
 }
 
 /// A reply that waits for a runner, as its room is told of it.
@@ -67,7 +79,7 @@ pub fn in_order<T: Ord + Copy>(open: &[OpenReply<T>]) -> Vec<(i64, OpenReply<T>)
             (*turn, reply)
         })
         .collect();
-    ordered.sort_by_key(|(turn, reply)| (*turn, place(reply)));
+    ordered.sort_by_key(|(turn, reply)| (*turn, reply.waits_since(), reply.room, reply.seq));
     ordered
 }
 
@@ -132,6 +144,7 @@ mod tests {
             seq,
             asker,
             queued_at: seq,
+            ended_at: None,
             waits,
         }
     }
@@ -149,6 +162,30 @@ mod tests {
         // One of theirs runs: the other goes first.
         all[0].waits = false;
         assert_eq!(seqs(&next(&all, CAPS, 2)), [101, 2]);
+    }
+
+    /// The place of the one reply that runs at a time: taken, written, ended, taken again.
+    #[test]
+    fn a_hundred_prompts_of_one_delay_anothers_first_by_one_though_each_ends_before_the_next() {
+        let (room, many, one) = (RoomId::new(), UserId::new(), UserId::new());
+        let mut waiting: Vec<_> = (1..=100).map(|seq| open(room, seq, many, true)).collect();
+        let mut taken = Vec::new();
+        for now in 1_000..1_102 {
+            if now == 1_001 {
+                // While their first was written.
+                waiting.extend([101, 102].map(|seq| open(room, seq, one, true)));
+            }
+            let caps = ReplyCaps { fleet: 1, ..CAPS };
+            let [next] = next(&waiting, caps, 9)[..] else {
+                panic!("one place, one reply");
+            };
+            taken.push(next.seq);
+            waiting.retain(|reply| reply.seq != next.seq);
+            let own = waiting.iter_mut().filter(|reply| reply.asker == next.asker);
+            own.for_each(|reply| reply.ended_at = Some(now + 1));
+        }
+        assert_eq!(taken[..5], [1, 101, 2, 102, 3]);
+        assert_eq!(taken.len(), 102);
     }
 
     #[test]

@@ -250,6 +250,18 @@ pub struct ReplyMeta {
     /// Why the model ended by itself (`end`, `length`, `refusal`, …).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_reason: Option<String>,
+    /// Who had it stopped, of a stopped one; kept from the request on, and told once it has ended so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<UserId>,
+    /// What it cost, in millionths of the server's currency; none where the model has no price or nothing is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_micros: Option<i64>,
+    /// From asking the model to its first text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_token_ms: Option<i64>,
+    /// Of one that failed with `spend_limit_reached`: when it may be asked for again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<DateTime<Utc>>,
     /// How many texts the reply has and which this one is; none while it is the only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variants: Option<Variants>,
@@ -262,9 +274,18 @@ pub struct Usage {
     pub input_tokens: i64,
     /// Tokens written.
     pub output_tokens: i64,
+    /// Those of the prompt that the provider knew from before, where it told.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub cached_tokens: i64,
     /// True where the provider gave no count.
     #[serde(default)]
     pub estimated: bool,
+}
+
+/// No tokens.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_none(tokens: &i64) -> bool {
+    *tokens == 0
 }
 
 /// What `messages.meta` may hold.
@@ -278,7 +299,32 @@ pub struct MessageMeta {
     pub mentions: Vec<UserId>,
 }
 
+impl ReplyMeta {
+    /// What a runner tells of the end, with who asked for it where it was stopped.
+    #[must_use]
+    pub fn ended(self, state: MessageState, before: &MessageMeta) -> Self {
+        let asked = before.reply.as_ref().and_then(|reply| reply.stopped_by);
+        Self {
+            stopped_by: asked.filter(|_| state == MessageState::Stopped),
+            ..self
+        }
+    }
+}
+
 impl MessageMeta {
+    /// The same of a reply that somebody asked to stop.
+    #[must_use]
+    pub fn asked_to_stop(&self, by: UserId) -> Self {
+        let reply = self.reply.clone().map(|reply| ReplyMeta {
+            stopped_by: reply.stopped_by.or(Some(by)),
+            ..reply
+        });
+        Self {
+            reply,
+            ..self.clone()
+        }
+    }
+
     /// What is left of it once the text is gone: no mentions, and of a reply's texts not even the number.
     #[must_use]
     pub fn of_tombstone(self) -> Self {
@@ -458,8 +504,11 @@ pub struct LeaseState {
     pub room: RoomId,
     /// Its message.
     pub seq: Seq,
-    /// False: another attempt, a settle or a stop took it; write nothing more.
+    /// False: another attempt, a settle or a stop took it; write nothing more. Says nothing while it is busy.
     pub held: bool,
+    /// Somebody is changing it at this moment: nothing was saved, renewed or learnt, so that nobody else's save waits for
+    /// that. Ask again.
+    pub busy: bool,
     /// Somebody asked to stop.
     pub stop_requested: bool,
 }

@@ -95,6 +95,8 @@ pub struct PublicConfig {
     sign_in: Option<ProviderConfig>,
     /// Who answers.
     assistant: AssistantConfig,
+    /// What amounts are in: `cost_micros` are millionths of it.
+    currency: String,
     /// The longest message, in bytes of UTF-8.
     body_bytes: usize,
     /// Whose session the credential of this request is; null for a newcomer, who need not be refused to be told.
@@ -318,6 +320,7 @@ pub async fn config(State(app): State<Arc<App>>, caller: Option<Caller>) -> Json
             model: app.providers.default_model().llm.model().to_owned(),
             scripted: app.config.llm_kind() == LlmKind::Scripted,
         },
+        currency: app.config.spending.currency.clone(),
         body_bytes: limits::BODY_BYTES,
         user: caller.map(|Caller(identity)| identity.user),
         page: &PAGE_VERSION,

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -140,7 +141,7 @@ pub async fn ask(
         .map_err(|_late| ErrorCode::OutcomeUnknown)??;
     let Some(seq) = asked.posted.reply_seq else {
         let code = asked.posted.reply_refused.unwrap_or(ErrorCode::NoAssistant);
-        return Ok(asked.problem(code.into(), None));
+        return Ok(asked.problem(refused(code, asked.posted.refused_until), None));
     };
     let wanted = Wanted {
         who,
@@ -231,6 +232,15 @@ impl Asked {
         let accepted = Accepted::of(&self.slug, self.client_id, &self.posted);
         let json = serde_json::to_string(&accepted).unwrap_or_default();
         Event::default().event("accepted").data(json)
+    }
+}
+
+/// Why a message gets no reply, and when another one may.
+fn refused(code: ErrorCode, until: Option<DateTime<Utc>>) -> Refusal {
+    let left = until.map(|until| (until - Utc::now()).num_milliseconds());
+    match left.and_then(|left| u64::try_from(left).ok()) {
+        Some(left) => Refusal::from(code).retry_after_ms(left.max(1)),
+        None => code.into(),
     }
 }
 

@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi, ToResponse};
 use super::{
     account, admin, assistants, audit, auth, bans, chat, error, export, incoming_hooks, invites,
     members, message_changes, messages, models, oidc, reply_events, retention, room_events,
-    room_lists, rooms, search, tokens, variants, webhooks,
+    room_lists, rooms, search, tokens, usage, variants, webhooks,
 };
 
 /// Any refusal, as an RFC 9457 problem; `code` says which.
@@ -114,6 +114,9 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         tokens::list_tokens,
         tokens::remove_bot,
         tokens::revoke_token,
+        usage::show_own,
+        usage::show_room,
+        usage::sum_up,
         variants::list_variants,
         variants::regenerate_reply,
         variants::select_variant,

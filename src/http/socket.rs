@@ -69,6 +69,8 @@ pub async fn upgrade(
         way: Way::Socket,
         ..Origin::current()
     };
+    // Boxed: the task would keep its place for as long as the socket lives.
+    let who = Box::new((identity, client));
     // Counted among the tasks a stopping process waits for; the upgrade itself is not.
     app.shutdown.spawn("socket", async move {
         let Ok(upgraded) = upgrading.await else {
@@ -82,9 +84,9 @@ pub async fn upgrade(
         let read_ahead = parts.read_buf.to_vec();
         drop(parts.read_buf);
         let transport = Transport::Tcp(parts.io.into_inner().into_inner());
-        origin
-            .of(consumers.serve((identity, client), transport, read_ahead))
-            .await;
+        let serve = || consumers.serve(*who, transport, read_ahead);
+        let serving = origin.of_sync(serve);
+        origin.of(serving).await;
         drop(place);
     });
     let mut response = Response::new(Body::empty());

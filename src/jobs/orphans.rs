@@ -1,6 +1,6 @@
 //! Settles the replies of runners that died: a lease seen expired twice, `limits::ORPHAN_GRACE` apart, under one
 //! attempt. What was shown settles `interrupted` with the text that was saved; what was not is claimed again by any
-//! runner, which needs no hand here.
+//! runner, which needs no hand here. What the dead ones may have used is counted too.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,6 +36,14 @@ pub async fn run(store: Arc<dyn Store>, writer: Arc<Writer>, stop: CancellationT
                 continue;
             }
         };
+        match store.end_lost_attempts(limits::LOST_ATTEMPTS).await {
+            Ok(0) => {}
+            Ok(count) => tracing::warn!(
+                count,
+                "attempts were lost with their runners; the most they could use is counted"
+            ),
+            Err(error) => tracing::warn!(%error, "lost attempts could not be ended"),
+        }
         let now = Instant::now();
         seen.retain(|reply, _| expired.contains(reply));
         for reply in expired.into_iter().filter(|reply| reply.shown) {

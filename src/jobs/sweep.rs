@@ -1,4 +1,4 @@
-//! Removes what has run out: sessions, tickets, batch ids, old rows of the audit log. Every instance does it now and then; doing it twice does
+//! Removes what has run out: sessions, tickets, batch ids, old rows of the audit log and of what attempts used. Every instance does it now and then; doing it twice does
 //! nothing.
 
 use std::sync::Arc;
@@ -10,7 +10,11 @@ use crate::db::Store;
 use crate::limits;
 
 /// Runs until `stop`.
-pub async fn run(store: Arc<dyn Store>, audit_days: u32, stop: CancellationToken) {
+pub async fn run(
+    store: Arc<dyn Store>,
+    (audit_days, usage_days): (u32, u32),
+    stop: CancellationToken,
+) {
     loop {
         let wait = limits::SWEEP_INTERVAL.mul_f64(rand::rng().random_range(0.5..1.0));
         tokio::select! {
@@ -27,6 +31,16 @@ pub async fn run(store: Arc<dyn Store>, audit_days: u32, stop: CancellationToken
                 Ok(rows) => tracing::debug!(rows, "swept the audit log"),
                 Err(error) => {
                     tracing::warn!(%error, "the audit log could not be swept");
+                    break;
+                }
+            }
+        }
+        for _ in 0..limits::USAGE_SWEEPS {
+            match store.sweep_usage(usage_days).await {
+                Ok(0) => break,
+                Ok(rows) => tracing::debug!(rows, "swept what attempts used"),
+                Err(error) => {
+                    tracing::warn!(%error, "what attempts used could not be swept");
                     break;
                 }
             }

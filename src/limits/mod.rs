@@ -11,6 +11,7 @@ mod quotas;
 mod replies;
 mod room_life;
 mod sessions;
+mod usage;
 mod webhooks;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub use quotas::*;
 pub use replies::*;
 pub use room_life::*;
 pub use sessions::*;
+pub use usage::*;
 pub use webhooks::*;
 
 // --- frames and bodies

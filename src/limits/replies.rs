@@ -40,8 +40,8 @@ pub const REPLY_TOKENS: u32 = 8_192;
 pub const PROVIDER_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// From the request to a provider's first byte of stream.
 pub const PROVIDER_FIRST_TIMEOUT: Duration = Duration::from_secs(30);
-/// Between two bytes of a provider's stream; pings count.
-pub const PROVIDER_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Between two bytes of a provider's stream; pings count. Above a minute, which models think for without a word.
+pub const PROVIDER_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 /// One reply in all.
 pub const PROVIDER_TOTAL_TIMEOUT: Duration = Duration::from_secs(600);
 /// One line of a provider's event stream.

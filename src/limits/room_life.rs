@@ -131,3 +131,15 @@ pub const RETENTION_KEPT: i64 = 1_000_000_000;
 pub const RETENTION_MESSAGES: i64 = 1_000;
 /// Between two of them.
 pub const RETENTION_PAUSE: Duration = Duration::from_millis(500);
+
+// --- deleted rooms
+
+/// What a deleted room held is removed after so long: its feeds have told of the deletion by then, a frozen instance's too once
+/// it thaws, since that entry stays.
+pub const PURGE_DELAY_S: i64 = 120;
+/// Messages removed in one transaction.
+pub const PURGE_MESSAGES: i64 = 500;
+/// Between two of them.
+pub const PURGE_PAUSE: Duration = Duration::from_millis(100);
+/// Deleted rooms are looked for so often.
+pub const PURGE_INTERVAL: Duration = Duration::from_secs(60);

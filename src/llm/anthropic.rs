@@ -234,6 +234,7 @@ impl TokenCounts {
         Some(Usage {
             input_tokens: input.iter().flatten().sum(),
             output_tokens: self.output.unwrap_or(0),
+            cached_tokens: self.cache_read.unwrap_or(0),
             estimated: false,
         })
     }

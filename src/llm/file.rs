@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use super::ModelLimits;
 use crate::config::LlmKind;
 use crate::limits;
+use crate::spending::{Money, Prices};
 
 /// The name of the provider that the settings mean; none in the file has it.
 pub const DEFAULT_NAME: &str = "default";
@@ -37,6 +38,10 @@ pub(super) struct NamedModel {
     pub(super) name: String,
     context_tokens: u32,
     output_tokens: u32,
+    /// What a million tokens cost, as texts: `"2.5"`.
+    input_price: Option<Money>,
+    output_price: Option<Money>,
+    cached_price: Option<Money>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
@@ -111,6 +116,14 @@ impl NamedModel {
         }
     }
 
+    /// What it costs.
+    ///
+    /// # Errors
+    /// A part of a sentence for the operator.
+    pub(super) fn prices(&self) -> Result<Option<Prices>, &'static str> {
+        Prices::of(self.input_price, self.output_price, self.cached_price)
+    }
+
     fn check(&self, provider: &str) -> Result<(), String> {
         let is_shown = |c: char| !c.is_control() && !c.is_whitespace();
         if self.name.is_empty() || self.name.len() > 200 || !self.name.chars().all(is_shown) {
@@ -118,6 +131,7 @@ impl NamedModel {
         }
         self.limits()
             .check()
+            .and_then(|()| self.prices().map(drop).map_err(str::to_owned))
             .map_err(|said| format!("`{provider}`, `{}`: {said}", self.name))
     }
 }
@@ -203,6 +217,9 @@ key_env = "SECOND_KEY"
 name = "claude-haiku-4-5"
 context_tokens = 200000
 output_tokens = 64000
+input_price = "1"
+output_price = "5"
+cached_price = "0.1"
 "#;
 
     fn read(text: &str) -> Result<Vec<NamedProvider>, String> {
@@ -221,6 +238,10 @@ output_tokens = 64000
         let json = serde_json::to_string(&value).unwrap();
         assert_eq!(parse(Path::new("p.json"), &json).unwrap(), providers);
         assert!(read("").unwrap().is_empty());
+        assert_eq!(providers[0].models[0].prices(), Ok(None));
+        let prices = providers[1].models[0].prices().unwrap().unwrap();
+        assert_eq!(prices.cached.to_string(), "0.1");
+        assert_eq!(prices.cost_micros(1_000_000, 0, 1_000_000), 6_000_000);
     }
 
     #[test]
@@ -243,6 +264,9 @@ output_tokens = 64000
             ("output_tokens = 4096", "output_tokens = 0", "output"),
             ("context_tokens = 32768", "context_tokens = 4096", "output"),
             ("\"qwen3:8b\"", "\"\"", "proper name"),
+            ("output_price = \"5\"\n", "", "price"),
+            ("\"0.1\"", "\"sk-Secret\"", "line 23"),
+            ("\"0.1\"", "0.1", "line 23"),
             ("[[provider]]", "[[provider", "line "),
         ];
         for (from, to, expected) in wrong {

@@ -252,6 +252,7 @@ impl OpenAiDecoder {
             self.usage = Some(Usage {
                 input_tokens: input.unwrap_or(0),
                 output_tokens: output.unwrap_or(0),
+                cached_tokens: cached(usage).unwrap_or(0),
                 estimated: false,
             });
         }
@@ -279,4 +280,15 @@ impl OpenAiDecoder {
         }));
         Ok(())
     }
+}
+/// Tokens of the prompt that were known from before: where OpenAI tells them, and where `DeepSeek` does.
+fn cached(usage: Option<&Value>) -> Option<i64> {
+    let usage = usage?;
+    let places = [
+        "/prompt_tokens_details/cached_tokens",
+        "/prompt_cache_hit_tokens",
+    ];
+    places
+        .iter()
+        .find_map(|place| token_count(usage.pointer(place)))
 }

@@ -118,6 +118,40 @@ fn each_recording_gives_what_is_expected() {
 }
 
 #[test]
+fn what_a_provider_knew_from_before_is_told_apart() {
+    fn cached<D: Decoder>(mut decoder: D, stream: &[u8]) -> Option<i64> {
+        let (mut parser, mut events) = (EventStreamParser::default(), VecDeque::new());
+        let mut deltas = VecDeque::new();
+        parser.push(stream, &mut events).unwrap();
+        for event in &events {
+            decoder.event(event, &mut deltas).unwrap();
+        }
+        let _ = decoder.end(&mut deltas);
+        match deltas.pop_back()? {
+            Delta::Done(completion) => completion.usage.map(|usage| usage.cached_tokens),
+            Delta::Text(_) => None,
+        }
+    }
+    let anthropic = include_bytes!("../../tests/fixtures/llm/anthropic-cumulative-usage.sse");
+    assert_eq!(cached(AnthropicDecoder::default(), anthropic), Some(3_000));
+    let openai = |usage: &str| {
+        let stream = format!(
+            "data: {{\"choices\":[{{\"delta\":{{\"content\":\"hi\"}},\"finish_reason\":\"stop\"}}]}}\n\n\
+             data: {{\"choices\":[],\"usage\":{usage}}}\n\ndata: [DONE]\n\n"
+        );
+        cached(OpenAiDecoder::default(), stream.as_bytes())
+    };
+    let nested = "{\"prompt_tokens\":2006,\"completion_tokens\":3,\"prompt_tokens_details\":{\"cached_tokens\":1920}}";
+    assert_eq!(openai(nested), Some(1_920));
+    let flat = "{\"prompt_tokens\":9,\"completion_tokens\":4,\"prompt_cache_hit_tokens\":7}";
+    assert_eq!(openai(flat), Some(7));
+    assert_eq!(
+        openai("{\"prompt_tokens\":9,\"prompt_tokens_details\":null}"),
+        Some(0)
+    );
+}
+
+#[test]
 fn a_cut_at_any_byte_changes_nothing() {
     for (name, bytes, expected) in recordings() {
         for place in 0..=bytes.len() {

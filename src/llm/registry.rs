@@ -20,6 +20,7 @@ use super::reach::Reach;
 use super::{LlmProvider, ModelLimits, anthropic, openai, scripted};
 use crate::config::{self, Config, LlmKind};
 use crate::limits;
+use crate::spending::Prices;
 
 pub use super::file::DEFAULT_NAME;
 
@@ -49,6 +50,10 @@ pub struct Model {
     pub llm: Arc<dyn LlmProvider>,
     /// How much it takes and gives.
     pub limits: ModelLimits,
+    /// What its provider is called here.
+    pub provider: Arc<str>,
+    /// What it costs, where the operator said.
+    pub prices: Option<Prices>,
 }
 
 /// One provider.
@@ -86,7 +91,24 @@ impl Providers {
                 all.push(provider);
             }
         }
-        Ok(Arc::new(Self { default, all }))
+        let providers = Self { default, all };
+        if config.spending.caps().is_any_of_money() {
+            providers.require_prices()?;
+        }
+        Ok(Arc::new(providers))
+    }
+
+    /// What may be spent is not bounded by a model that costs nobody knows what.
+    fn require_prices(&self) -> Result<(), String> {
+        let mut models = self.all.iter().flat_map(|provider| &provider.models);
+        match models.find(|model| model.prices.is_none()) {
+            None => Ok(()),
+            Some(model) => Err(format!(
+                "SALON_SPEND_…: the model `{}` of the provider `{}` has no price. Give it one (SALON_MODEL_INPUT_PRICE and SALON_MODEL_OUTPUT_PRICE, or in the file of SALON_PROVIDERS), 0 if it costs nothing.",
+                model.llm.model(),
+                model.provider
+            )),
+        }
     }
 
     /// One model with a large context and nothing else, as it is.
@@ -95,6 +117,8 @@ impl Providers {
         let default = Model {
             llm,
             limits: limits_of(200_000),
+            provider: DEFAULT_NAME.into(),
+            prices: None,
         };
         let provider = Provider {
             name: DEFAULT_NAME.to_owned(),
@@ -178,6 +202,8 @@ fn default_provider(config: &Config, reach: &Reach) -> Result<(Model, Provider),
     let model = Model {
         llm: making.model(model, reach)?,
         limits,
+        provider: DEFAULT_NAME.into(),
+        prices: config.spending.prices()?,
     };
     let provider = Provider {
         name: DEFAULT_NAME.to_owned(),
@@ -212,6 +238,8 @@ fn file_provider(named: &NamedProvider, reach: &Reach) -> Result<Provider, Strin
         Ok(Model {
             llm: making.model(&model.name, reach)?,
             limits: model.limits(),
+            provider: named.name.as_str().into(),
+            prices: model.prices()?,
         })
     });
     Ok(Provider {

@@ -80,6 +80,7 @@ fn estimate(prompt: &Prompt, answer: &str) -> Usage {
     Usage {
         input_tokens: tokens::usual(prompt.bytes()),
         output_tokens: tokens::usual(answer.len()),
+        cached_tokens: 0,
         estimated: true,
     }
 }

@@ -133,6 +133,7 @@ actions! {
     BanModerators:    Owner,                         "Ban moderators and owners.";
     EditRoom:         Owner,                         "Change the room's name, topic, visibility or retention, archive it or open it again.";
     ManageIntegrations: Owner Moderator,             "Make, list and revoke the room's webhooks.";
+    ReadUsage:        Owner Moderator,               "See what the room's replies used and cost.";
     ManageAssistants: Owner,                         "Add, set up or take away the room's assistants.";
     DeleteRoom:       Owner,                         "Delete the room.";
 }

@@ -36,6 +36,9 @@ pub struct Accepted<'a> {
     #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_refused: Option<ErrorCode>,
+    /// Until when, where what may be spent is (`spend_limit_reached`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused_until: Option<DateTime<Utc>>,
 }
 
 impl<'a> Accepted<'a> {
@@ -61,6 +64,7 @@ impl<'a> Accepted<'a> {
             reply_seq: posted.reply_seq,
             reply_seqs,
             reply_refused: posted.reply_refused,
+            refused_until: posted.refused_until,
         }
     }
 }

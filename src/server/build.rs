@@ -14,7 +14,7 @@ use crate::channel_layer::counters::in_memory::InMemoryCounters;
 use crate::channel_layer::in_memory::InMemoryLayer;
 use crate::channel_layer::redis::{RedisCounters, RedisLayer, RedisSettings};
 use crate::chat::Chat;
-use crate::chat::assistant::{self, Assistant, AssistantParts};
+use crate::chat::assistant::{self, Assistant, AssistantParts, Budget};
 use crate::config::Config;
 use crate::db::postgres::{self, PostgresSettings, PostgresStore};
 use crate::db::sqlite::SqliteStore;
@@ -56,7 +56,8 @@ pub(super) async fn parts(config: &Config) -> Result<Parts, StartError> {
         Arc::clone(&writer),
         feeds.clone(),
         Arc::clone(&layer),
-    );
+    )
+    .capped(config.spending.caps());
     let assistant = Assistant::new(AssistantParts {
         store: Arc::clone(&store),
         writer: Arc::clone(&writer),
@@ -64,6 +65,7 @@ pub(super) async fn parts(config: &Config) -> Result<Parts, StartError> {
         providers: Arc::clone(&providers),
         instance,
         caps: assistant::caps(config),
+        budget: Budget::new(config.spending.caps()),
         prompts,
     });
     Ok(Parts {

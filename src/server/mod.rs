@@ -256,7 +256,7 @@ fn start_actors(
     ));
     tokio::spawn(jobs::sweep::run(
         store(),
-        app.config.audit_days,
+        (app.config.audit_days, app.config.spending.usage_days),
         shutdown.signal(),
     ));
     tokio::spawn(jobs::retention::run(
@@ -264,6 +264,7 @@ fn start_actors(
         Arc::clone(&parts.writer),
         shutdown.signal(),
     ));
+    tokio::spawn(jobs::purge::run(store(), shutdown.signal()));
     tokio::spawn(jobs::index::run(
         store(),
         parts.writer.written(),

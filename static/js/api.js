@@ -197,6 +197,17 @@ export class Api {
    */
   audit(page) { return this.#call('GET', `/admin/audit?${given(page)}`); }
 
+  /** What one's own questions used, the latest first. @param {string | null} before @returns {Promise<{rows: object[], more: boolean, spent: object, currency: string}>} */
+  ownUsage(before) { return this.#call('GET', `/me/usage?${given({ before, limit: 50 })}`); }
+  /** What the replies of a room used. @param {string} slug @param {string | null} before */
+  roomUsage(slug, before) { return this.#call('GET', `/rooms/${encodeURIComponent(slug)}/usage?${given({ before, limit: 50 })}`); }
+  /** What all replies used, summed up. @param {{by: string, from: string, after: string | null}} sums */
+  adminUsage({ by, from, after }) { return this.#call('GET', `/admin/usage?${given({ by, from, after, limit: 50 })}`); }
+  /** Where the same is as a table. @param {{by: string, from: string}} sums */
+  adminUsageCsvUrl({ by, from }) { return `${this.#base}/admin/usage?${given({ by, from, format: 'csv' })}`; }
+  /** One's own as a table, or a room's. @param {string | null} slug */
+  usageCsvUrl(slug) { return `${this.#base}/${slug === null ? 'me' : `rooms/${encodeURIComponent(slug)}`}/usage?format=csv`; }
+
   /** Where a room's export is. @param {string} slug @param {'ndjson' | 'markdown'} format */
   exportUrl(slug, format) { return `${this.#base}/rooms/${encodeURIComponent(slug)}/export?format=${format}`; }
 

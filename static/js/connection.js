@@ -10,7 +10,7 @@
  */
 import { Emitter } from './emitter.js';
 import { Refusal } from './errors.js';
-import { BASE_MS, CAP_MS, fullJitter, mayReturn } from './backoff.js';
+import { BASE_MS, CAP_MS, SIGNED_OUT, fullJitter, mayReturn } from './backoff.js';
 
 /** A request without an answer after this long is refused with `deadline`. */
 export const DEADLINE_MS = 15_000;
@@ -27,6 +27,7 @@ export class Connection extends Emitter {
   #socket = null;
   #status = 'idle';
   #failures = 0;
+  #attempt = 0;
   #requests = new Map();
   #counter = 0;
   #timers = { retry: null, silence: null, welcome: null, drain: null };
@@ -36,7 +37,8 @@ export class Connection extends Emitter {
   #returnAt = null;
 
   /**
-   * @param {string} url `ws:` or `wss:`
+   * @param {string | (() => Promise<string>)} url `ws:` or `wss:`; or what tells it anew for each connection, such as one
+   *   with a single-use ticket. When that is refused with the status 401 it is not asked again
    * @param {object} [environment] what tests replace: WebSocket, random, now, setTimeout, clearTimeout, baseMs, capMs
    */
   constructor(url, environment = {}) {
@@ -128,10 +130,27 @@ export class Connection extends Emitter {
     this.#clearTimers();
     this.#drop(1000);
     this.#returnAt = null;
+    this.#attempt += 1;
     this.#setStatus('connecting');
+    this.#timers.welcome = this.#environment.setTimeout(() => this.#lost(4000), WELCOME_MS);
+    if (typeof this.#url === 'string') this.#open(this.#url);
+    else this.#askUrl(this.#attempt);
+  }
+
+  async #askUrl(attempt) {
+    const isCurrent = () => attempt === this.#attempt && this.#status === 'connecting' && this.#socket === null;
+    try {
+      const url = await this.#url();
+      if (isCurrent()) this.#open(url);
+    } catch (refusal) {
+      if (isCurrent()) this.#lost(refusal?.status === 401 ? SIGNED_OUT : 1006);
+    }
+  }
+
+  #open(url) {
     let socket;
     try {
-      socket = new this.#environment.WebSocket(this.#url, ['salon.v1']);
+      socket = new this.#environment.WebSocket(url, ['salon.v1']);
     } catch {
       this.#lost(1006);
       return;
@@ -140,7 +159,6 @@ export class Connection extends Emitter {
     // Events of a socket that was given up are not heard: each handler checks that it is still the one.
     socket.onmessage = (event) => this.#socket === socket && this.#received(event.data);
     socket.onclose = (event) => this.#socket === socket && this.#lost(event.code);
-    this.#timers.welcome = this.#environment.setTimeout(() => this.#lost(4000), WELCOME_MS);
   }
 
   #received(data) {

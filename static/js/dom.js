@@ -28,6 +28,8 @@ const SHAPES = {
   stop: ['M7 7h10v10H7z'],
   back: ['M15 5l-7 7 7 7'],
   down: ['M12 5v14', 'M5.5 12.5 12 19l6.5-6.5'],
+  top: ['M5 4.500h14', 'M12 20V9', 'M6.500 14 12 8.500l5.500 5.500'],
+  end: ['M5 19.500h14', 'M12 4v11', 'M6.500 10 12 15.500l5.500-5.500'],
   plus: ['M12 5v14', 'M5 12h14'],
   close: ['M6 6l12 12', 'M18 6 6 18'],
   people: ['M9 11.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7z', 'M2.5 20c.4-3.6 3-5.5 6.500-5.500s6.100 1.900 6.500 5.500', 'M16 4.800a3.300 3.300 0 0 1 0 6.400', 'M18 14.900c2 .7 3.200 2.400 3.500 5.100'],
@@ -56,11 +58,20 @@ const SHAPES = {
   download: ['M12 4v11', 'M6.500 10 12 15.500 17.500 10', 'M5 20h14'],
   help: ['M9 9a3 3 0 1 1 4.500 2.600c-1 .6-1.500 1.200-1.500 2.400', 'M12 17.300v.2', 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18z'],
   trash: ['M5 7h14', 'M9.500 7V4.500h5V7', 'M7 7l1 13h8l1-13'],
+  usage: ['M5 20v-6', 'M12 20V5', 'M19 20v-9'],
   spark: ['M12 3c.6 5.200 3.500 8.300 9 9-5.500.7-8.400 3.800-9 9-.6-5.200-3.500-8.300-9-9 5.500-.7 8.400-3.800 9-9z'],
 };
 
+/** Each drawing is made once; hundreds of messages have copies of it. */
+const drawn = new Map();
+
 /** @param {keyof typeof SHAPES} name @returns {SVGElement} a drawing beside a label; screen readers pass it over */
 export function icon(name) {
+  if (!drawn.has(name)) drawn.set(name, draw(name));
+  return drawn.get(name).cloneNode(true);
+}
+
+function draw(name) {
   const namespace = 'http://www.w3.org/2000/svg';
   const svg = document.createElementNS(namespace, 'svg');
   svg.setAttribute('viewBox', '0 0 24 24');

@@ -55,6 +55,7 @@ const REPLY_FAILURES = {
   provider_truncated: t('failure.provider_truncated'),
   provider_malformed: t('failure.provider_malformed'),
   reply_too_long: t('failure.reply_too_long'),
+  spend_limit_reached: t('failure.spend_limit_reached'),
   not_a_member: t('failure.not_a_member'),
 };
 
@@ -69,6 +70,7 @@ export function replyFailure(code) {
 const REPLY_REFUSALS = {
   too_many_prompts: t('refusal.too_many_prompts'),
   too_many_replies: t('refusal.too_many_replies'),
+  spend_limit_reached: t('refusal.spend_limit_reached'),
   no_assistant: t('refusal.no_assistant'),
   bots_not_answered: t('refusal.bots_not_answered'),
 };

@@ -2,13 +2,14 @@
  * What the message column shows, from a room's state: messages, days, the line above what is new, and what is on its
  * way. Pure. Called by `elements/messages.js`.
  *
- * @typedef {{key: string, type: 'day', label: string} | {key: string, type: 'new'}
+ * @typedef {{key: string, type: 'day', label: string} | {key: string, type: 'new', since: number}
  *   | {key: string, type: 'message', message: object, reply: import('./store.js').Reply | null, place: {position: number, user: object} | null, mine: boolean, asked: boolean, grouped: boolean}
  *   | {key: string, type: 'outgoing', entry: import('./store.js').Outgoing, grouped: boolean}} Item
  */
 import { dayKey, dayName } from './time.js';
 import { messageAt } from './store.js';
 import { isRunning } from './replies.js';
+import { placeOfLine } from './unread.js';
 
 /** Messages of one author within this time share one header. */
 export const GROUP_MS = 5 * 60_000;
@@ -17,22 +18,21 @@ export const GROUP_MS = 5 * 60_000;
  * @param {import('./store.js').RoomState} state
  * @param {object[]} messages the part of `state.messages` that is shown
  * @param {{readSeq: number, atEnd: boolean, queue?: Map<number, object>, now?: number}} options `readSeq`: the last one
- *   read before the room was opened, or Infinity; `atEnd`: whether `messages` ends where the room does; `queue`: what
+ *   read where the line above what is new was put, or Infinity; `atEnd`: whether `messages` ends where the room does; `queue`: what
  *   waits for a runner, as `People` has it
  * @returns {Item[]}
  */
 export function buildItems(state, messages, { readSeq, atEnd, queue = new Map(), now = Date.now() }) {
   const items = [];
   let previous = null;
-  let marked = false;
-  for (const message of messages) {
+  const lineAt = placeOfLine(messages, readSeq, state.me, state.complete && messages[0] === state.messages[0]);
+  for (const [place, message] of messages.entries()) {
     const at = Date.parse(message.created_at);
     const mine = message.author.id === state.me;
     const newDay = previous === null || dayKey(previous.at) !== dayKey(at);
     if (newDay) items.push({ key: `day-${dayKey(at)}`, type: 'day', label: dayName(at, now) });
-    const firstNew = !marked && previous !== null && message.seq > readSeq && !mine;
-    if (firstNew) items.push({ key: 'new', type: 'new' });
-    marked ||= firstNew;
+    const firstNew = place === lineAt;
+    if (firstNew) items.push({ key: 'new', type: 'new', since: at });
     const grouped = !newDay && !firstNew && message.kind !== 'assistant' && previous?.author === message.author.id
       && at - previous.at < GROUP_MS;
     const running = isRunning(message);

@@ -19,13 +19,52 @@ export function storageOf(kind) {
 export const local = storageOf('localStorage');
 const session = storageOf('sessionStorage');
 
-/** This page's id, the same after a reload. */
-export function tabId() {
+/**
+ * What `Salon` takes so that unsent messages survive a reload and several pages of one browser do not send each other's.
+ * @returns {Promise<{storage: Storage, tab: string, living: () => Promise<Set<string>>}>}
+ */
+export async function keptInBrowser() {
+  const tab = await ownTab();
+  return { storage: local, tab, living: () => livingTabs(tab) };
+}
+
+const LOCK = 'salon.tab.';
+/** A page that is loaded anew may find its own lock held for a moment; a copy of a page finds it held for good. */
+const LOCK_MS = 400;
+
+/** This page's id, the same after a reload, and no other page's: a tab that was duplicated has its own. */
+async function ownTab() {
   const held = session.getItem('salon.tab');
-  if (held !== null) return held;
+  if (held !== null && (await holdsLock(held))) return held;
   const id = Math.random().toString(36).slice(2);
   session.setItem('salon.tab', id);
+  await holdsLock(id);
   return id;
+}
+
+/** Holds the lock that says that a page lives, for as long as it does. Without the Web Locks API all pages say so. */
+function holdsLock(tab) {
+  if (!navigator.locks) return true;
+  return new Promise((resolve) => {
+    const hold = () => {
+      resolve(true);
+      return new Promise(() => {});
+    };
+    navigator.locks.request(LOCK + tab, { signal: AbortSignal.timeout(LOCK_MS) }, hold).catch(() => resolve(false));
+  });
+}
+
+/**
+ * The other pages of this browser that are open now, each of which looks after its own unsent messages. Without the
+ * Web Locks API none is known; then two pages may send the same message, which the server stores once.
+ * @param {string} tab
+ * @returns {Promise<Set<string>>}
+ */
+async function livingTabs(tab) {
+  if (!navigator.locks) return new Set();
+  const { held } = await navigator.locks.query();
+  const names = held.map(({ name }) => name).filter((name) => name.startsWith(LOCK));
+  return new Set(names.map((name) => name.slice(LOCK.length)).filter((name) => name !== tab));
 }
 
 /** Says something to the page that is loaded next in this tab. @param {string} note */
@@ -38,21 +77,6 @@ export function takeNote() {
   const note = session.getItem('salon.note') ?? '';
   session.removeItem('salon.note');
   return note;
-}
-
-/**
- * The other pages of this browser that are open now, each of which looks after its own unsent messages. Without the
- * Web Locks API none is known; then two pages may send the same message, which the server stores once.
- * @param {string} tab
- * @returns {Promise<Set<string>>}
- */
-export async function livingTabs(tab) {
-  const prefix = 'salon.tab.';
-  if (!navigator.locks) return new Set();
-  const { held } = await navigator.locks.query();
-  navigator.locks.request(prefix + tab, () => new Promise(() => {}));
-  const names = held.map(({ name }) => name).filter((name) => name.startsWith(prefix));
-  return new Set(names.map((name) => name.slice(prefix.length)).filter((name) => name !== tab));
 }
 
 /** What one user has left in this browser. */
@@ -88,6 +112,16 @@ export class Memory {
   /** Starts again at `seq`, when the room's history was replaced. @param {string} room @param {number} seq */
   resetReadSeq(room, seq) {
     this.#set(this.#key('read', room), String(seq));
+  }
+
+  /** How answers are read: the end is followed, or the question stays near the top. @returns {'follow' | 'question'} */
+  reading() {
+    return local.getItem(this.#key('reading', 'way')) === 'question' ? 'question' : 'follow';
+  }
+
+  /** @param {'follow' | 'question'} way */
+  setReading(way) {
+    this.#set(this.#key('reading', 'way'), way);
   }
 
   /** Forgets all that this user left here, but not other users'. */

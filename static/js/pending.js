@@ -46,7 +46,20 @@ export class Pending {
     this.#key = `salon.pending.${user}`;
     this.#tab = tab;
     this.#now = now;
-    this.#write(this.#read().map((entry) => (living.has(entry.tab) ? entry : { ...entry, tab })));
+    this.adopt(living);
+  }
+
+  /**
+   * Looks after the entries of pages that have gone.
+   * @param {Set<string>} living tabs that look after their own entries
+   * @returns {Entry[]} those that are this page's from now on and were not
+   */
+  adopt(living) {
+    const orphaned = (entry) => entry.tab !== this.#tab && !living.has(entry.tab);
+    const entries = this.#read();
+    const adopted = entries.filter(orphaned).map((entry) => ({ ...entry, tab: this.#tab }));
+    if (adopted.length > 0) this.#write(entries.map((entry) => (orphaned(entry) ? { ...entry, tab: this.#tab } : entry)));
+    return adopted;
   }
 
   /** @param {string} room @returns {Entry[]} in the order they were written */

@@ -3,6 +3,7 @@
  * same way (links say where they lead, code has a copy button). Never a string of HTML; see `html.js` for that.
  */
 import { h, icon } from './dom.js';
+import { highlight } from './highlight.js';
 import { fragmentOf } from './html.js';
 import { linkify, safeHref } from './inline.js';
 import { GrowingMarkdown } from './markdown.js';
@@ -61,6 +62,7 @@ function renderTable({ align, head, rows }) {
 /** The body of a running reply: with each piece of text only its last blocks are built anew. */
 export class GrowingBody {
   #markdown = new GrowingMarkdown();
+  #code = null;
   #container;
 
   /** @param {HTMLElement} container which this owns from now on */
@@ -72,13 +74,30 @@ export class GrowingBody {
   /** @param {string} text the whole text so far @param {{open?: boolean}} [options] */
   update(text, { open = true } = {}) {
     const { blocks, kept } = this.#markdown.update(text, { open });
+    if (kept === blocks.length - 1 && this.#container.children.length === blocks.length && this.#grewInPlace(blocks[kept])) return;
     while (this.#container.children.length > kept) this.#container.lastElementChild.remove();
     for (const block of blocks.slice(kept)) {
       const holder = h('div.block', {}, renderBlock(block));
       dress(holder, { copyable: block.type === 'code' && !block.open });
       this.#container.append(holder);
     }
+    this.#code = openCode(blocks.at(-1), this.#container.lastElementChild);
   }
+
+  /** Code may be long before its fence is closed: what is new of it is appended. */
+  #grewInPlace(block) {
+    const before = this.#code;
+    if (before === null || !block.open || block.language !== before.language || !block.text.startsWith(before.text)) return false;
+    before.node.appendData(block.text.slice(before.text.length));
+    before.text = block.text;
+    return true;
+  }
+}
+
+/** The last block, when it is code that may yet grow. */
+function openCode(block, holder) {
+  const node = block?.type === 'code' && block.open ? holder.querySelector('code').firstChild : null;
+  return node === null ? null : { node, text: block.text, language: block.language };
 }
 
 /** Beyond this length a text without HTML had HTML too long to send: then the page reads the Markdown itself. */
@@ -149,7 +168,16 @@ function dressCode(pre, copyable) {
   const frame = h('div.code', {}, h('div.code-bar', {}, h('span.code-language', { text: language || 'text' })));
   pre.replaceWith(frame);
   frame.append(pre);
-  if (copyable) frame.firstElementChild.append(copyButton(() => code?.textContent ?? pre.textContent, t('message.copy_code')));
+  if (!copyable) return;
+  frame.firstElementChild.append(copyButton(() => code?.textContent ?? pre.textContent, t('message.copy_code')));
+  if (code !== null) colour(code, language);
+}
+
+/** Once for each block that is closed; while it grows it is plain. */
+function colour(code, language) {
+  const pieces = highlight(code.textContent, language);
+  if (pieces === null) return;
+  code.replaceChildren(...pieces.map(({ kind, text }) => (kind === null ? document.createTextNode(text) : h(`span.code-${kind}`, { text }))));
 }
 
 /**

@@ -61,3 +61,6 @@ export function inviteLine(invite, now = Date.now()) {
 export function inviteToken(hash) {
   return /^#\/invite\/([0-9a-f]{64})$/.exec(hash)?.[1] ?? null;
 }
+
+/** What an invite says, in a sentence. @param {{name: string, by: {name: string}}} invite */
+export const invitation = ({ name, by }) => t('invites.says', { by: by.name, name });

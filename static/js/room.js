@@ -42,7 +42,7 @@ export class Room extends Emitter {
     this.#connection = connection;
     this.#pending = pending;
     this.#state = createRoom(slug, me);
-    for (const entry of pending.list(slug)) this.#restore(entry);
+    for (const entry of pending.list(slug)) this.#show(entry);
   }
 
   /** @returns {import('./store.js').RoomState} */
@@ -141,6 +141,12 @@ export class Room extends Emitter {
     this.#typedAt = -Infinity;
     this.#flush();
     return clientId;
+  }
+
+  /** Takes over a message that another page wrote and could not send. @param {import('./pending.js').Entry} entry */
+  restore(entry) {
+    this.#show(entry);
+    this.#flush();
   }
 
   /** Sends a failed message again, under the same id. @param {string} clientId */
@@ -329,7 +335,7 @@ export class Room extends Emitter {
     this.#timers.join = setTimeout(() => this.join(), Math.max(wait, refusal.retryAfterMs ?? 0));
   }
 
-  #restore({ clientId, body, replyTo, at, failed }) {
+  #show({ clientId, body, replyTo, at, failed }) {
     this.#apply({ type: 'local.send', clientId, body, replyTo, at });
     if (failed) {
       const message = 'This message was not sent.';

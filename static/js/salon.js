@@ -1,6 +1,7 @@
 /**
  * The client library: everything a program needs to live in Salon's rooms, in a browser or in Node ≥ 20 (which
- * must hand in a `WebSocket`). The bundled page uses nothing else. No package, no build step.
+ * must hand in a `WebSocket`). The bundled page uses nothing else. No package, no build step. `docs/client.md` has an
+ * example for a page of another site, which connects by tickets.
  *
  * ```js
  * import { Salon } from './salon.js';
@@ -19,11 +20,13 @@ import { Api } from './api.js';
 import { SIGNED_OUT } from './backoff.js';
 import { Connection } from './connection.js';
 import { Emitter } from './emitter.js';
+import { Refusal } from './errors.js';
 import { Pending, memoryStorage } from './pending.js';
 import { Room } from './room.js';
 
 export { Api } from './api.js';
 export { Connection } from './connection.js';
+export { keptInBrowser } from './memory.js';
 export { Refusal, replyFailure, replyRefusal } from './errors.js';
 export { Room } from './room.js';
 export { createRoom, messageAt, reduce } from './store.js';
@@ -40,6 +43,7 @@ export class Salon extends Emitter {
   #storage;
   #tab;
   #living;
+  #ticket;
   #connection = null;
   #pending = null;
   #rooms = new Map();
@@ -49,13 +53,15 @@ export class Salon extends Emitter {
    * @param {string} [options.origin] such as `https://chat.example.org`; the page's own when left out
    * @param {typeof fetch} [options.fetch]
    * @param {object} [options.environment] for `Connection`: WebSocket and, in tests, timers and dice
-   * @param {Storage} [options.storage] where unsent messages survive a reload
+   * @param {() => Promise<string>} [options.ticket] for a page of another site: makes a ticket (`POST /api/tickets`, by
+   *   that site's own server) for each connection. An error with the `status` 401 ends it as `signed_out`
+   * @param {Storage} [options.storage] where unsent messages survive a reload; see `keptInBrowser`, which has all three
    * @param {string} [options.tab] this page's id, the same after a reload
-   * @param {Set<string>} [options.living] other pages of this browser that are open now
+   * @param {() => Promise<Set<string>>} [options.living] other pages of this browser that are open now
    */
-  constructor({ origin = globalThis.location?.origin, fetch, environment, storage = memoryStorage(), tab = 'only', living } = {}) {
+  constructor({ origin = globalThis.location?.origin, fetch, environment, ticket = null, storage = memoryStorage(), tab = 'only', living } = {}) {
     super();
-    /** HTTP: accounts, rooms, members. */
+    /** HTTP: accounts, rooms, members. Of no use to a page of another site, whose requests browsers keep from it. */
     this.api = new Api(`${origin}/api`, fetch);
     /** Who is signed in, once connected. */
     this.user = null;
@@ -66,6 +72,7 @@ export class Salon extends Emitter {
     this.#storage = storage;
     this.#tab = tab;
     this.#living = living;
+    this.#ticket = ticket;
   }
 
   /** @returns {import('./connection.js').Status} */
@@ -74,20 +81,45 @@ export class Salon extends Emitter {
   }
 
   /**
-   * Opens the socket for the user of the session and keeps it open.
+   * Opens the socket for the user of the session, or of the tickets, and keeps it open. Resolves once it is known who that is.
    * @param {{id: string, name: string, kind: string}} [user] as `api.me()` told, when that is known already
+   * @throws {Refusal} when nobody is signed in
    */
   async connect(user) {
-    this.user = user ?? (await this.api.me()).user;
-    this.#pending = new Pending({ storage: this.#storage, user: this.user.id, tab: this.#tab, living: this.#living });
-    const connection = new Connection(this.#socketUrl, this.#environment);
+    const known = user ?? (this.#ticket === null ? (await this.api.me()).user : null);
+    const others = (await this.#living?.()) ?? new Set();
+    if (known !== null) this.#become(known, others);
+    const connection = new Connection(this.#ticket === null ? this.#socketUrl : () => this.#ticketUrl(), this.#environment);
     this.#connection = connection;
     connection.on('status', (status) => this.#statusChanged(status));
-    connection.on('welcome', (frame) => this.#welcomed(frame));
+    connection.on('welcome', (frame) => this.#welcomed(frame, others));
     connection.on('frame', (frame) => this.#received(frame));
     connection.on('failed', ({ failures }) => failures % 3 === 2 && this.#checkSession());
     connection.on('ended', ({ code }) => this.emit('signed_out', { ended: code === SIGNED_OUT }));
     connection.start();
+    if (known === null) await this.#firstWelcome();
+  }
+
+  #become(user, others) {
+    this.user = user;
+    this.#pending = new Pending({ storage: this.#storage, user: user.id, tab: this.#tab, living: others });
+  }
+
+  async #ticketUrl() {
+    return `${this.#socketUrl}?ticket=${encodeURIComponent(await this.#ticket())}`;
+  }
+
+  #firstWelcome() {
+    return new Promise((resolve, reject) => {
+      const ends = [
+        this.on('welcome', () => done(resolve)),
+        this.on('signed_out', () => done(reject, new Refusal('unauthenticated', 'Nobody is signed in.', { status: 401 }))),
+      ];
+      const done = (settle, detail) => {
+        for (const end of ends) end();
+        settle(detail);
+      };
+    });
   }
 
   /** Closes the socket and forgets every room. Unsent messages stay in storage. */
@@ -141,9 +173,10 @@ export class Salon extends Emitter {
     if (this.status === 'open') for (const room of this.#rooms.values()) room.join();
   }
 
-  /** Asks for a sign of life, when the network may have changed. */
+  /** Asks for a sign of life, when the network may have changed or somebody looks again; and looks who else is still there. */
   probe() {
     this.#connection?.probe();
+    if (this.status === 'open') this.#adopt();
   }
 
   #received(frame) {
@@ -153,20 +186,30 @@ export class Salon extends Emitter {
 
   #statusChanged(status) {
     if (status !== 'open') {
-      this.#pending.disconnected();
+      this.#pending?.disconnected();
       for (const room of this.#rooms.values()) room.disconnected();
     }
     this.emit('status', status);
   }
 
-  #welcomed(frame) {
+  #welcomed(frame, others) {
     this.limits = { ...this.limits, ...frame.limits };
+    if (this.user === null) this.#become(frame.user, others);
     this.emit('welcome', frame);
     for (const room of this.#rooms.values()) room.join();
+    this.#adopt();
+  }
+
+  /** What a page wrote that has gone since, and could not send: this one sends it. */
+  async #adopt() {
+    const living = await this.#living?.();
+    if (living === undefined || this.#pending === null) return;
+    for (const entry of this.#pending.adopt(living)) this.#rooms.get(entry.room)?.restore(entry);
   }
 
   /** A refused upgrade looks like any lost connection: ask whether there still is a session. */
   async #checkSession() {
+    if (this.#ticket !== null) return;
     try {
       await this.api.me();
     } catch (refusal) {

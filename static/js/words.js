@@ -50,8 +50,11 @@ export const region = () => locale;
 /** @param {string} [of] a language @returns {'ltr' | 'rtl'} */
 export const direction = (of = tag) => (RIGHT_TO_LEFT.has(of) ? 'rtl' : 'ltr');
 
-/** @param {number} number @returns {string} */
-export const numeral = (number) => numbers.format(number);
+/** @param {number} number @param {number} [digits] behind the point @returns {string} */
+export function numeral(number, digits) {
+  if (digits === undefined) return numbers.format(number);
+  return new Intl.NumberFormat(locale ?? 'en', { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(number);
+}
 
 /** @param {string} key @returns {boolean} */
 export const says = (key) => Object.hasOwn(words, key);

@@ -68,6 +68,7 @@ mod store;
 mod support;
 mod tidy;
 mod tokens;
+mod usage;
 mod variants;
 mod webhooks;
 mod writer;

@@ -78,6 +78,7 @@ fn ask(who: &Identity, assistant: UserId, body: &str) -> Change {
             over_rate: false,
             assistant,
             mentioned: true,
+            caps: Default::default(),
         }),
         ..post
     })

@@ -1,11 +1,12 @@
-//! `docs/promises.md`, `docs/channels-parity.md` and `docs/security.md` against the sources: every test they name is there.
+//! `docs/promises.md`, `docs/channels-parity.md`, `docs/security.md` and `docs/page.md` against the sources: every test they name is there.
 
 use std::collections::HashSet;
 use std::path::Path;
 
-const DOCUMENTS: [(&str, &str); 3] = [
+const DOCUMENTS: [(&str, &str); 4] = [
     ("promises.md", include_str!("../../docs/promises.md")),
     ("security.md", include_str!("../../docs/security.md")),
+    ("page.md", include_str!("../../docs/page.md")),
     (
         "channels-parity.md",
         include_str!("../../docs/channels-parity.md"),

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::Utc;
-use salon::db::rows::{LogKind, ReplyMeta, ReplyState, Usage, UserKind, UserRow, Visibility};
-use salon::db::variants::Variants;
+use salon::db::rows::{LogKind, ReplyMeta, ReplyState, UserKind, UserRow, Visibility};
 use salon::error::ErrorCode;
 use salon::ids::{ClientId, ConnectionId, Epoch, RoomId, UserId};
 use salon::permissions::Role;
@@ -15,7 +14,7 @@ use salon::protocol::{CloseCode, client};
 use salon::{http, limits};
 use serde_json::{Value, json};
 
-use crate::protocol_frames::{frames_of_people, message};
+use crate::protocol_frames::{frames_of_people, message, reply_meta};
 use crate::protocol_limits;
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
@@ -169,19 +168,7 @@ fn real_frames() -> BTreeMap<String, (Value, Value)> {
         name: "ada".into(),
         kind: UserKind::User,
     };
-    let meta = |full: bool| ReplyMeta {
-        prompt_seq: 1,
-        attempt: 1,
-        model: full.then(|| "m".into()),
-        error: full.then(|| "e".into()),
-        usage: full.then(Usage::default),
-        stop_reason: full.then(|| "end".into()),
-        variants: full.then_some(Variants {
-            count: 2,
-            selected: 1,
-        }),
-    };
-    let metas = [meta(true), meta(false)];
+    let metas = [reply_meta(true), reply_meta(false)];
     let mut frames = BTreeMap::new();
     for (index, full) in [true, false].into_iter().enumerate() {
         let sent = frames_of(&user, &metas[index], full);
@@ -256,6 +243,7 @@ fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<Serv
             reply_seq: None,
             reply_seqs: if full { vec![2, 3] } else { Vec::new() },
             reply_refused: full.then_some(ErrorCode::Busy),
+            refused_until: full.then(Utc::now),
         }),
         ServerFrame::Message {
             room: "lobby",

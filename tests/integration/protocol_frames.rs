@@ -1,9 +1,11 @@
-//! What `protocol_document` compares with the examples: a message, and a frame of each type that tells of people.
+//! What `protocol_document` compares with the examples: a message, what a reply tells of its making, and a frame of each type that tells of people.
 
 use chrono::Utc;
 use salon::db::marks::Reaction;
-use salon::db::rows::{MessageKind, MessageState, ReplyMeta, UserRow};
-use salon::ids::ClientId;
+use salon::db::rows::{MessageKind, MessageState, ReplyMeta, Usage, UserRow};
+use salon::db::variants::Variants;
+use salon::ids::{ClientId, UserId};
+
 use salon::protocol::partial::PinBody;
 use salon::protocol::server::{MessageBody, QueuedBody, ServerFrame};
 
@@ -92,5 +94,28 @@ pub(crate) fn message<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) ->
         created_at: Utc::now(),
         edited_at: full.then(Utc::now),
         deleted_at: full.then(Utc::now),
+    }
+}
+
+/// What a reply tells of its making: all there can be, or what there always is.
+pub(crate) fn reply_meta(full: bool) -> ReplyMeta {
+    ReplyMeta {
+        prompt_seq: 1,
+        attempt: 1,
+        model: full.then(|| "m".into()),
+        error: full.then(|| "e".into()),
+        usage: full.then(|| Usage {
+            cached_tokens: 1,
+            ..Usage::default()
+        }),
+        cost_micros: full.then_some(1),
+        first_token_ms: full.then_some(1),
+        retry_at: full.then(Utc::now),
+        stop_reason: full.then(|| "end".into()),
+        stopped_by: full.then(UserId::new),
+        variants: full.then_some(Variants {
+            count: 2,
+            selected: 1,
+        }),
     }
 }

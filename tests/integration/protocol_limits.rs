@@ -33,7 +33,7 @@ pub(crate) fn of_rooms() -> [(&'static str, i64); 8] {
 }
 
 /// Those of assistants and what they write.
-pub(crate) fn of_assistants() -> [(&'static str, i64); 6] {
+pub(crate) fn of_assistants() -> [(&'static str, i64); 9] {
     let count = |count: usize| i64::try_from(count).unwrap();
     [
         ("VARIANTS_PER_REPLY", i64::from(limits::VARIANTS_PER_REPLY)),
@@ -45,6 +45,12 @@ pub(crate) fn of_assistants() -> [(&'static str, i64); 6] {
         ),
         ("SYSTEM_BYTES", count(limits::SYSTEM_BYTES)),
         ("MODEL_CHARS", count(limits::MODEL_CHARS)),
+        ("USAGE_PAGE", limits::USAGE_PAGE),
+        ("USAGE_CSV_ROWS", limits::USAGE_CSV_ROWS),
+        (
+            "SPENDING_WAIT",
+            i64::try_from(limits::SPENDING_WAIT.as_millis()).unwrap(),
+        ),
     ]
 }
 

@@ -27,6 +27,7 @@ const LAYERS: &[&[&str]] = &[
         "addresses",
         "origin",
         "looks",
+        "spending",
     ],
     &["db", "channel_layer", "llm", "outbound"],
     &["feed", "writer", "quotas"],

@@ -161,3 +161,16 @@ function checkOrder(random, seed) {
   }
   assert.deepEqual(stored, written, `seed ${seed}`);
 }
+
+test('what a page left behind is taken over by one that lives, once', () => {
+  const storage = memoryStorage();
+  const gone = pendingWith(storage, { tab: 'gone' }).pending;
+  gone.add({ room: 'lobby', clientId: 'c1', body: 'one' });
+  const living = new Set(['gone']);
+  const { pending } = pendingWith(storage, { tab: 'here', living });
+  assert.deepEqual(pending.adopt(living), []);
+  assert.deepEqual(pending.adopt(new Set()).map(({ clientId }) => clientId), ['c1']);
+  assert.deepEqual(pending.adopt(new Set()), []);
+  assert.deepEqual(pending.list('lobby').map(({ clientId }) => clientId), ['c1']);
+  assert.deepEqual(gone.list('lobby'), []);
+});

@@ -111,6 +111,8 @@ mod tests {
                 context_tokens,
                 output_tokens: 1_000,
             },
+            provider: "test".into(),
+            prices: None,
         };
         let prompt = fit(&model, build).await;
         assert_eq!(

@@ -1,7 +1,7 @@
 //! The assistant's runners: claim queued replies under a lease, ask the model, stream its text into the room, settle.
 //! Any instance may run any reply; the attempt number is the fencing token of every write. Started by the server.
 //!
-//! [`reply`] writes one reply; [`budget`] fits its prompt to its model; [`lease`] is its hold on it; [`pace`] its rhythm; [`saver`] appends the text of all
+//! [`reply`] writes one reply; [`budget`] fits its prompt to its model; [`lease`] is its hold on it; [`pace`] its rhythm; [`spend`] what it may cost and what it used; [`saver`] appends the text of all
 //! running replies and renews their leases in one statement. No database connection is held while a model is awaited,
 //! and whoever asked may leave: a reply belongs to its room.
 
@@ -10,6 +10,7 @@ mod lease;
 mod pace;
 mod reply;
 mod saver;
+mod spend;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +32,7 @@ use crate::limits;
 use crate::llm::registry::Providers;
 use crate::writer::Writer;
 use lease::{Lease, Verdict};
+pub use spend::Budget;
 
 /// Replies claimed by one statement.
 const CLAIM_LIMIT: usize = 64;
@@ -49,6 +51,8 @@ pub struct AssistantParts {
     pub instance: InstanceId,
     /// How many may run at once.
     pub caps: ReplyCaps,
+    /// What may be spent.
+    pub budget: Budget,
     /// Told by the writer when a reply was queued here.
     pub prompts: Arc<Notify>,
 }

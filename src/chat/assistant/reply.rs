@@ -1,12 +1,13 @@
 //! One reply, from its claim to its last word. Every way it can end is an [`Ending`]; only a lost lease ends in
 //! silence, because then another runner speaks.
 
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use super::lease::{Lease, Verdict};
 use super::pace::Pace;
-use super::{AssistantParts, RETRY, budget};
+use super::{AssistantParts, RETRY, budget, spend};
 use crate::channel_layer::GroupName;
 use crate::chat::messages::render;
 use crate::chat::prompt::{PromptRoom, build_prompt};
@@ -26,6 +27,8 @@ struct Ending {
     state: MessageState,
     error: Option<ErrorCode>,
     completion: Completion,
+    /// When it may be asked for again, where that is known.
+    retry_at: Option<DateTime<Utc>>,
 }
 
 impl Ending {
@@ -34,6 +37,7 @@ impl Ending {
             state,
             error: None,
             completion: Completion::default(),
+            retry_at: None,
         }
     }
 
@@ -41,6 +45,13 @@ impl Ending {
         Self {
             error: Some(error),
             ..Self::of_state(MessageState::Failed)
+        }
+    }
+
+    fn too_dear(until: DateTime<Utc>) -> Self {
+        Self {
+            retry_at: Some(until),
+            ..Self::failed(ErrorCode::SpendLimitReached)
         }
     }
 }
@@ -52,8 +63,12 @@ struct Writing<'a> {
     room: RoomRef,
     /// What writes it.
     model: &'a Model,
-    /// Bytes of the prompt that the model was asked with, once it was.
+    /// Bytes of the prompt that the model was asked with, once it was; what it may cost is held back from then on.
     asked_bytes: Option<usize>,
+    /// Whether the model began to answer, so that the prompt is paid for.
+    is_answered: bool,
+    /// From asking it to its first text.
+    first_token_ms: Option<i64>,
     /// What was published, chunk by chunk: what the room saw, and what is stored in the end.
     text: String,
     chunks: ChunkNumber,
@@ -77,15 +92,25 @@ pub(super) async fn run(parts: &AssistantParts, lease: &Lease) {
         room,
         model: parts.providers.default_model(),
         asked_bytes: None,
+        is_answered: false,
+        first_token_ms: None,
         text: String::new(),
         chunks: 0,
         pace: Pace::default(),
     };
     let ending = match writing.write().await {
         Ok(ending) => ending,
-        Err(Verdict::Lost) => return,
+        Err(Verdict::Lost) => {
+            writing
+                .count(&Ending::of_state(MessageState::Interrupted))
+                .await;
+            return;
+        }
         Err(Verdict::Stop) => Ending::of_state(MessageState::Stopped),
         Err(Verdict::Drain) if writing.chunks == 0 => {
+            writing
+                .count(&Ending::of_state(MessageState::Interrupted))
+                .await;
             let ClaimedReply {
                 room, seq, attempt, ..
             } = *claimed;
@@ -132,6 +157,11 @@ impl Writing<'_> {
         };
         self.model = model;
         let prompt = self.prompt(&assistant).await?;
+        let writer = (assistant.user.id, self.model);
+        let begun = spend::begin(self.parts, self.lease, writer, &prompt).await?;
+        if let spend::Begun::Refused(until) = begun {
+            return Ok(Ending::too_dear(until));
+        }
         let began = Instant::now();
         self.asked_bytes = Some(prompt.bytes());
         let answer = tokio::select! {
@@ -143,6 +173,7 @@ impl Writing<'_> {
             Ok(stream) => stream,
             Err(error) => return Ok(self.failure(&error)),
         };
+        self.is_answered = true;
         let ending = self.stream(&mut stream, began).await;
         // Closes the provider's connection before anything is settled.
         drop(stream);
@@ -186,6 +217,9 @@ impl Writing<'_> {
                 () = tokio::time::sleep_until(due.unwrap_or(began)), if due.is_some() => self.publish().await?,
                 delta = stream.next() => match delta {
                     Some(Ok(Delta::Text(text))) => {
+                        if self.first_token_ms.is_none() {
+                            self.first_token_ms = i64::try_from(began.elapsed().as_millis()).ok();
+                        }
                         if self.chunks == 0 {
                             metrics::histogram!("salon_reply_first_text_seconds").record(began.elapsed().as_secs_f64());
                         }
@@ -194,7 +228,7 @@ impl Writing<'_> {
                         }
                     }
                     Some(Ok(Delta::Done(completion))) => {
-                        return Ok(Ending { state: MessageState::Complete, error: None, completion });
+                        return Ok(Ending { completion, ..Ending::of_state(MessageState::Complete) });
                     }
                     Some(Err(error)) => return Ok(self.failure(&error)),
                     None => return Ok(Ending::failed(ErrorCode::ProviderTruncated)),
@@ -264,7 +298,38 @@ impl Writing<'_> {
             input_tokens: tokens::usual(asked_bytes),
             output_tokens: tokens::usual(self.text.len()),
             estimated: true,
+            ..Usage::default()
         })
+    }
+
+    /// Counts what this attempt used, if its model was asked. Where its provider did not tell, the text that came is estimated; the
+    /// prompt too, unless it was refused before it was answered.
+    async fn count(&self, ending: &Ending) {
+        let Some(asked_bytes) = self.asked_bytes else {
+            return;
+        };
+        let is_refused = !self.is_answered && ending.state == MessageState::Failed;
+        let estimated = Usage {
+            input_tokens: if is_refused {
+                0
+            } else {
+                tokens::usual(asked_bytes)
+            },
+            output_tokens: tokens::usual(self.text.len() + self.pace.waiting()),
+            estimated: true,
+            ..Usage::default()
+        };
+        let completion = &ending.completion;
+        let own = self.model.llm.model();
+        let used = spend::Used {
+            state: ending.state,
+            model: completion.model.as_deref().unwrap_or(own),
+            usage: completion.usage.unwrap_or(estimated),
+            first_token_ms: self.first_token_ms,
+            stop_reason: Some(completion.stop_reason.as_str()).filter(|reason| !reason.is_empty()),
+            error: ending.error,
+        };
+        spend::end(self.parts, self.lease, self.model, used).await;
     }
 
     /// Writes the last word, until it is taken or the lease is lost.
@@ -276,7 +341,9 @@ impl Writing<'_> {
             ..
         } = self.lease.claimed;
         metrics::counter!("salon_replies_total", "state" => ending.state.as_str()).increment(1);
-        let estimated = self.estimated_usage();
+        // Before the last word: whoever reads it finds it counted.
+        self.count(&ending).await;
+        let usage = ending.completion.usage.or(self.estimated_usage());
         let meta = ReplyMeta {
             prompt_seq,
             attempt,
@@ -285,9 +352,13 @@ impl Writing<'_> {
                 .model
                 .or_else(|| Some(self.model.llm.model().to_owned())),
             error: ending.error.map(|code| code.as_str().to_owned()),
-            usage: ending.completion.usage.or(estimated),
+            usage,
+            cost_micros: usage.and_then(|usage| spend::cost_of(self.model, &usage)),
+            first_token_ms: self.first_token_ms,
+            retry_at: ending.retry_at,
             stop_reason: Some(ending.completion.stop_reason).filter(|reason| !reason.is_empty()),
-            // The store knows how many there are.
+            // The store knows who asked for the end, and how many there are.
+            stopped_by: None,
             variants: None,
         };
         let html = render(&self.text).await;
@@ -320,7 +391,7 @@ impl Writing<'_> {
 }
 
 /// Asks the database until it answers, or the lease is decided.
-async fn retried<T, F>(lease: &Lease, ask: impl Fn() -> F) -> Result<T, Verdict>
+pub(super) async fn retried<T, F>(lease: &Lease, ask: impl Fn() -> F) -> Result<T, Verdict>
 where
     F: Future<Output = Result<T, StoreError>>,
 {

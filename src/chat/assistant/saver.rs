@@ -1,24 +1,25 @@
 //! Saves the text of all replies that run here, renews their leases and hears who asked to stop: one statement every
 //! `limits::APPEND_INTERVAL`, however many replies run. Started by the runners.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::Assistant;
 use super::lease::Lease;
-use crate::ids::{RoomId, Seq};
 use crate::limits;
 
 /// Runs until it is aborted; then leases run out by themselves.
 pub(super) async fn run(assistant: Arc<Assistant>) {
+    // From the beginning of one save to the next, so that what a save takes is not lost besides when the process dies.
+    let mut due = Instant::now();
     loop {
         tokio::select! {
             biased;
             () = assistant.save_now.notified() => {}
-            () = tokio::time::sleep(limits::APPEND_INTERVAL) => {}
+            () = tokio::time::sleep_until(due) => {}
         }
+        due = Instant::now() + limits::APPEND_INTERVAL;
         let leases = assistant.leases();
         if !leases.is_empty() {
             save(&assistant, leases).await;
@@ -36,12 +37,10 @@ async fn save(assistant: &Assistant, leases: Vec<Arc<Lease>>) {
         .await
     {
         Ok(states) => {
-            let by_reply: HashMap<(RoomId, Seq), &Arc<Lease>> = leases
-                .iter()
-                .map(|lease| ((lease.claimed.room, lease.claimed.seq), lease))
-                .collect();
-            for state in states {
-                if let Some(lease) = by_reply.get(&(state.room, state.seq)) {
+            for ((lease, append), state) in leases.iter().zip(appends).zip(states) {
+                if state.busy {
+                    lease.not_saved(append);
+                } else {
                     lease.saved(state, began);
                 }
             }

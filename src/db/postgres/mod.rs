@@ -2,7 +2,7 @@
 //! later in transaction mode: no session state, no LISTEN, no session locks. Built by `app`, called through [`Store`].
 //!
 //! One file per noun: [`accounts`] with [`account_ends`], [`sessions`], [`revocations`], [`tokens`], [`integrations`] with [`hooks`], [`rooms`], [`invites`], [`history`], [`search`] with
-//! [`search_walk`] and [`search_index`], [`apply`] (all that takes a version), [`replies`], [`reading`], [`webhooks`], [`jobs`]. Below them [`pool`] (connections and
+//! [`search_walk`] and [`search_index`], [`apply`] (all that takes a version), [`replies`], [`reading`], [`webhooks`], [`usage`] with [`usage_reports`], [`jobs`]. Below them [`pool`] (connections and
 //! transactions), [`mod@statement`] (SQL as types), [`records`]
 //! (rows as they come), [`errors`] and [`tls`]. [`migrate`] and [`durability`] stand beside.
 
@@ -24,6 +24,7 @@ mod jobs;
 mod migrate;
 mod people_rooms;
 mod pool;
+mod purge;
 mod reading;
 mod records;
 mod replies;
@@ -39,6 +40,8 @@ mod sessions;
 mod statement;
 mod tls;
 mod tokens;
+mod usage;
+mod usage_reports;
 mod variants;
 mod webhooks;
 
@@ -446,6 +449,10 @@ impl Store for PostgresStore {
 
     async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>> {
         run!(self, |pools| jobs::past_retention(pools, limit))
+    }
+
+    async fn purge_deleted_rooms(&self, age_s: i64, limit: i64) -> StoreResult<bool> {
+        run!(self, |pools| purge::purge(pools, age_s, limit))
     }
 
     async fn sweep(&self) -> StoreResult<Swept> {

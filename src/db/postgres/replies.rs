@@ -19,8 +19,9 @@ statement!(
      AND state = 'streaming'"
 );
 statement!(
-    /// Renews leases, saves chunks and tells what is still held. The rows are locked in order before they change, so
-    /// that two of these cannot wait for each other. A chunk sent again may have grown: the longer one stays.
+    /// Renews leases, saves chunks and tells what is still held. It waits for nobody: the writer locks the replies of a batch
+    /// as they come, and one of a thousand that is being settled must neither hold up the others nor wait for one of them.
+    /// A chunk sent again may have grown: the longer one stays.
     Append {
         owner: Uuid,
         lease_ms: i64,
@@ -30,7 +31,7 @@ statement!(
         firsts: Vec<Option<i32>>,
         counts: Vec<Option<i32>>,
         texts: Vec<Option<String>>,
-    } -> (i64, bool, bool),
+    } -> (i64, bool, bool, bool),
     "WITH wanted AS ( \
          SELECT * FROM unnest($3, $4, $5, $6, $7, $8) WITH ORDINALITY \
              AS w (room_id, seq, attempt, first, count, text, place) \
@@ -38,7 +39,7 @@ statement!(
          SELECT r.room_id, r.seq, r.attempt FROM replies r \
          WHERE r.lease_owner = $1 AND r.state = 'streaming' \
            AND (r.room_id, r.seq, r.attempt) IN (SELECT room_id, seq, attempt FROM wanted) \
-         ORDER BY r.room_id, r.seq FOR UPDATE \
+         ORDER BY r.room_id, r.seq FOR UPDATE SKIP LOCKED \
      ), held AS ( \
          UPDATE replies r SET lease_until = clock_timestamp() + $2 * interval '1 millisecond' \
          FROM locked l WHERE r.room_id = l.room_id AND r.seq = l.seq \
@@ -51,7 +52,10 @@ statement!(
          ON CONFLICT (room_id, seq, attempt, first) DO UPDATE SET count = excluded.count, text = excluded.text \
          WHERE excluded.count > saved.count \
      ) \
-     SELECT w.place, h.seq IS NOT NULL, coalesce(h.stop_requested, false) FROM wanted w \
+     SELECT w.place, h.seq IS NOT NULL, coalesce(h.stop_requested, false), h.seq IS NULL AND EXISTS ( \
+         SELECT FROM replies r WHERE r.room_id = w.room_id AND r.seq = w.seq AND r.attempt = w.attempt \
+           AND r.lease_owner = $1 AND r.state = 'streaming' \
+     ) FROM wanted w \
      LEFT JOIN held h ON h.room_id = w.room_id AND h.seq = w.seq AND h.attempt = w.attempt ORDER BY w.place"
 );
 statement!(
@@ -143,12 +147,15 @@ pub(super) async fn append(
     Ok(places
         .into_iter()
         .zip(rows)
-        .map(|((room, seq), (_, held, stop_requested))| LeaseState {
-            room,
-            seq,
-            held,
-            stop_requested,
-        })
+        .map(
+            |((room, seq), (_, held, stop_requested, busy))| LeaseState {
+                room,
+                seq,
+                held,
+                busy,
+                stop_requested,
+            },
+        )
         .collect())
 }
 

@@ -22,10 +22,15 @@ macro_rules! turns {
                  (r.state = 'queued' OR (NOT r.shown AND r.lease_until < clock_timestamp())) AS waits \
              FROM replies r JOIN rooms ON rooms.id = r.room_id AND rooms.deleted_at IS NULL \
              WHERE r.state <> 'settled' \
+         ), ended AS ( \
+             SELECT a.asker_id, ( \
+                 SELECT e.settled_at FROM replies e WHERE e.asker_id = a.asker_id AND e.settled_at IS NOT NULL AND e.attempt > 0 \
+                 ORDER BY e.settled_at DESC LIMIT 1 \
+             ) AS ended_at FROM (SELECT DISTINCT asker_id FROM open WHERE waits) a \
          ), by_user AS ( \
-             SELECT *, count(*) FILTER (WHERE NOT waits) OVER (PARTITION BY asker_id) \
+             SELECT open.*, greatest(queued_at, ended_at) AS since, count(*) FILTER (WHERE NOT waits) OVER (PARTITION BY asker_id) \
                  + row_number() OVER (PARTITION BY asker_id, waits ORDER BY queued_at, room_id, seq) AS turn \
-             FROM open \
+             FROM open LEFT JOIN ended USING (asker_id) \
          )"
     };
 }
@@ -43,11 +48,11 @@ statement!(
     concat!(
         "WITH ", turns!(), ", by_room AS ( \
              SELECT *, count(*) FILTER (WHERE NOT waits) OVER (PARTITION BY room_id) + row_number() OVER \
-                 (PARTITION BY room_id, waits AND turn <= $4 ORDER BY turn, queued_at, room_id, seq) AS room_turn \
+                 (PARTITION BY room_id, waits AND turn <= $4 ORDER BY turn, since, room_id, seq) AS room_turn \
              FROM by_user \
          ), next AS ( \
              SELECT room_id, seq FROM by_room WHERE waits AND turn <= $4 AND room_turn <= $5 \
-             ORDER BY turn, queued_at, room_id, seq \
+             ORDER BY turn, since, room_id, seq \
              LIMIT greatest(0, least($2, $6 - (SELECT count(*) FROM open WHERE NOT waits))) \
          ), picked AS ( \
              SELECT r.room_id, r.seq FROM replies r JOIN next USING (room_id, seq) \
@@ -68,7 +73,7 @@ statement!(
     Queued { rooms: Vec<Uuid>, of_each: i64 } -> (Uuid, i64, i64, Uuid, String, String),
     concat!(
         "WITH ", turns!(), ", placed AS ( \
-             SELECT *, row_number() OVER (ORDER BY turn, queued_at, room_id, seq) AS position \
+             SELECT *, row_number() OVER (ORDER BY turn, since, room_id, seq) AS position \
              FROM by_user WHERE waits \
          ), told AS ( \
              SELECT *, row_number() OVER (PARTITION BY room_id ORDER BY position) AS of_room \

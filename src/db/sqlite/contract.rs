@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 
 use super::{
-    SqliteStore, accounts, apply, history, invites, jobs, members, messages, reading, replies,
-    room_lists, rooms, runners, search, sessions,
+    SqliteStore, accounts, apply, history, invites, jobs, members, messages, purge, reading,
+    replies, room_lists, rooms, runners, search, sessions,
 };
 use crate::db::changes::{Applied, Batch, ChunkAppend, NewAccount, NewRoom, NewSession};
 use crate::db::invites::{BanRow, InviteRow, InviteView};
@@ -388,6 +388,11 @@ impl Store for SqliteStore {
 
     async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>> {
         self.read(move |conn| jobs::past_retention(conn, limit))
+            .await
+    }
+
+    async fn purge_deleted_rooms(&self, age_s: i64, limit: i64) -> StoreResult<bool> {
+        self.write(move |conn| purge::purge(conn, age_s, limit))
             .await
     }
 

@@ -26,6 +26,7 @@ mod jobs;
 mod lock;
 mod members;
 mod messages;
+mod purge;
 mod reading;
 mod replies;
 mod revocations;
@@ -37,6 +38,8 @@ mod search;
 mod seeds;
 mod sessions;
 mod tokens;
+mod usage;
+mod usage_reports;
 mod variants;
 mod webhooks;
 

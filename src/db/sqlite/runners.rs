@@ -1,6 +1,8 @@
 //! What the runners of replies write on SQLite: claims, leases, saved chunks. Called by `contract.rs` inside a
 //! transaction. None of it takes a version; every write names the attempt, so a runner that lost its lease changes nothing.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
@@ -74,6 +76,12 @@ fn open(conn: &mut SqliteConnection, at: Micros) -> Work<Vec<OpenReply<Micros>>>
             bool,
             Option<Micros>,
         )>(conn)?;
+    let mut ended = HashMap::new();
+    for (_, _, asker, ..) in &found {
+        if !ended.contains_key(&asker.0) {
+            ended.insert(asker.0, ended_at(conn, *asker)?);
+        }
+    }
     found
         .into_iter()
         .map(|(room, seq, asker, queued_at, state, shown, until)| {
@@ -84,10 +92,24 @@ fn open(conn: &mut SqliteConnection, at: Micros) -> Work<Vec<OpenReply<Micros>>>
                 seq,
                 asker: UserId(asker.0),
                 queued_at,
+                ended_at: ended.get(&asker.0).copied().flatten(),
                 waits: queued || orphaned,
             })
         })
         .collect()
+}
+
+/// When a reply of theirs that was begun last ended.
+fn ended_at(conn: &mut SqliteConnection, asker: StoredId) -> Work<Option<Micros>> {
+    let ended = replies::table
+        .filter(replies::asker_id.eq(asker))
+        .filter(replies::settled_at.is_not_null())
+        .filter(replies::attempt.gt(0))
+        .order(replies::settled_at.desc())
+        .select(replies::settled_at)
+        .first::<Option<Micros>>(conn)
+        .optional()?;
+    Ok(ended.flatten())
 }
 
 /// What of these rooms waits, with its place in the whole queue.
@@ -150,6 +172,8 @@ fn append_one(
         room: append.room,
         seq: append.seq,
         held: renewed == 1,
+        // The whole database has one writer at a time.
+        busy: false,
         stop_requested: false,
     };
     if !state.held {

@@ -122,6 +122,7 @@ diesel::table! {
         topic -> Text,
         archived -> Bool,
         direct_people -> Integer,
+        purged_at -> Nullable<BigInt>,
     }
 }
 
@@ -381,6 +382,36 @@ diesel::table! {
         banned_by -> Binary,
         reason -> Text,
         created_at -> BigInt,
+    }
+}
+
+// What is written when an attempt ends is named in the statement that does it.
+diesel::table! {
+    reply_attempts (id) {
+        id -> Binary,
+        room_id -> Binary,
+        seq -> BigInt,
+        attempt -> Integer,
+        asker_id -> Binary,
+        assistant_id -> Binary,
+        provider -> Text,
+        model -> Text,
+        state -> Text,
+        most_tokens -> BigInt,
+        most_cost_micros -> BigInt,
+        asked_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    spending (subject, period) {
+        subject -> Binary,
+        period -> Text,
+        spent_cost_micros -> BigInt,
+        spent_tokens -> BigInt,
+        held_cost_micros -> BigInt,
+        held_tokens -> BigInt,
+        running -> BigInt,
     }
 }
 

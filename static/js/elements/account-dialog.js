@@ -10,6 +10,7 @@ import { openDialog, submitting } from './dialog.js';
 import { settingsSection } from './settings-section.js';
 import { secretBox } from './secret.js';
 import { joined, t } from '../words.js';
+import { openOwnUsageDialog } from './usage-dialog.js';
 
 const DAY_S = 86_400;
 const ENDS = [['', t('account.no_end')], [String(7 * DAY_S), t('account.ends_week')], [String(30 * DAY_S), t('account.ends_month')], [String(365 * DAY_S), t('account.ends_year')]];
@@ -43,7 +44,8 @@ export function openAccountDialog({ salon }) {
   }));
   // Who may administer may change while the page is open.
   salon.api.me().then(({ admin }) => (admin ? administration.removeAttribute('hidden') : administration.remove())).catch(() => administration.remove());
-  const dialog = openDialog(t('account.title'), who, administration, ...sections);
+  const usage = h('p.settings-more', {}, h('button.quiet', { type: 'button', id: 'own-usage', text: t('usage.own_open'), onclick: () => openOwnUsageDialog(salon) }));
+  const dialog = openDialog(t('account.title'), who, administration, usage, ...sections);
   dialog.classList.add('wide');
 }
 

@@ -1,5 +1,5 @@
 /**
- * The administration of the server, for its administrators: users, rooms, and the audit log. It shows nothing of what is said.
+ * The administration of the server, for its administrators: users, rooms, usage, and the audit log. It shows nothing of what is said.
  */
 import { ACTS, actName, auditLine } from '../audit-line.js';
 import { h } from '../dom.js';
@@ -7,11 +7,12 @@ import { Refusal } from '../errors.js';
 import { clockTime, shortDate } from '../time.js';
 import { openDialog } from './dialog.js';
 import { joined, t } from '../words.js';
+import { usageSection } from './usage-dialog.js';
 
 /** @param {{salon: import('../salon.js').Salon}} context */
 export function openAdministrationDialog({ salon }) {
   const { api } = salon;
-  const dialog = openDialog(t('administration.title'), usersSection(api), roomsSection(api), auditSection(api));
+  const dialog = openDialog(t('administration.title'), usersSection(api), roomsSection(api), usageSection(api), auditSection(api));
   dialog.classList.add('wide');
 }
 

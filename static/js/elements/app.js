@@ -2,19 +2,19 @@
  * `<salon-app>`: who is here, which room is open, and what lies between the page and the browser (address, title,
  * visibility, network). It makes the one `Salon` and hands it to the other elements.
  */
-import { Refusal, Salon } from '../salon.js';
+import { Refusal, Salon, keptInBrowser } from '../salon.js';
 import { alarm, announce, h } from '../dom.js';
-import { Memory, leaveNote, livingTabs, local, tabId, takeNote } from '../memory.js';
+import { Memory, leaveNote, takeNote } from '../memory.js';
 import { permalink, placeOf } from '../permalink.js';
 import { returned } from '../organisation.js';
 import { RoomBook } from '../room-book.js';
 import { followKeyboard } from '../viewport.js';
-import { inviteToken } from '../roles.js';
-import { invitation, openInvitation } from './invite-dialogs.js';
+import { invitation, inviteToken } from '../roles.js';
 import { Keyboard } from './keyboard.js';
 import { Notifier, showIcon } from './notifier.js';
 import { ReplyNews } from './reply-news.js';
 import { VersionWatch } from './version-watch.js';
+import { openInvitation } from './dialogs.js';
 import './banner.js';
 import './room-list.js';
 import './room.js';
@@ -52,10 +52,9 @@ class SalonApp extends HTMLElement {
   }
 
   async #begin() {
-    const tab = tabId();
     const { problem, place } = returned(location.hash);
     if (place !== null) history.replaceState(null, '', location.pathname + place);
-    this.#salon = new Salon({ storage: local, tab, living: await livingTabs(tab) });
+    this.#salon = new Salon(await keptInBrowser());
     this.#salon.on('signed_out', () => this.#sessionEnded());
     try {
       this.#config = await this.#salon.api.config();
@@ -74,9 +73,11 @@ class SalonApp extends HTMLElement {
     this.#book = new RoomBook(this.#salon, this.#memory);
     this.#book.on('change', () => this.#titleChanged());
     this.#showChat();
+    // Which room is asked for may be known before which rooms there are.
+    const asked = location.hash.length > 2;
+    if (asked) this.#route();
     await this.#book.load();
-    if (location.hash.length <= 2) this.#openFirst();
-    else this.#route();
+    if (!asked) this.#openFirst();
   }
 
   #showSignIn(note = '') {

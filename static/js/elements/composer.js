@@ -1,11 +1,12 @@
 /**
  * `<salon-composer>`: where one writes. It is never disabled; its one button sends, and stops one's own running
- * reply while there is nothing to send.
+ * reply while there is nothing to send. What is written is kept per room and survives a reload; an edit is no draft.
  */
 import { h, icon, iconButton } from '../dom.js';
 import { myRunningReply, repliesTo } from '../items.js';
 import { MentionMenu } from './mention-menu.js';
 import { showNote } from './banner.js';
+import { PromptQueue } from './prompt-queue.js';
 import { excerpt } from './quote.js';
 import { t } from '../words.js';
 
@@ -21,7 +22,10 @@ class SalonComposer extends HTMLElement {
   /** What is written is to answer this message, or to be its text: `{kind: 'reply' | 'edit', message}`. */
   #target = null;
   #menu;
+  #queue;
+  /** A soft keyboard has no Shift: there Enter makes a line and the button sends. */
   #touch = matchMedia('(hover: none) and (pointer: coarse)');
+  #narrow = matchMedia('(max-width: 720px)');
 
   /** @param {object} context @param {import('../room.js').Room} room @param {HTMLElement} messages */
   show(context, room, messages) {
@@ -30,24 +34,39 @@ class SalonComposer extends HTMLElement {
     this.#messages = messages;
     this.className = 'composer';
     this.input = h('textarea', {
-      id: 'composer-input', rows: 1, 'aria-label': t('composer.title'), placeholder: matchMedia('(max-width: 720px)').matches ? t('composer.ask_short') : t('composer.ask'),
-      autocomplete: 'off', enterkeyhint: this.#touch.matches ? 'enter' : 'send',
+      id: 'composer-input', rows: 1, 'aria-label': t('composer.title'),
+      autocomplete: 'off', enterkeyhint: this.#touch.matches ? 'enter' : 'send', 'aria-haspopup': 'listbox',
       oninput: () => this.#typed(), onkeydown: (event) => this.#key(event),
     });
+    const invite = () => { this.input.placeholder = t(this.#narrow.matches ? 'composer.ask_short' : 'composer.ask'); };
+    this.#narrow.onchange = invite;
+    invite();
     this.button = h('button.send', { id: 'composer-send', type: 'button', onclick: () => this.#pressed() });
     this.counter = h('span.counter', { 'aria-live': 'polite', hidden: true });
     this.box = h('div.box', {}, this.input, this.counter, this.button);
     this.hint = this.#touch.matches ? '' : t('composer.hint');
     this.keys = h('p.keys', { text: this.hint });
     this.about = h('div.about', { hidden: true });
-    this.append(this.about, this.box, this.keys);
-    this.#menu = new MentionMenu(this.input, this.box, () => this.#members());
+    this.#queue = new PromptQueue(room, (seq) => this.#messages.jumpTo(seq));
+    this.append(this.#queue.element, this.about, this.box, this.keys);
+    this.#menu = new MentionMenu(this.input, this.box, () => this.#called());
     messages.addEventListener('salon-suggest', (event) => this.#put(event.detail.text));
     messages.addEventListener('salon-reply', ({ detail }) => this.#aim('reply', detail.message));
     messages.addEventListener('salon-edit', ({ detail }) => this.#aim('edit', detail.message));
     this.input.value = context.memory.draft(room.slug);
-    this.#edited();
+    this.#drawn();
+    // Its height is known only once it is in the page, and changes with its width.
+    let width = 0;
+    new ResizeObserver(([{ contentRect }]) => {
+      if (contentRect.width === width) return;
+      width = contentRect.width;
+      this.#grow();
+    }).observe(this.box);
     if (matchMedia('(hover: hover)').matches) this.input.focus({ preventScroll: true });
+  }
+
+  disconnectedCallback() {
+    this.#narrow.onchange = null;
   }
 
   /** @param {import('../store.js').RoomState} state */
@@ -57,6 +76,7 @@ class SalonComposer extends HTMLElement {
     this.hidden = state.room?.role === 'reader';
     this.box.hidden = archived;
     this.keys.textContent = archived ? t('composer.archived') : this.hint;
+    this.#queue.update(state);
     this.#showMode();
   }
 
@@ -74,10 +94,12 @@ class SalonComposer extends HTMLElement {
     else this.input.focus();
   }
 
+  /** What was written before an edit began is there again. */
   #unaim() {
-    if (this.#target?.kind === 'edit') this.input.value = '';
+    const edited = this.#target?.kind === 'edit';
     this.#target = null;
     this.about.hidden = true;
+    if (edited) this.input.value = this.#context.memory.draft(this.#room.slug);
     this.#edited();
     this.input.focus();
   }
@@ -102,16 +124,23 @@ class SalonComposer extends HTMLElement {
   }
 
   #edited() {
-    this.#context.memory.setDraft(this.#room.slug, this.input.value);
+    if (this.#target?.kind !== 'edit') this.#context.memory.setDraft(this.#room.slug, this.input.value);
+    this.#drawn();
+  }
+
+  #drawn() {
     this.#grow();
     this.#count();
     this.#showMode();
   }
 
-  /** As high as its text, up to the limit of the style sheet. */
+  /** As high as its text, up to the limit of the style sheet; it scrolls only beyond that. */
   #grow() {
-    this.input.style.height = 'auto';
-    this.input.style.height = `${this.input.scrollHeight}px`;
+    const { input } = this;
+    if (input.clientWidth === 0) return;
+    input.style.height = 'auto';
+    input.style.height = `${input.value === '' ? 0 : input.scrollHeight}px`;
+    input.classList.toggle('full', input.value !== '' && input.scrollHeight > input.clientHeight + 1);
   }
 
   #count() {
@@ -139,9 +168,8 @@ class SalonComposer extends HTMLElement {
   #key(event) {
     if (event.isComposing || event.keyCode === 229) return;
     if (this.#menu.key(event)) return;
-    if (event.key === 'Escape' && this.#target !== null) {
-      event.preventDefault();
-      this.#unaim();
+    if (event.key === 'Escape') {
+      this.#escape(event);
       return;
     }
     if (event.key === 'ArrowUp' && this.input.value === '' && this.#target === null) {
@@ -153,6 +181,14 @@ class SalonComposer extends HTMLElement {
       event.preventDefault();
       this.#send();
     }
+  }
+
+  /** Cancels what was begun; with nothing written it stops one's own answer. */
+  #escape(event) {
+    if (this.#target !== null) this.#unaim();
+    else if (this.button.dataset.mode === 'stop') this.#stop();
+    else return;
+    event.preventDefault();
   }
 
   #pressed() {
@@ -197,13 +233,23 @@ class SalonComposer extends HTMLElement {
     }
   }
 
-  async #members() {
-    try {
-      const members = await this.#context.salon.api.members(this.#room.slug);
-      return members.map(({ user }) => user);
-    } catch {
-      return [];
-    }
+  /** Who may be called by name here: the assistants that answer, and the members; who spoke last comes first. */
+  async #called() {
+    const { api } = this.#context.salon;
+    const { slug } = this.#room;
+    const or = (fallback) => () => fallback;
+    const [assistants, members] = await Promise.all([
+      api.assistants(slug).catch(or([{ name: 'assistant' }])),
+      api.members(slug).catch(or([])),
+    ]);
+    const { messages, me } = this.#room.state;
+    const spoke = messages.toReversed().map(({ author }) => author).filter(({ kind }) => kind === 'user' || kind === 'guest' || kind === 'bot');
+    const people = new Map([...spoke, ...this.#room.people.users, ...members.map(({ user }) => user)].map((user) => [user.id, user]));
+    people.delete(me);
+    return [
+      ...assistants.filter(({ enabled }) => enabled !== false).map(({ name }) => ({ id: name, name, kind: 'assistant' })),
+      ...[...people.values()].filter(({ kind }) => kind !== 'assistant' && kind !== 'deleted'),
+    ];
   }
 }
 

@@ -2,7 +2,7 @@
  * The dialogs of invites: the one in which links are made and withdrawn, and the one that a link opens.
  */
 import { announce, h } from '../dom.js';
-import { ROLES, inviteLine, invitable } from '../roles.js';
+import { ROLES, invitable, invitation, inviteLine } from '../roles.js';
 import { openDialog, submitting } from './dialog.js';
 import { t } from '../words.js';
 
@@ -74,9 +74,6 @@ export function openInvitesDialog({ salon }, room) {
     made, problem, list);
   reload();
 }
-
-/** What an invite says, in a sentence. @param {{name: string, by: {name: string}}} invite */
-export const invitation = ({ name, by }) => t('invites.says', { by: by.name, name });
 
 /**
  * What opens when somebody who is signed in follows a link.

@@ -4,8 +4,7 @@
  */
 import { setting } from '../look.js';
 import { command, messageCommand } from '../keys.js';
-import { openHelpDialog } from './help-dialog.js';
-import { openSwitcher } from './switcher.js';
+import { openHelpDialog, openSwitcher } from './dialogs.js';
 
 /** The regions that F6 goes through, each by what takes the focus there. */
 const REGIONS = ['.room-link[aria-current], .room-link', '.room-buttons button', '.scroller', '#composer-input'];

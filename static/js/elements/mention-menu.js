@@ -1,5 +1,6 @@
 /**
- * The list that `@` opens in the composer: the assistant, and the members of this room only. Made by `<salon-composer>`.
+ * The list that `@` opens in the composer: the assistants and the members of this room, and nobody else. Made by
+ * `<salon-composer>`.
  */
 import { h } from '../dom.js';
 import { avatar } from '../avatar.js';
@@ -7,20 +8,22 @@ import { t } from '../words.js';
 
 const ASSISTANT = { id: 'assistant', name: 'assistant', kind: 'assistant' };
 const SHOWN = 6;
+/** Who is in a room is read again when the list is opened after so long. */
+const FRESH_MS = 30_000;
 
 export class MentionMenu {
   #input;
   #list;
   #read;
   #users = [ASSISTANT];
-  #asked = false;
+  #askedAt = -Infinity;
   #matches = [];
   #chosen = 0;
 
   /**
    * @param {HTMLTextAreaElement} input
    * @param {HTMLElement} box which the list hangs above
-   * @param {() => Promise<object[]>} readMembers asked once, when the first `@` is typed
+   * @param {() => Promise<object[]>} readMembers who may be called here; asked when an `@` is typed
    */
   constructor(input, box, readMembers) {
     this.#input = input;
@@ -63,9 +66,9 @@ export class MentionMenu {
       this.#close();
       return;
     }
-    if (!this.#asked) this.#readMembers();
+    if (performance.now() - this.#askedAt > FRESH_MS) this.#readMembers();
     const wanted = begun[1].toLowerCase();
-    this.#matches = this.#users.filter(({ name }) => name.toLowerCase().startsWith(wanted)).slice(0, SHOWN);
+    this.#matches = matchesOf(this.#users, wanted).slice(0, SHOWN);
     // A name that is all there needs no help, and Enter has to send.
     const whole = this.#matches.length === 1 && this.#matches[0].name.toLowerCase() === wanted;
     this.#chosen = 0;
@@ -74,10 +77,9 @@ export class MentionMenu {
   }
 
   async #readMembers() {
-    this.#asked = true;
-    const users = await this.#read();
-    this.#users = [ASSISTANT, ...users.filter(({ kind }) => kind !== 'assistant')];
-    this.#open();
+    this.#askedAt = performance.now();
+    this.#users = await this.#read();
+    if (document.activeElement === this.#input) this.#open();
   }
 
   #draw() {
@@ -103,4 +105,11 @@ export class MentionMenu {
     this.#list.hidden = true;
     this.#input.removeAttribute('aria-activedescendant');
   }
+}
+
+/** Names that begin so, then names of which another word does. @param {{name: string}[]} users @param {string} wanted in lower case */
+export function matchesOf(users, wanted) {
+  const begins = ({ name }) => name.toLowerCase().startsWith(wanted);
+  const within = ({ name }) => name.toLowerCase().split(/\s+/).slice(1).some((word) => word.startsWith(wanted));
+  return [...users.filter(begins), ...users.filter((user) => !begins(user) && within(user))];
 }

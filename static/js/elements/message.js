@@ -12,10 +12,11 @@ import { isRunning } from '../replies.js';
 import { clockTime, fullTime } from '../time.js';
 import { messageAt } from '../store.js';
 import { showNote } from './banner.js';
-import { openEditsDialog } from './message-dialogs.js';
 import { reactionChips, reactionChoice, rights, toolButtons, variantSwitch } from './message-tools.js';
 import { quoteOf } from './quote.js';
 import { t } from '../words.js';
+import { modelMark } from './usage-dialog.js';
+import { openEditsDialog } from './dialogs.js';
 
 /** Waiting becomes worth a number after this. */
 const ELAPSED_AFTER_S = 3;
@@ -25,9 +26,12 @@ class SalonMessage extends HTMLElement {
   #context;
   #item;
   #drawn = {};
+  /** What was drawn: items of a column are made anew with each change of the room, few of them differ. */
+  #before = null;
   #growing = null;
   #waitingSince = null;
   #ticker = null;
+  #toolsLater = null;
 
   disconnectedCallback() {
     clearInterval(this.#ticker);
@@ -39,6 +43,7 @@ class SalonMessage extends HTMLElement {
     this.#room = room;
     this.#context = context;
     this.#item = item;
+    if (this.#isSame(item)) return;
     if (this.body === undefined) this.#build();
     const { message, entry } = item;
     const own = item.type === 'outgoing' || item.mine;
@@ -53,6 +58,15 @@ class SalonMessage extends HTMLElement {
     this.#drawBody(item);
     this.#drawFoot(item);
     this.#drawMarks(item);
+  }
+
+  #isSame(item) {
+    const { state } = this.#room;
+    const quoted = item.message?.reply_to ?? item.entry?.replyTo ?? null;
+    const now = { ...item, room: state.room, quoted: quoted === null ? undefined : messageAt(state, quoted)?.version };
+    const before = this.#before;
+    this.#before = now;
+    return before !== null && Object.keys(now).every((key) => now[key] === before[key] || samePlace(now[key], before[key]));
   }
 
   /** `queued` on the wire covers waiting and being written; readers see the difference. */
@@ -83,7 +97,7 @@ class SalonMessage extends HTMLElement {
   #drawHead({ type, message, entry, grouped }) {
     const at = type === 'outgoing' ? entry.at : Date.parse(message.created_at);
     const author = message?.author;
-    const key = `${author?.id} ${author?.name} ${at} ${grouped} ${message?.reply?.model}`;
+    const key = `${author?.id} ${author?.name} ${at} ${grouped} ${message?.reply?.model} ${message?.reply?.attempt}`;
     if (this.#drawn.head === key) return;
     this.#drawn.head = key;
     const time = h('time', { datetime: new Date(at).toISOString(), title: fullTime(at), text: clockTime(at) });
@@ -91,7 +105,7 @@ class SalonMessage extends HTMLElement {
     this.head.replaceChildren(...[
       author && h('span.author', { text: author.name }),
       author?.kind === 'bot' && h('span.bot-mark', { text: t('message.bot') }),
-      message?.reply?.model && h('span.model', { text: message.reply.model }),
+      modelMark(message?.reply, this.#context.config?.currency),
       time,
     ].filter(Boolean));
     this.setAttribute('aria-label', t('message.said', { name: author?.name ?? t('message.you'), time: clockTime(at) }));
@@ -169,11 +183,20 @@ class SalonMessage extends HTMLElement {
     this.#ticker = null;
     if (state !== 'queued') this.#waitingSince = null;
     this.foot.replaceChildren(...(FEET[state]?.call(this, item) ?? []).filter(Boolean));
-    const settled = message !== undefined && ['complete', 'stopped', 'failed', 'interrupted'].includes(state);
-    const may = settled ? rights(message, item.mine, room, item.asked) : null;
+    if (!SETTLED.has(state) || message === undefined) this.#drawTools(null);
+    else if (message.kind === 'assistant' || this.tools.childElementCount > 0) this.#drawTools(item);
+    // Beside people's messages they take no room and wait for a pointer: the words come first.
+    else this.#toolsLater ??= whenIdle(() => this.#drawTools(SETTLED.has(this.dataset.state) && this.#item.message !== undefined ? this.#item : null));
+  }
+
+  #drawTools(item) {
+    this.#toolsLater = null;
+    if (item === null) return void this.tools.replaceChildren();
+    const { message } = item;
+    const may = rights(message, item.mine, this.#room.state.room, item.asked);
     const select = (variant) => this.#ask(this.#room.selectVariant(message.seq, variant));
-    const tools = () => [variantSwitch(message, may.steers, select), ...toolButtons(message, may, (deed) => this.#do(deed)), this.#linkButton()];
-    this.tools.replaceChildren(...(settled ? tools().filter(Boolean) : []));
+    const tools = [variantSwitch(message, may.steers, select), ...toolButtons(message, may, (deed) => this.#do(deed)), this.#linkButton()];
+    this.tools.replaceChildren(...tools.filter(Boolean));
   }
 
   #linkButton() {
@@ -211,6 +234,15 @@ class SalonMessage extends HTMLElement {
     ];
   }
 
+  /** Who had it stopped, where that is known and has a name here. @param {string | undefined} id */
+  stoppedLine(id) {
+    const { state, people } = this.#room;
+    if (id === undefined) return t('message.stopped');
+    if (id === state.me) return t('message.stopped_by_you');
+    const known = people.users.find((user) => user.id === id) ?? state.messages.find(({ author }) => author.id === id)?.author;
+    return known === undefined ? t('message.stopped') : t('message.stopped_by', { name: known.name });
+  }
+
   /** A line that says how long one waits, once that is worth saying. */
   waiting(place) {
     this.#waitingSince ??= Date.now();
@@ -221,7 +253,10 @@ class SalonMessage extends HTMLElement {
     };
     tick();
     this.#ticker = setInterval(tick, 1_000);
-    return h('span.waiting', {}, h('span.dots', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i')), h('span', { text: queueLine(place) }), seconds);
+    const sign = place === null
+      ? h('span.dots', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i'))
+      : h('span.in-line', { 'aria-hidden': 'true', text: place.position });
+    return h('span.waiting', { 'data-position': place?.position }, sign, h('span', { text: queueLine(place) }), seconds);
   }
 
   #tell(event, detail) {
@@ -265,6 +300,15 @@ class SalonMessage extends HTMLElement {
   }
 }
 
+/** The states in which something can be done to a message. A `failed` one may also be on its way. */
+const SETTLED = new Set(['complete', 'stopped', 'failed', 'interrupted']);
+
+/** Safari has no idle callbacks. */
+const whenIdle = globalThis.requestIdleCallback ?? ((call) => setTimeout(call, 50));
+
+/** Each telling of the queue makes its places anew. */
+const samePlace = (one, other) => one?.position !== undefined && one.position === other?.position && one.user.id === other.user.id;
+
 const chip = (kind, shape, text) => h(`span.chip.chip-${kind}`, {}, icon(shape), h('span', { text }));
 
 const button = (shape, action, onclick) => h('button.quiet', { type: 'button', 'data-action': action, onclick }, icon(shape), h('span', { text: t(`message.${action}`) }));
@@ -287,8 +331,8 @@ const FEET = {
   stopping() {
     return [chip('calm', 'stop', t('message.stopping'))];
   },
-  stopped() {
-    return [chip('calm', 'stop', t('message.stopped')), ...this.againButtons()];
+  stopped({ message }) {
+    return [chip('calm', 'stop', this.stoppedLine(message.reply?.stopped_by)), ...this.againButtons()];
   },
   interrupted() {
     return [chip('warn', 'alert', t('message.interrupted')), ...this.againButtons()];

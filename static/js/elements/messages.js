@@ -2,14 +2,17 @@
  * `<salon-messages>`: the message column. It shows at most `SHOWN_MAX` of the messages that are held, asks for older
  * ones near the top, and follows the end only while the reader is there.
  */
+import { asksAssistant } from '../asks.js';
 import { h, icon } from '../dom.js';
-import { buildItems } from '../items.js';
+import { buildItems, promptOf } from '../items.js';
 import { titleOf } from '../room-line.js';
 import { ScrollKeeper } from '../scroll.js';
 import { messageAt } from '../store.js';
+import { NO_LINE, cameMark, openMark, seenMark, unseenCount } from '../unread.js';
 import { viewOf } from '../window.js';
 import { showNote } from './banner.js';
 import { emptyRoom } from './empty-room.js';
+import { dayLine, newLine } from './lines.js';
 import './message.js';
 import { t } from '../words.js';
 
@@ -23,18 +26,26 @@ const STEP = 60;
 const JUMP_PAGES = 20;
 /** So near to an edge more is shown. */
 const EDGE_PX = 800;
+/** With so few that are new the end is shown, and the line above them is in sight all the same. */
+const FEW = 3;
 
 class SalonMessages extends HTMLElement {
   #context;
   #room;
   #keeper;
   #elements = new Map();
-  #readSeq = Infinity;
+  #items = new Map();
+  /** What the column was drawn from, to draw only words where only words came. */
+  #drawn = null;
+  #mark = openMark(null, 0);
   #opened = false;
+  /** The line above what is new is yet to be shown. */
+  #placing = false;
+  /** The question that was just asked, to be held near the top once it is answered: its client id. */
+  #asking = null;
   #lowSeq = null;
   #highSeq = null;
   #upward = false;
-  #newCount = 0;
   #lastSeq = 0;
   #target = null;
   #marked = null;
@@ -46,15 +57,16 @@ class SalonMessages extends HTMLElement {
     this.#room = room;
     this.className = 'messages';
     this.above = h('div.above', {});
-    this.column = h('div.column', { role: 'log', 'aria-live': 'off', 'aria-label': t('messages.title') });
+    this.below = h('div.below', { 'aria-hidden': 'true' });
+    this.column = h('div.column', { role: 'log', 'aria-live': 'off', 'aria-label': t('messages.title') }, this.above, this.below);
     this.scroller = h('div.scroller', { tabindex: '0', 'aria-label': t('messages.scroller'), role: 'region' }, this.column);
     this.jump = h('button.jump', { id: 'jump-latest', type: 'button', hidden: true, onclick: () => this.toLatest() });
     // The button lies over the column; the wheel goes on scrolling there.
     this.jump.addEventListener('wheel', ({ deltaY }) => this.scroller.scrollBy(0, deltaY), { passive: true });
     this.append(this.scroller, this.jump);
     this.addEventListener('salon-jump', ({ detail }) => this.jumpTo(detail.seq));
-    this.#keeper = new ScrollKeeper(this.scroller, this.column, () => this.#scrolled());
-    this.visible = () => this.#keeper.following && this.#markRead();
+    this.#keeper = new ScrollKeeper(this.scroller, this.column, this.below, () => this.#scrolled());
+    this.visible = () => this.#keeper.atEnd && this.#atEnd(this.#room.state);
     document.addEventListener('visibilitychange', this.visible);
     window.addEventListener('focus', this.visible);
   }
@@ -69,26 +81,59 @@ class SalonMessages extends HTMLElement {
   update(state) {
     if (!this.#opened && state.room !== null) this.#open(state);
     const view = this.#viewOf(state);
-    const messages = this.#shown(view.messages);
+    if (this.#onlyWords(state, view)) {
+      this.#keeper.keep(() => this.#renderWords(state));
+      this.#showJump();
+      return;
+    }
+    const messages = this.#shown(view.messages, view.outgoing.length);
     const atEnd = this.#highSeq === null && !this.#inWindow;
-    const items = buildItems(view, messages, { readSeq: this.#readSeq, atEnd, queue: this.#room.people.queue });
-    this.#countNew(state);
+    this.#keeper.mayFollow = atEnd;
+    this.#came(state);
+    const { readSeq } = this.#mark;
+    const items = buildItems(view, messages, { readSeq, atEnd, queue: this.#room.people.queue });
     this.#keeper.keep(() => {
       this.#renderAbove(view, items);
       this.#render(items);
     });
+    this.#drawn = { state, view, queue: this.#room.people.queue, readSeq, low: this.#lowSeq, high: this.#highSeq };
     this.#reachTarget(state, view);
+    this.#place();
+    this.#holdQuestion(state);
     this.#showJump();
-    if (this.#keeper.following) this.#atEnd(state);
+    this.column.classList.toggle('placing', this.#placing);
+    if (this.#placing) return;
+    if (this.#keeper.atEnd) this.#atEnd(state);
     if (this.#keeper.above < EDGE_PX && !view.complete && view.history === null) this.#older(view);
     else this.#newer();
+  }
+
+  /** Whether nothing but the words of running replies is other than what was drawn. */
+  #onlyWords(state, view) {
+    const drawn = this.#drawn;
+    if (drawn === null || this.#target !== null || this.#placing || this.#asking !== null) return false;
+    const { replies, ...rest } = drawn.state;
+    return Object.keys(rest).every((key) => state[key] === rest[key])
+      && replies.size === state.replies.size && [...replies.keys()].every((seq) => state.replies.has(seq))
+      && view.messages === drawn.view.messages && drawn.queue === this.#room.people.queue
+      && drawn.readSeq === this.#mark.readSeq && drawn.low === this.#lowSeq && drawn.high === this.#highSeq;
+  }
+
+  /** A reply grows: only its element is touched, however many messages there are. */
+  #renderWords(state) {
+    for (const [key, item] of this.#items) {
+      const reply = item.type === 'message' && item.reply !== null ? state.replies.get(item.message.seq) : item.reply;
+      if (reply === undefined || reply === item.reply) continue;
+      this.#items.set(key, { ...item, reply });
+      this.#elements.get(key).update(this.#items.get(key), this.#room, this.#context);
+    }
   }
 
   /** Goes to a message and marks it, however old it is. @param {number} seq */
   goTo(seq) {
     this.#target = seq;
     this.#marked = seq;
-    this.#readSeq = Infinity;
+    this.#placing = false;
     if (this.#room.state.room !== null) this.update(this.#room.state);
   }
 
@@ -102,7 +147,8 @@ class SalonMessages extends HTMLElement {
       // Where the past met the present the reader stays at what was read.
       else this.#upward = !this.#keeper.following;
     }
-    if (inWindow) this.#keeper.following = false;
+    this.#keeper.mayFollow = !inWindow && this.#highSeq === null;
+    if (inWindow) this.#keeper.leave();
     return view;
   }
 
@@ -125,7 +171,7 @@ class SalonMessages extends HTMLElement {
       this.#lowSeq = view.messages[Math.max(0, place - STEP)].seq;
       const high = view.messages[place + STEP];
       this.#highSeq = high === undefined ? null : high.seq;
-      this.#keeper.following = false;
+      this.#keeper.leave();
       requestAnimationFrame(() => this.update(this.#room.state));
       return;
     }
@@ -144,11 +190,13 @@ class SalonMessages extends HTMLElement {
     this.#room.showPresent();
     this.#target = null;
     this.#marked = null;
+    this.#placing = false;
+    this.#asking = null;
     this.#inWindow = false;
     this.#lowSeq = null;
     this.#highSeq = null;
     this.#upward = false;
-    this.#newCount = 0;
+    this.#keeper.mayFollow = true;
     this.#keeper.following = true;
     this.update(this.#room.state);
     this.#keeper.toEnd();
@@ -166,7 +214,7 @@ class SalonMessages extends HTMLElement {
     }
     const place = placeFrom(room.state.messages, seq);
     if (room.state.messages[place]?.seq !== seq) return;
-    this.#keeper.following = false;
+    this.#keeper.leave();
     this.#upward = true;
     this.#lowSeq = room.state.messages[Math.max(0, place - STEP)].seq;
     this.update(room.state);
@@ -179,30 +227,56 @@ class SalonMessages extends HTMLElement {
 
   /** The reader wrote something: it has to be seen. */
   sent() {
-    this.#readSeq = Infinity;
     this.toLatest();
+    const entry = this.#room.state.outgoing.at(-1);
+    if (entry === undefined || this.#context.memory.reading() !== 'question') return;
+    this.#asking = entry.clientId;
+    if (asksAssistant(entry.body, this.#room.state.room)) this.#keeper.hold(this.#elements.get(entry.clientId));
+    this.#showJump();
+  }
+
+  /** An answer began below the question that was just asked: it is held near the top if that was not foreseen. */
+  #holdQuestion(state) {
+    const line = this.#asking === null ? undefined : this.#elements.get(this.#asking);
+    if (line === undefined) return;
+    const { message } = this.#items.get(this.#asking);
+    if (message === undefined) return;
+    const answered = state.messages.some((reply) => reply.kind === 'assistant' && promptOf(state, reply) === message.seq);
+    if (answered && this.#keeper.following) this.#keeper.hold(line);
+    if (answered || message.seq < this.#lastSeq) this.#asking = null;
   }
 
   #open(state) {
     this.#opened = true;
     const read = this.#context.book.readSeq(state.slug);
     this.#lastSeq = state.messages.at(-1)?.seq ?? 0;
-    if (read === null || read >= this.#lastSeq) return;
-    this.#readSeq = read;
-    requestAnimationFrame(() => {
-      const line = this.column.querySelector('.new-line');
-      if (line !== null && this.#lastSeq - read > 3) this.#keeper.showLine(line);
-      this.#showJump();
-    });
+    this.#mark = openMark(read, this.#lastSeq);
+    if (this.#mark.readSeq === NO_LINE || this.#target !== null || this.#lastSeq - read <= FEW) return;
+    this.#placing = true;
+    this.#keeper.leave();
+    // More is new than is held: the view begins in the past, and goes on from there to the present.
+    if (read + 1 < state.from && !state.complete) {
+      this.#room.showAround(read + 1).then((isThere) => !isThere && this.isConnected && this.#placing && this.toLatest());
+    }
+  }
+
+  /** Shows the line above what is new, once it is there. */
+  #place() {
+    if (!this.#placing || this.#room.state.window?.loading === 'around') return;
+    const line = this.column.querySelector('.new-line');
+    this.#placing = false;
+    if (line !== null) this.#keeper.showLine(line);
+    else this.#keeper.toEnd();
   }
 
   /** The part of what is held that is in the document: a window that moves with the reader. */
-  #shown(messages) {
+  #shown(messages, outgoing) {
+    const most = Math.max(STEP, SHOWN_MAX - outgoing);
     let low = this.#lowSeq === null ? 0 : placeFrom(messages, this.#lowSeq);
     let high = this.#highSeq === null ? messages.length : placeFrom(messages, this.#highSeq + 1);
-    if (high - low > SHOWN_MAX) {
-      if (this.#upward && !this.#keeper.following) high = low + SHOWN_MAX;
-      else low = high - SHOWN_MAX;
+    if (high - low > most) {
+      if (this.#upward && !this.#keeper.following) high = low + most;
+      else low = high - most;
     }
     this.#lowSeq = low === 0 ? null : messages[low].seq;
     this.#highSeq = high === messages.length ? null : messages[high - 1].seq;
@@ -223,7 +297,7 @@ class SalonMessages extends HTMLElement {
     } else {
       this.#newer();
     }
-    if (this.#keeper.following && this.#highSeq === null) this.#atEnd(state);
+    if (this.#keeper.atEnd) this.#atEnd(this.#room.state);
     this.#showJump();
   }
 
@@ -237,35 +311,38 @@ class SalonMessages extends HTMLElement {
     this.update(this.#room.state);
   }
 
+  /** The end is in sight. What is in sight of somebody who looks was read. */
   #atEnd(state) {
-    this.#newCount = 0;
-    if (state.messages.length > SHOWN_MAX) this.#room.trim(TRIM_TO);
-    this.#markRead();
-  }
-
-  /** What is in sight of somebody who looks was read. */
-  #markRead() {
-    if (document.hidden || !document.hasFocus()) return;
+    if (state.messages.length > SHOWN_MAX && this.#keeper.following) this.#room.trim(TRIM_TO);
     const last = this.#room.state.messages.at(-1);
-    if (last !== undefined && this.isConnected) this.#context.book.read(this.#room.slug, last.seq);
+    if (last === undefined || !this.isConnected || this.#inWindow || this.#placing || !isLooking()) return;
+    this.#mark = seenMark(this.#mark, last.seq);
+    this.#context.book.read(this.#room.slug, last.seq);
   }
 
-  #countNew(state) {
-    const last = state.messages.at(-1)?.seq ?? 0;
-    if (last > this.#lastSeq && !this.#keeper.following) this.#newCount += last - this.#lastSeq;
+  /** Takes notice of new messages: who was not looking finds a line above them. */
+  #came(state) {
+    const newest = state.messages.at(-1);
+    const last = newest?.seq ?? 0;
+    if (last === this.#lastSeq) return;
+    const looking = isLooking();
+    const present = looking && !this.#inWindow && this.#keeper.atEnd;
+    const mine = newest !== undefined && newest.author.id === state.me;
+    if (last > this.#lastSeq) this.#mark = cameMark(this.#mark, { before: this.#lastSeq, last, mine, present, looking });
+    else this.#mark = openMark(null, last); // A history that was replaced ends earlier.
     this.#lastSeq = last;
   }
 
   #render(items) {
     const held = this.#elements;
     this.#elements = new Map();
+    this.#items = new Map();
     let place = this.above.nextSibling;
-    if (this.above.parentNode !== this.column) this.column.prepend(this.above);
-    place = this.above.nextSibling;
     for (const item of items) {
       const element = held.get(item.key) ?? makeElement(item);
       held.delete(item.key);
       this.#elements.set(item.key, element);
+      this.#items.set(item.key, item);
       if (element === place) place = place.nextSibling;
       else this.column.insertBefore(element, place);
       if (element.update) element.update(item, this.#room, this.#context);
@@ -296,7 +373,8 @@ class SalonMessages extends HTMLElement {
   #showJump() {
     const show = this.#keeper.away || this.#highSeq !== null || this.#inWindow;
     this.jump.hidden = !show;
-    const label = this.#newCount > 0 ? t('messages.jump_new', { count: this.#newCount }) : t('messages.jump');
+    const count = show ? unseenCount(this.#mark, this.#lastSeq) : 0;
+    const label = count > 0 ? t('messages.jump_new', { count }) : t('messages.jump');
     if (this.jump.dataset.label === label) return;
     this.jump.dataset.label = label;
     this.jump.replaceChildren(icon('down'), h('span', { text: label }));
@@ -304,10 +382,13 @@ class SalonMessages extends HTMLElement {
 }
 
 function makeElement(item) {
-  if (item.type === 'day') return h('div.day', { role: 'separator', 'aria-label': item.label }, h('span', { text: item.label }));
-  if (item.type === 'new') return h('div.new-line', { role: 'separator', 'aria-label': t('messages.new_long') }, h('span', { text: t('messages.new') }));
+  if (item.type === 'day') return dayLine(item);
+  if (item.type === 'new') return newLine(item);
   return document.createElement('salon-message');
 }
+
+/** Whether somebody looks at this page. */
+const isLooking = () => !document.hidden && document.hasFocus();
 
 /** The place of the first message whose seq is at least `seq`. */
 function placeFrom(messages, seq) {

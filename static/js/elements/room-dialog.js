@@ -6,6 +6,7 @@ import { openAssistantsDialog } from './assistants-dialog.js';
 import { openDialog, submitting } from './dialog.js';
 import { openIntegrationsDialog } from './integrations-dialog.js';
 import { joined, t } from '../words.js';
+import { openRoomUsageDialog } from './usage-dialog.js';
 
 /** A room's address from its name. @param {string} name */
 const slugOf = (name) => name.normalize('NFKD').toLowerCase().replace(/[\u0300-\u036f]/g, '')
@@ -102,6 +103,8 @@ export function openSettingsDialog({ salon }, room) {
       type: 'button', id: 'room-assistants', text: t('assistants.open'), onclick: () => openAssistantsDialog({ salon }, room),
     }), h('button.quiet', {
       type: 'button', id: 'room-integrations', text: t('integrations.open'), onclick: () => openIntegrationsDialog({ salon }, room),
+    }), h('button.quiet', {
+      type: 'button', id: 'room-usage', text: t('usage.open'), onclick: () => openRoomUsageDialog(salon, room),
     })),
     h('details.danger', {}, h('summary', { text: t('room.delete') }),
       h('form', { onsubmit: remove },

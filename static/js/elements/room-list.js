@@ -4,10 +4,8 @@
 import { h, icon, iconButton } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { previewOf, titleOf } from '../room-line.js';
-import { openAccountDialog } from './account-dialog.js';
-import { openBrowseDialog, openDirectDialog } from './find-dialogs.js';
-import { openRoomDialog } from './room-dialog.js';
 import { t } from '../words.js';
+import { openAccountDialog, openBrowseDialog, openDirectDialog, openRoomDialog } from './dialogs.js';
 
 /** With fewer rooms than this there is nothing to search. */
 const SEARCH_FROM = 8;

@@ -7,13 +7,10 @@ import { keepsOrder } from '../roles.js';
 import { permalink } from '../permalink.js';
 import { copy } from '../render.js';
 import { t } from '../words.js';
-import { openAssistantsDialog } from './assistants-dialog.js';
 import { showNote } from './banner.js';
-import { openExportDialog } from './export-dialog.js';
-import { openIntegrationsDialog } from './integrations-dialog.js';
-import { openInvitesDialog } from './invite-dialogs.js';
 import { leaveRoom } from './leave.js';
-import { openSettingsDialog } from './room-dialog.js';
+import { openRoomUsageDialog } from './usage-dialog.js';
+import { openAssistantsDialog, openExportDialog, openIntegrationsDialog, openInvitesDialog, openSettingsDialog } from './dialogs.js';
 
 const copyLink = async (slug) => {
   const done = await copy(new URL(permalink(slug), location.href).href);
@@ -32,6 +29,7 @@ function entries(context, room, opener) {
     ['link', 'menu.link', 'link', () => copyLink(room.slug)],
     ['download', 'menu.export', 'export', () => openExportDialog(context, room)],
     keepsOrder(room.role) && ['hash', 'integrations.open', 'integrations', () => openIntegrationsDialog(context, room)],
+    keepsOrder(room.role) && ['usage', 'usage.open', 'usage', () => openRoomUsageDialog(salon, room)],
     owns && ['settings', 'menu.settings', 'settings', () => openSettingsDialog(context, room)],
     room.people !== 2 && ['leave', 'menu.leave', 'leave', leave],
   ].filter(Boolean);

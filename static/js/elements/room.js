@@ -3,20 +3,17 @@
  * there is no room, or it may not be entered.
  */
 import { h, icon, iconButton } from '../dom.js';
-import { openIntegrationsDialog } from './integrations-dialog.js';
-import { openMembersDialog } from './members-dialog.js';
 import { roomMenu } from './room-menu.js';
-import { openPinsDialog } from './message-dialogs.js';
-import { openSearchDialog } from './search-dialog.js';
-import { openRoomDialog, openSettingsDialog } from './room-dialog.js';
-import { openBrowseDialog, openLinkDialog } from './find-dialogs.js';
+import { openRoomUsageDialog } from './usage-dialog.js';
 import { hereLine, seenLine, typingLine } from '../people.js';
 import { titleOf } from '../room-line.js';
 import { replyRefusal } from '../salon.js';
+import { readingSwitch } from './reading-switch.js';
 import { showNote } from './banner.js';
 import './composer.js';
 import './messages.js';
 import { t } from '../words.js';
+import { openBrowseDialog, openIntegrationsDialog, openLinkDialog, openMembersDialog, openPinsDialog, openRoomDialog, openSearchDialog, openSettingsDialog } from './dialogs.js';
 
 const REFUSALS = {
   not_a_member: t('refused.not_a_member'),
@@ -79,7 +76,7 @@ class SalonRoom extends HTMLElement {
       h('header.room-head', {},
         iconButton('back', t('room.back'), () => this.dispatchEvent(new CustomEvent('salon-list', { bubbles: true })), 'icon-button.back'),
         h('div.room-titles', {}, this.heading, this.sub), this.buttons),
-      this.messages, h('div.people-line', {}, this.typing, this.seen), this.composer);
+      this.messages, h('div.people-line', {}, this.typing, this.seen, readingSwitch(this.#context.memory)), this.composer);
     this.messages.show(this.#context, this.#room);
     this.composer.show(this.#context, this.#room, this.messages);
   }
@@ -142,6 +139,7 @@ class SalonRoom extends HTMLElement {
       iconButton('pin', t('pins.open'), pins, wide),
       iconButton('people', t('members.open'), () => this.#openMembers()),
       ...(role === 'moderator' ? [iconButton('link', t('integrations.title'), () => openIntegrationsDialog(this.#context, this.#room.state.room), wide)] : []),
+      ...(role === 'moderator' ? [iconButton('usage', t('usage.title'), () => openRoomUsageDialog(this.#context.salon, this.#room.state.room), wide)] : []),
       ...(role === 'owner' ? [iconButton('settings', t('room.settings'), () => openSettingsDialog(this.#context, this.#room.state.room), wide)] : []),
       ...(room === null ? [] : roomMenu(this.#context, room, this, [['search', 'search.title', 'search', search], [shape, key, 'mute', mute], ['pin', 'pins.open', 'pins', pins]])),
     ];

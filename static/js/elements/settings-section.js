@@ -5,8 +5,8 @@
 import { h } from '../dom.js';
 import { SETTINGS, setSetting, setting } from '../look.js';
 import { LANGUAGES, t } from '../words.js';
-import { openHelpDialog } from './help-dialog.js';
 import { notifies, permission, turnOn } from './notifier.js';
+import { openHelpDialog } from './dialogs.js';
 
 /** A menu of languages; choosing one loads the page anew, where what was written still is. */
 export function languageMenu() {

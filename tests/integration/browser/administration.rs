@@ -8,7 +8,7 @@ use super::page::{Page, SOON};
 use crate::support::event_stream::ApiClient;
 use crate::support::salon::SalonProcess;
 
-const SIGN_IN: &str = "return fetch('/api/' + arguments[0], {method: 'POST', headers: {'content-type': 'application/json'},
+pub(super) const SIGN_IN: &str = "return fetch('/api/' + arguments[0], {method: 'POST', headers: {'content-type': 'application/json'},
         body: JSON.stringify({name: arguments[1], password: 'correct horse'})}).then((answer) => answer.status)";
 
 /// How many of these there are.

@@ -15,12 +15,13 @@
 
 mod account;
 mod administration;
-mod listening;
+mod answers;
 mod around;
 mod assistants;
 mod axe;
 mod changes;
 mod chromium;
+mod composer;
 mod empty;
 mod history;
 mod http_api;
@@ -30,23 +31,30 @@ mod keyboard;
 mod kill;
 mod languages;
 mod leftovers;
+mod library;
+mod listening;
 mod look;
+mod model;
 mod narrow;
 mod newcomer;
 mod notifications;
+mod numbers;
 mod page;
 mod people;
 mod reach;
 mod rooms;
 mod screenshots;
 mod scripts;
+mod scrolling;
 mod sign_in;
 #[path = "../support/mod.rs"]
 #[expect(unused_imports, reason = "not every helper is of use here")]
 mod support;
 mod themes;
 mod together;
+mod unread;
 mod update;
+mod usage;
 mod variants;
 mod webhooks;
 mod windows;

@@ -48,3 +48,36 @@ async fn two_windows_and_two_people_share_one_room() {
     bob.quit().await;
     ada.quit().await;
 }
+
+#[tokio::test]
+async fn a_copy_of_a_tab_is_another_one_and_what_it_could_not_send_is_sent_by_the_first() {
+    let chromium = Chromium::start().await;
+    let mut salon = SalonProcess::start(&[]).await;
+    let page = Page::open(&chromium, &salon.url()).await;
+    page.come_in("Ada").await;
+    let first = page.driver.window().await.unwrap();
+    // A window that a page opens begins with a copy of what the tab remembers.
+    page.run::<()>("window.open(location.href)", &[]).await;
+    let copy = page
+        .until("the copy is open", SOON, async || {
+            let windows = page.driver.windows().await.ok()?;
+            windows.into_iter().find(|window| *window != first)
+        })
+        .await;
+    let tab = "return sessionStorage.getItem('salon.tab')";
+    let own: String = page.run(tab, &[]).await;
+    page.driver.switch_to_window(copy).await.unwrap();
+    page.see_lobby().await;
+    assert_ne!(page.run::<String>(tab, &[]).await, own);
+
+    salon.kill();
+    page.send("written in the copy").await;
+    page.see("written in the copy", "sending").await;
+    page.driver.close_window().await.unwrap();
+    page.driver.switch_to_window(first).await.unwrap();
+    assert_eq!(page.messages().await.len(), 0, "it is the copy's own");
+    salon.restart().await;
+    page.see("written in the copy", "complete").await;
+    assert_eq!(page.messages().await.len(), 1);
+    page.quit().await;
+}

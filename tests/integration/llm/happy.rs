@@ -25,6 +25,7 @@ async fn an_answer_comes_with_its_usage_and_model() {
         let usage = Usage {
             input_tokens: 11,
             output_tokens: 7,
+            cached_tokens: 0,
             estimated: false,
         };
         assert_eq!(completion.usage, Some(usage));

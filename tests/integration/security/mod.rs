@@ -6,6 +6,7 @@ mod asvs;
 mod bill_of_materials;
 mod browser;
 mod database;
+mod deletion;
 mod document;
 mod floods;
 mod handshake;

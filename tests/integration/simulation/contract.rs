@@ -338,6 +338,10 @@ impl Store for SimStore {
         read!(self.rooms_past_retention(limit))
     }
 
+    async fn purge_deleted_rooms(&self, age_s: i64, limit: i64) -> StoreResult<bool> {
+        commit!(self.purge_deleted_rooms(age_s, limit))
+    }
+
     async fn sweep(&self) -> StoreResult<Swept> {
         commit!(self.sweep())
     }

@@ -26,6 +26,7 @@ mod node;
 mod same;
 mod seeds;
 mod trace;
+mod usage;
 mod variants;
 mod webhooks;
 mod wire;

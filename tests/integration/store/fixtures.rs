@@ -28,6 +28,8 @@ pub(crate) trait BackEnd: Send + Sync {
     fn age_messages(&self, seconds: i64) -> BoxFuture<'_, ()>;
     /// Makes a message a tombstone: without text, deleted now.
     fn bury(&self, room: RoomId, seq: Seq) -> BoxFuture<'_, ()>;
+    /// How many rows each table has of that room, but for its own and its head; those with none are left out.
+    fn rows_of(&self, room: RoomId) -> BoxFuture<'_, Vec<(String, usize)>>;
     /// Closes the store and removes what it kept.
     fn end(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
@@ -225,6 +227,7 @@ pub(crate) fn mention(author: &UserRow, assistant: &UserRow, body: &str) -> NewP
             assistant: assistant.id,
             mentioned: true,
             over_rate: false,
+            caps: Default::default(),
         }),
         ..message(author, body)
     }

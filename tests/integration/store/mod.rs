@@ -25,9 +25,11 @@ mod people_gone;
 pub(crate) mod postgres;
 mod postgres_faults;
 mod postgres_index;
+mod postgres_replies;
 mod postgres_setup;
 mod posts;
 mod prompts;
+mod purge;
 mod queue;
 mod reading;
 mod replies;
@@ -38,6 +40,8 @@ mod runners;
 mod search;
 mod search_bounds;
 mod sqlite;
+mod usage;
+mod usage_reports;
 mod variants;
 mod webhooks;
 
@@ -186,6 +190,9 @@ macro_rules! for_store {
                     settings_are_edited_by_owners
                     a_direct_room_takes_no_third
                     a_deleted_room_is_gone_but_tells_so;
+                purge:
+                    all_that_a_deleted_room_held_goes_part_by_part
+                    a_direct_room_that_was_deleted_names_nobody;
                 invites:
                     an_invite_lets_in_so_many
                     an_invite_ends_with_its_time_and_when_withdrawn
@@ -212,6 +219,7 @@ macro_rules! for_store {
                     every_way_to_end_is_stored
                     a_queued_reply_stops_at_once
                     a_running_reply_is_asked_to_stop
+                    one_that_ends_otherwise_was_stopped_by_nobody
                     who_asked_may_steer_and_who_keeps_order
                     a_retry_starts_again_from_nothing
                     only_what_ended_early_is_retried
@@ -233,6 +241,14 @@ macro_rules! for_store {
                     asking_again_needs_a_reply_of_ones_own_message
                     a_deleted_reply_has_no_variants
                     variants_are_read_by_members_in_pages;
+                usage:
+                    what_an_attempt_may_use_is_held_back_and_what_it_used_counts
+                    a_cap_holds_for_whom_it_is_until_its_period_ends
+                    racing_attempts_go_beyond_a_cap_by_no_more_than_one
+                    an_attempt_whose_runner_died_counts_the_most_until_more_is_known
+                    who_asks_when_what_may_be_spent_is_is_told_until_when;
+                usage_reports:
+                    usage_is_read_in_pages_by_those_who_may_and_summed_up;
                 runners:
                     a_reply_is_claimed_by_one
                     claims_take_the_oldest_first
@@ -246,6 +262,7 @@ macro_rules! for_store {
                     running_replies_tell_their_text;
                 queue:
                     a_hundred_prompts_of_one_delay_anothers_first_by_one
+                    a_newcomer_waits_for_one_though_each_reply_ends_before_the_next_is_taken
                     an_asker_has_a_bounded_number_of_replies
                     no_more_run_at_once_than_may
                     rooms_are_told_what_waits_and_where;

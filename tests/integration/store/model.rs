@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use salon::ids::{RoomId, Seq};
 
 use super::fixtures::{BackEnd, TestStore};
-use crate::support::model_store::ModelStore;
+use crate::support::model_store::{Change, ModelStore};
 
 /// The model and the clock it was handed, which is the machine's and so many seconds.
 struct Model {
@@ -35,6 +35,25 @@ impl BackEnd for Model {
             }
         }
         std::future::ready(()).boxed()
+    }
+
+    fn rows_of(&self, room: RoomId) -> BoxFuture<'_, Vec<(String, usize)>> {
+        let tables = self.store.tables();
+        let room = &tables.rooms[&room];
+        let logged = room.changes.values();
+        let logged = logged.filter(|change| matches!(change, Change::Log(_)));
+        let counts = [
+            ("bans", room.bans.len()),
+            ("invites", room.invites.len()),
+            ("memberships", room.members.len()),
+            ("messages", room.messages.len()),
+            ("replies", room.replies.len()),
+            ("room_assistants", room.assistants.len()),
+            ("room_log", logged.count()),
+        ];
+        let counts = counts.into_iter().filter(|(_, count)| *count > 0);
+        let counts = counts.map(|(table, count)| (table.to_owned(), count));
+        std::future::ready(counts.collect()).boxed()
     }
 
     fn bury(&self, room: RoomId, seq: Seq) -> BoxFuture<'_, ()> {

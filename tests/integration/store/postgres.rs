@@ -65,6 +65,25 @@ impl BackEnd for Database {
         .boxed()
     }
 
+    fn rows_of(&self, room: RoomId) -> BoxFuture<'_, Vec<(String, usize)>> {
+        async move {
+            let client = self.0.client().await;
+            let tables = "SELECT table_name::text FROM information_schema.columns \
+                WHERE table_schema = 'public' AND column_name = 'room_id' ORDER BY 1";
+            let mut found = Vec::new();
+            for row in client.query(tables, &[]).await.unwrap() {
+                let table: String = row.get(0);
+                let count = format!("SELECT count(*) FROM {table} WHERE room_id = '{room}'");
+                let count: i64 = client.query_one(&count, &[]).await.unwrap().get(0);
+                if count > 0 && table != "room_heads" {
+                    found.push((table, count as usize));
+                }
+            }
+            found
+        }
+        .boxed()
+    }
+
     fn bury(&self, room: RoomId, seq: Seq) -> BoxFuture<'_, ()> {
         async move {
             self.0

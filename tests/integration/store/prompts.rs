@@ -62,6 +62,7 @@ pub(super) async fn without_a_mention_only_a_direct_room_prompts(store: &TestSto
             assistant: assistant.id,
             mentioned: false,
             over_rate: false,
+            caps: Default::default(),
         }),
         ..message(&owner, body)
     };
@@ -125,6 +126,7 @@ pub(super) async fn a_prompt_needs_an_assistant(store: &TestStore) {
                 assistant: nobody,
                 mentioned: true,
                 over_rate: false,
+                caps: Default::default(),
             }),
             ..message(&owner, "@assistant")
         };

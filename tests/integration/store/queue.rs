@@ -3,13 +3,13 @@
 use futures_util::future::join_all;
 use salon::db::changes::Change;
 use salon::db::queue::ReplyCaps;
-use salon::db::rows::{UserRow, Visibility};
+use salon::db::rows::{MessageState, UserRow, Visibility};
 use salon::error::ErrorCode;
 use salon::ids::{InstanceId, RoomId, Seq};
 use salon::limits::{QUEUE_TOLD, REPLIES_PER_ROOM, REPLIES_PER_USER};
 use salon::permissions::Role;
 
-use super::fixtures::{CAPS, TestStore, mention};
+use super::fixtures::{CAPS, TestStore, mention, settlement};
 
 async fn room_of(store: &TestStore, owner: &UserRow, slug: &str) -> RoomId {
     let made = store.make_room(owner, slug, Visibility::Public).await;
@@ -28,6 +28,46 @@ async fn fill(store: &TestStore, asker: &UserRow) -> Vec<(RoomId, Seq)> {
         }
     }
     asked
+}
+
+pub(super) async fn a_newcomer_waits_for_one_though_each_reply_ends_before_the_next_is_taken(
+    store: &TestStore,
+) {
+    let (many, one) = (store.person("many").await, store.person("one").await);
+    let rooms = [
+        room_of(store, &many, "theirs").await,
+        room_of(store, &one, "own").await,
+    ];
+    let mut asked = [Vec::new(), Vec::new()];
+    for _ in 0..5 {
+        asked[0].push((rooms[0], store.prompt(rooms[0], &many).await));
+    }
+    let mut taken = Vec::new();
+    for number in 0..6 {
+        let runner = InstanceId::new();
+        let claimed = store
+            .claim_replies(runner, 1, CAPS)
+            .await
+            .unwrap()
+            .remove(0);
+        taken.push((claimed.room, claimed.seq));
+        if number == 0 {
+            // While their first is written. A stop of what was never begun moves nobody back.
+            for _ in 0..3 {
+                asked[1].push((rooms[1], store.prompt(rooms[1], &one).await));
+            }
+            let (actor, seq) = (one.id, asked[1].remove(0).1);
+            let stop = Change::StopReply { actor, seq };
+            store.change(rooms[1], stop).await.unwrap();
+        }
+        let last = settlement(runner, &claimed, MessageState::Complete, "done");
+        store.change(claimed.room, last).await.unwrap();
+    }
+    let [theirs, own] = asked;
+    assert_eq!(
+        taken,
+        [theirs[0], own[0], theirs[1], own[1], theirs[2], theirs[3]]
+    );
 }
 
 async fn claim_one(store: &TestStore) -> (RoomId, Seq) {

@@ -5,7 +5,7 @@ use salon::db::rows::{
     MessageRow, MessageState, ReplyMeta, ReplyState, StoredChange, Usage, UserRow,
 };
 use salon::error::ErrorCode;
-use salon::ids::{InstanceId, RoomId, Seq};
+use salon::ids::{InstanceId, RoomId, Seq, UserId};
 use salon::permissions::Role;
 
 use super::fixtures::{CAPS, TestStore, append, changed, code, settlement};
@@ -59,9 +59,14 @@ pub(super) async fn a_reply_settles_once(store: &TestStore) {
         usage: Some(Usage {
             input_tokens: 7,
             output_tokens: 5,
+            cached_tokens: 3,
             estimated: true,
         }),
         stop_reason: Some("end".into()),
+        stopped_by: None,
+        cost_micros: Some(120),
+        first_token_ms: Some(350),
+        retry_at: None,
         variants: None,
     };
     let last_word = Change::SettleReply(Settlement {
@@ -116,6 +121,7 @@ pub(super) async fn a_queued_reply_stops_at_once(store: &TestStore) {
     let message = written(store, room, stop(&owner, seq)).await;
     assert_eq!(message.state, MessageState::Stopped);
     assert_eq!((message.body.as_str(), attempt(&message)), ("", 0));
+    assert_eq!(stopped_by(&message), Some(owner.id));
     assert_eq!(
         code(store.change(room, stop(&owner, seq)).await),
         ErrorCode::ReplySettled
@@ -150,11 +156,37 @@ pub(super) async fn a_running_reply_is_asked_to_stop(store: &TestStore) {
         .await
         .unwrap();
     assert!(told[0].held && told[0].stop_requested);
+    // Whoever asked first is told of, once it has ended so; and a retry knows nothing of it.
+    let moderator = store
+        .member(room, &owner, "moderator", Role::Moderator)
+        .await;
+    changed(store.change(room, stop(&moderator, seq)).await);
     let last_word = settlement(runner, &claimed, MessageState::Stopped, "x");
+    let stopped = written(store, room, last_word).await;
+    assert_eq!(stopped.state, MessageState::Stopped);
+    assert_eq!(stopped_by(&stopped), Some(owner.id));
     assert_eq!(
-        written(store, room, last_word).await.state,
-        MessageState::Stopped
+        store.message(owner.id, "den", seq).await.unwrap(),
+        stopped,
+        "as it was told"
     );
+    let again = written(store, room, retry(&owner, seq)).await;
+    assert_eq!(stopped_by(&again), None);
+}
+
+pub(super) async fn one_that_ends_otherwise_was_stopped_by_nobody(store: &TestStore) {
+    let (owner, room) = store.owner_and_room().await;
+    let seq = store.prompt(room, &owner).await;
+    let runner = InstanceId::new();
+    let claimed = store.claim_one(runner).await;
+    changed(store.change(room, stop(&owner, seq)).await);
+    let last_word = settlement(runner, &claimed, MessageState::Complete, "x");
+    let complete = written(store, room, last_word).await;
+    assert_eq!(stopped_by(&complete), None);
+}
+
+fn stopped_by(message: &MessageRow) -> Option<UserId> {
+    message.meta.reply.as_ref().unwrap().stopped_by
 }
 
 pub(super) async fn who_asked_may_steer_and_who_keeps_order(store: &TestStore) {

@@ -2,7 +2,7 @@
 //! folder opens again with everything in it, and for one process at a time.
 
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, SqliteConnection};
+use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use salon::db::changes::Change;
@@ -24,6 +24,18 @@ impl Folder {
     fn run(&self, sql: String) -> BoxFuture<'_, ()> {
         run_in(self.folder.path().to_path_buf(), sql).boxed()
     }
+}
+
+/// What stays of a room that held something: its counters, and the number that searches know it by.
+const BARE: [&str; 2] = ["room_heads", "room_places"];
+
+/// A table, and how many rows of a room it has.
+#[derive(diesel::QueryableByName)]
+struct RowsOf {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    name: String,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    rows: i64,
 }
 
 /// Runs SQL on the database of a folder, beside the store that has it.
@@ -68,6 +80,29 @@ impl BackEnd for Folder {
         self.run(format!(
             "UPDATE messages SET created_at = created_at - {micros}"
         ))
+    }
+
+    fn rows_of(&self, room: RoomId) -> BoxFuture<'_, Vec<(String, usize)>> {
+        let path = self.folder.path().join("salon.sqlite3");
+        let count = move || {
+            let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+            conn.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+            let tables = "SELECT m.name AS name, 0 AS rows FROM sqlite_master m JOIN pragma_table_info(m.name) c \
+                WHERE m.type = 'table' AND c.name = 'room_id' ORDER BY 1";
+            let tables = diesel::sql_query(tables).load::<RowsOf>(&mut conn).unwrap();
+            let room = room.0.simple();
+            let rows = tables.into_iter().map(|table| {
+                let name = table.name;
+                let count = format!(
+                    "SELECT '{name}' AS name, count(*) AS rows FROM {name} WHERE room_id = x'{room}'"
+                );
+                let counted = diesel::sql_query(count).get_result::<RowsOf>(&mut conn);
+                (name, counted.unwrap().rows as usize)
+            });
+            rows.filter(|(table, count)| *count > 0 && !BARE.contains(&table.as_str()))
+                .collect()
+        };
+        async move { tokio::task::spawn_blocking(count).await.unwrap() }.boxed()
     }
 
     fn bury(&self, room: RoomId, seq: Seq) -> BoxFuture<'_, ()> {

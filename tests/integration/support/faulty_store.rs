@@ -450,6 +450,10 @@ impl Store for FaultyStore {
         self.inner.retention(user, slug).await
     }
 
+    async fn purge_deleted_rooms(&self, age_s: i64, limit: i64) -> StoreResult<bool> {
+        self.inner.purge_deleted_rooms(age_s, limit).await
+    }
+
     async fn rooms_past_retention(&self, limit: i64) -> StoreResult<Vec<(RoomId, String)>> {
         self.inner.rooms_past_retention(limit).await
     }

@@ -190,6 +190,7 @@ impl Instance {
             providers: Arc::clone(&providers),
             instance: InstanceId::new(),
             caps: salon::chat::assistant::caps(&config),
+            budget: salon::chat::assistant::Budget::new(config.spending.caps()),
             prompts,
         });
         let stop = CancellationToken::new();

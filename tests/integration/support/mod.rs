@@ -17,6 +17,7 @@ mod faulty_administration;
 mod faulty_assistants;
 mod faulty_integrations;
 pub(crate) mod faulty_store;
+mod faulty_usage;
 mod faulty_variants;
 mod faulty_webhooks;
 pub(crate) mod haproxy;

@@ -155,13 +155,18 @@ impl SalonProcess {
     }
 }
 
+/// The program under test: the one that was built with the tests, or the one that `SALON_PROGRAM` names, a release build.
+fn built_program() -> String {
+    std::env::var("SALON_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_salon").to_owned())
+}
+
 fn launch(
     folder: &TempDir,
     port: u16,
     below: &[String],
     settings: &[(String, String)],
 ) -> OwnedProcess {
-    let program = env!("CARGO_BIN_EXE_salon").to_owned();
+    let program = built_program();
     let words: Vec<String> = below.iter().cloned().chain([program]).collect();
     let mut command = owned_command(&words[0]);
     command

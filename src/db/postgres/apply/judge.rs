@@ -23,6 +23,7 @@ use crate::db::{StoreError, StoreResult};
 use crate::error::ErrorCode;
 use crate::ids::{ClientId, Epoch, RoomId, Seq, UserId, Version};
 use crate::permissions::Role;
+use crate::spending::Counted;
 
 /// What is known beside the rooms themselves.
 #[derive(Debug, Default)]
@@ -39,6 +40,8 @@ pub(super) struct Known {
     pub(super) named: HashMap<(Uuid, String), Vec<Uuid>>,
     /// Unsettled replies of each who asks for one.
     pub(super) asked: HashMap<Uuid, i64>,
+    /// What is counted of those whose spending a question adds to.
+    pub(super) counted: HashMap<Uuid, Counted>,
     /// The assistants that rooms say something of.
     pub(super) assistants: HashMap<Uuid, Vec<RoomAssistant>>,
 }
@@ -57,6 +60,7 @@ impl Judge {
             targets: answers.targets,
             named: answers.named,
             asked: answers.asked,
+            counted: answers.counted,
             assistants: by_room(answers.assistants)?,
             ..Known::default()
         };
@@ -80,6 +84,7 @@ impl Judge {
                 reply_seq: replies.next(),
                 more_replies: replies.collect(),
                 reply_refused: None,
+                refused_until: None,
             };
             let key = (RoomId(room), UserId(author), ClientId(client));
             known.repeats.insert(key, posted);

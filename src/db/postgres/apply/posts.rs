@@ -221,7 +221,13 @@ pub(super) fn post(
     let author = judged(work, known, post)?;
     let asks =
         known.asked.get(&author.id.0).copied().unwrap_or_default() + rows.asked_by(author.id);
-    let asked = wanted_assistants(work, known, post, (&author, asks));
+    let full_until = post.prompt.and_then(|prompt| {
+        let counted = |subject| known.counted.get(&subject).copied().unwrap_or_default();
+        prompt
+            .caps
+            .full(post.author, work.head.room, work.now, counted)
+    });
+    let asked = wanted_assistants(work, known, post, (&author, asks, full_until.is_some()));
     let message = new_message(work, author);
     let (seq, version, created_at) = (message.seq, message.version, message.created_at);
     let meta = MessageMeta {
@@ -261,10 +267,12 @@ pub(super) fn post(
         reply_seq: replies.next(),
         more_replies: replies.collect(),
         reply_refused,
+        refused_until: full_until.filter(|_| reply_refused == Some(ErrorCode::SpendLimitReached)),
     };
     let repeat = Posted {
         duplicate: true,
         reply_refused: None,
+        refused_until: None,
         ..posted.clone()
     };
     known.repeats.insert(key, repeat);
@@ -308,12 +316,12 @@ fn may_be_answered(work: &RoomWork, known: &Known, seq: Seq) -> bool {
 }
 
 /// Who is to answer, each with why it does not; nobody when nobody was asked. `asks` counts the asker's unsettled replies;
-/// batches of other rooms that are written at the same time may each add some.
+/// batches of other rooms that are written at the same time may each add some. `is_spent` tells whether what may be spent is.
 fn wanted_assistants(
     work: &RoomWork,
     known: &Known,
     post: &NewPost,
-    (author, asks): (&UserRow, i64),
+    (author, asks, is_spent): (&UserRow, i64, bool),
 ) -> Vec<Result<UserRow, ErrorCode>> {
     let Some(prompt) = post.prompt else {
         return Vec::new();
@@ -344,7 +352,7 @@ fn wanted_assistants(
         .zip(asks..)
         .map(|(one, asks)| {
             may_ask(&one, author.kind, role, in_direct)?;
-            has_left(prompt, asks)?;
+            has_left(prompt, asks, is_spent)?;
             Ok(one.user)
         })
         .collect()

@@ -15,7 +15,9 @@ use crate::db::postgres::assistants::{AssistantRecord, assistant_columns};
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::records::user_kind;
 use crate::db::postgres::statement::{Statement, statement};
+use crate::db::postgres::usage::{ReadCounted, counted};
 use crate::ids::RoomId;
+use crate::spending::{Counted, subjects};
 
 /// Counters under their lock: room, epoch, version, last seq, first seq, floor, last time.
 pub(super) type HeadColumns = (Uuid, i64, i64, i64, i64, i64, DateTime<Utc>);
@@ -142,6 +144,7 @@ pub(super) struct Questions {
     named: Option<ReadNamed>,
     asked: Option<ReadAsked>,
     assistants: Option<ReadAssistants>,
+    counted: Option<ReadCounted>,
     rerun_of: Option<FindBatch>,
 }
 
@@ -161,6 +164,8 @@ pub(super) struct Answers {
     pub(super) asked: HashMap<Uuid, i64>,
     /// What rooms say of their assistants.
     pub(super) assistants: Vec<AssistantRecord>,
+    /// What is counted of those whose spending a question adds to.
+    pub(super) counted: HashMap<Uuid, Counted>,
     /// The results kept for a rerun.
     pub(super) kept: Option<serde_json::Value>,
 }
@@ -231,6 +236,7 @@ impl Questions {
         };
         Self {
             assistants: (!assistants.rooms.is_empty()).then_some(assistants),
+            counted: spent_by(batch),
             named: (!names.is_empty()).then_some(named),
             asked: (!askers.is_empty()).then(|| ReadAsked {
                 users: askers.into_iter().collect(),
@@ -265,6 +271,7 @@ impl Questions {
             let named = self.named.clone().map(|named| named.run(open));
             let asked = self.asked.clone().map(|asked| asked.run(open));
             let assistants = self.assistants.clone().map(|asked| asked.run(open));
+            let counts = self.counted.clone().map(|asked| asked.run(open));
             let rerun_of = self.rerun_of.clone().map(|batch| batch.run(open));
             // Polled in this order, so sent in this order.
             let all = async {
@@ -279,6 +286,7 @@ impl Questions {
                     OptionFuture::from(named),
                     OptionFuture::from(asked),
                     OptionFuture::from(assistants),
+                    OptionFuture::from(counts),
                     OptionFuture::from(rerun_of),
                 )
             };
@@ -293,6 +301,7 @@ impl Questions {
                 named,
                 asked,
                 assistants,
+                counts,
                 rerun_of,
             ) = connection.within(all).await?;
             begun?;
@@ -307,6 +316,7 @@ impl Questions {
                     assistants: assistants.transpose()?.unwrap_or_default(),
                     named: by_name(asked_for(named)?),
                     asked: asked_for(asked)?.into_iter().collect(),
+                    counted: counted(asked_for(counts)?),
                     kept: rerun_of
                         .transpose()?
                         .and_then(|rows| rows.into_iter().next())
@@ -335,6 +345,22 @@ impl Questions {
             })
             .collect()
     }
+}
+
+/// What of those is counted whose spending is capped and who ask for a reply.
+fn spent_by(batch: &Batch) -> Option<ReadCounted> {
+    let mut spenders = HashSet::new();
+    for wanted in &batch.rooms {
+        for change in &wanted.changes {
+            if let Change::Post(post) = change
+                && post.prompt.is_some_and(|prompt| prompt.caps.is_any())
+            {
+                spenders.extend(subjects(post.author, wanted.room));
+            }
+        }
+    }
+    let subjects: Vec<Uuid> = spenders.into_iter().collect();
+    (!subjects.is_empty()).then_some(ReadCounted { subjects })
 }
 
 /// The rows of a question that need not have been asked.

@@ -11,11 +11,12 @@ use crate::db::changes::{Change, Settlement};
 use crate::db::postgres::pool::Conn;
 use crate::db::postgres::records::{MessageRecord, message_columns, word};
 use crate::db::postgres::statement::statement;
+use crate::db::reply_life::{Becomes, Standing, Step};
 use crate::db::rows::{MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState, StoredChange};
 use crate::db::variants::Variants;
 use crate::db::{StoreError, StoreResult};
-use crate::error::{ErrorCode, Refusal};
-use crate::ids::{Attempt, Seq, UserId, Version};
+use crate::error::ErrorCode;
+use crate::ids::{Attempt, InstanceId, Seq, UserId, Version};
 use crate::limits::REPLIES_PER_ROOM;
 use crate::permissions::{Action, Role, allows};
 
@@ -33,9 +34,10 @@ statement!(
     )
 );
 statement!(
-    /// Asks a runner to stop.
-    RequestStop { room: Uuid, seq: i64 },
-    "UPDATE replies SET stop_requested = true WHERE room_id = $1 AND seq = $2"
+    /// Asks a runner to stop; who did so waits in the message for its end, without a version of its own.
+    RequestStop { room: Uuid, seq: i64, meta: serde_json::Value },
+    "WITH asked AS (UPDATE replies SET stop_requested = true WHERE room_id = $1 AND seq = $2) \
+     UPDATE messages SET meta = $3 WHERE room_id = $1 AND seq = $2"
 );
 statement!(
     /// A reply's message at its next version, and the reply settled or queued again: without lease or chunks.
@@ -58,6 +60,7 @@ statement!(
          UPDATE replies SET state = $8, lease_owner = NULL, lease_until = NULL, \
              shown = shown AND $8 = 'settled', stop_requested = stop_requested AND $8 = 'settled', \
              queued_at = CASE WHEN $8 = 'queued' THEN $9 ELSE queued_at END, \
+             settled_at = CASE WHEN $8 = 'queued' THEN NULL WHEN state = 'settled' THEN settled_at ELSE $9 END, \
              model = $10, input_tokens = $11, output_tokens = $12, selected = $13 \
          WHERE room_id = $1 AND seq = $2 \
      ), chunks AS ( \
@@ -118,6 +121,17 @@ pub(super) struct Reply {
 }
 
 impl Reply {
+    /// What its changes are judged by.
+    fn standing(&self) -> Standing {
+        Standing {
+            state: self.state,
+            attempt: self.attempt,
+            shown: self.shown,
+            owner: self.lease_owner.map(InstanceId),
+            expired: self.expired,
+        }
+    }
+
     /// What is known of it without its runner.
     pub(super) fn plain_meta(&self) -> ReplyMeta {
         ReplyMeta {
@@ -175,23 +189,29 @@ async fn stop(
     seq: Seq,
 ) -> StoreResult<Version> {
     let reply = steered(connection, work, actor, seq, Steer::Stop).await?;
-    match reply.state {
-        ReplyState::Settled => refused(ErrorCode::ReplySettled),
-        ReplyState::Streaming => {
+    match reply.standing().judge(Step::Stop) {
+        Ok(Becomes::AskedToStop) => {
             let room = work.head.room.0;
-            connection.run(RequestStop { room, seq }).await?;
+            let meta = meta_value(&reply.message.meta.asked_to_stop(actor))?;
+            connection.run(RequestStop { room, seq, meta }).await?;
             Ok(work.head.version)
         }
-        ReplyState::Queued => {
+        Ok(Becomes::Ended(state)) => {
             let last = Rewrite {
-                state: MessageState::Stopped,
+                state,
                 body: String::new(),
                 html: None,
-                meta: reply.plain_meta(),
+                meta: ReplyMeta {
+                    stopped_by: Some(actor),
+                    ..reply.plain_meta()
+                },
                 variants: reply.variants,
             };
             rewrite(connection, work, reply, last).await
         }
+        // Nothing else comes of a stop.
+        Ok(_) => refused(ErrorCode::ReplySettled),
+        Err(code) => refused(code),
     }
 }
 
@@ -204,14 +224,11 @@ async fn retry(
     seq: Seq,
 ) -> StoreResult<Version> {
     let reply = steered(connection, work, actor, seq, Steer::Again).await?;
-    if reply.state != ReplyState::Settled {
-        return refused(ErrorCode::ReplyRunning);
-    }
-    if reply.message.deleted_at.is_some() {
+    if reply.state == ReplyState::Settled && reply.message.deleted_at.is_some() {
         return refused(ErrorCode::ReplyNotFound);
     }
-    if reply.message.state == MessageState::Complete {
-        return refused(ErrorCode::ReplySettled);
+    if let Err(code) = reply.standing().judge(Step::Retry(reply.message.state)) {
+        return refused(code);
     }
     if work.unsettled >= REPLIES_PER_ROOM {
         return refused(ErrorCode::TooManyReplies);
@@ -232,27 +249,21 @@ async fn settle(
     work: &mut RoomWork,
     settlement: &Settlement,
 ) -> StoreResult<Version> {
-    let held = find(connection, work, settlement.seq)
-        .await?
-        .filter(|reply| {
-            reply.state == ReplyState::Streaming
-                && reply.attempt == settlement.attempt
-                && reply.lease_owner == Some(settlement.owner.0)
-        });
-    let Some(reply) = held else {
+    let Some(reply) = find(connection, work, settlement.seq).await? else {
         return refused(ErrorCode::ReplySettled);
     };
-    if settlement.state == MessageState::Queued {
-        return Err(StoreError::Refused(Refusal::with_message(
-            ErrorCode::BadRequest,
-            "A reply does not end as a queued one.",
-        )));
+    let step = Step::Settle(settlement.owner, settlement.attempt, settlement.state);
+    if let Err(code) = reply.standing().judge(step) {
+        return refused(code);
     }
     let last = Rewrite {
         state: settlement.state,
         body: settlement.body.clone(),
         html: settlement.html.clone(),
-        meta: settlement.meta.clone(),
+        meta: settlement
+            .meta
+            .clone()
+            .ended(settlement.state, &reply.message.meta),
         variants: reply.variants,
     };
     rewrite(connection, work, reply, last).await
@@ -265,15 +276,12 @@ async fn interrupt(
     seq: Seq,
     attempt: Attempt,
 ) -> StoreResult<Version> {
-    let orphaned = find(connection, work, seq).await?.filter(|reply| {
-        reply.state == ReplyState::Streaming
-            && reply.attempt == attempt
-            && reply.shown
-            && reply.expired
-    });
-    let Some(reply) = orphaned else {
+    let Some(reply) = find(connection, work, seq).await? else {
         return refused(ErrorCode::ReplySettled);
     };
+    if let Err(code) = reply.standing().judge(Step::Interrupt(attempt)) {
+        return refused(code);
+    }
     let room = work.head.room.0;
     let saved = connection.run(SavedText { room, seq, attempt }).await?;
     let last = Rewrite {
@@ -368,8 +376,7 @@ pub(super) async fn rewrite(
         },
         ..reply.message
     };
-    let meta = serde_json::to_value(&row.meta)
-        .map_err(|error| StoreError::Broken(format!("messages.meta: {error}")))?;
+    let meta = meta_value(&row.meta)?;
     connection
         .run(RewriteReply {
             room: work.head.room.0,
@@ -395,4 +402,9 @@ pub(super) async fn rewrite(
     let version = row.version;
     work.changes.push(StoredChange::Message(Box::new(row)));
     Ok(version)
+}
+
+fn meta_value(meta: &MessageMeta) -> StoreResult<serde_json::Value> {
+    serde_json::to_value(meta)
+        .map_err(|error| StoreError::Broken(format!("messages.meta: {error}")))
 }

@@ -44,6 +44,8 @@ enum SavedOutcome {
         #[serde(default)]
         more_replies: Vec<Seq>,
         reply_refused: Option<String>,
+        #[serde(default)]
+        refused_until: Option<DateTime<Utc>>,
     },
     Changed {
         version: Version,
@@ -108,6 +110,7 @@ fn save_outcome(outcome: &Result<Outcome, Refusal>) -> SavedOutcome {
             reply_seq: posted.reply_seq,
             more_replies: posted.more_replies.clone(),
             reply_refused: posted.reply_refused.map(|code| code.as_str().to_owned()),
+            refused_until: posted.refused_until,
         },
         Ok(Outcome::Changed { version }) => SavedOutcome::Changed { version: *version },
         Err(refusal) => SavedOutcome::Refused {
@@ -147,6 +150,7 @@ fn load_outcome(saved: SavedOutcome) -> Result<Outcome, Refusal> {
             reply_seq,
             more_replies,
             reply_refused,
+            refused_until,
         } => Ok(Outcome::Posted(Posted {
             seq,
             version,
@@ -155,6 +159,7 @@ fn load_outcome(saved: SavedOutcome) -> Result<Outcome, Refusal> {
             reply_seq,
             more_replies,
             reply_refused: reply_refused.as_deref().map(known),
+            refused_until,
         })),
         SavedOutcome::Changed { version } => Ok(Outcome::Changed { version }),
         SavedOutcome::Refused {

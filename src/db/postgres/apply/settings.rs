@@ -67,7 +67,7 @@ pub(super) async fn change(
         .await
 }
 
-/// Deletes the room: its rows stay, nobody sees them.
+/// Deletes the room: from now on nobody sees its rows, and minutes later they are gone.
 pub(super) async fn delete(
     connection: &mut Conn,
     work: &mut RoomWork,

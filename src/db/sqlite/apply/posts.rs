@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::room::RoomWork;
@@ -17,10 +18,12 @@ use crate::db::sqlite::assistants::of_room;
 use crate::db::sqlite::columns::{Micros, StoredId, storable, time};
 use crate::db::sqlite::failure::Work;
 use crate::db::sqlite::schema::{memberships, mentions, messages, replies, users};
+use crate::db::sqlite::usage::counted;
 use crate::error::{ErrorCode, Refusal};
-use crate::ids::{Seq, UserId, Version};
+use crate::ids::{RoomId, Seq, UserId, Version};
 use crate::limits::{REPLIES_PER_ROOM, RETRY_HINT_MS};
 use crate::permissions::Action;
+use crate::spending::subjects;
 
 /// Stores a message, or finds it stored.
 pub(super) fn post(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Posted> {
@@ -40,7 +43,8 @@ pub(super) fn post(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Posted> {
     storable(post.html.as_deref().unwrap_or_default())?;
     let author = work.known_user(post.author)?;
     let named = named_members(work, post)?;
-    let asked = wanted_assistants(work, post, &author, &named)?;
+    let full_until = full_until(work, post)?;
+    let asked = wanted_assistants(work, post, &author, (&named, full_until.is_some()))?;
     let meta = MessageMeta {
         mentions: resolve_mentions(post, |name| named.get(name).cloned().unwrap_or_default()),
         ..MessageMeta::default()
@@ -74,6 +78,7 @@ pub(super) fn post(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Posted> {
         reply_seq: replies.next(),
         more_replies: replies.collect(),
         reply_refused: refused,
+        refused_until: full_until.filter(|_| refused == Some(ErrorCode::SpendLimitReached)),
     })
 }
 
@@ -143,6 +148,7 @@ fn repeat(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Option<Posted>> {
         reply_seq: answers.next(),
         more_replies: answers.collect(),
         reply_refused: None,
+        refused_until: None,
     }))
 }
 
@@ -158,12 +164,27 @@ fn require_message(work: &mut RoomWork<'_>, seq: Seq) -> Work<()> {
     Ok(())
 }
 
+/// Until when nobody answers its author there, because what may be spent is.
+fn full_until(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Option<DateTime<Utc>>> {
+    let Some(prompt) = post.prompt.filter(|prompt| prompt.caps.is_any()) else {
+        return Ok(None);
+    };
+    let (room, at) = (RoomId(work.id.0), time(work.now)?);
+    let mut all = HashMap::new();
+    for subject in subjects(post.author, room) {
+        all.insert(subject, counted(work.conn, subject, Utc::now())?);
+    }
+    Ok(prompt.caps.full(post.author, room, at, |subject| {
+        all.get(&subject).copied().unwrap_or_default()
+    }))
+}
+
 /// Who is to answer, each with why it does not; nobody when nobody was asked.
 fn wanted_assistants(
     work: &mut RoomWork<'_>,
     post: &NewPost,
     author: &UserRow,
-    named: &HashMap<String, Vec<UserId>>,
+    (named, is_spent): (&HashMap<String, Vec<UserId>>, bool),
 ) -> Work<Vec<Result<UserRow, ErrorCode>>> {
     // An assistant that called itself would never stop.
     let Some(prompt) = post.prompt.filter(|_| author.kind != UserKind::Assistant) else {
@@ -191,7 +212,7 @@ fn wanted_assistants(
         .zip(asks..)
         .map(|(one, asks)| {
             may_ask(&one, author.kind, role, in_direct)?;
-            has_left(prompt, asks)?;
+            has_left(prompt, asks, is_spent)?;
             Ok(one.user)
         })
         .collect())

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use super::posts::unsettled_replies;
 use super::room::{RoomWork, meta_text};
 use crate::db::changes::Settlement;
+use crate::db::reply_life::{Becomes, Standing, Step};
 use crate::db::rows::{MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState};
 use crate::db::sqlite::assistants::one;
 use crate::db::sqlite::columns::{Micros, StoredId, named, storable};
@@ -14,8 +15,8 @@ use crate::db::sqlite::schema::{messages as columns, replies, reply_chunks};
 use crate::db::sqlite::variants::others;
 use crate::db::sqlite::{messages, replies as saved};
 use crate::db::variants::Variants;
-use crate::error::{ErrorCode, Refusal};
-use crate::ids::{Attempt, RoomId, Seq, UserId, Version};
+use crate::error::ErrorCode;
+use crate::ids::{Attempt, InstanceId, RoomId, Seq, UserId, Version};
 use crate::limits::REPLIES_PER_ROOM;
 use crate::permissions::{Action, allows};
 
@@ -29,6 +30,19 @@ pub(super) struct Reply {
     lease_owner: Option<StoredId>,
     lease_until: Option<Micros>,
     pub(super) variants: Variants,
+}
+
+impl Reply {
+    /// What its changes are judged by.
+    fn standing(&self, now: Micros) -> Standing {
+        Standing {
+            state: self.state,
+            attempt: self.attempt,
+            shown: self.shown,
+            owner: self.lease_owner.map(|owner| InstanceId(owner.0)),
+            expired: self.lease_until.is_some_and(|until| until <= now),
+        }
+    }
 }
 
 /// What somebody wants of a reply.
@@ -52,21 +66,28 @@ pub(super) struct Rewrite {
 /// Stops a queued reply here and now; asks the runner of a streaming one.
 pub(super) fn stop(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Version> {
     let reply = steered(work, actor, seq, Steer::Stop)?;
-    match reply.state {
-        ReplyState::Settled => Err(ErrorCode::ReplySettled.into()),
-        ReplyState::Streaming => {
+    match reply.standing(work.now).judge(Step::Stop)? {
+        Becomes::AskedToStop => {
             diesel::update(replies::table.find((work.id, seq)))
                 .set(replies::stop_requested.eq(true))
                 .execute(work.conn)?;
+            // Who did so waits in the message for its end, without a version of its own.
+            let meta = message(work, seq)?.meta.asked_to_stop(actor);
+            diesel::update(columns::table.find((work.id, seq)))
+                .set(columns::meta.eq(meta_text(&meta)?))
+                .execute(work.conn)?;
             Ok(work.head.version)
         }
-        ReplyState::Queued => {
-            let meta = plain_meta(&reply);
+        Becomes::Ended(state) => {
+            let meta = ReplyMeta {
+                stopped_by: Some(actor),
+                ..plain_meta(&reply)
+            };
             end(
                 work,
                 seq,
                 Rewrite {
-                    state: MessageState::Stopped,
+                    state,
                     body: String::new(),
                     html: None,
                     meta,
@@ -74,6 +95,8 @@ pub(super) fn stop(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Ver
                 },
             )
         }
+        // Nothing else comes of a stop.
+        _ => Err(ErrorCode::ReplySettled.into()),
     }
 }
 
@@ -81,16 +104,11 @@ pub(super) fn stop(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Ver
 /// known as such.
 pub(super) fn retry(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Version> {
     let reply = steered(work, actor, seq, Steer::Again)?;
-    if reply.state != ReplyState::Settled {
-        return Err(ErrorCode::ReplyRunning.into());
-    }
     let stands = message(work, seq)?;
-    if stands.deleted_at.is_some() {
+    if reply.state == ReplyState::Settled && stands.deleted_at.is_some() {
         return Err(ErrorCode::ReplyNotFound.into());
     }
-    if stands.state == MessageState::Complete {
-        return Err(ErrorCode::ReplySettled.into());
-    }
+    reply.standing(work.now).judge(Step::Retry(stands.state))?;
     if unsettled_replies(work)? >= REPLIES_PER_ROOM {
         return Err(ErrorCode::TooManyReplies.into());
     }
@@ -130,22 +148,13 @@ pub(super) fn queue(
 
 /// The runner's last word.
 pub(super) fn settle(work: &mut RoomWork<'_>, settlement: &Settlement) -> Work<Version> {
-    let held = find(work, settlement.seq)?.filter(|reply| {
-        reply.state == ReplyState::Streaming
-            && reply.attempt == settlement.attempt
-            && reply.lease_owner == Some(StoredId(settlement.owner.0))
-    });
-    let reply = held.ok_or(ErrorCode::ReplySettled)?;
-    if settlement.state == MessageState::Queued {
-        return Err(Refusal::with_message(
-            ErrorCode::BadRequest,
-            "A reply does not end as a queued one.",
-        )
-        .into());
-    }
+    let reply = find(work, settlement.seq)?.ok_or(ErrorCode::ReplySettled)?;
+    let step = Step::Settle(settlement.owner, settlement.attempt, settlement.state);
+    reply.standing(work.now).judge(step)?;
     storable(&settlement.body)?;
     storable(settlement.html.as_deref().unwrap_or_default())?;
     let usage = settlement.meta.usage;
+    let before = message(work, settlement.seq)?.meta;
     diesel::update(replies::table.find((work.id, settlement.seq)))
         .set((
             replies::model.eq(settlement.meta.model.as_deref()),
@@ -160,7 +169,7 @@ pub(super) fn settle(work: &mut RoomWork<'_>, settlement: &Settlement) -> Work<V
             state: settlement.state,
             body: settlement.body.clone(),
             html: settlement.html.clone(),
-            meta: settlement.meta.clone(),
+            meta: settlement.meta.clone().ended(settlement.state, &before),
             variants: reply.variants,
         },
     )
@@ -168,14 +177,8 @@ pub(super) fn settle(work: &mut RoomWork<'_>, settlement: &Settlement) -> Work<V
 
 /// Ends a reply whose runner died after it had shown some of it, with the text that was saved.
 pub(super) fn interrupt(work: &mut RoomWork<'_>, seq: Seq, attempt: Attempt) -> Work<Version> {
-    let now = work.now;
-    let orphaned = find(work, seq)?.filter(|reply| {
-        reply.state == ReplyState::Streaming
-            && reply.attempt == attempt
-            && reply.shown
-            && reply.lease_until.is_some_and(|until| until <= now)
-    });
-    let reply = orphaned.ok_or(ErrorCode::ReplySettled)?;
+    let reply = find(work, seq)?.ok_or(ErrorCode::ReplySettled)?;
+    reply.standing(work.now).judge(Step::Interrupt(attempt))?;
     let (_, body) = saved::saved_text(work.conn, RoomId(work.id.0), seq, attempt)?;
     let meta = plain_meta(&reply);
     end(

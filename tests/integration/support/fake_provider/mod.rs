@@ -20,7 +20,7 @@ use futures_util::stream;
 use serde_json::Value;
 use tokio::sync::watch;
 
-pub(crate) use script::{Answer, Gate};
+pub(crate) use script::{Answer, Gate, STAMP_BYTES, clock};
 use script::{PATIENCE, Step};
 pub(crate) use wire::FAKE_MODEL;
 use wire::Protocol;
@@ -242,8 +242,8 @@ async fn play(protocol: Protocol, answer: Answer, watched: Watched) -> Response 
                 return None;
             };
             step.wait().await;
-            if let Step::Endless(_) = step {
-                steps.push_front(step.clone());
+            if let Some(again) = step.again() {
+                steps.push_front(again);
             }
             if let Step::Cut = step {
                 watched.ending = Ending::Cut;

@@ -1,6 +1,7 @@
 //! What a test writes down for one request to the fake provider: [`Answer`], its steps, and the [`Gate`]s at which it waits.
 
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use serde_json::json;
@@ -28,6 +29,11 @@ impl Gate {
     /// Lets the script go on, now or when it comes here.
     pub(crate) fn open(&self) {
         self.is_open.send_replace(true);
+    }
+
+    /// Whether it is.
+    pub(crate) fn is_open(&self) -> bool {
+        *self.is_open.borrow()
     }
 
     /// Until the script has come here.
@@ -74,6 +80,17 @@ pub(super) enum Step {
     Cut,
     Silence,
     Endless(Duration),
+    Stamps(u32, Duration),
+}
+
+/// Characters of one stamp: twelve figures and a space.
+pub(crate) const STAMP_BYTES: usize = 13;
+
+/// Microseconds on the clock of [`Answer::stamps`], which began when somebody first looked.
+pub(crate) fn clock() -> u64 {
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    let since = BEGAN.get_or_init(Instant::now).elapsed();
+    u64::try_from(since.as_micros()).unwrap()
 }
 
 impl Answer {
@@ -187,6 +204,12 @@ impl Answer {
         self.step(Step::Endless(between))
     }
 
+    /// So many pieces of text, one each `between`; each is the time at which it was written, so that whoever reads it knows how
+    /// long it took, and that none is lost, doubled or out of its order.
+    pub(crate) fn stamps(self, count: u32, between: Duration) -> Self {
+        self.step(Step::Stamps(count, between))
+    }
+
     fn step(mut self, step: Step) -> Self {
         self.steps.push(step);
         self
@@ -194,10 +217,23 @@ impl Answer {
 }
 
 impl Step {
+    /// What is to be done again after it.
+    pub(super) fn again(&self) -> Option<Self> {
+        match self {
+            Self::Endless(between) => Some(Self::Endless(*between)),
+            Self::Stamps(left, between) if *left > 1 => Some(Self::Stamps(left - 1, *between)),
+            _ => None,
+        }
+    }
+
     /// Until it is time for it; without end for silence.
     pub(super) async fn wait(&self) {
         match self {
-            Self::Delay(delay) | Self::Endless(delay) => tokio::time::sleep(*delay).await,
+            // The timer would make a millisecond of it.
+            Self::Stamps(_, Duration::ZERO) => {}
+            Self::Delay(delay) | Self::Endless(delay) | Self::Stamps(_, delay) => {
+                tokio::time::sleep(*delay).await;
+            }
             Self::Gate(gate) => gate.pass().await,
             Self::Silence => std::future::pending().await,
             // What was sent before the cut is sent on its way first.

@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use serde_json::{Value, json};
 
-use super::script::Step;
+use super::script::{Step, clock};
 
 /// The model that the fake provider says it is.
 pub(crate) const FAKE_MODEL: &str = "fake-1";
@@ -20,6 +20,7 @@ impl Protocol {
     pub(super) fn bytes(self, step: &Step) -> Option<Bytes> {
         let text = match (self, step) {
             (_, Step::Raw(bytes)) => return Some(bytes.clone()),
+            (_, Step::Stamps(..)) => return self.bytes(&Step::Text(format!("{:012} ", clock()))),
             (_, Step::Endless(_)) => return self.bytes(&Step::Text("again ".into())),
             (Self::Anthropic, step) => anthropic(step)?,
             (Self::OpenAi, step) => openai(step)?,

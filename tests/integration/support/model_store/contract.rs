@@ -322,6 +322,10 @@ impl Store for ModelStore {
         Ok(self.unit(|tables, now| tables.past_retention(limit, now)))
     }
 
+    async fn purge_deleted_rooms(&self, age_s: i64, limit: i64) -> StoreResult<bool> {
+        Ok(self.unit(|tables, now| tables.purge(age_s, limit, now)))
+    }
+
     async fn sweep(&self) -> StoreResult<Swept> {
         Ok(self.unit(|tables, now| tables.sweep(now)))
     }

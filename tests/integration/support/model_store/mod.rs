@@ -15,11 +15,13 @@ mod history;
 mod identities;
 mod integrations;
 mod invites;
+mod purge;
 mod room_lists;
 mod rooms;
 mod runners;
 mod search;
 mod tables;
+mod usage;
 mod variants;
 mod webhooks;
 

@@ -1,12 +1,15 @@
 //! What the runners of replies read and write in the model: claims, leases, saved chunks. None of it takes a version;
 //! every write names the attempt.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 use salon::db::StoreResult;
 use salon::db::changes::ChunkAppend;
 use salon::db::queue::{self, OpenReply, QueuedReply, ReplyCaps};
+use salon::db::reply_life::{Becomes, Step};
 use salon::db::rows::{ClaimedReply, ExpiredReply, LeaseState, ReplyState, RunningReply};
-use salon::ids::{Attempt, InstanceId, RoomId, Seq};
+use salon::ids::{Attempt, InstanceId, RoomId, Seq, UserId};
 use salon::limits::LEASE_MS;
 use salon::permissions::{Action, allows};
 
@@ -26,8 +29,13 @@ impl Tables {
         let claim = |OpenReply { room: id, seq, .. }: OpenReply<Moment>| {
             let room = self.rooms.get_mut(&id)?;
             let reply = room.replies.get_mut(&seq)?;
+            let Ok(Becomes::Streaming(owner, attempt)) =
+                reply.standing(now).judge(Step::Claim(owner))
+            else {
+                return None;
+            };
             reply.state = ReplyState::Streaming;
-            reply.attempt += 1;
+            reply.attempt = attempt;
             reply.lease = Some((owner, lease_end(now)));
             let role = room.members.get(&reply.asker);
             let disabled = is_disabled(&self.users, reply.asker);
@@ -44,12 +52,22 @@ impl Tables {
     }
 
     fn open_replies(&self, now: Moment) -> Vec<OpenReply<Moment>> {
+        let mut ended: HashMap<UserId, Moment> = HashMap::new();
+        let replies = self.rooms.values().flat_map(|room| room.replies.values());
+        for reply in replies.filter(|reply| reply.attempt > 0) {
+            if let Some(at) = reply.settled_at {
+                let last = ended.entry(reply.asker).or_insert(at);
+                *last = at.max(*last);
+            }
+        }
+        let ended = &ended;
         let of_room = |(id, room): (&RoomId, &Room)| {
             let open = |(seq, reply): (&Seq, &Reply)| OpenReply {
                 room: *id,
                 seq: *seq,
                 asker: reply.asker,
                 queued_at: reply.queued_at,
+                ended_at: ended.get(&reply.asker).copied(),
                 waits: reply.state == ReplyState::Queued
                     || (reply.has_run_out(now) && !reply.shown),
             };
@@ -72,18 +90,20 @@ impl Tables {
         told.into_iter().filter_map(named).collect()
     }
 
-    /// A reply that `owner` holds under this attempt.
-    fn held(
+    /// A reply to which its runner may do this.
+    fn held(&mut self, (room, seq): (RoomId, Seq), step: Step) -> Option<&mut Reply> {
+        let reply = self.rooms.get_mut(&room)?.replies.get_mut(&seq)?;
+        // Whether the lease has run out is nothing to its runner.
+        let standing = reply.standing(Moment::MIN_UTC);
+        standing.judge(step).is_ok().then_some(reply)
+    }
+
+    pub(super) fn mark_shown(
         &mut self,
         owner: InstanceId,
         (room, seq, attempt): (RoomId, Seq, Attempt),
-    ) -> Option<&mut Reply> {
-        let reply = self.rooms.get_mut(&room)?.replies.get_mut(&seq)?;
-        reply.is_held(owner, attempt).then_some(reply)
-    }
-
-    pub(super) fn mark_shown(&mut self, owner: InstanceId, reply: (RoomId, Seq, Attempt)) -> bool {
-        let held = self.held(owner, reply);
+    ) -> bool {
+        let held = self.held((room, seq), Step::Hold(owner, attempt));
         held.map(|reply| reply.shown = true).is_some()
     }
 
@@ -108,9 +128,10 @@ impl Tables {
                 room,
                 seq,
                 held: false,
+                busy: false,
                 stop_requested: false,
             };
-            if let Some(reply) = self.held(owner, (room, seq, attempt)) {
+            if let Some(reply) = self.held((room, seq), Step::Hold(owner, attempt)) {
                 reply.lease = Some((owner, lease_end(now)));
                 state.held = true;
                 state.stop_requested = reply.stop_requested;
@@ -129,8 +150,8 @@ impl Tables {
         owner: InstanceId,
         replies: &[(RoomId, Seq, Attempt)],
     ) {
-        for reply in replies {
-            if let Some(reply) = self.held(owner, *reply).filter(|reply| !reply.shown) {
+        for (room, seq, attempt) in replies {
+            if let Some(reply) = self.held((*room, *seq), Step::GiveBack(owner, *attempt)) {
                 reply.state = ReplyState::Queued;
                 reply.lease = None;
             }

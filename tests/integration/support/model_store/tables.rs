@@ -6,6 +6,7 @@ use salon::db::accounts::Revocation;
 use salon::db::assistants::RoomAssistant;
 use salon::db::changes::{RoomDone, SessionOrigin};
 use salon::db::integrations::{HookRow, TokenRow};
+use salon::db::reply_life::Standing;
 use salon::db::rows::{
     EditRow, Head, Keep, LogKind, LogRow, MessageRow, ReplyChunk, ReplyState, RoomRow,
     StoredChange, UserKind, UserRow, Visibility,
@@ -20,6 +21,7 @@ use salon::permissions::Role;
 
 use super::Moment;
 use super::administration::Audited;
+use super::usage::Spending;
 use super::webhooks::Webhook;
 
 /// A database.
@@ -43,6 +45,8 @@ pub(crate) struct Tables {
     pub(crate) batches: BTreeMap<BatchId, (Moment, BTreeMap<RoomId, RoomDone>)>,
     pub(crate) webhooks: BTreeMap<WebhookId, Webhook>,
     pub(crate) audit: Vec<Audited>,
+    /// What attempts used, and what is counted of it.
+    pub(crate) spending: Spending,
 }
 
 /// Somebody.
@@ -130,6 +134,8 @@ pub(crate) struct Room {
     /// Those of a direct room, ascending: a user and the assistant, or people.
     pub(crate) direct: Option<Vec<UserId>>,
     pub(crate) deleted: bool,
+    /// All that a deleted one held is gone.
+    pub(crate) purged: bool,
     /// What of its messages it keeps.
     pub(crate) keep: Keep,
     pub(crate) head: Head,
@@ -208,6 +214,7 @@ pub(crate) struct Reply {
     pub(crate) stop_requested: bool,
     pub(crate) lease: Option<(InstanceId, Moment)>,
     pub(crate) queued_at: Moment,
+    pub(crate) settled_at: Option<Moment>,
     /// By attempt and first number.
     pub(crate) chunks: BTreeMap<(Attempt, ChunkNumber), ReplyChunk>,
     pub(crate) variants: Variants,
@@ -232,6 +239,7 @@ impl Tables {
             batches: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             audit: Vec::new(),
+            spending: Spending::default(),
         };
         let row = RoomRow {
             id: RoomId::new(),
@@ -292,6 +300,7 @@ impl Room {
         Self {
             direct,
             deleted: false,
+            purged: false,
             keep: Keep::default(),
             head,
             last_at: row.created_at,
@@ -389,11 +398,15 @@ impl Reply {
         (last, runs.into_iter().map(|run| run.text).collect())
     }
 
-    /// Whether it is still `owner`'s under this attempt; its lease may have run out, as long as nobody took it.
-    pub(super) fn is_held(&self, owner: InstanceId, attempt: Attempt) -> bool {
-        self.state == ReplyState::Streaming
-            && self.attempt == attempt
-            && self.lease.is_some_and(|(holder, _)| holder == owner)
+    /// What all that is done to it is judged by.
+    pub(super) fn standing(&self, now: Moment) -> Standing {
+        Standing {
+            state: self.state,
+            attempt: self.attempt,
+            shown: self.shown,
+            owner: self.lease.map(|(owner, _)| owner),
+            expired: self.has_run_out(now),
+        }
     }
 
     /// Whether the lease of a streaming reply has run out.

@@ -20,7 +20,9 @@ use salon::db::rows::{Head, LogKind, RoomSettings, UserRow, Visibility};
 use salon::error::{ErrorCode, Refusal};
 use salon::ids::{Epoch, UserId, Version};
 use salon::permissions::{Action, Role, allows};
+use salon::spending::Counted;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::tables::{Room, Tables, User, is_disabled};
 use super::{Moment, storable};
@@ -34,6 +36,8 @@ pub(super) struct Work<'a> {
     pub(super) users: &'a BTreeMap<UserId, User>,
     /// Unsettled replies of those who post, in other rooms.
     asked_elsewhere: BTreeMap<UserId, i64>,
+    /// What is counted of those whose spending a question adds to, now.
+    counted: BTreeMap<Uuid, Counted>,
     /// The database's clock after the lock, never before the room's last.
     pub(super) now: Moment,
 }
@@ -81,6 +85,7 @@ impl Tables {
 
     fn apply_room(&mut self, wanted: &RoomChanges, now: Moment) -> RoomDone {
         let asked_elsewhere = self.asked_elsewhere(wanted);
+        let counted = self.spending.now(now);
         let Some(room) = self.rooms.get_mut(&wanted.room) else {
             return no_room(wanted);
         };
@@ -89,6 +94,7 @@ impl Tables {
             now: now.max(room.last_at),
             users: &self.users,
             asked_elsewhere,
+            counted,
             room,
         };
         let changes = wanted.changes.iter();
@@ -273,7 +279,11 @@ impl Work<'_> {
     /// The same, judged before.
     fn end_room(&mut self) -> Version {
         self.room.deleted = true;
-        self.room.replies.values_mut().for_each(super::Reply::end);
+        let now = self.now;
+        self.room
+            .replies
+            .values_mut()
+            .for_each(|reply| reply.end(now));
         self.room.log(LogKind::Deleted, None, None, json!({}))
     }
 }

@@ -36,7 +36,13 @@ impl Work<'_> {
             }
         }
         let author = self.user(post.author).ok_or(ErrorCode::UserNotFound)?;
-        let (author, asked) = (author.clone(), self.wanted_assistants(post, author));
+        let full_until = post.prompt.and_then(|prompt| {
+            let counted = |subject| self.counted.get(&subject).copied().unwrap_or_default();
+            let room = self.room.row.id;
+            prompt.caps.full(post.author, room, self.now, counted)
+        });
+        let asked = self.wanted_assistants(post, author, full_until.is_some());
+        let author = author.clone();
         let mentions = resolve_mentions(post, |name| {
             let members = self.room.members.keys().filter(|member| {
                 let row = self.user(**member);
@@ -76,6 +82,7 @@ impl Work<'_> {
             reply_seq: replies.next(),
             more_replies: replies.collect(),
             reply_refused: refused,
+            refused_until: full_until.filter(|_| refused == Some(ErrorCode::SpendLimitReached)),
         })
     }
 
@@ -98,6 +105,7 @@ impl Work<'_> {
             reply_seq: answers.next(),
             more_replies: answers.collect(),
             reply_refused: None,
+            refused_until: None,
         })
     }
 
@@ -106,6 +114,7 @@ impl Work<'_> {
         &self,
         post: &NewPost,
         author: &UserRow,
+        is_spent: bool,
     ) -> Vec<Result<UserRow, ErrorCode>> {
         // An assistant that called itself would never stop.
         let Some(prompt) = post.prompt.filter(|_| author.kind != UserKind::Assistant) else {
@@ -136,7 +145,7 @@ impl Work<'_> {
             .zip(self.asked_by(author.id)..)
             .map(|(one, asks)| {
                 may_ask(&one, author.kind, role, in_direct)?;
-                has_left(prompt, asks)?;
+                has_left(prompt, asks, is_spent)?;
                 Ok(one.user)
             })
             .collect()
@@ -179,6 +188,7 @@ impl Work<'_> {
             stop_requested: false,
             lease: None,
             queued_at: self.now,
+            settled_at: None,
             chunks: BTreeMap::new(),
             variants: Variants {
                 count: 1,

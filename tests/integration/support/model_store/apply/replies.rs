@@ -1,11 +1,13 @@
 //! Versioned changes of replies in the model: stopped, retried, settled, interrupted.
 
 use salon::db::changes::Settlement;
+use salon::db::reply_life::{Becomes, Step};
 use salon::db::rows::{MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState};
 use salon::error::{ErrorCode, Refusal};
 use salon::ids::{Attempt, Seq, UserId, Version};
 use salon::permissions::{Action, allows};
 
+use super::super::Moment;
 use super::super::tables::Reply;
 use super::{Judged, Work};
 
@@ -20,8 +22,9 @@ pub(super) enum Steer {
 
 impl Reply {
     /// Settles it: no lease, no chunks.
-    pub(super) fn end(&mut self) {
+    pub(super) fn end(&mut self, now: Moment) {
         self.state = ReplyState::Settled;
+        self.settled_at = Some(now);
         self.lease = None;
         self.chunks.clear();
     }
@@ -39,33 +42,37 @@ impl Reply {
 impl Work<'_> {
     /// Stops a queued reply here and now; asks the runner of a streaming one.
     pub(super) fn stop_reply(&mut self, actor: UserId, seq: Seq) -> Judged<Version> {
+        let now = self.now;
         let reply = self.steered(actor, seq, Steer::Stop)?;
-        match reply.state {
-            ReplyState::Settled => Err(ErrorCode::ReplySettled.into()),
-            ReplyState::Streaming => {
+        match reply.standing(now).judge(Step::Stop)? {
+            Becomes::AskedToStop => {
                 reply.stop_requested = true;
+                if let Some(message) = self.room.messages.get_mut(&seq) {
+                    message.row.meta = message.row.meta.asked_to_stop(actor);
+                }
                 Ok(self.room.head.version)
             }
-            ReplyState::Queued => {
-                reply.end();
-                let meta = reply.plain_meta();
-                Ok(self.rewrite(seq, MessageState::Stopped, String::new(), None, meta))
+            Becomes::Ended(state) => {
+                reply.end(now);
+                let meta = ReplyMeta {
+                    stopped_by: Some(actor),
+                    ..reply.plain_meta()
+                };
+                Ok(self.rewrite(seq, state, String::new(), None, meta))
             }
+            _ => Err(ErrorCode::ReplySettled.into()),
         }
     }
 
     /// Puts a reply that ended early back to the start. Its attempts stay counted.
     pub(super) fn retry_reply(&mut self, actor: UserId, seq: Seq) -> Judged<Version> {
-        if self.steered(actor, seq, Steer::Again)?.state != ReplyState::Settled {
-            return Err(ErrorCode::ReplyRunning.into());
-        }
-        let message = self.room.messages.get(&seq);
-        if message.is_some_and(|message| message.row.deleted_at.is_some()) {
+        let now = self.now;
+        let standing = self.steered(actor, seq, Steer::Again)?.standing(now);
+        let message = &self.room.messages[&seq].row;
+        if standing.state == ReplyState::Settled && message.deleted_at.is_some() {
             return Err(ErrorCode::ReplyNotFound.into());
         }
-        if message.is_none_or(|message| message.row.state == MessageState::Complete) {
-            return Err(ErrorCode::ReplySettled.into());
-        }
+        standing.judge(Step::Retry(message.state))?;
         if self.is_full_of_replies() {
             return Err(ErrorCode::TooManyReplies.into());
         }
@@ -81,6 +88,7 @@ impl Work<'_> {
             reply.shown = false;
             reply.stop_requested = false;
             reply.queued_at = now;
+            reply.settled_at = None;
             meta = reply.plain_meta();
         }
         self.rewrite(seq, MessageState::Queued, String::new(), None, meta)
@@ -88,32 +96,27 @@ impl Work<'_> {
 
     /// The runner's last word.
     pub(super) fn settle_reply(&mut self, settlement: &Settlement) -> Judged<Version> {
+        let now = self.now;
         let (seq, owner, attempt) = (settlement.seq, settlement.owner, settlement.attempt);
         let reply = self.room.replies.get_mut(&seq);
-        let Some(reply) = reply.filter(|reply| reply.is_held(owner, attempt)) else {
-            return Err(ErrorCode::ReplySettled.into());
-        };
-        if settlement.state == MessageState::Queued {
-            return Err(ErrorCode::BadRequest.into());
-        }
-        reply.end();
+        let reply = reply.ok_or(ErrorCode::ReplySettled)?;
+        let step = Step::Settle(owner, attempt, settlement.state);
+        reply.standing(now).judge(step)?;
+        reply.end(now);
         let (body, html) = (settlement.body.clone(), settlement.html.clone());
-        Ok(self.rewrite(seq, settlement.state, body, html, settlement.meta.clone()))
+        let before = &self.room.messages[&seq].row.meta;
+        let meta = settlement.meta.clone().ended(settlement.state, before);
+        Ok(self.rewrite(seq, settlement.state, body, html, meta))
     }
 
     /// Ends a reply whose runner died after it had shown some of it, with the text that was saved.
     pub(super) fn interrupt_reply(&mut self, seq: Seq, attempt: Attempt) -> Judged<Version> {
         let now = self.now;
-        let reply = self
-            .room
-            .replies
-            .get_mut(&seq)
-            .filter(|reply| reply.attempt == attempt && reply.shown && reply.has_run_out(now));
-        let Some(reply) = reply else {
-            return Err(ErrorCode::ReplySettled.into());
-        };
+        let reply = self.room.replies.get_mut(&seq);
+        let reply = reply.ok_or(ErrorCode::ReplySettled)?;
+        reply.standing(now).judge(Step::Interrupt(attempt))?;
         let (_, body) = reply.saved();
-        reply.end();
+        reply.end(now);
         let meta = reply.plain_meta();
         Ok(self.rewrite(seq, MessageState::Interrupted, body, None, meta))
     }

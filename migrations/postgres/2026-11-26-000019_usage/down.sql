@@ -1,0 +1,2 @@
+DROP TABLE spending;
+DROP TABLE reply_attempts;

@@ -1,0 +1,4 @@
+-- When all that a deleted room held was removed. Its row stays: its slug is never used again. The index holds only rooms
+-- that still have to be removed.
+ALTER TABLE rooms ADD COLUMN purged_at timestamptz;
+CREATE INDEX rooms_to_purge ON rooms (deleted_at) WHERE deleted_at IS NOT NULL AND purged_at IS NULL;

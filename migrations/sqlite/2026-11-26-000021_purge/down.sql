@@ -1,0 +1,2 @@
+DROP INDEX rooms_to_purge;
+ALTER TABLE rooms DROP COLUMN purged_at;

@@ -1,0 +1,180 @@
+//! What one attempt may cost, and what it used. Before its provider is called the most that it can use is held back, where the caps
+//! let it; when it ends, what it used is counted and the rest given back. Called by [`super::reply`].
+//!
+//! A runner that dies in between leaves its attempt to whoever looks for lost ones ([`crate::jobs::orphans`]), who counts the most.
+
+use chrono::{DateTime, Utc};
+use rand::Rng;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::lease::{Lease, Verdict};
+use super::{AssistantParts, RETRY};
+use crate::db::rows::{ClaimedReply, MessageState, Usage};
+use crate::db::usage::{AttemptEnd, AttemptKey, AttemptState, NewAttempt};
+use crate::error::ErrorCode;
+use crate::ids::{AttemptId, UserId};
+use crate::limits;
+use crate::llm::registry::Model;
+use crate::llm::{Prompt, tokens};
+use crate::spending::{self, Amount, Caps};
+
+/// What may be spent, and whose turn it is to ask.
+pub struct Budget {
+    caps: Caps,
+    turns: Semaphore,
+}
+
+impl Budget {
+    /// No more than these.
+    #[must_use]
+    pub fn new(caps: Caps) -> Self {
+        let turns = Semaphore::new(limits::SPENDING_JUDGED);
+        Self { caps, turns }
+    }
+}
+
+/// How an attempt ended, as far as its runner knows.
+pub(super) struct Used<'a> {
+    pub(super) state: MessageState,
+    pub(super) model: &'a str,
+    pub(super) usage: Usage,
+    pub(super) first_token_ms: Option<i64>,
+    pub(super) stop_reason: Option<&'a str>,
+    pub(super) error: Option<ErrorCode>,
+}
+
+/// What an attempt may say to the question whether it may begin.
+pub(super) enum Begun {
+    /// It may.
+    Yes,
+    /// What may be spent is, until then.
+    Refused(DateTime<Utc>),
+}
+
+/// The most that a model can use for a prompt.
+fn most(model: &Model, prompt: &Prompt) -> Amount {
+    // Our count is never too little. A prompt that is longer by it was counted by its provider and fits.
+    let room = u64::from(model.limits.prompt_tokens());
+    let input = i64::try_from(tokens::of_prompt(prompt).min(room)).unwrap_or(i64::MAX);
+    let output = i64::from(prompt.max_tokens);
+    Amount {
+        cost_micros: cost(model, input, 0, output).unwrap_or(0),
+        tokens: input.saturating_add(output),
+    }
+}
+
+fn cost(model: &Model, input: i64, cached: i64, output: i64) -> Option<i64> {
+    let prices = model.prices?;
+    // Nobody knows yet what is cached, and some ask more for it.
+    Some(prices.cost_micros(input, cached, output))
+}
+
+/// What a usage costs at a model; none where it has no price.
+pub(super) fn cost_of(model: &Model, usage: &Usage) -> Option<i64> {
+    cost(
+        model,
+        usage.input_tokens,
+        usage.cached_tokens,
+        usage.output_tokens,
+    )
+}
+
+fn key(claimed: &ClaimedReply) -> AttemptKey {
+    AttemptKey {
+        room: claimed.room,
+        seq: claimed.seq,
+        attempt: claimed.attempt,
+    }
+}
+
+/// Asks whether the attempt may begin, and waits while what runs holds back too much: it gives most of it back.
+///
+/// # Errors
+/// What was decided meanwhile.
+pub(super) async fn begin(
+    parts: &AssistantParts,
+    lease: &Lease,
+    (assistant, model): (UserId, &Model),
+    prompt: &Prompt,
+) -> Result<Begun, Verdict> {
+    let claimed = &lease.claimed;
+    let asked = NewAttempt {
+        id: AttemptId::new(),
+        key: key(claimed),
+        asker: claimed.asker,
+        assistant,
+        provider: model.provider.to_string(),
+        model: model.llm.model().to_owned(),
+        most: most(model, prompt),
+        asked_at: None,
+    };
+    let until = Instant::now() + limits::SPENDING_WAIT;
+    let mut wait = limits::SPENDING_RETRY;
+    loop {
+        let budget = &parts.budget;
+        let asking = async || {
+            // It is never closed.
+            let _turn = budget.turns.acquire().await;
+            parts.store.begin_attempt(asked.clone(), budget.caps).await
+        };
+        match super::reply::retried(lease, asking).await? {
+            spending::Verdict::Fits => return Ok(Begun::Yes),
+            spending::Verdict::Full(until) => return Ok(Begun::Refused(until)),
+            spending::Verdict::Waits if Instant::now() >= until => {
+                return Ok(Begun::Refused(Utc::now()));
+            }
+            spending::Verdict::Waits => {}
+        }
+        tokio::select! {
+            biased;
+            verdict = lease.decided() => return Err(verdict),
+            () = tokio::time::sleep(wait.mul_f64(crate::randomness::rng().random_range(0.5..1.0))) => {}
+        }
+        wait = (wait * 2).min(limits::SPENDING_RETRY_LONGEST);
+    }
+}
+
+/// Counts what the attempt used. It is paid for, whoever has the lease by now; so it is tried for a while.
+pub(super) async fn end(parts: &AssistantParts, lease: &Lease, model: &Model, used: Used<'_>) {
+    let cost_micros = cost_of(model, &used.usage);
+    count(model, &used.usage, cost_micros);
+    let end = AttemptEnd {
+        key: key(&lease.claimed),
+        state: AttemptState::of_message(used.state),
+        model: used.model.to_owned(),
+        usage: used.usage,
+        cost_micros,
+        first_token_ms: used.first_token_ms,
+        stop_reason: used.stop_reason.map(str::to_owned),
+        error: used.error,
+        ended_at: Utc::now(),
+    };
+    for _ in 0..limits::ATTEMPT_END_TRIES {
+        match parts.store.end_attempt(end.clone()).await {
+            Ok(_) => return,
+            Err(crate::db::StoreError::Broken(error)) => {
+                tracing::error!(%error, "what an attempt used cannot be counted");
+                return;
+            }
+            Err(error) => tracing::warn!(%error, "what an attempt used waits to be counted"),
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+fn count(model: &Model, usage: &Usage, cost_micros: Option<i64>) {
+    let kinds = [
+        ("input", usage.input_tokens),
+        ("cached", usage.cached_tokens),
+        ("output", usage.output_tokens),
+    ];
+    let name = model.llm.model();
+    for (kind, tokens) in kinds {
+        let tokens = u64::try_from(tokens).unwrap_or(0);
+        metrics::counter!("salon_tokens_total", "model" => name.to_owned(), "kind" => kind)
+            .increment(tokens);
+    }
+    let cost = u64::try_from(cost_micros.unwrap_or(0)).unwrap_or(0);
+    metrics::counter!("salon_cost_micros_total", "model" => name.to_owned()).increment(cost);
+}

@@ -1,0 +1,50 @@
+/**
+ * What a browser loads: every module is named in `index.html`, so that none waits for the one that imports it, and all of it
+ * together is small. Dialogs and the other languages are not among it.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import test from 'node:test';
+import { gzipSync } from 'node:zlib';
+
+const STATIC = new URL('../../static/', import.meta.url);
+/** All that is loaded before one reads and writes, compressed; a dialog comes when it is first opened. */
+const ALL_BYTES = 150_000;
+
+const read = (path) => readFileSync(new URL(path, STATIC), 'utf8');
+
+/** What `main.js` imports, and what that imports. */
+function modules() {
+  const found = new Set();
+  const follow = (path) => {
+    if (found.has(path)) return;
+    found.add(path);
+    // `main.js` waits for the reader's language before it imports the rest.
+    for (const [, target] of read(path.slice(1)).matchAll(/^(?:import|export|await import)\b[^;]*?['"](\.[^'"]+)['"]\)?;/gm)) {
+      follow(new URL(target, `http://page${path}`).pathname);
+    }
+  };
+  follow('/js/main.js');
+  return [...found];
+}
+
+test('the page names its modules at once', () => {
+  const named = [...read('index.html').matchAll(/<link rel="modulepreload" href="([^"]+)">/g)].map(([, path]) => path);
+  const needed = modules().filter((path) => path !== '/js/main.js').sort();
+  assert.ok(needed.length > 40, 'the imports were followed');
+  const lines = needed.map((path) => `    <link rel="modulepreload" href="${path}">`).join('\n');
+  assert.deepEqual(named, needed, `write these lines into index.html:\n${lines}`);
+});
+
+test('all that is loaded to read and write is small', () => {
+  const styles = [...read('index.html').matchAll(/(?:href|src)="(\/(?:css|js|icon)[^"]*\.(?:css|svg|js))"/g)].map(([, path]) => path);
+  // The largest catalogue: nobody loads two.
+  const catalogues = readdirSync(new URL('js/words/', STATIC)).map((name) => `/js/words/${name}`);
+  const sizeOf = (path) => gzipSync(readFileSync(new URL(path.slice(1), STATIC))).length;
+  const largestWords = Math.max(...catalogues.map(sizeOf));
+  const files = [...new Set(['/index.html', '/js/main.js', ...styles, ...modules()])];
+  const sizes = files.map((path) => [path, sizeOf(path)]);
+  const sum = sizes.reduce((total, [, size]) => total + size, largestWords);
+  const largest = sizes.sort(([, one], [, other]) => other - one).slice(0, 8).map(([path, size]) => `${path} ${size}`).join(', ');
+  assert.ok(sum <= ALL_BYTES, `${sum} bytes compressed; the largest: ${largest}`);
+});
