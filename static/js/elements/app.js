@@ -157,14 +157,12 @@ class SalonApp extends HTMLElement {
   /** Where the list stands alone it is what the page is about. */
   #landmarks() {
     const alone = this.#narrow.matches && this.dataset.pane === 'list';
-    const parts = [['salon-room-list', { role: 'main' }], ['.list-head .brand', { role: 'heading', 'aria-level': '1' }]];
-    for (const [css, marks] of parts) {
-      const part = this.querySelector(css);
-      for (const [name, value] of Object.entries(marks)) {
-        if (alone) part?.setAttribute(name, value);
-        else part?.removeAttribute(name);
-      }
-    }
+    this.querySelector('salon-room-list')?.setAttribute('role', alone ? 'main' : 'complementary');
+    const brand = this.querySelector('.list-head .brand');
+    if (alone) brand?.setAttribute('aria-level', '1');
+    else brand?.removeAttribute('aria-level');
+    if (alone) brand?.setAttribute('role', 'heading');
+    else brand?.removeAttribute('role');
   }
 
   #left(slug) {

@@ -18,13 +18,15 @@ class SalonRoomList extends HTMLElement {
   show(context) {
     this.#context = context;
     this.className = 'room-list';
+    this.setAttribute('role', 'complementary');
+    this.setAttribute('aria-label', t('list.rooms'));
     this.search = h('input.search', {
       type: 'search', placeholder: t('list.find'), 'aria-label': t('list.find'), hidden: true,
       oninput: (event) => { this.#filter = event.target.value.trim().toLowerCase(); this.#render(); },
     });
     this.rooms = h('nav.rooms', { 'aria-label': t('list.rooms') });
     this.append(
-      h('header.list-head', {},
+      h('div.list-head', {},
         h('p.brand', {}, h('img', { src: '/icon.svg', alt: '', width: 28, height: 28 }), h('span', { text: 'Salon' })),
         h('span.list-tools', {},
           iconButton('search', t('list.public'), () => openBrowseDialog(context, this)),
@@ -37,7 +39,7 @@ class SalonRoomList extends HTMLElement {
 
   #me() {
     const { user } = this.#context.salon;
-    return h('footer.me', {}, avatar(user),
+    return h('div.me', {}, avatar(user),
       h('span.me-name', {}, h('strong', { text: user.name }), h('small', { text: user.kind === 'guest' ? t('account.kind_guest') : t('list.signed_in') })),
       iconButton('settings', t('account.title'), () => openAccountDialog(this.#context)),
       iconButton('leave', t('sign_out'), () => this.#signOut(user)));

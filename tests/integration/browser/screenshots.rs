@@ -91,6 +91,9 @@ impl Album {
 
     /// Draws what is shown, and compares it with what is kept.
     async fn show(&mut self, page: &Page, name: &str) {
+        let here =
+            "const here = document.querySelector('.here'); return here === null || !here.hidden";
+        page.wait("who is here is known", SOON, here, &[]).await;
         page.run::<()>(SETTLE, &[]).await;
         page.be_still().await;
         let drawn = page.driver.screenshot_as_png().await.unwrap();
@@ -232,6 +235,7 @@ async fn every_state_on_a_desk_is_drawn_as_it_is_kept() {
     album.show(&page, "desk-empty").await;
     go_to(&page, "sea").await;
     count(&page, ".message", 4).await;
+    count(&page, ".badge", 0).await;
     album.show(&page, "desk-room").await;
     theme(&page, Some("dark")).await;
     album.show(&page, "desk-room-dark").await;
@@ -320,6 +324,7 @@ async fn every_state_on_a_phone_is_drawn_as_it_is_kept() {
     page.see_lobby().await;
     go_to(&page, "sea").await;
     count(&page, ".message", 4).await;
+    count(&page, ".badge", 0).await;
     album.show(&page, "phone-room").await;
     theme(&page, Some("dark")).await;
     album.show(&page, "phone-room-dark").await;
@@ -339,6 +344,7 @@ async fn every_state_on_a_phone_is_drawn_as_it_is_kept() {
     page.load().await;
     go_to(&page, "sea").await;
     count(&page, ".message", 4).await;
+    count(&page, ".badge", 0).await;
     album.show(&page, "phone-room-ar").await;
     page.quit().await;
     album.close().await;
@@ -361,7 +367,7 @@ async fn what_is_drawn_otherwise_is_noticed() {
     assert!(album.differ(&one, &dark).await > 0.5);
     theme(&page, None).await;
     page.run::<()>(
-        "document.querySelector('#guest-go').style.transform = 'translateY(12px)'",
+        "document.querySelector('.intro h1').style.transform = 'translateY(12px)'",
         &[],
     )
     .await;
