@@ -6,7 +6,7 @@ use crate::limits;
 use crate::spending::{Cap, Caps, Money, PeriodCaps, Prices};
 
 /// Settings of prices and caps. Amounts are decimals in the operator's currency, such as `2.5`; days and months are those of UTC.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Spending {
     /// What the currency of all amounts is called on the page; nothing is converted
     #[arg(

@@ -175,6 +175,8 @@ impl Consumers {
             .await
             .is_err()
         {
+            // What it had under way must not join a room that it leaves now.
+            drop(consumer);
             failed(&self, &connection).await;
         }
         drop(registered);

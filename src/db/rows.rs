@@ -1,5 +1,7 @@
 //! What the stores return: plain rows, the same for every back end. No SQL, no diesel, no wire format.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -283,7 +285,6 @@ pub struct Usage {
 }
 
 /// No tokens.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_none(tokens: &i64) -> bool {
     *tokens == 0
 }
@@ -300,6 +301,18 @@ pub struct MessageMeta {
 }
 
 impl ReplyMeta {
+    /// As it is told of a message in that state: who asked for an end is told with the end, at a version of its own.
+    #[must_use]
+    pub fn told(&self, state: MessageState) -> Cow<'_, Self> {
+        if self.stopped_by.is_none() || state == MessageState::Stopped {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self {
+            stopped_by: None,
+            ..self.clone()
+        })
+    }
+
     /// What a runner tells of the end, with who asked for it where it was stopped.
     #[must_use]
     pub fn ended(self, state: MessageState, before: &MessageMeta) -> Self {

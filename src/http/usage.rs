@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -283,7 +283,11 @@ impl SumsQuery {
             return bad("`by` is `user`, `room`, `model` or `day`.");
         };
         let to = self.to.unwrap_or_else(Utc::now);
-        let from = self.from.unwrap_or(to - TimeDelta::days(30));
+        let month = to.checked_sub_signed(TimeDelta::days(30));
+        let (Some(month), true) = (month, is_time(to) && self.from.is_none_or(is_time)) else {
+            return bad("`from` and `to` are times of this era.");
+        };
+        let from = self.from.unwrap_or(month);
         if from > to {
             return bad("`from` is not after `to`.");
         }
@@ -386,4 +390,9 @@ fn escaped(value: &str) -> String {
         false => format!("%{byte:02X}"),
     });
     bytes.collect()
+}
+
+/// Whether every database knows it.
+fn is_time(time: DateTime<Utc>) -> bool {
+    (1..=9999).contains(&time.year())
 }

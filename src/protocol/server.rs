@@ -1,6 +1,8 @@
 //! What the server sends, as types that serialise to the documented JSON. Borrowed throughout: a frame lives
 //! only until it is encoded. Nothing in a frame depends on its reader, except answers to that reader.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 
@@ -329,7 +331,8 @@ pub struct MessageBody<'a> {
     pub mentions: &'a [UserId],
     /// Of a reply only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reply: Option<&'a ReplyMeta>,
+    #[schema(value_type = Option<ReplyMeta>)]
+    pub reply: Option<Cow<'a, ReplyMeta>>,
     /// What members put onto it, each kind with its count and the first 20 users.
     #[serde(skip_serializing_if = "<[Reaction]>::is_empty")]
     pub reactions: &'a [Reaction],
@@ -372,7 +375,7 @@ impl<'a> From<&'a MessageRow> for MessageBody<'a> {
             state: row.state,
             reply_to: row.reply_to,
             mentions: &row.meta.mentions,
-            reply: row.meta.reply.as_ref(),
+            reply: row.meta.reply.as_ref().map(|reply| reply.told(row.state)),
             reactions: &row.marks.reactions,
             pinned: row.marks.pinned.map(PinBody::from),
             created_at: row.created_at,

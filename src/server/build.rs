@@ -14,7 +14,7 @@ use crate::channel_layer::counters::in_memory::InMemoryCounters;
 use crate::channel_layer::in_memory::InMemoryLayer;
 use crate::channel_layer::redis::{RedisCounters, RedisLayer, RedisSettings};
 use crate::chat::Chat;
-use crate::chat::assistant::{self, Assistant, AssistantParts, Budget};
+use crate::chat::assistant::{self, Assistant, AssistantParts, SpendGate};
 use crate::config::Config;
 use crate::db::postgres::{self, PostgresSettings, PostgresStore};
 use crate::db::sqlite::SqliteStore;
@@ -65,7 +65,7 @@ pub(super) async fn parts(config: &Config) -> Result<Parts, StartError> {
         providers: Arc::clone(&providers),
         instance,
         caps: assistant::caps(config),
-        budget: Budget::new(config.spending.caps()),
+        spend_gate: SpendGate::new(config.spending.caps()),
         prompts,
     });
     Ok(Parts {

@@ -38,6 +38,9 @@ export function usageLine({ usage, cost_micros: cost, first_token_ms: first }, c
   ].filter(Boolean).join(' · ');
 }
 
+/** The address of a room that people know by no name. */
+const DIRECT = /^direct-[0-9a-f]{32}$/;
+
 /** How attempts ended that did not end well. */
 const ENDS = ['running', 'stopped', 'failed', 'interrupted', 'lost'];
 
@@ -50,7 +53,8 @@ const ENDS = ['running', 'stopped', 'failed', 'interrupted', 'lost'];
  */
 export function attemptLine(row, currency, { who }) {
   const line = usageLine({ ...row, usage: row.state === 'running' ? undefined : row }, currency);
-  const asked = t('usage.asked', { who: who ? row.user.name : `#${row.room}`, assistant: `@${row.assistant.name}` });
+  const key = who ? 'usage.asked' : DIRECT.test(row.room) ? 'usage.asked_direct' : 'usage.asked_in';
+  const asked = t(key, { who: row.user?.name ?? '', room: row.room, assistant: `@${row.assistant.name}` });
   return {
     title: row.attempt > 1 ? t('usage.again', { text: asked, count: row.attempt }) : asked,
     line: [row.model, ENDS.includes(row.state) && t(`usage.end_${row.state}`), line].filter(Boolean).join(' · '),

@@ -1,5 +1,7 @@
 //! What `protocol_document` compares with the examples: a message, what a reply tells of its making, and a frame of each type that tells of people.
 
+use std::borrow::Cow;
+
 use chrono::Utc;
 use salon::db::marks::Reaction;
 use salon::db::rows::{MessageKind, MessageState, ReplyMeta, Usage, UserRow};
@@ -77,7 +79,7 @@ pub(crate) fn message<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) ->
         } else {
             &[]
         },
-        reply: full.then_some(meta),
+        reply: full.then_some(Cow::Borrowed(meta)),
         reactions: if full {
             Vec::leak(vec![Reaction {
                 emoji: "👍".into(),

@@ -295,6 +295,21 @@ fn nothing_is_left_half_done_and_no_machine_is_named() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// Two of one version would be one to the program that runs them: only the later ever ran.
+#[test]
+fn each_migration_has_a_version_of_its_own() {
+    for back_end in ["postgres", "sqlite"] {
+        let folder = root().join("migrations").join(back_end);
+        let mut versions = BTreeSet::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let version = name.split('_').next().unwrap().replace('-', "");
+            assert!(versions.insert(version), "{back_end}/{name} comes twice");
+        }
+        assert!(versions.len() > 10, "{versions:?}");
+    }
+}
+
 #[test]
 fn the_format_is_rustfmts() {
     let checked = std::process::Command::new(env!("CARGO"))

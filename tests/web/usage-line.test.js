@@ -27,7 +27,9 @@ const attempt = (changes) => ({
 test('an attempt says who asked or where, and how it ended unless well', () => {
   assert.deepEqual(attemptLine(attempt({}), 'USD', { who: true }), { title: 'Ada asked @assistant', line: 'large · 10 tokens in · 2 out' });
   const second = attemptLine(attempt({ attempt: 2, state: 'failed', cost_micros: 20_000 }), 'USD', { who: false });
-  assert.deepEqual(second, { title: '#den asked @assistant, attempt 2', line: 'large · failed · 10 tokens in · 2 out · USD 0.0200' });
+  assert.deepEqual(second, { title: 'In #den you asked @assistant, attempt 2', line: 'large · failed · 10 tokens in · 2 out · USD 0.0200' });
+  const alone = attemptLine(attempt({ room: `direct-${'01a2'.repeat(8)}` }), 'USD', { who: false });
+  assert.equal(alone.title, 'In a direct room you asked @assistant');
   assert.equal(attemptLine(attempt({ state: 'running' }), 'USD', { who: true }).line, 'large · runs');
 });
 

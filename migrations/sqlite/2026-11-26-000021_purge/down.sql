@@ -1,2 +1,3 @@
+DROP INDEX mentions_room;
 DROP INDEX rooms_to_purge;
 ALTER TABLE rooms DROP COLUMN purged_at;

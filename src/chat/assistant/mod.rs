@@ -32,7 +32,7 @@ use crate::limits;
 use crate::llm::registry::Providers;
 use crate::writer::Writer;
 use lease::{Lease, Verdict};
-pub use spend::Budget;
+pub use spend::SpendGate;
 
 /// Replies claimed by one statement.
 const CLAIM_LIMIT: usize = 64;
@@ -52,7 +52,7 @@ pub struct AssistantParts {
     /// How many may run at once.
     pub caps: ReplyCaps,
     /// What may be spent.
-    pub budget: Budget,
+    pub spend_gate: SpendGate,
     /// Told by the writer when a reply was queued here.
     pub prompts: Arc<Notify>,
 }

@@ -20,12 +20,12 @@ use crate::llm::{Prompt, tokens};
 use crate::spending::{self, Amount, Caps};
 
 /// What may be spent, and whose turn it is to ask.
-pub struct Budget {
+pub struct SpendGate {
     caps: Caps,
     turns: Semaphore,
 }
 
-impl Budget {
+impl SpendGate {
     /// No more than these.
     #[must_use]
     pub fn new(caps: Caps) -> Self {
@@ -112,11 +112,11 @@ pub(super) async fn begin(
     let until = Instant::now() + limits::SPENDING_WAIT;
     let mut wait = limits::SPENDING_RETRY;
     loop {
-        let budget = &parts.budget;
+        let gate = &parts.spend_gate;
         let asking = async || {
             // It is never closed.
-            let _turn = budget.turns.acquire().await;
-            parts.store.begin_attempt(asked.clone(), budget.caps).await
+            let _turn = gate.turns.acquire().await;
+            parts.store.begin_attempt(asked.clone(), gate.caps).await
         };
         match super::reply::retried(lease, asking).await? {
             spending::Verdict::Fits => return Ok(Begun::Yes),

@@ -10,12 +10,16 @@ use crate::db::StoreResult;
 
 statement!(
     /// The oldest messages of one deleted room, with all that is kept beside them; which room, and how many went. A room that
-    /// another instance is at is skipped.
+    /// another instance is at is skipped, and any of the oldest may be next: one that fails keeps none waiting.
     PurgeMessages { age_s: i64, limit: i64 } -> (Uuid, i64),
     "WITH room AS ( \
          SELECT id FROM rooms WHERE deleted_at IS NOT NULL AND purged_at IS NULL \
              AND deleted_at <= clock_timestamp() - $1 * interval '1 second' \
-         ORDER BY deleted_at LIMIT 1 FOR UPDATE SKIP LOCKED \
+             AND id = (SELECT id FROM ( \
+                 SELECT id FROM rooms WHERE deleted_at IS NOT NULL AND purged_at IS NULL \
+                     AND deleted_at <= clock_timestamp() - $1 * interval '1 second' \
+                 ORDER BY deleted_at LIMIT 32) old ORDER BY random() LIMIT 1) \
+         FOR UPDATE SKIP LOCKED \
      ), gone AS ( \
          DELETE FROM messages m USING ( \
              SELECT o.room_id, o.seq FROM room JOIN LATERAL \
@@ -42,15 +46,25 @@ statement!(
      ) SELECT room.id, (SELECT count(*) FROM gone) FROM room"
 );
 statement!(
-    /// All else of a deleted room that has no message any more.
+    /// Members of a deleted room that has no message any more, with what of them pointed into it, and its log but for the entry of
+    /// the deletion; how many rows of both went.
+    PurgePeople { room: Uuid, limit: i64 } -> (i64,),
+    "WITH members AS ( \
+         DELETE FROM memberships WHERE room_id = $1 AND user_id IN \
+             (SELECT user_id FROM memberships WHERE room_id = $1 LIMIT $2) RETURNING user_id \
+     ), gone_mentions AS ( \
+         DELETE FROM mentions n USING members WHERE n.user_id = members.user_id AND n.room_id = $1 \
+     ), log AS ( \
+         DELETE FROM room_log WHERE room_id = $1 AND version IN \
+             (SELECT version FROM room_log WHERE room_id = $1 AND kind <> 'deleted' ORDER BY version LIMIT $2) RETURNING version \
+     ) SELECT (SELECT count(*) FROM members) + (SELECT count(*) FROM log)"
+);
+statement!(
+    /// All else of a deleted room that has neither messages nor members any more.
     PurgeRest { room: Uuid },
-    "WITH log AS (DELETE FROM room_log WHERE room_id = $1 AND kind <> 'deleted'), \
-     chunks AS (DELETE FROM reply_chunks WHERE room_id = $1), \
+    "WITH chunks AS (DELETE FROM reply_chunks WHERE room_id = $1), \
      variants AS (DELETE FROM reply_variants WHERE room_id = $1), \
      gone_replies AS (DELETE FROM replies WHERE room_id = $1), \
-     gone_mentions AS (DELETE FROM mentions n USING memberships m \
-         WHERE m.room_id = $1 AND n.user_id = m.user_id AND n.room_id = $1), \
-     members AS (DELETE FROM memberships WHERE room_id = $1), \
      gone_invites AS (DELETE FROM invites WHERE room_id = $1), \
      gone_bans AS (DELETE FROM bans WHERE room_id = $1), \
      hooks AS (DELETE FROM incoming_hooks WHERE room_id = $1), \
@@ -71,7 +85,11 @@ pub(super) async fn purge(pools: &Pools, age_s: i64, limit: i64) -> StoreResult<
     let Some((room, messages)) = removed.first().copied() else {
         return Ok(false);
     };
-    if messages == 0 {
+    if messages > 0 {
+        return Ok(true);
+    }
+    let people = pools.write(PurgePeople { room, limit }).await?;
+    if people.first().is_none_or(|(rows,)| *rows == 0) {
         pools.write(PurgeRest { room }).await?;
     }
     Ok(true)

@@ -67,10 +67,10 @@ statement!(
      FROM part LEFT JOIN marks ON marks.room_id = part.room_id"
 );
 statement!(
-    /// Rooms with messages above their marks.
+    /// Rooms with messages above their marks; one of which all was removed has none.
     RoomsBehind { limit: i64 } -> (Uuid,),
     "SELECT h.room_id FROM room_heads h LEFT JOIN search_progress p ON p.room_id = h.room_id \
-     WHERE h.last_seq > coalesce(p.indexed, 0) LIMIT $1"
+     WHERE h.last_seq > coalesce(p.indexed, 0) AND h.last_seq >= h.first_seq LIMIT $1"
 );
 statement!(
     /// Indexes a piece of one room's past, downwards.

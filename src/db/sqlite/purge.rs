@@ -22,9 +22,16 @@ const OF_MESSAGES: [&str; 8] = [
     "messages",
 ];
 
-/// What is kept of a room beside its messages.
-const OF_ROOMS: [&str; 8] = [
-    "memberships",
+/// What a room may have many of: so many go at once. The entry that tells of the deletion stays.
+const SOME_OF_ROOMS: [&str; 2] = [
+    "DELETE FROM memberships WHERE room_id = ?1 AND user_id IN \
+         (SELECT user_id FROM memberships WHERE room_id = ?1 LIMIT ?2)",
+    "DELETE FROM room_log WHERE room_id = ?1 AND version IN \
+         (SELECT version FROM room_log WHERE room_id = ?1 AND kind <> 'deleted' ORDER BY version LIMIT ?2)",
+];
+
+/// What else is kept of a room beside its messages.
+const OF_ROOMS: [&str; 7] = [
     "invites",
     "bans",
     "incoming_hooks",
@@ -69,14 +76,20 @@ pub(super) fn purge(conn: &mut SqliteConnection, age_s: i64, limit: i64) -> Work
             .execute(conn)?;
         return Ok(true);
     }
+    for some in SOME_OF_ROOMS {
+        let gone = diesel::sql_query(some)
+            .bind::<Binary, _>(room)
+            .bind::<BigInt, _>(limit.max(1))
+            .execute(conn)?;
+        if gone > 0 {
+            return Ok(true);
+        }
+    }
     for table in OF_ROOMS {
         diesel::sql_query(format!("DELETE FROM {table} WHERE room_id = ?1"))
             .bind::<Binary, _>(room)
             .execute(conn)?;
     }
-    diesel::sql_query("DELETE FROM room_log WHERE room_id = ?1 AND kind <> 'deleted'")
-        .bind::<Binary, _>(room)
-        .execute(conn)?;
     diesel::sql_query(
         "UPDATE rooms SET purged_at = ?2, name = slug, topic = '', direct_key = NULL WHERE id = ?1",
     )

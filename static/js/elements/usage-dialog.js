@@ -74,7 +74,7 @@ export function usageSection(api) {
     list.node, h('p.use-buttons', {}, by, days), rows, more, problem, link);
 }
 
-const download = (href) => h('p.settings-more', {}, h('a.quiet', { href, download: '', text: t('usage.csv') }));
+const download = (href) => h('p.use-buttons', {}, h('a.quiet', { href, download: '', text: t('usage.csv') }));
 
 /** What is spent today and this month. */
 function standings() {

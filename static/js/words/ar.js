@@ -282,6 +282,7 @@ export default {
   'typing.names': { zero: '{names} يكتب…', one: '{names} يكتب…', two: '{names} يكتبان…', few: '{names} يكتبون…', many: '{names} يكتبون…', other: '{names} يكتبون…' },
   'typing.several': 'عدة أشخاص يكتبون…',
   'usage.about': 'نحو {text}', 'usage.again': '{text}، المحاولة {count}', 'usage.asked': 'سأل {who} المساعد {assistant}',
+  'usage.asked_direct': 'في غرفة مباشرة سألتَ المساعد {assistant}', 'usage.asked_in': 'في ‎#{room} سألتَ المساعد {assistant}',
   'usage.attempts': 'المحاولات', 'usage.below': 'أقل من {amount}', 'usage.by_day': 'بحسب اليوم', 'usage.by_model': 'بحسب النموذج',
   'usage.by_room': 'بحسب الغرفة', 'usage.by_user': 'بحسب المستخدم', 'usage.cached': '{text} (منها {count} من الذاكرة)',
   'usage.count': { zero: 'لا محاولات', one: 'محاولة واحدة', two: 'محاولتان', few: '{count} محاولات', many: '{count} محاولة', other: '{count} محاولة' },

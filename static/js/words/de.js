@@ -312,6 +312,7 @@ export default {
   'tokens.what_may': 'Was es darf', 'tokens.when_ends': 'Wann es endet', 'tokens.writes': 'Liest und schreibt',
   'typing.names': { one: '{names} schreibt…', other: '{names} schreiben…' }, 'typing.several': 'Mehrere schreiben…',
   'usage.about': 'etwa {text}', 'usage.again': '{text}, Versuch {count}', 'usage.asked': '{who} hat {assistant} gefragt',
+  'usage.asked_direct': 'In einem direkten Raum hast du {assistant} gefragt', 'usage.asked_in': 'In #{room} hast du {assistant} gefragt',
   'usage.attempts': 'Versuche', 'usage.below': 'unter {amount}', 'usage.by_day': 'Nach Tag', 'usage.by_model': 'Nach Modell',
   'usage.by_room': 'Nach Raum', 'usage.by_user': 'Nach Benutzer', 'usage.cached': '{text} ({count} aus dem Zwischenspeicher)',
   'usage.count': { one: '{count} Versuch', other: '{count} Versuche' }, 'usage.csv': 'Als Tabelle (CSV)', 'usage.end_failed': 'fehlgeschlagen',

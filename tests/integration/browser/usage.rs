@@ -38,9 +38,8 @@ async fn what_replies_cost_is_seen_by_those_who_may() {
     let room = "return fetch('/api/rooms', {method: 'POST', headers: {'content-type': 'application/json'},
         body: JSON.stringify({slug: 'den', name: 'Den', visibility: 'public'})}).then((answer) => answer.status)";
     assert_eq!(page.run::<u16>(room, &[]).await, 201);
-    let at = "location.hash = '#/den'; return true";
-    let _: bool = page.run(at, &[]).await;
     page.load().await;
+    page.click(".room-link[data-slug='den']").await;
     page.send("@assistant tell me of apples").await;
     page.see_reply("the answer is whole", |reply| reply.state == "complete")
         .await;
@@ -61,7 +60,7 @@ async fn what_replies_cost_is_seen_by_those_who_may() {
 
     page.click("[aria-label='Your account']").await;
     page.click("#own-usage").await;
-    wait_for(&page, ".usage .uses strong", "#den asked @assistant").await;
+    wait_for(&page, ".usage .uses strong", "In #den you asked @assistant").await;
     wait_for(&page, ".usage .spent", "of EUR 20.00").await;
     let table = "return fetch(document.querySelector('.usage a[download]').href).then((answer) => answer.text())";
     let csv: String = page.run(table, &[]).await;

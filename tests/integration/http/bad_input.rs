@@ -256,6 +256,8 @@ const ADDRESSES: &[(&str, &str, u16, &str)] = &[
     ("GET", "/api/rooms/lobby/members?after=ada", 400, "bad_request"),
     ("DELETE", "/api/rooms/lobby/members/ada", 400, "bad_request"),
     ("POST", "/api/rooms/lobby/replies/x/stop", 400, "bad_request"),
+    ("GET", "/api/rooms/lobby/usage?before=ada", 400, "bad_request"),
+    ("GET", "/api/me/usage?limit=0", 400, "bad_request"),
     ("GET", "/api/nothing", 404, "not_found"),
     ("POST", "/api/nothing", 404, "not_found"),
     ("GET", "/api", 404, "not_found"),

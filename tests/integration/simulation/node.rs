@@ -171,7 +171,7 @@ fn start_actors(
             room: 6,
             fleet: 12,
         },
-        budget: salon::chat::assistant::Budget::new(salon::spending::Caps::default()),
+        spend_gate: salon::chat::assistant::SpendGate::new(salon::spending::Caps::default()),
         prompts,
     });
     let stop = CancellationToken::new;

@@ -115,7 +115,12 @@ pub(super) async fn all_that_a_deleted_room_held_goes_part_by_part(store: &TestS
     assert!(store.purge_deleted_rooms(0, 2).await.unwrap());
     let head = store.heads(&[room]).await.unwrap()[0];
     assert_eq!((head.first_seq, head.last_seq), (3, 4));
-    assert_eq!(purge(store).await, 2, "two messages more, then the rest");
+    assert!(
+        purge(store).await > 2,
+        "two messages more, then people and the rest"
+    );
+    let behind = store.rooms_behind_index(100).await.unwrap();
+    assert!(!behind.contains(&room), "nothing is left to index");
     let left = store.back_end.rows_of(room).await;
     assert_eq!(left, [("room_log".to_owned(), 1)]);
     assert_eq!(store.back_end.rows_of(kept).await, beside);
@@ -149,7 +154,7 @@ pub(super) async fn a_direct_room_that_was_deleted_names_nobody(store: &TestStor
     delete(store, &ada, first).await;
     let second = own("second").await.unwrap().room.id;
     assert_ne!(first, second);
-    assert_eq!(purge(store).await, 2);
+    assert!(purge(store).await >= 2);
     let left = store.back_end.rows_of(first).await;
     assert_eq!(left, [("room_log".to_owned(), 1)]);
     assert_eq!(own("third").await.unwrap().room.id, second);

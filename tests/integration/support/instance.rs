@@ -190,7 +190,7 @@ impl Instance {
             providers: Arc::clone(&providers),
             instance: InstanceId::new(),
             caps: salon::chat::assistant::caps(&config),
-            budget: salon::chat::assistant::Budget::new(config.spending.caps()),
+            spend_gate: salon::chat::assistant::SpendGate::new(config.spending.caps()),
             prompts,
         });
         let stop = CancellationToken::new();
