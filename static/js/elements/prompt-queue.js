@@ -6,17 +6,8 @@ import { waitingQuestions } from '../asks.js';
 import { h, iconButton } from '../dom.js';
 import { showNote } from './banner.js';
 import { excerpt } from './quote.js';
+import { t } from '../words.js';
 
-const WORDS = {
-  label: 'Questions that wait for an answer',
-  next: 'Next',
-  place: (position) => `${position - 1} ahead`,
-  yours: 'Your question',
-  theirs: (name) => `Question of ${name}`,
-  cancel: 'Do not answer this question',
-  show: 'Show the question',
-  more: (count) => `and ${count} more`,
-};
 
 export class PromptQueue {
   #room;
@@ -27,7 +18,7 @@ export class PromptQueue {
   constructor(room, jump) {
     this.#room = room;
     this.#jump = jump;
-    this.element = h('ol.prompt-queue', { 'aria-label': WORDS.label, hidden: true });
+    this.element = h('ol.prompt-queue', { 'aria-label': t('waiting.title'), hidden: true });
   }
 
   /** @param {import('../store.js').RoomState} state */
@@ -38,17 +29,17 @@ export class PromptQueue {
     this.#drawn = key;
     this.element.hidden = shown.length === 0;
     this.element.replaceChildren(...shown.map((question) => this.#line(question, state.room?.role)),
-      ...(more > 0 ? [h('li.prompt-more', { text: WORDS.more(more) })] : []));
+      ...(more > 0 ? [h('li.prompt-more', { text: t('waiting.more', { count: more }) })] : []));
   }
 
   #line({ seq, position, mine, user, question }, role) {
-    const said = question === null ? (mine ? WORDS.yours : WORDS.theirs(user.name)) : excerpt(question);
+    const said = question === null ? (mine ? t('waiting.yours') : t('waiting.theirs', { name: user.name })) : excerpt(question);
     const steers = mine || role === 'owner' || role === 'moderator';
     return h('li', { 'data-seq': seq, 'data-position': position },
-      h('span.prompt-place', { text: position > 1 ? WORDS.place(position) : WORDS.next }),
+      h('span.prompt-place', { text: position > 1 ? t('waiting.ahead', { count: position - 1 }) : t('waiting.next') }),
       !mine && h('strong', { text: user.name }),
-      h('button.prompt-said', { type: 'button', title: WORDS.show, text: said, onclick: () => this.#jump(seq) }),
-      steers && iconButton('close', WORDS.cancel, () => this.#cancel(seq), 'icon-button.small'));
+      h('button.prompt-said', { type: 'button', title: t('waiting.show'), text: said, onclick: () => this.#jump(seq) }),
+      steers && iconButton('close', t('waiting.cancel'), () => this.#cancel(seq), 'icon-button.small'));
   }
 
   async #cancel(seq) {
