@@ -31,6 +31,7 @@ export const openInvitation = opener(() => import('./invite-dialogs.js'), 'openI
 export const openInvitesDialog = opener(() => import('./invite-dialogs.js'), 'openInvitesDialog');
 export const openMembersDialog = opener(() => import('./members-dialog.js'), 'openMembersDialog');
 export const openRoomDialog = opener(() => import('./room-dialog.js'), 'openRoomDialog');
+export const openRoomUsageDialog = opener(() => import('./usage-dialog.js'), 'openRoomUsageDialog');
 export const openSettingsDialog = opener(() => import('./room-dialog.js'), 'openSettingsDialog');
 export const openSearchDialog = opener(() => import('./search-dialog.js'), 'openSearchDialog');
 export const openSwitcher = opener(() => import('./switcher.js'), 'openSwitcher');

@@ -16,7 +16,7 @@ import { showNote } from './banner.js';
 import { reactionChips, reactionChoice, rights, toolButtons, variantSwitch } from './message-tools.js';
 import { quoteOf } from './quote.js';
 import { t } from '../words.js';
-import { modelMark } from './usage-dialog.js';
+import { modelMark } from './usage-mark.js';
 import { openEditsDialog } from './dialogs.js';
 
 /** Waiting becomes worth a number after this. */

@@ -8,7 +8,6 @@ import { showNote } from './banner.js';
 import { excerpt } from './quote.js';
 import { t } from '../words.js';
 
-
 export class PromptQueue {
   #room;
   #jump;
@@ -24,22 +23,21 @@ export class PromptQueue {
   /** @param {import('../store.js').RoomState} state */
   update(state) {
     const { shown, more } = waitingQuestions(state, this.#room.people);
-    const key = JSON.stringify([shown, more, state.room?.role]);
+    const key = JSON.stringify([shown, more]);
     if (key === this.#drawn) return;
     this.#drawn = key;
     this.element.hidden = shown.length === 0;
-    this.element.replaceChildren(...shown.map((question) => this.#line(question, state.room?.role)),
+    this.element.replaceChildren(...shown.map((question) => this.#line(question)),
       ...(more > 0 ? [h('li.prompt-more', { text: t('waiting.more', { count: more }) })] : []));
   }
 
-  #line({ seq, position, mine, user, question }, role) {
+  #line({ seq, position, mine, user, question, stops }) {
     const said = question === null ? (mine ? t('waiting.yours') : t('waiting.theirs', { name: user.name })) : excerpt(question);
-    const steers = mine || role === 'owner' || role === 'moderator';
     return h('li', { 'data-seq': seq, 'data-position': position },
       h('span.prompt-place', { text: position > 1 ? t('waiting.ahead', { count: position - 1 }) : t('waiting.next') }),
       !mine && h('strong', { text: user.name }),
       h('button.prompt-said', { type: 'button', title: t('waiting.show'), text: said, onclick: () => this.#jump(seq) }),
-      steers && iconButton('close', t('waiting.cancel'), () => this.#cancel(seq), 'icon-button.small'));
+      stops && iconButton('close', t('waiting.cancel'), () => this.#cancel(seq), 'icon-button.small'));
   }
 
   async #cancel(seq) {

@@ -5,7 +5,6 @@
 import { h, icon } from '../dom.js';
 import { t } from '../words.js';
 
-
 /** @param {import('../memory.js').Memory} memory @returns {HTMLElement} */
 export function readingSwitch(memory) {
   const button = h('button.reading', { type: 'button', onclick: () => {

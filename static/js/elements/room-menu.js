@@ -9,8 +9,7 @@ import { copy } from '../render.js';
 import { t } from '../words.js';
 import { showNote } from './banner.js';
 import { leaveRoom } from './leave.js';
-import { openRoomUsageDialog } from './usage-dialog.js';
-import { openAssistantsDialog, openExportDialog, openIntegrationsDialog, openInvitesDialog, openSettingsDialog } from './dialogs.js';
+import { openAssistantsDialog, openExportDialog, openIntegrationsDialog, openInvitesDialog, openRoomUsageDialog, openSettingsDialog } from './dialogs.js';
 
 const copyLink = async (slug) => {
   const done = await copy(new URL(permalink(slug), location.href).href);

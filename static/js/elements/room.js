@@ -4,7 +4,6 @@
  */
 import { h, icon, iconButton } from '../dom.js';
 import { roomMenu } from './room-menu.js';
-import { openRoomUsageDialog } from './usage-dialog.js';
 import { hereLine, seenLine, typingLine } from '../people.js';
 import { titleOf } from '../room-line.js';
 import { replyRefusal } from '../salon.js';
@@ -13,7 +12,7 @@ import { showNote } from './banner.js';
 import './composer.js';
 import './messages.js';
 import { t } from '../words.js';
-import { openBrowseDialog, openIntegrationsDialog, openLinkDialog, openMembersDialog, openPinsDialog, openRoomDialog, openSearchDialog, openSettingsDialog } from './dialogs.js';
+import { openBrowseDialog, openIntegrationsDialog, openLinkDialog, openMembersDialog, openPinsDialog, openRoomDialog, openRoomUsageDialog, openSearchDialog, openSettingsDialog } from './dialogs.js';
 
 const REFUSALS = {
   not_a_member: t('refused.not_a_member'),

@@ -1,9 +1,9 @@
 /**
- * What replies used and cost: of one's own questions, of a room, and of the whole server as a section of its administration; and the
- * mark on a reply that opens to what it used. All by the lines of `usage-line.js`.
+ * What replies used and cost: of one's own questions, of a room, and of the whole server as a section of its administration. By the
+ * lines of `usage-line.js`; the mark on a reply is `usage-mark.js`.
  */
 import { h } from '../dom.js';
-import { attemptLine, standingLine, sumLine, usageLine } from '../usage-line.js';
+import { attemptLine, standingLine, sumLine } from '../usage-line.js';
 import { clockTime, shortDate } from '../time.js';
 import { t } from '../words.js';
 import { openDialog } from './dialog.js';
@@ -12,19 +12,6 @@ import { openDialog } from './dialog.js';
 const KEYS = ['day', 'user', 'room', 'model'].map((key) => [key, t(`usage.by_${key}`)]);
 const DAYS = ['1', '7', '30', '365'].map((days) => [days, t(`usage.last_${days}`)]);
 const DAY_MS = 86_400_000;
-
-/**
- * The model of a reply; where it is known what it used, that is below it for whoever opens it.
- * @param {object | undefined} reply
- * @param {string | undefined} currency
- * @returns {HTMLElement | null}
- */
-export function modelMark(reply, currency = 'USD') {
-  if (!reply?.model) return null;
-  const line = usageLine(reply, currency);
-  if (line === '') return h('span.model', { text: reply.model });
-  return h('details.usage-mark', {}, h('summary.model', { text: reply.model, title: t('usage.mark') }), h('span.usage-line', { text: line }));
-}
 
 /** One's own. @param {import('../salon.js').Salon} salon */
 export function openOwnUsageDialog(salon) {

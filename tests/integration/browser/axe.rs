@@ -34,12 +34,12 @@ const JUDGE: &str = "const done = arguments[arguments.length - 1];
         return found;
     })().then(done, (error) => done([String(error)]));";
 
-struct Judge {
+pub(super) struct Judge {
     script: String,
 }
 
 impl Judge {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let install = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/axe-install");
         let made = Command::new(install).output().unwrap();
         assert!(made.status.success(), "{made:?}");
@@ -51,7 +51,7 @@ impl Judge {
     }
 
     /// Nothing is wrong with what is shown.
-    async fn judge(&self, page: &Page, state: &str) {
+    pub(super) async fn judge(&self, page: &Page, state: &str) {
         page.be_still().await;
         let has: bool = page.run("return globalThis.axe !== undefined", &[]).await;
         if !has {
@@ -158,6 +158,7 @@ async fn dialogs(judge: &Judge, page: &Page) {
         ("assistants", ".assistant-row"),
         ("export", ".export-way"),
         ("integrations", "#hook-create"),
+        ("usage", ".uses [data-attempt]"),
         ("settings", "#room-archived"),
     ] {
         let script = "document.querySelector(`[data-menu=${arguments[0]}]`).click()";

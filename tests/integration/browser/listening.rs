@@ -121,7 +121,7 @@ async fn new_messages_take_the_focus_from_nobody() {
 }
 
 /// What can be pressed, smaller than 24 by 24 px and with another target nearer than that; links within a sentence are excepted.
-const TOO_SMALL: &str = "const targets = [...document.querySelectorAll('button, a[href], input, select, summary, [role=option]')]
+pub(super) const TOO_SMALL: &str = "const targets = [...document.querySelectorAll('button, a[href], input, select, summary, [role=option]')]
         .filter((one) => one.getClientRects().length > 0 && !one.closest('.visually-hidden') && getComputedStyle(one).visibility === 'visible'
             && !(one.tagName === 'A' && one.closest('.body')));
     return targets.filter((one) => {

@@ -19,6 +19,7 @@ mod answers;
 mod around;
 mod assistants;
 mod axe;
+mod axe_answers;
 mod changes;
 mod chromium;
 mod composer;

@@ -26,7 +26,7 @@ use crate::support::salon::SalonProcess;
 const MAY_DIFFER: f64 = 0.004;
 
 /// What differs from run to run is hidden or made the same.
-const SETTLE: &str = "for (const one of document.querySelectorAll('time, .seconds')) one.style.visibility = 'hidden';
+const SETTLE: &str = "for (const one of document.querySelectorAll('time, .seconds, .when')) one.style.visibility = 'hidden';
     for (const one of document.querySelectorAll('.avatar')) one.className = one.className.replace(/hue-\\d/, 'hue-5');
     document.documentElement.style.caretColor = 'transparent';
     document.activeElement?.blur();";
@@ -167,6 +167,7 @@ async fn stage(provider: &FakeProvider) -> (SalonProcess, ApiClient) {
         ("ANTHROPIC_API_KEY", "sk-test"),
         ("ANTHROPIC_BASE_URL", url.as_str()),
         ("SALON_RATE_SIGN_INS", "100000"),
+        ("SALON_REPLIES", "1"),
     ])
     .await;
     let ada = ApiClient::account(&salon, "Ada").await;
@@ -259,8 +260,13 @@ async fn answers(provider: &FakeProvider, page: &Page, album: &mut Album) {
     page.send("@assistant think").await;
     page.find(".message[data-state=queued] .dots").await;
     album.show(page, "desk-thinking").await;
+    page.send("@assistant and after that?").await;
+    count(page, ".prompt-queue:not([hidden]) li", 1).await;
+    album.show(page, "desk-waiting").await;
+    page.click(".prompt-queue .icon-button").await;
+    count(page, ".message[data-state=stopped]", 1).await;
     page.click("#composer-send").await;
-    page.find(".message[data-state=stopped]").await;
+    count(page, ".message[data-state=stopped]", 2).await;
     let half = Answer::stream().piece("The **first** half of");
     provider.push(half.delay(slow).piece(" never").finish("end"));
     page.send("@assistant speak").await;
@@ -268,8 +274,7 @@ async fn answers(provider: &FakeProvider, page: &Page, album: &mut Album) {
         .await;
     album.show(page, "desk-streaming").await;
     page.click("#composer-send").await;
-    let both = "return document.querySelectorAll('.message[data-state=stopped]').length === 2";
-    page.wait("both are stopped", SOON, both, &[]).await;
+    count(page, ".message[data-state=stopped]", 3).await;
     album.show(page, "desk-stopped").await;
 }
 
@@ -279,6 +284,7 @@ async fn dialogs(page: &Page, album: &mut Album) {
         ("assistants", ".assistant-row"),
         ("export", ".export-way"),
         ("integrations", "#hook-create"),
+        ("usage", ".uses [data-attempt]"),
         ("settings", "#room-archived"),
     ] {
         let script = "document.querySelector(`[data-menu=${arguments[0]}]`).click()";
