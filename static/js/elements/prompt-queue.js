@@ -36,7 +36,7 @@ export class PromptQueue {
     return h('li', { 'data-seq': seq, 'data-position': position },
       h('span.prompt-place', { text: position > 1 ? t('waiting.ahead', { count: position - 1 }) : t('waiting.next') }),
       !mine && h('strong', { text: user.name }),
-      h('button.prompt-said', { type: 'button', title: t('waiting.show'), text: said, onclick: () => this.#jump(seq) }),
+      h('button.prompt-said', { type: 'button', dir: 'auto', title: t('waiting.show'), text: said, onclick: () => this.#jump(seq) }),
       stops && iconButton('close', t('waiting.cancel'), () => this.#cancel(seq), 'icon-button.small'));
   }
 
