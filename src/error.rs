@@ -204,6 +204,15 @@ impl Refusal {
         )
     }
 
+    /// That nobody is there any more for whom a reply could be written again.
+    #[must_use]
+    pub fn asker_is_gone() -> Self {
+        Self::with_message(
+            ErrorCode::Forbidden,
+            "Whoever asked for this reply may no longer ask here.",
+        )
+    }
+
     /// That this was too fast, and when there is room for it again.
     #[must_use]
     pub fn too_fast(wait: std::time::Duration) -> Self {

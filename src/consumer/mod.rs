@@ -144,7 +144,10 @@ impl Consumers {
         first: Option<JoinRoom>,
     ) -> BoxFuture<'static, ()> {
         let connection = Connection::new(identity, transport);
-        connection.note_in(&self.chat.ledger);
+        // What a stream is refused is the answer of its request, and noted with that: once, and where it came from.
+        if first.is_none() {
+            connection.note_in(&self.chat.ledger);
+        }
         let first = first.map(Box::new);
         Box::pin(self.consume(connection, client, read_ahead, first))
     }

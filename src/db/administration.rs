@@ -87,6 +87,17 @@ impl Administered {
     }
 }
 
+/// What an administrator does to an account.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AccountAct {
+    /// As [`Accounts::disable_user`](super::accounts::Accounts::disable_user).
+    Disable,
+    /// As [`Accounts::enable_user`](super::accounts::Accounts::enable_user).
+    Enable,
+    /// All its sessions end.
+    EndSessions,
+}
+
 /// Administration. The rules of [`Store`](super::Store) hold.
 #[async_trait]
 pub trait Administration: AuditLog {
@@ -123,6 +134,18 @@ pub trait Administration: AuditLog {
         actor: Option<UserId>,
         user: UserId,
         admin: bool,
+    ) -> StoreResult<bool>;
+
+    /// Does this to an account; whether `actor` administers is judged in the same transaction. False when it is so already, or no
+    /// session was left.
+    ///
+    /// # Errors
+    /// `forbidden` for an actor that is no administrator, or no more; `user_not_found`; `last_administrator`.
+    async fn administer_account(
+        &self,
+        actor: UserId,
+        user: UserId,
+        act: AccountAct,
     ) -> StoreResult<bool>;
 
     /// Rooms by slug after `after` whose slug begins with `text`, private ones too, not direct ones: who talks with whom is

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::StoreResult;
 use super::changes::{NewPost, NewPrompt};
 use super::rows::{UserKind, UserRow};
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, Refusal};
 use crate::ids::{RoomId, Seq, UserId};
 use crate::limits;
 use crate::permissions::Role;
@@ -245,6 +245,40 @@ pub fn has_left(prompt: NewPrompt, asks: i64, is_spent: bool) -> Result<(), Erro
     Ok(())
 }
 
+/// A settled reply that somebody wants written again, as far as that is a prompt.
+#[derive(Clone, Copy, Debug)]
+pub struct AskedAgain<'a> {
+    /// Who wrote it; none where its room has it no more.
+    pub assistant: Option<&'a RoomAssistant>,
+    /// What they are who want it, and in the room.
+    pub actor: UserKind,
+    /// See `actor`.
+    pub role: Option<Role>,
+    /// Whether the room is its direct room with somebody.
+    pub in_direct: bool,
+    /// Whether whoever asked for it at first may still ask: the reply stays theirs, and would fail at its claim.
+    pub asker_may_prompt: bool,
+    /// The asker's unsettled replies, in all rooms.
+    pub asks: i64,
+}
+
+/// Whether a reply may be asked for again: as a message that asks, before anything of what stands is put aside.
+///
+/// # Errors
+/// `no_assistant`, also of one that was taken away; `bots_not_answered`; `forbidden`, with its own sentence where the asker is gone;
+/// `too_many_prompts`.
+pub fn may_ask_again(asked: AskedAgain<'_>) -> Result<(), Refusal> {
+    let assistant = asked.assistant.ok_or(ErrorCode::NoAssistant)?;
+    may_ask(assistant, asked.actor, asked.role, asked.in_direct)?;
+    if !asked.asker_may_prompt {
+        return Err(Refusal::asker_is_gone());
+    }
+    if asked.asks >= limits::REPLIES_PER_USER {
+        return Err(ErrorCode::TooManyPrompts.into());
+    }
+    Ok(())
+}
+
 /// The part of the contract that reads assistants and what they wrote; see [`super::Store`], whose rules hold here too.
 #[async_trait]
 pub trait AssistantStore: super::variants::VariantStore {
@@ -254,7 +288,7 @@ pub trait AssistantStore: super::variants::VariantStore {
     /// As every read.
     async fn room_assistants(&self, user: UserId, slug: &str) -> StoreResult<Vec<RoomAssistant>>;
 
-    /// The assistant that writes a reply, as its room has it now; one that is no longer there is as it was by default.
+    /// The assistant that writes a reply, as its room has it now; one that was taken away is not enabled.
     ///
     /// # Errors
     /// `reply_not_found`.

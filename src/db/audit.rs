@@ -147,6 +147,10 @@ impl AuditRoom {
     }
 }
 
+/// What a row says instead of the address of a direct room. Not even an id: it would tell, of two who were noted with the same one,
+/// that they talk with each other. No room has this address.
+pub const DIRECT: &str = "(direct)";
+
 /// A row to be written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewAudit {

@@ -62,6 +62,8 @@ pub struct Swept {
     pub batches: u64,
     /// Outgoing webhooks of rooms that are gone.
     pub webhooks: u64,
+    /// Texts of replies that are deleted or removed, which a release that knew of no variants left behind.
+    pub variants: u64,
 }
 
 /// How a fresh session came to be, for [`Store::create_account`] and [`Store::create_session`].
@@ -391,6 +393,17 @@ pub trait Store:
         owner: InstanceId,
         limit: i64,
         caps: ReplyCaps,
+    ) -> StoreResult<Vec<ClaimedReply>> {
+        self.claim_replies_but(owner, limit, caps, &[]).await
+    }
+
+    /// The same, but none of these; they keep their turns.
+    async fn claim_replies_but(
+        &self,
+        owner: InstanceId,
+        limit: i64,
+        caps: ReplyCaps,
+        except: &[(RoomId, Seq)],
     ) -> StoreResult<Vec<ClaimedReply>>;
 
     /// The queued replies of these rooms, at most [`crate::limits::QUEUE_TOLD`] of each, each with its place in the whole
@@ -443,7 +456,7 @@ pub trait Store:
     async fn expired_replies(&self, limit: i64) -> StoreResult<Vec<ExpiredReply>>;
 
     /// What a prompt is built from: the messages up to and including `prompt_seq`, the latest `limit` of them and at
-    /// most `limits::CONTEXT_BYTES` of text, ascending; no tombstones, no unsettled or empty replies.
+    /// most `limits::CONTEXT_READ_BYTES` of text, ascending; no tombstones, no unsettled or empty replies.
     async fn context(
         &self,
         room: RoomId,

@@ -83,12 +83,13 @@ pub fn in_order<T: Ord + Copy>(open: &[OpenReply<T>]) -> Vec<(i64, OpenReply<T>)
     ordered
 }
 
-/// What to take now, at most `limit`.
+/// What to take now, at most `limit`; none of `except`, which keep their turns.
 #[must_use]
 pub fn next<T: Ord + Copy>(
     open: &[OpenReply<T>],
     caps: ReplyCaps,
     limit: i64,
+    except: &[(RoomId, Seq)],
 ) -> Vec<OpenReply<T>> {
     let mut in_rooms: HashMap<RoomId, i64> = HashMap::new();
     let mut running = 0;
@@ -106,6 +107,7 @@ pub fn next<T: Ord + Copy>(
             *in_room += 1;
             *in_room <= caps.room
         })
+        .filter(|reply| !except.contains(&(reply.room, reply.seq)))
         .take(places)
         .collect()
 }
@@ -158,10 +160,28 @@ mod tests {
         let (room, many, one) = (RoomId::new(), UserId::new(), UserId::new());
         let mut all: Vec<_> = (1..=100).map(|seq| open(room, seq, many, true)).collect();
         all.push(open(room, 101, one, true));
-        assert_eq!(seqs(&next(&all, CAPS, 3)), [1, 101, 2]);
+        assert_eq!(seqs(&next(&all, CAPS, 3, &[])), [1, 101, 2]);
         // One of theirs runs: the other goes first.
         all[0].waits = false;
-        assert_eq!(seqs(&next(&all, CAPS, 2)), [101, 2]);
+        assert_eq!(seqs(&next(&all, CAPS, 2, &[])), [101, 2]);
+    }
+
+    #[test]
+    fn what_is_left_out_keeps_its_turn() {
+        let (room, ada, bob) = (RoomId::new(), UserId::new(), UserId::new());
+        let all = [
+            open(room, 1, ada, true),
+            open(room, 2, ada, true),
+            open(room, 3, bob, true),
+        ];
+        let but = |except: &[Seq], user| {
+            let except: Vec<_> = except.iter().map(|seq| (room, *seq)).collect();
+            seqs(&next(&all, ReplyCaps { user, ..CAPS }, 9, &except))
+        };
+        assert_eq!(but(&[], 9), [1, 3, 2]);
+        assert_eq!(but(&[1], 9), [3, 2]);
+        assert_eq!(but(&[1], 1), [3], "the asker has its one place");
+        assert!(but(&[1, 2, 3], 9).is_empty());
     }
 
     /// The place of the one reply that runs at a time: taken, written, ended, taken again.
@@ -176,7 +196,7 @@ mod tests {
                 waiting.extend([101, 102].map(|seq| open(room, seq, one, true)));
             }
             let caps = ReplyCaps { fleet: 1, ..CAPS };
-            let [next] = next(&waiting, caps, 9)[..] else {
+            let [next] = next(&waiting, caps, 9, &[])[..] else {
                 panic!("one place, one reply");
             };
             taken.push(next.seq);
@@ -199,7 +219,7 @@ mod tests {
             open(here, 4, bob, true),
             open(there, 5, bob, true),
         ];
-        let with = |user, room, fleet| seqs(&next(&all, ReplyCaps { user, room, fleet }, 9));
+        let with = |user, room, fleet| seqs(&next(&all, ReplyCaps { user, room, fleet }, 9, &[]));
         assert_eq!(with(1, 9, 9), [3]);
         assert_eq!(with(2, 9, 9), [3, 2, 4]);
         assert_eq!(with(9, 2, 9), [3, 5], "the room is full, another is not");

@@ -264,6 +264,9 @@ pub struct ReplyMeta {
     /// Of one that failed with `spend_limit_reached`: when it may be asked for again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<DateTime<Utc>>,
+    /// The oldest message that its prompt held, where older ones were left out of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_from: Option<Seq>,
     /// How many texts the reply has and which this one is; none while it is the only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variants: Option<Variants>,

@@ -16,7 +16,7 @@ use super::extract::{JsonBody, QueryOf, RoomPath, SignedInCaller, UserPath};
 use super::rooms::Changed;
 use crate::app::App;
 use crate::db::StoreError;
-use crate::db::administration::{RoomOverview, UserAccount};
+use crate::db::administration::{AccountAct, RoomOverview, UserAccount};
 use crate::db::changes::Administered;
 use crate::db::rows::{Identity, UserRow, Visibility};
 use crate::error::{ErrorCode, Refusal};
@@ -244,14 +244,11 @@ pub async fn disable_user(
     UserPath(user): UserPath,
     JsonBody(wanted): JsonBody<DisabledWanted>,
 ) -> Result<Json<Account>, Problem> {
-    let acting = Origin::acting(who.user.id);
-    let set = if wanted.disabled {
-        acting.of(app.store.disable_user(user)).await
-    } else {
-        acting.of(app.store.enable_user(user)).await
+    let act = match wanted.disabled {
+        true => AccountAct::Disable,
+        false => AccountAct::Enable,
     };
-    set.map_err(StoreError::into_refusal)?;
-    nudge(&app);
+    administer(&app, &who, user, act).await?;
     let account = app.store.user_account(user).await;
     Ok(Json(account.map_err(StoreError::into_refusal)?.into()))
 }
@@ -264,14 +261,24 @@ pub async fn end_sessions(
     Administrator(who): Administrator,
     UserPath(user): UserPath,
 ) -> Result<Json<Account>, Problem> {
-    let found = app.store.user_account(user).await;
-    found.map_err(StoreError::into_refusal)?;
-    let acting = Origin::acting(who.user.id);
-    let ended = acting.of(app.store.end_sessions(user, None)).await;
-    ended.map_err(StoreError::into_refusal)?;
-    nudge(&app);
+    administer(&app, &who, user, AccountAct::EndSessions).await?;
     let account = app.store.user_account(user).await;
     Ok(Json(account.map_err(StoreError::into_refusal)?.into()))
+}
+
+/// Does it, as long as the administrator is one.
+async fn administer(
+    app: &App,
+    who: &Identity,
+    user: UserId,
+    act: AccountAct,
+) -> Result<(), Problem> {
+    let actor = who.user.id;
+    let done = app.store.administer_account(actor, user, act);
+    let done = Origin::acting(actor).of(done).await;
+    done.map_err(StoreError::into_refusal)?;
+    nudge(app);
+    Ok(())
 }
 
 /// All rooms, private ones too: their names, sizes and owners. Who talks with whom in direct rooms is nobody else's.

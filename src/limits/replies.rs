@@ -34,6 +34,8 @@ pub const DELTA_INTERVAL: Duration = Duration::from_millis(67);
 pub const CONTEXT_MESSAGES: i64 = 100;
 /// Text a prompt is built from.
 pub const CONTEXT_BYTES: usize = 256 * 1024;
+/// Text read for a prompt: one message more than it may hold, so that it is known whether something is left out.
+pub const CONTEXT_READ_BYTES: usize = CONTEXT_BYTES + super::REPLY_BYTES;
 /// Tokens asked of a provider at most, where it wants a number.
 pub const REPLY_TOKENS: u32 = 8_192;
 /// Connecting to a provider.
@@ -66,8 +68,10 @@ pub const PROVIDER_CIRCUIT_FAILURES: u32 = 5;
 /// somebody who asks again may be refused for.
 pub const PROVIDER_CIRCUIT_OPEN: Duration = Duration::from_secs(15);
 
-/// Waiting for a place at a provider that writes as many answers as it may. Somebody watches.
-pub const PROVIDER_PLACE_WAIT: Duration = Duration::from_secs(60);
+/// Waiting for a place at a provider that writes as many answers as it may, as a reply that runs. Then it waits in the queue.
+pub const PROVIDER_PLACE_WAIT: Duration = Duration::from_secs(5);
+/// A reply that found no place is left in the queue so long, unless there is one before.
+pub const PROVIDER_PLACE_HOLD: Duration = Duration::from_secs(30);
 /// Answers that one provider writes at once, where its `calls` do not say: what an instance's descriptors and an account's
 /// rate bear.
 pub const PROVIDER_CALLS: usize = 256;

@@ -1,7 +1,7 @@
 //! A bound on the answers that one provider writes at once: a local model has few places, an account has a rate. Made by
 //! [`super::registry`] around every provider that is reached over a network; the models of one provider share it.
 //!
-//! Who finds no place waits for one; how many wait is bounded by the replies that an instance runs.
+//! Who finds no place waits a little for one, then is told so; how many wait is bounded by the replies that an instance runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,12 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::{DeltaStream, LlmError, LlmProvider, Prompt};
-use crate::error::ErrorCode;
 
 /// The places of one provider.
 #[derive(Clone)]
 pub struct Places {
     free: Arc<Semaphore>,
-    /// Who has waited so long is told that the provider is overloaded.
+    /// Who has waited so long is told that there is none.
     wait: Duration,
 }
 
@@ -55,10 +54,7 @@ impl LlmProvider for Capped {
         let free = Arc::clone(&self.places.free);
         // It is never closed.
         let Ok(Ok(place)) = timeout(self.places.wait, free.acquire_owned()).await else {
-            return Err(LlmError::new(
-                ErrorCode::ProviderOverloaded,
-                "not asked: it writes as many answers as it may",
-            ));
+            return Err(LlmError::no_place());
         };
         let stream = self.inner.answer(prompt).await?;
         // Kept until the stream is dropped, that is: until its connection is closed.
@@ -70,6 +66,10 @@ impl LlmProvider for Capped {
 
     async fn count_tokens(&self, prompt: &Prompt) -> Result<Option<u64>, LlmError> {
         self.inner.count_tokens(prompt).await
+    }
+
+    fn has_place(&self) -> bool {
+        self.places.free.available_permits() > 0
     }
 
     async fn probe(&self) -> Result<String, LlmError> {
@@ -117,7 +117,7 @@ mod tests {
         let _second = other.answer(prompt()).await.unwrap();
         let begun = tokio::time::Instant::now();
         let refused = other.answer(prompt()).await.err().unwrap();
-        assert_eq!(refused.code, ErrorCode::ProviderOverloaded);
+        assert!(refused.is_no_place() && !one.has_place());
         assert_eq!(begun.elapsed(), wait);
 
         // Whoever waits gets the place of the one that ends.

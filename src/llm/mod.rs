@@ -106,7 +106,7 @@ pub struct Completion {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{}: {cause}", .code.as_str())]
 pub struct LlmError {
-    /// One of the `provider_…` codes, or `reply_too_long`.
+    /// One of the `provider_…` codes, or `reply_too_long`; `busy` where there was no place.
     pub code: ErrorCode,
     /// For the log.
     pub cause: String,
@@ -120,6 +120,21 @@ impl LlmError {
             code,
             cause: cause.into(),
         }
+    }
+
+    /// That the provider was not even asked: it writes as many answers as it may. What waited for it may wait on.
+    #[must_use]
+    pub fn no_place() -> Self {
+        Self::new(
+            ErrorCode::Busy,
+            "not asked: it writes as many answers as it may",
+        )
+    }
+
+    /// Whether it is [`Self::no_place`].
+    #[must_use]
+    pub fn is_no_place(&self) -> bool {
+        self.code == ErrorCode::Busy
     }
 }
 
@@ -147,6 +162,11 @@ pub trait LlmProvider: Send + Sync + 'static {
     /// When it does and could not. Nobody's reply fails for that.
     async fn count_tokens(&self, _prompt: &Prompt) -> Result<Option<u64>, LlmError> {
         Ok(None)
+    }
+
+    /// Whether an answer that begins now need not wait for a place.
+    fn has_place(&self) -> bool {
+        true
     }
 
     /// Whether it is there and takes the key, for `salon check`: a word on it.

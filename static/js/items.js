@@ -2,10 +2,11 @@
  * What the message column shows, from a room's state: messages, days, the line above what is new, and what is on its
  * way. Pure. Called by `elements/messages.js`.
  *
- * @typedef {{key: string, type: 'day', label: string} | {key: string, type: 'new', since: number}
+ * @typedef {{key: string, type: 'day', label: string} | {key: string, type: 'new', since: number} | {key: string, type: 'context', label: string}
  *   | {key: string, type: 'message', message: object, reply: import('./store.js').Reply | null, place: {position: number, user: object} | null, mine: boolean, asked: boolean, grouped: boolean}
  *   | {key: string, type: 'outgoing', entry: import('./store.js').Outgoing, grouped: boolean}} Item
  */
+import { contextLabel, contextMarks } from './context-marks.js';
 import { dayKey, dayName } from './time.js';
 import { messageAt } from './store.js';
 import { isRunning } from './replies.js';
@@ -26,14 +27,17 @@ export function buildItems(state, messages, { readSeq, atEnd, queue = new Map(),
   const items = [];
   let previous = null;
   const lineAt = placeOfLine(messages, readSeq, state.me, state.complete && messages[0] === state.messages[0]);
+  const contexts = contextMarks(state.messages);
   for (const [place, message] of messages.entries()) {
+    const context = contextLabel(contexts, previous?.seq ?? null, message.seq);
+    if (context !== null) items.push({ key: `context-${context}`, type: 'context', label: context });
     const at = Date.parse(message.created_at);
     const mine = message.author.id === state.me;
     const newDay = previous === null || dayKey(previous.at) !== dayKey(at);
     if (newDay) items.push({ key: `day-${dayKey(at)}`, type: 'day', label: dayName(at, now) });
     const firstNew = place === lineAt;
     if (firstNew) items.push({ key: 'new', type: 'new', since: at });
-    const grouped = !newDay && !firstNew && message.kind !== 'assistant' && previous?.author === message.author.id
+    const grouped = !newDay && !firstNew && context === null && message.kind !== 'assistant' && previous?.author === message.author.id
       && at - previous.at < GROUP_MS;
     const running = isRunning(message);
     items.push({
@@ -46,7 +50,7 @@ export function buildItems(state, messages, { readSeq, atEnd, queue = new Map(),
       asked: message.kind === 'assistant' && isMyPrompt(state, promptOf(state, message)),
       grouped,
     });
-    previous = { at, author: message.author.id };
+    previous = { at, author: message.author.id, seq: message.seq };
   }
   if (atEnd) appendOutgoing(items, state, previous);
   return items;

@@ -221,6 +221,11 @@ export class Room extends Emitter {
     await this.#connection.request({ type: 'reply.retry', room: this.slug, seq });
   }
 
+  /** Takes who answers here, as `api.assistants` told; what the room tells of it from now on is newer. @param {object[]} assistants */
+  setAssistants(assistants) {
+    this.#apply({ type: 'local.assistants', assistants });
+  }
+
   /** Has a settled reply written another way; what it says is kept. @param {number} seq */
   async regenerate(seq) {
     await this.#connection.request({ type: 'reply.regenerate', room: this.slug, seq });

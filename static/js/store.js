@@ -17,7 +17,7 @@
  * @property {string} slug
  * @property {string} me the id of the user who reads
  * @property {'idle' | 'joining' | 'joined' | 'refused' | 'removed'} phase
- * @property {object | null} room as in `room.joined`
+ * @property {object | null} room as in `room.joined`, with its `assistants` once they are known
  * @property {string | null} epoch
  * @property {number | null} cursor the last version applied
  * @property {object[]} messages ascending by seq, without a hole once the cursor is at the head
@@ -136,6 +136,9 @@ const HANDLERS = {
   'local.stop': (state, { seq }) => withFrozen(state, seq, state.replies.get(seq)?.text ?? null),
   'local.stop_failed': (state, { seq }) => withFrozen(state, seq, null),
   'local.trim': trim,
+  // What a change of the room told is newer.
+  'local.assistants': (state, { assistants }) =>
+    state.room === null || state.room.assistants !== undefined ? state : { ...state, room: { ...state.room, assistants } },
 };
 
 /** The cursor rule: version ≤ cursor: ignore; prev ≤ cursor: apply; prev > cursor: something was missed. */
@@ -151,7 +154,7 @@ function joined(state, frame) {
   let next = {
     ...state,
     phase: 'joined',
-    room: frame.room,
+    room: fresh ? frame.room : { ...frame.room, assistants: state.room?.assistants },
     epoch: frame.epoch,
     refusal: null,
     history: null,

@@ -13,6 +13,7 @@
 )]
 
 mod answers_in_time;
+mod assistant_rules;
 mod assistants;
 mod auth;
 mod bad_frames;
@@ -23,6 +24,7 @@ mod channel_layer;
 mod chat_view;
 mod cluster;
 mod command_line;
+mod context;
 mod dependencies;
 mod deploy;
 mod drain;
@@ -45,6 +47,7 @@ mod operate_document;
 mod operator_commands;
 mod organisations;
 mod permissions;
+mod places;
 mod planted;
 mod presence;
 mod promises_document;
@@ -66,6 +69,7 @@ mod simulation;
 mod slow_reader;
 mod store;
 mod support;
+mod third_party;
 mod tidy;
 mod tokens;
 mod usage;

@@ -115,6 +115,7 @@ pub(crate) fn reply_meta(full: bool) -> ReplyMeta {
         retry_at: full.then(Utc::now),
         stop_reason: full.then(|| "end".into()),
         stopped_by: full.then(UserId::new),
+        context_from: full.then_some(1),
         variants: full.then_some(Variants {
             count: 2,
             selected: 1,

@@ -7,7 +7,7 @@ use crate::support::communicator::WebsocketCommunicator;
 use crate::support::instance::{FakeModel, Instance, TestDatabase};
 
 /// The places as they are told next, once they are so: seq, position, name.
-async fn told(socket: &mut WebsocketCommunicator, expected: &[(i64, i64, &str)]) {
+pub(crate) async fn told(socket: &mut WebsocketCommunicator, expected: &[(i64, i64, &str)]) {
     let expected: Vec<Value> = expected
         .iter()
         .map(|(seq, position, name)| json!([seq, position, name]))
@@ -21,7 +21,7 @@ async fn told(socket: &mut WebsocketCommunicator, expected: &[(i64, i64, &str)])
     assert_eq!(frame["room"], "lobby");
 }
 
-async fn stop(socket: &mut WebsocketCommunicator, seq: i64) {
+pub(crate) async fn stop(socket: &mut WebsocketCommunicator, seq: i64) {
     let stop = json!({"type": "reply.stop", "room": "lobby", "seq": seq});
     assert_eq!(socket.ask(stop).await["type"], "ok");
 }

@@ -21,13 +21,31 @@ test('in an archived room messages are only deleted', () => {
   assert.equal(may({ role: 'owner', archived: true }, false), 'deletes readsEdits');
 });
 
-test('who asked, and who keeps order, has an answer written another way', () => {
-  const answer = { seq: 2, version: 2, kind: 'assistant', body: 'hi' };
-  const steers = (room, asked) => rights(answer, false, room, asked).steers;
-  assert.equal(steers({ role: 'member' }, true), true);
-  assert.equal(steers({ role: 'member' }, false), false);
-  assert.equal(steers({ role: 'reader' }, true), false);
-  assert.equal(steers({ role: 'moderator' }, false), true);
-  assert.equal(steers({ role: 'owner', archived: true }, true), false);
-  assert.equal(rights(said, true, { role: 'owner' }, true).steers, false);
+const answer = { seq: 2, version: 2, kind: 'assistant', body: 'hi', author: { id: 'a', name: 'assistant' } };
+const deeds = (room, asked) => {
+  const { stops, again, selects } = rights(answer, false, room, asked);
+  return [stops && 'stops', again && 'again', selects && 'selects'].filter(Boolean).join(' ');
+};
+
+test('who asked, and who keeps order, steers an answer', () => {
+  assert.equal(deeds({ role: 'member' }, true), 'stops again selects');
+  assert.equal(deeds({ role: 'member' }, false), '');
+  assert.equal(deeds({ role: 'reader' }, true), '');
+  assert.equal(deeds({ role: 'moderator' }, false), 'stops again selects');
+  assert.equal(deeds({ role: 'owner', archived: true }, true), 'stops');
+  assert.equal(deeds(null, true), '');
+  const { again, stops } = rights(said, true, { role: 'owner' }, true);
+  assert.deepEqual([again, stops], [false, false]);
+});
+
+test('a room says who steers the answers of its assistant', () => {
+  const room = (role, more) => ({ role, assistants: [{ id: 'a', enabled: true, may_prompt: 'member', may_stop: 'moderator', may_regenerate: 'moderator', ...more }] });
+  assert.equal(deeds(room('member', { may_regenerate: 'member' }), false), 'again selects');
+  assert.equal(deeds(room('member', { may_stop: 'member' }), false), 'stops');
+  assert.equal(deeds(room('moderator', { may_stop: 'owner', may_regenerate: 'owner' }), false), '');
+  assert.equal(deeds(room('member', { may_prompt: 'moderator' }), true), 'stops selects', 'who may not ask does not ask again');
+  assert.equal(deeds(room('owner', { enabled: false }), true), 'stops selects');
+  assert.equal(deeds({ role: 'owner', assistants: [] }, true), 'stops selects', 'it was taken away');
+  const direct = { ...room('member', { may_prompt: 'owner' }), visibility: 'direct', people: 0 };
+  assert.equal(deeds(direct, true), 'stops again selects', 'in its direct room it always answers');
 });

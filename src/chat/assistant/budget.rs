@@ -3,6 +3,7 @@
 //!
 //! It never fails: a provider that cannot count costs some history, not the reply. The same counts give the same prompt.
 
+use crate::chat::prompt::Built;
 use crate::llm::registry::Model;
 use crate::llm::{Prompt, tokens};
 
@@ -10,7 +11,7 @@ use crate::llm::{Prompt, tokens};
 const COUNTED: u64 = 97;
 
 /// The prompt of a model; `build` makes the one that takes at most so many tokens by our own count.
-pub(super) async fn fit(model: &Model, build: impl Fn(u64) -> Prompt) -> Prompt {
+pub(super) async fn fit(model: &Model, build: impl Fn(u64) -> Built) -> Built {
     let room = u64::from(model.limits.prompt_tokens());
     let sure = build(room);
     let whole = build(u64::MAX);
@@ -18,20 +19,20 @@ pub(super) async fn fit(model: &Model, build: impl Fn(u64) -> Prompt) -> Prompt 
         return sure;
     }
     let counted_room = room * COUNTED / 100;
-    let Some(count) = count(model, &whole).await else {
+    let Some(count) = count(model, &whole.prompt).await else {
         return sure;
     };
     if count <= counted_room {
         return whole;
     }
     // Its parts come to as much less as the whole does, about; less a margin that makes a second miss rare.
-    let ours = tokens::of_prompt(&whole);
+    let ours = tokens::of_prompt(&whole.prompt);
     let ours = ours.saturating_mul(counted_room) / count.max(1) * 9 / 10;
     if ours <= room {
         return sure;
     }
     let closer = build(ours);
-    match self::count(model, &closer).await {
+    match self::count(model, &closer.prompt).await {
         Some(count) if count <= counted_room => closer,
         _ => sure,
     }
@@ -85,10 +86,10 @@ mod tests {
     }
 
     /// So much history as there is room for, of at most 200 messages of 100 tokens.
-    fn build(tokens: u64) -> Prompt {
+    fn build(tokens: u64) -> Built {
         let messages = (tokens / 112).clamp(1, 200);
         let text = "1".repeat(100 * usize::try_from(messages).unwrap());
-        Prompt {
+        let prompt = Prompt {
             system: String::new(),
             turns: vec![Turn {
                 role: TurnRole::User,
@@ -97,6 +98,10 @@ mod tests {
             max_tokens: 1_000,
             model: None,
             temperature: None,
+        };
+        Built {
+            prompt,
+            context_from: None,
         }
     }
 
@@ -114,13 +119,13 @@ mod tests {
             provider: "test".into(),
             prices: None,
         };
-        let prompt = fit(&model, build).await;
+        let built = fit(&model, build).await;
         assert_eq!(
-            prompt,
+            built,
             fit(&model, build).await,
             "the same counts, the same prompt"
         );
-        (prompt.bytes(), llm.asked.load(Ordering::SeqCst) / 2)
+        (built.prompt.bytes(), llm.asked.load(Ordering::SeqCst) / 2)
     }
 
     #[tokio::test]
@@ -143,7 +148,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_its_count_ours_holds() {
-        let sure = build(3_000).bytes();
+        let sure = build(3_000).prompt.bytes();
         assert_eq!(fitted(4_000, None).await, (sure, 1));
         // One that counts more than we thought possible: nothing longer than ours is sent.
         assert_eq!(fitted(4_000, Some(1)).await.0, sure);

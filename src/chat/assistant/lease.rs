@@ -19,6 +19,8 @@ pub(super) enum Verdict {
     Lost,
     /// The process is stopping: settle or give back.
     Drain,
+    /// Its provider has no place for it: give it back.
+    NoPlace,
 }
 
 /// One reply's lease.

@@ -2,12 +2,13 @@
 //! Any instance may run any reply; the attempt number is the fencing token of every write. Started by the server.
 //!
 //! [`reply`] writes one reply; [`budget`] fits its prompt to its model; [`lease`] is its hold on it; [`pace`] its rhythm; [`spend`] what it may cost and what it used; [`saver`] appends the text of all
-//! running replies and renews their leases in one statement. No database connection is held while a model is awaited,
+//! running replies and renews their leases in one statement; [`parked`] knows those that wait for a place at their provider. No database connection is held while a model is awaited,
 //! and whoever asked may leave: a reply belongs to its room.
 
 mod budget;
 mod lease;
 mod pace;
+mod parked;
 mod reply;
 mod saver;
 mod spend;
@@ -32,6 +33,7 @@ use crate::limits;
 use crate::llm::registry::Providers;
 use crate::writer::Writer;
 use lease::{Lease, Verdict};
+use parked::Parked;
 pub use spend::SpendGate;
 
 /// Replies claimed by one statement.
@@ -71,6 +73,7 @@ pub fn caps(config: &Config) -> ReplyCaps {
 pub struct Assistant {
     parts: AssistantParts,
     running: Mutex<BTreeMap<(RoomId, Seq), Arc<Lease>>>,
+    parked: Parked,
     /// Told when the saver should not wait for its next turn.
     save_now: Notify,
     /// A reply ended: there is room for another.
@@ -85,6 +88,7 @@ impl Assistant {
         Arc::new(Self {
             parts,
             running: Mutex::default(),
+            parked: Parked::default(),
             save_now: Notify::new(),
             ended: Notify::new(),
             tasks: TaskTracker::new(),
@@ -154,7 +158,12 @@ impl Assistant {
         match self
             .parts
             .store
-            .claim_replies(self.parts.instance, limit, self.parts.caps)
+            .claim_replies_but(
+                self.parts.instance,
+                limit,
+                self.parts.caps,
+                &self.parked.held(),
+            )
             .await
         {
             Ok(claimed) => {
@@ -181,7 +190,7 @@ impl Assistant {
         metrics::gauge!("salon_replies_running").increment(1.0);
         let assistant = Arc::clone(self);
         self.tasks.spawn(async move {
-            reply::run(&assistant.parts, &lease).await;
+            reply::run(&assistant.parts, &assistant.parked, &lease).await;
             let mut running = assistant.lock();
             if running
                 .get(&key)
@@ -192,6 +201,10 @@ impl Assistant {
             drop(running);
             metrics::gauge!("salon_replies_running").decrement(1.0);
             assistant.ended.notify_one();
+            if !assistant.parked.is_empty() {
+                // It may have had a place that another waits for.
+                assistant.parts.prompts.notify_one();
+            }
         });
     }
 

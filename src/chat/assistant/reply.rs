@@ -2,24 +2,27 @@
 //! silence, because then another runner speaks.
 
 use chrono::{DateTime, Utc};
+use std::sync::Arc;
+
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use super::lease::{Lease, Verdict};
 use super::pace::Pace;
+use super::parked::Parked;
 use super::{AssistantParts, RETRY, budget, spend};
 use crate::channel_layer::GroupName;
 use crate::chat::messages::render;
-use crate::chat::prompt::{PromptRoom, build_prompt};
+use crate::chat::prompt::{Built, PromptRoom, build_prompt};
 use crate::db::StoreError;
 use crate::db::assistants::{AssistantSettings, RoomAssistant};
 use crate::db::changes::{Change, Settlement};
 use crate::db::rows::{ClaimedReply, MessageState, ReplyChunk, ReplyMeta, Usage};
 use crate::error::ErrorCode;
-use crate::ids::{ChunkNumber, RoomRef};
+use crate::ids::{ChunkNumber, RoomRef, Seq};
 use crate::limits;
 use crate::llm::registry::Model;
-use crate::llm::{Completion, Delta, DeltaStream, LlmError, Prompt, tokens};
+use crate::llm::{Completion, Delta, DeltaStream, LlmError, tokens};
 use crate::protocol::publication::{DeltaPiece, Publication};
 
 /// How a reply ended.
@@ -69,14 +72,16 @@ struct Writing<'a> {
     is_answered: bool,
     /// From asking it to its first text.
     first_token_ms: Option<i64>,
+    /// The oldest message of that prompt, where older ones were left out.
+    context_from: Option<Seq>,
     /// What was published, chunk by chunk: what the room saw, and what is stored in the end.
     text: String,
     chunks: ChunkNumber,
     pace: Pace,
 }
 
-/// Writes a claimed reply and settles it.
-pub(super) async fn run(parts: &AssistantParts, lease: &Lease) {
+/// Writes a claimed reply and settles it, or gives it back.
+pub(super) async fn run(parts: &AssistantParts, parked: &Parked, lease: &Lease) {
     let claimed = &lease.claimed;
     let slug = match retried(lease, || parts.store.room_slug(claimed.room)).await {
         Ok(slug) => slug,
@@ -94,6 +99,7 @@ pub(super) async fn run(parts: &AssistantParts, lease: &Lease) {
         asked_bytes: None,
         is_answered: false,
         first_token_ms: None,
+        context_from: None,
         text: String::new(),
         chunks: 0,
         pace: Pace::default(),
@@ -111,21 +117,28 @@ pub(super) async fn run(parts: &AssistantParts, lease: &Lease) {
             writing
                 .count(&Ending::of_state(MessageState::Interrupted))
                 .await;
-            let ClaimedReply {
-                room, seq, attempt, ..
-            } = *claimed;
-            if let Err(error) = parts
-                .store
-                .release_replies(parts.instance, &[(room, seq, attempt)])
-                .await
-            {
-                tracing::warn!(%error, "a reply could not be given back; its lease runs out");
-            }
-            return;
+            return give_back(parts, claimed).await;
+        }
+        Err(Verdict::NoPlace) => {
+            writing
+                .count(&Ending::of_state(MessageState::Interrupted))
+                .await;
+            // First: once it waits, it is claimed by whoever does not know.
+            parked.park((claimed.room, claimed.seq), Arc::clone(&writing.model.llm));
+            return give_back(parts, claimed).await;
         }
         Err(Verdict::Drain) => Ending::of_state(MessageState::Interrupted),
     };
     writing.settle(ending).await;
+}
+
+/// Puts a reply of which nothing was shown back to the queue, for anyone.
+async fn give_back(parts: &AssistantParts, claimed: &ClaimedReply) {
+    let given = (claimed.room, claimed.seq, claimed.attempt);
+    let released = parts.store.release_replies(parts.instance, &[given]).await;
+    if let Err(error) = released {
+        tracing::warn!(%error, "a reply could not be given back; its lease runs out");
+    }
 }
 
 impl Writing<'_> {
@@ -156,7 +169,10 @@ impl Writing<'_> {
             return Ok(Ending::failed(ErrorCode::NoAssistant));
         };
         self.model = model;
-        let prompt = self.prompt(&assistant).await?;
+        let Built {
+            prompt,
+            context_from,
+        } = self.prompt(&assistant).await?;
         let writer = (assistant.user.id, self.model);
         let begun = spend::begin(self.parts, self.lease, writer, &prompt).await?;
         if let spend::Begun::Refused(until) = begun {
@@ -164,6 +180,7 @@ impl Writing<'_> {
         }
         let began = Instant::now();
         self.asked_bytes = Some(prompt.bytes());
+        self.context_from = context_from;
         let answer = tokio::select! {
             biased;
             verdict = self.lease.decided() => return Err(verdict),
@@ -171,6 +188,7 @@ impl Writing<'_> {
         };
         let mut stream = match answer {
             Ok(stream) => stream,
+            Err(error) if error.is_no_place() => return Err(Verdict::NoPlace),
             Err(error) => return Ok(self.failure(&error)),
         };
         self.is_answered = true;
@@ -183,10 +201,12 @@ impl Writing<'_> {
         ending
     }
 
-    async fn prompt(&self, assistant: &RoomAssistant) -> Result<Prompt, Verdict> {
+    async fn prompt(&self, assistant: &RoomAssistant) -> Result<Built, Verdict> {
         let (store, claimed) = (&self.parts.store, &self.lease.claimed);
         let context = retried(self.lease, || {
-            store.context(claimed.room, claimed.prompt_seq, limits::CONTEXT_MESSAGES)
+            // One more than it may hold: then it is known whether something is left out.
+            let most = limits::CONTEXT_MESSAGES + 1;
+            store.context(claimed.room, claimed.prompt_seq, most)
         })
         .await?;
         let limits = self.model.limits;
@@ -200,7 +220,7 @@ impl Writing<'_> {
         tokio::select! {
             biased;
             verdict = self.lease.decided() => Err(verdict),
-            prompt = budget::fit(self.model, build) => Ok(prompt),
+            built = budget::fit(self.model, build) => Ok(built),
         }
     }
 
@@ -357,6 +377,7 @@ impl Writing<'_> {
             first_token_ms: self.first_token_ms,
             retry_at: ending.retry_at,
             stop_reason: Some(ending.completion.stop_reason).filter(|reason| !reason.is_empty()),
+            context_from: self.context_from,
             // The store knows who asked for the end, and how many there are.
             stopped_by: None,
             variants: None,

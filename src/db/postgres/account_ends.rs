@@ -10,10 +10,11 @@ use super::records::{name_key, user_kind, user_row};
 use super::statement::statement;
 use super::{revocations, sessions};
 use crate::db::accounts::{AccountRow, DELETED_NAME, NewPassword, RevocationKind};
+use crate::db::administration::AccountAct;
 use crate::db::audit::{Act, NewAudit};
 use crate::db::changes::VerifiedHash;
 use crate::db::{StoreError, StoreResult};
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, Refusal};
 use crate::ids::{RoomId, UserId};
 
 statement!(
@@ -102,10 +103,20 @@ struct Person {
 }
 
 impl Person {
+    /// Locks a person for itself or for the operator.
     async fn lock(pools: &Pools, user: UserId) -> StoreResult<Self> {
+        Self::lock_for(pools, None, user).await
+    }
+
+    /// The same for an administrator, as long as it is one.
+    async fn lock_for(pools: &Pools, actor: Option<UserId>, user: UserId) -> StoreResult<Self> {
         let mut connection = pools.shared().await?;
         // First, and in order: of two who take the last two administrators, one comes second.
         let admins = connection.begin_with(LockAdmins { user: user.0 }).await?;
+        if actor.is_some_and(|actor| !administers(&admins, actor)) {
+            connection.rollback().await;
+            return Err(StoreError::Refused(Refusal::not_an_administrator()));
+        }
         let others = admins.iter().filter(|(id, ..)| *id != user.0);
         let other_admins = others
             .filter(|(_, admin, enabled)| *admin && *enabled)
@@ -141,6 +152,12 @@ impl Person {
     fn has_still(&self, verified: Option<&VerifiedHash>) -> bool {
         verified.is_none_or(|hash| self.hash.as_ref() == Some(&hash.0))
     }
+}
+
+/// Whether somebody is an administrator among these, and not disabled.
+pub(super) fn administers(admins: &[(Uuid, bool, bool)], wanted: UserId) -> bool {
+    let mut rows = admins.iter();
+    rows.any(|(id, admin, enabled)| *id == wanted.0 && *admin && *enabled)
 }
 
 fn refused<T>(code: ErrorCode) -> StoreResult<T> {
@@ -200,8 +217,13 @@ pub(super) async fn set_password(
     Ok(sessions::lived(&ended))
 }
 
-pub(super) async fn disable(pools: &Pools, user: UserId) -> StoreResult<bool> {
-    let mut person = Person::lock(pools, user).await?;
+/// Keeps a user out; by the operator where there is no actor.
+pub(super) async fn disable(
+    pools: &Pools,
+    actor: Option<UserId>,
+    user: UserId,
+) -> StoreResult<bool> {
+    let mut person = Person::lock_for(pools, actor, user).await?;
     if person.deleted {
         return person.leave(refused(ErrorCode::UserNotFound)).await;
     }
@@ -226,8 +248,13 @@ pub(super) async fn disable(pools: &Pools, user: UserId) -> StoreResult<bool> {
     Ok(true)
 }
 
-pub(super) async fn enable(pools: &Pools, user: UserId) -> StoreResult<bool> {
-    let mut person = Person::lock(pools, user).await?;
+/// Lets one in again; by the operator where there is no actor.
+pub(super) async fn enable(
+    pools: &Pools,
+    actor: Option<UserId>,
+    user: UserId,
+) -> StoreResult<bool> {
+    let mut person = Person::lock_for(pools, actor, user).await?;
     if person.deleted {
         return person.leave(refused(ErrorCode::UserNotFound)).await;
     }
@@ -242,6 +269,43 @@ pub(super) async fn enable(pools: &Pools, user: UserId) -> StoreResult<bool> {
         .connection
         .note(NewAudit::of(Act::UserEnabled).concerning(user));
     person.connection.commit_with(set).await?;
+    Ok(true)
+}
+
+/// What an administrator does to an account.
+pub(super) async fn administer(
+    pools: &Pools,
+    actor: UserId,
+    user: UserId,
+    act: AccountAct,
+) -> StoreResult<bool> {
+    match act {
+        AccountAct::Disable => disable(pools, Some(actor), user).await,
+        AccountAct::Enable => enable(pools, Some(actor), user).await,
+        AccountAct::EndSessions => end_sessions(pools, actor, user).await,
+    }
+}
+
+/// Ends all sessions of somebody, as an administrator.
+async fn end_sessions(pools: &Pools, actor: UserId, user: UserId) -> StoreResult<bool> {
+    let mut connection = pools.shared().await?;
+    let locked = connection.begin_with(LockAdmins { user: user.0 }).await?;
+    let refusal = match locked.iter().any(|(id, ..)| *id == user.0) {
+        _ if !administers(&locked, actor) => Some(Refusal::not_an_administrator()),
+        false => Some(ErrorCode::UserNotFound.into()),
+        true => None,
+    };
+    if let Some(refusal) = refusal {
+        connection.rollback().await;
+        return Err(StoreError::Refused(refusal));
+    }
+    let ended = connection.run(sessions::delete_all(user, None)).await?;
+    if ended.is_empty() {
+        connection.rollback().await;
+        return Ok(false);
+    }
+    connection.note(NewAudit::of(Act::SessionsEnded).concerning(user));
+    revocations::log_and_commit(connection, RevocationKind::Sessions, user.0, None).await?;
     Ok(true)
 }
 

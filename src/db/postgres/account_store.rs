@@ -63,11 +63,11 @@ impl Accounts for PostgresStore {
     }
 
     async fn disable_user(&self, user: UserId) -> StoreResult<bool> {
-        run!(self, |pools| account_ends::disable(pools, user))
+        run!(self, |pools| account_ends::disable(pools, None, user))
     }
 
     async fn enable_user(&self, user: UserId) -> StoreResult<bool> {
-        run!(self, |pools| account_ends::enable(pools, user))
+        run!(self, |pools| account_ends::enable(pools, None, user))
     }
 
     async fn delete_account(

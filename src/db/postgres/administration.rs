@@ -4,13 +4,14 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::account_ends::administers;
 use super::pool::Pools;
 use super::records::{name_key, user_kind, user_row, word};
 use super::run::run;
 use super::statement::statement;
-use super::{PostgresStore, audit, revocations, sessions};
+use super::{PostgresStore, account_ends, audit, revocations, sessions};
 use crate::db::accounts::RevocationKind;
-use crate::db::administration::{Administration, RoomOverview, UserAccount};
+use crate::db::administration::{AccountAct, Administration, RoomOverview, UserAccount};
 use crate::db::audit::{Act, AuditFilter, AuditLog, AuditRoom, AuditRow, NewAudit};
 use crate::db::rows::{UserKind, UserRow, Visibility};
 use crate::db::{StoreError, StoreResult};
@@ -170,17 +171,15 @@ async fn set_admin(
     let found = find(pools, Some(user), None).await?;
     let mut connection = pools.shared().await?;
     let rows = connection.begin_with(LockAdmins { user: user.0 }).await?;
-    let administers = |wanted: UserId| {
-        let mut rows = rows.iter();
-        rows.any(|(id, admin, enabled)| *id == wanted.0 && *admin && *enabled)
-    };
     let present = rows.iter().find(|(id, ..)| *id == user.0);
     let others = rows
         .iter()
         .filter(|(id, admin, enabled)| *id != user.0 && *admin && *enabled)
         .count();
     let judged = match present {
-        _ if actor.is_some_and(|actor| !administers(actor)) => Err(Refusal::not_an_administrator()),
+        _ if actor.is_some_and(|actor| !administers(&rows, actor)) => {
+            Err(Refusal::not_an_administrator())
+        }
         None => Err(ErrorCode::UserNotFound.into()),
         Some((_, is_so, _)) if *is_so == admin => Ok(false),
         Some((_, _, enabled)) if admin && (!enabled || found.user.kind != UserKind::User) => {
@@ -350,6 +349,17 @@ impl Administration for PostgresStore {
         admin: bool,
     ) -> StoreResult<bool> {
         run!(self, |pools| set_admin(pools, actor, user, admin))
+    }
+
+    async fn administer_account(
+        &self,
+        actor: UserId,
+        user: UserId,
+        act: AccountAct,
+    ) -> StoreResult<bool> {
+        run!(self, |pools| account_ends::administer(
+            pools, actor, user, act
+        ))
     }
 
     async fn all_rooms(

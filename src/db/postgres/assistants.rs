@@ -11,7 +11,7 @@ use super::records::{user_row, word};
 use super::statement::statement;
 use super::{PostgresStore, accounts};
 use crate::db::assistants::{AssistantSettings, AssistantStore, RoomAssistant, with_default};
-use crate::db::{StoreError, StoreResult, uncancelled};
+use crate::db::{ASSISTANT, StoreError, StoreResult, uncancelled};
 use crate::error::ErrorCode;
 use crate::ids::{RoomId, Seq, UserId};
 use crate::permissions::Role;
@@ -151,10 +151,15 @@ impl AssistantStore for PostgresStore {
         let pools = Arc::clone(&self.pools);
         uncancelled(async move {
             let found = pools.read(ReadReplying { room: room.0, seq }).await?;
-            match rows(found)?.into_iter().next() {
-                Some(assistant) => Ok(assistant),
-                None => refused(ErrorCode::ReplyNotFound),
-            }
+            let Some(record) = found.into_iter().next() else {
+                return refused(ErrorCode::ReplyNotFound);
+            };
+            let has_row = record.room_id.is_some();
+            let Some(mut assistant) = record.into_row()? else {
+                return refused(ErrorCode::ReplyNotFound);
+            };
+            assistant.settings.enabled &= has_row || assistant.user.name == ASSISTANT;
+            Ok(assistant)
         })
         .await
     }

@@ -10,7 +10,7 @@ use super::pool::Pools;
 use super::records::{user_kind, user_row, word};
 use super::statement::statement;
 use crate::db::StoreResult;
-use crate::db::audit::{Act, AuditFilter, AuditRoom, AuditRow, NewAudit, first_id};
+use crate::db::audit::{Act, AuditFilter, AuditRoom, AuditRow, DIRECT, NewAudit, first_id};
 use crate::db::rows::UserRow;
 use crate::ids::AuditId;
 use crate::limits::AUDIT_SWEEP_ROWS;
@@ -32,11 +32,16 @@ statement!(
         times: Vec<i32>,
     },
     "INSERT INTO audit_log (id, act, outcome, way, address, who, whom, room, detail, times) \
-     SELECT a.id, a.act, a.outcome, a.way, a.address, a.who, a.whom, coalesce(a.slug, r.slug), a.detail, a.times \
+     SELECT a.id, a.act, a.outcome, a.way, a.address, a.who, a.whom, \
+         CASE WHEN r.visibility = 'direct' THEN '(direct)' ELSE coalesce(a.slug, r.slug) END, a.detail, a.times \
      FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::text[], \
          $9::uuid[], $10::text[], $11::integer[]) \
          AS a (id, act, outcome, way, address, who, whom, slug, room, detail, times) \
-     LEFT JOIN rooms r ON r.id = a.room"
+     LEFT JOIN rooms r ON r.id = a.room OR r.slug = a.slug"
+);
+const _: () = assert!(
+    matches!(DIRECT.as_bytes(), b"(direct)"),
+    "as the statement says"
 );
 statement!(
     /// Rows of a time, of a user, an act, a room; the latest first.

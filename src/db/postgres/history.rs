@@ -463,7 +463,7 @@ pub(super) async fn context(
             room: room.0,
             prompt_seq,
             limit,
-            bytes: i64::try_from(limits::CONTEXT_BYTES).unwrap_or(i64::MAX),
+            bytes: i64::try_from(limits::CONTEXT_READ_BYTES).unwrap_or(i64::MAX),
         })
         .await?;
     let mut messages = Vec::with_capacity(rows.len());

@@ -52,6 +52,15 @@ statement!(
 );
 
 statement!(
+    /// Other texts of replies that are gone: a release that knew of none left them, as it deleted the message.
+    SweepVariants {},
+    "DELETE FROM reply_variants WHERE (room_id, seq, variant) IN \
+     (SELECT v.room_id, v.seq, v.variant FROM reply_variants v \
+      LEFT JOIN messages m ON m.room_id = v.room_id AND m.seq = v.seq \
+      WHERE m.seq IS NULL OR m.deleted_at IS NOT NULL LIMIT 5000)"
+);
+
+statement!(
     /// A member's right to know, and what is kept.
     FindRetention { user: Uuid, slug: String } -> (Option<String>, Option<i32>, Option<i64>),
     "SELECT own.role, t.days, c.messages FROM rooms r \
@@ -112,10 +121,12 @@ pub(super) async fn sweep(pools: &Pools) -> StoreResult<Swept> {
         .await?;
     super::revocations::sweep(pools).await?;
     let webhooks = super::webhooks::sweep(pools).await?;
+    let variants = pools.write(SweepVariants {}).await?;
     Ok(Swept {
         sessions: sessions as u64,
         tickets: tickets as u64,
         batches: batches as u64,
         webhooks: webhooks as u64,
+        variants: variants as u64,
     })
 }

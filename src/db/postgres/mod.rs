@@ -364,13 +364,17 @@ impl Store for PostgresStore {
         run!(self, |pools| apply::apply_unless_locked(pools, &batch))
     }
 
-    async fn claim_replies(
+    async fn claim_replies_but(
         &self,
         owner: InstanceId,
         limit: i64,
         caps: ReplyCaps,
+        except: &[(RoomId, Seq)],
     ) -> StoreResult<Vec<ClaimedReply>> {
-        run!(self, |pools| reply_queue::claim(pools, owner, limit, caps))
+        let except = except.to_vec();
+        run!(self, |pools| reply_queue::claim(
+            pools, owner, limit, caps, except
+        ))
     }
 
     async fn queued_replies(&self, rooms: &[RoomId]) -> StoreResult<Vec<QueuedReply>> {

@@ -10,7 +10,7 @@ use super::statement::statement;
 use crate::db::StoreResult;
 use crate::db::queue::{QueuedReply, ReplyCaps};
 use crate::db::rows::{ClaimedReply, UserKind, UserRow};
-use crate::ids::{InstanceId, RoomId, UserId};
+use crate::ids::{InstanceId, RoomId, Seq, UserId};
 use crate::limits;
 use crate::permissions::{Action, Role, allows};
 
@@ -43,7 +43,16 @@ statement!(
 );
 statement!(
     /// Takes what waits, and what an instance took and lost before it showed anything.
-    Claim { owner: Uuid, limit: i64, lease_ms: i64, of_user: i64, of_room: i64, in_all: i64 }
+    Claim {
+        owner: Uuid,
+        limit: i64,
+        lease_ms: i64,
+        of_user: i64,
+        of_room: i64,
+        in_all: i64,
+        except_rooms: Vec<Uuid>,
+        except_seqs: Vec<i64>,
+    }
         -> (Uuid, i64, i64, i32, Uuid, Option<String>),
     concat!(
         "WITH ", turns!(), ", by_room AS ( \
@@ -52,6 +61,7 @@ statement!(
              FROM by_user \
          ), next AS ( \
              SELECT room_id, seq FROM by_room WHERE waits AND turn <= $4 AND room_turn <= $5 \
+                AND (room_id, seq) NOT IN (SELECT e.room_id, e.seq FROM unnest($7, $8) AS e (room_id, seq)) \
              ORDER BY turn, since, room_id, seq \
              LIMIT greatest(0, least($2, $6 - (SELECT count(*) FROM open WHERE NOT waits))) \
          ), picked AS ( \
@@ -89,6 +99,7 @@ pub(super) async fn claim(
     owner: InstanceId,
     limit: i64,
     caps: ReplyCaps,
+    except: Vec<(RoomId, Seq)>,
 ) -> StoreResult<Vec<ClaimedReply>> {
     let mut connection = pools.shared().await?;
     connection.begin_with(OneAtATime {}).await?;
@@ -100,6 +111,8 @@ pub(super) async fn claim(
             of_user: caps.user,
             of_room: caps.room,
             in_all: caps.fleet,
+            except_rooms: except.iter().map(|(room, _)| room.0).collect(),
+            except_seqs: except.iter().map(|(_, seq)| *seq).collect(),
         })
         .await?;
     rows.into_iter()

@@ -7,10 +7,10 @@ use super::accounts::{UserColumns, held, user_row};
 use super::columns::{Micros, StoredId, name_key, named, now, storable, time};
 use super::failure::Work;
 use super::schema::{memberships, room_heads, rooms, sessions as session_rows, users};
-use super::{SqliteStore, audit, revocations, sessions};
+use super::{SqliteStore, account_ends, audit, revocations, sessions};
 use crate::db::StoreResult;
 use crate::db::accounts::RevocationKind;
-use crate::db::administration::{Administration, RoomOverview, UserAccount};
+use crate::db::administration::{AccountAct, Administration, RoomOverview, UserAccount};
 use crate::db::audit::{Act, AuditFilter, AuditLog, AuditRoom, AuditRow, NewAudit};
 use crate::db::rows::{UserKind, UserRow, Visibility};
 use crate::error::{ErrorCode, Refusal};
@@ -60,6 +60,16 @@ impl Administration for SqliteStore {
         admin: bool,
     ) -> StoreResult<bool> {
         self.write(move |conn| set_admin(conn, actor, user, admin))
+            .await
+    }
+
+    async fn administer_account(
+        &self,
+        actor: UserId,
+        user: UserId,
+        act: AccountAct,
+    ) -> StoreResult<bool> {
+        self.write(move |conn| administer_account(conn, actor, user, act))
             .await
     }
 
@@ -179,16 +189,39 @@ fn account(conn: &mut SqliteConnection, user: UserId) -> Work<UserAccount> {
     account_of(conn, found.ok_or(ErrorCode::UserNotFound)?)
 }
 
+/// Refuses whoever administers nothing (any more).
+fn require_admin(conn: &mut SqliteConnection, actor: UserId) -> Work<()> {
+    match is_admin(conn, actor)? {
+        true => Ok(()),
+        false => Err(Refusal::not_an_administrator().into()),
+    }
+}
+
+fn administer_account(
+    conn: &mut SqliteConnection,
+    actor: UserId,
+    user: UserId,
+    act: AccountAct,
+) -> Work<bool> {
+    require_admin(conn, actor)?;
+    match act {
+        AccountAct::Disable => account_ends::disable(conn, user),
+        AccountAct::Enable => account_ends::enable(conn, user),
+        AccountAct::EndSessions => {
+            account(conn, user)?;
+            Ok(sessions::end_all(conn, user, None)? > 0)
+        }
+    }
+}
+
 fn set_admin(
     conn: &mut SqliteConnection,
     actor: Option<UserId>,
     user: UserId,
     admin: bool,
 ) -> Work<bool> {
-    if let Some(actor) = actor
-        && !is_admin(conn, actor)?
-    {
-        return Err(Refusal::not_an_administrator().into());
+    if let Some(actor) = actor {
+        require_admin(conn, actor)?;
     }
     let account = account(conn, user)?;
     if account.admin == admin {

@@ -78,7 +78,7 @@ pub(super) fn of_room(conn: &mut SqliteConnection, room: StoredId) -> Work<Vec<R
     Ok(with_default(default_assistant(conn)?, rows))
 }
 
-/// One assistant as the room has it, or as it is by default.
+/// One assistant as the room has it; one that was taken away is as by default, and not enabled.
 pub(super) fn one(
     conn: &mut SqliteConnection,
     room: StoredId,
@@ -90,7 +90,10 @@ pub(super) fn one(
     }
     Ok(RoomAssistant {
         user: by_id(conn, assistant)?.ok_or(ErrorCode::ReplyNotFound)?,
-        settings: AssistantSettings::default(),
+        settings: AssistantSettings {
+            enabled: false,
+            ..AssistantSettings::default()
+        },
     })
 }
 

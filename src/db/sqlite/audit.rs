@@ -6,22 +6,33 @@ use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
 use super::columns::{Micros, StoredId, named, now, storable, time};
 use super::failure::Work;
 use super::schema::{audit_log, rooms};
-use crate::db::audit::{Act, AuditFilter, AuditRoom, AuditRow, NewAudit, first_id};
-use crate::db::rows::{UserKind, UserRow};
+use crate::db::audit::{Act, AuditFilter, AuditRoom, AuditRow, DIRECT, NewAudit, first_id};
+use crate::db::rows::{UserKind, UserRow, Visibility};
 use crate::ids::{AuditId, UserId};
 use crate::limits::AUDIT_SWEEP_ROWS;
 use crate::origin::Way;
 
 /// Writes one row.
 pub(super) fn insert(conn: &mut SqliteConnection, row: &NewAudit) -> Work<()> {
-    let room = match &row.room {
-        AuditRoom::None => None,
-        AuditRoom::Slug(slug) => Some(storable(slug)?.to_owned()),
-        AuditRoom::Id(room) => rooms::table
-            .find(StoredId(room.0))
-            .select(rooms::slug)
-            .first::<String>(conn)
-            .optional()?,
+    let columns = (rooms::slug, rooms::visibility);
+    let (named, found) = match &row.room {
+        AuditRoom::None => (None, None),
+        AuditRoom::Slug(slug) => {
+            let found = rooms::table.filter(rooms::slug.eq(storable(slug)?));
+            let found = found.select(columns).first::<(String, String)>(conn);
+            (Some(slug.clone()), found.optional()?)
+        }
+        AuditRoom::Id(room) => {
+            let found = rooms::table.find(StoredId(room.0)).select(columns);
+            (None, found.first::<(String, String)>(conn).optional()?)
+        }
+    };
+    let room = match found {
+        Some((_, visibility)) if visibility == Visibility::Direct.as_str() => {
+            Some(DIRECT.to_owned())
+        }
+        Some((slug, _)) => Some(slug),
+        None => named,
     };
     diesel::insert_into(audit_log::table)
         .values((

@@ -302,13 +302,15 @@ impl Store for SqliteStore {
         self.write(move |conn| apply::apply(conn, &batch)).await
     }
 
-    async fn claim_replies(
+    async fn claim_replies_but(
         &self,
         owner: InstanceId,
         limit: i64,
         caps: ReplyCaps,
+        except: &[(RoomId, Seq)],
     ) -> StoreResult<Vec<ClaimedReply>> {
-        self.write(move |conn| runners::claim(conn, owner, limit, caps))
+        let except = except.to_vec();
+        self.write(move |conn| runners::claim(conn, owner, limit, caps, &except))
             .await
     }
 

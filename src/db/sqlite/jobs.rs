@@ -90,10 +90,17 @@ pub(super) fn sweep(conn: &mut SqliteConnection) -> Work<Swept> {
     }
     super::revocations::sweep(conn, at)?;
     let webhooks = super::webhooks::sweep(conn)?;
+    // A release that knew of no variants left them, as it deleted the message.
+    let variants = diesel::sql_query(
+        "DELETE FROM reply_variants WHERE NOT EXISTS (SELECT 1 FROM messages m \
+         WHERE m.room_id = reply_variants.room_id AND m.seq = reply_variants.seq AND m.deleted_at IS NULL)",
+    )
+    .execute(conn)?;
     Ok(Swept {
         sessions: sessions as u64,
         tickets: tickets as u64,
         batches: batches as u64,
         webhooks: webhooks as u64,
+        variants: variants as u64,
     })
 }

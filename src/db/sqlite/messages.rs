@@ -10,7 +10,7 @@ use super::schema::{messages, room_log, users};
 use crate::db::marks::MessageMarks;
 use crate::db::rows::{LogKind, LogRow, MessageKind, MessageRow, MessageState};
 use crate::ids::{ClientId, RoomId, Seq, Version};
-use crate::limits::CONTEXT_BYTES;
+use crate::limits::CONTEXT_READ_BYTES;
 use crate::permissions::Role;
 
 /// A message as loaded: columns in the order of [`message_columns`].
@@ -157,7 +157,9 @@ pub(super) fn context(
         .order(messages::seq.desc())
         .limit(limit)
         .load_iter::<StoredMessage, diesel::connection::DefaultLoadingMode>(conn)?;
-    let mut cut = take_messages(rows, limit, CONTEXT_BYTES, |message| message.body.len())?;
+    let mut cut = take_messages(rows, limit, CONTEXT_READ_BYTES, |message| {
+        message.body.len()
+    })?;
     cut.rows.reverse();
     Ok(cut.rows)
 }

@@ -23,9 +23,10 @@ pub(super) fn claim(
     owner: InstanceId,
     limit: i64,
     caps: ReplyCaps,
+    except: &[(RoomId, Seq)],
 ) -> Work<Vec<ClaimedReply>> {
     let at = now();
-    queue::next(&open(conn, at)?, caps, limit)
+    queue::next(&open(conn, at)?, caps, limit, except)
         .into_iter()
         .map(|taken| {
             let (room, seq) = (StoredId(taken.room.0), taken.seq);
@@ -238,7 +239,11 @@ fn held(owner: InstanceId, attempt: Attempt) -> _ {
         .and(replies::lease_owner.eq(owner))
 }
 
-fn may_prompt(conn: &mut SqliteConnection, room: StoredId, asker: StoredId) -> Work<bool> {
+pub(super) fn may_prompt(
+    conn: &mut SqliteConnection,
+    room: StoredId,
+    asker: StoredId,
+) -> Work<bool> {
     let role = memberships::table
         .find((room, asker))
         .select(memberships::role)

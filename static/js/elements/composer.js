@@ -23,6 +23,8 @@ class SalonComposer extends HTMLElement {
   #target = null;
   #menu;
   #queue;
+  /** How long the text was when its height was measured. */
+  #measured = 0;
   /** A soft keyboard has no Shift: there Enter makes a line and the button sends. */
   #touch = matchMedia('(hover: none) and (pointer: coarse)');
   #narrow = matchMedia('(max-width: 720px)');
@@ -36,7 +38,7 @@ class SalonComposer extends HTMLElement {
     this.input = h('textarea', {
       id: 'composer-input', rows: 1, 'aria-label': t('composer.title'),
       autocomplete: 'off', enterkeyhint: this.#touch.matches ? 'enter' : 'send', 'aria-haspopup': 'listbox',
-      oninput: () => this.#typed(), onkeydown: (event) => this.#key(event),
+      oninput: (event) => this.#typed(event), onkeydown: (event) => this.#key(event),
     });
     const invite = () => { this.input.placeholder = t(this.#narrow.matches ? 'composer.ask_short' : 'composer.ask'); };
     this.#narrow.onchange = invite;
@@ -53,13 +55,14 @@ class SalonComposer extends HTMLElement {
     messages.addEventListener('salon-suggest', (event) => this.#put(event.detail.text));
     messages.addEventListener('salon-reply', ({ detail }) => this.#aim('reply', detail.message));
     messages.addEventListener('salon-edit', ({ detail }) => this.#aim('edit', detail.message));
-    this.input.value = context.memory.draft(room.slug);
+    this.#setText(context.memory.draft(room.slug));
     this.#drawn();
     // Its height is known only once it is in the page, and changes with its width.
     let width = 0;
     new ResizeObserver(([{ contentRect }]) => {
       if (contentRect.width === width) return;
       width = contentRect.width;
+      this.#measured = Infinity;
       this.#grow();
     }).observe(this.box);
     if (matchMedia('(hover: hover)').matches) this.input.focus({ preventScroll: true });
@@ -99,7 +102,7 @@ class SalonComposer extends HTMLElement {
     const edited = this.#target?.kind === 'edit';
     this.#target = null;
     this.about.hidden = true;
-    if (edited) this.input.value = this.#context.memory.draft(this.#room.slug);
+    if (edited) this.#setText(this.#context.memory.draft(this.#room.slug));
     this.#edited();
     this.input.focus();
   }
@@ -112,13 +115,19 @@ class SalonComposer extends HTMLElement {
     if (last !== undefined) this.#aim('edit', last);
   }
 
-  #put(text) {
+  #setText(text) {
     this.input.value = text;
+    this.#measured = Infinity;
+  }
+
+  #put(text) {
+    this.#setText(text);
     this.#edited();
     this.input.focus();
   }
 
-  #typed() {
+  #typed({ inputType }) {
+    if (inputType !== 'insertText') this.#measured = Infinity;
     this.#edited();
     if (this.input.value.trim() !== '') this.#room.typing();
   }
@@ -138,9 +147,13 @@ class SalonComposer extends HTMLElement {
   #grow() {
     const { input } = this;
     if (input.clientWidth === 0) return;
-    input.style.height = 'auto';
-    input.style.height = `${input.value === '' ? 0 : input.scrollHeight}px`;
-    input.classList.toggle('full', input.value !== '' && input.scrollHeight > input.clientHeight + 1);
+    const { length } = input.value;
+    // While a text gets longer its height only grows: it is measured once for each key.
+    if (length <= this.#measured) input.style.height = '0';
+    this.#measured = length;
+    const high = length === 0 ? 0 : input.scrollHeight;
+    if (high > input.clientHeight || high === 0) input.style.height = `${high}px`;
+    input.classList.toggle('full', high > input.clientHeight + 1);
   }
 
   #count() {
@@ -208,7 +221,7 @@ class SalonComposer extends HTMLElement {
     }
     this.#target = null;
     this.about.hidden = true;
-    this.input.value = '';
+    this.#setText('');
     this.#edited();
     this.#room.send(text, { replyTo: target?.message.seq ?? null });
     // In the same frame: the words are in the column before the box is seen empty.

@@ -1,5 +1,5 @@
 /**
- * The lines between messages: the day, and above what is new. Called by `<salon-messages>`.
+ * The lines between messages: the day, what is new below, what an assistant does not see above. Called by `<salon-messages>`.
  */
 import { h } from '../dom.js';
 import { clockTime, dayKey, dayName } from '../time.js';
@@ -15,4 +15,9 @@ export function dayLine({ label }) {
 export function newLine({ since }, now = Date.now()) {
   const time = dayKey(since) === dayKey(now) ? clockTime(since) : `${dayName(since, now)}, ${clockTime(since)}`;
   return h('div.new-line', { role: 'separator', 'aria-label': t('messages.new_long') }, h('span', { text: t('messages.new_since', { time }) }));
+}
+
+/** @param {{label: string}} item what an assistant does not see any more is above @returns {HTMLElement} */
+export function contextLine({ label }) {
+  return h('div.context-line', { role: 'separator', 'aria-label': label }, h('span', { text: label }));
 }

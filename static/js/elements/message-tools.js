@@ -5,6 +5,7 @@
 import { h, icon } from '../dom.js';
 import { OFFERED, reactedBy } from '../marks.js';
 import { copyButton } from '../render.js';
+import { steering } from '../steering.js';
 import { t } from '../words.js';
 
 /**
@@ -22,7 +23,7 @@ export function rights(message, mine, room, asked = false) {
   return {
     reacts: writes && open, replies: writes && open, edits: writes && open && mine && message.kind === 'user',
     deletes: (writes && mine) || keepsOrder, pins: keepsOrder && open, readsEdits: mine || keepsOrder,
-    steers: open && message.kind === 'assistant' && (keepsOrder || (writes && asked)),
+    ...(message.kind === 'assistant' ? steering(room, message.author?.id, asked) : { stops: false, again: false, selects: false }),
   };
 }
 
@@ -39,7 +40,7 @@ export function toolButtons(message, may, act) {
   }, icon(shape));
   return [
     message.body !== '' && copyButton(() => message.body, t('message.copy'), { tool: 'copy' }),
-    may.steers && tool('another', t('message.another'), 'regenerate'),
+    may.again && tool('another', t('message.another'), 'regenerate'),
     may.reacts && tool('smile', t('message.react'), 'react'),
     may.replies && tool('reply', t('message.reply'), 'reply'),
     may.edits && tool('pencil', t('message.edit'), 'edit'),
@@ -51,20 +52,20 @@ export function toolButtons(message, may, act) {
 /**
  * Which of a reply's texts is shown, with arrows to the others for those who may say so; nothing while there is one.
  * @param {object} message
- * @param {boolean} steers
+ * @param {boolean} selects
  * @param {(variant: number) => void} select
  * @returns {HTMLElement | null}
  */
-export function variantSwitch(message, steers, select) {
+export function variantSwitch(message, selects, select) {
   const { count = 1, selected = 1 } = message.reply?.variants ?? {};
   if (count < 2) return null;
   const arrow = (shape, label, variant) => h('button.copy', {
     type: 'button', title: label, 'aria-label': label, 'data-variant': variant, disabled: variant < 1 || variant > count, onclick: () => select(variant),
   }, icon(shape));
   return h('span.variants', { role: 'group', 'aria-label': t('message.variants') },
-    steers && arrow('earlier', t('message.earlier'), selected - 1),
+    selects && arrow('earlier', t('message.earlier'), selected - 1),
     h('span.place', { text: `${selected} / ${count}` }),
-    steers && arrow('later', t('message.later'), selected + 1));
+    selects && arrow('later', t('message.later'), selected + 1));
 }
 
 /**

@@ -9,6 +9,7 @@ import { queueLine } from '../people.js';
 import { GrowingBody, copyButton, renderPlain, renderSettled } from '../render.js';
 import { permalink } from '../permalink.js';
 import { isRunning } from '../replies.js';
+import { steering } from '../steering.js';
 import { clockTime, fullTime } from '../time.js';
 import { messageAt } from '../store.js';
 import { showNote } from './banner.js';
@@ -176,7 +177,7 @@ class SalonMessage extends HTMLElement {
     const { state } = this.dataset;
     const { place, entry, message } = item;
     const { room } = this.#room.state;
-    const key = `${state} ${place?.position} ${entry?.error?.code} ${message?.version} ${room?.role} ${room?.archived} ${this.#maySteer()}`;
+    const key = `${state} ${place?.position} ${entry?.error?.code} ${message?.version} ${room?.role} ${room?.archived} ${JSON.stringify(this.#steering())}`;
     if (this.#drawn.foot === key) return;
     this.#drawn.foot = key;
     clearInterval(this.#ticker);
@@ -195,7 +196,7 @@ class SalonMessage extends HTMLElement {
     const { message } = item;
     const may = rights(message, item.mine, this.#room.state.room, item.asked);
     const select = (variant) => this.#ask(this.#room.selectVariant(message.seq, variant));
-    const tools = [variantSwitch(message, may.steers, select), ...toolButtons(message, may, (deed) => this.#do(deed)), this.#linkButton()];
+    const tools = [variantSwitch(message, may.selects, select), ...toolButtons(message, may, (deed) => this.#do(deed)), this.#linkButton()];
     this.tools.replaceChildren(...tools.filter(Boolean));
   }
 
@@ -206,13 +207,12 @@ class SalonMessage extends HTMLElement {
   }
 
   /** Stop and Retry: whose prompt it was, and those who keep order. */
-  #maySteer() {
-    const role = this.#room.state.room?.role;
-    return this.#item.asked ? role !== 'reader' : role === 'owner' || role === 'moderator';
+  #steering() {
+    return steering(this.#room.state.room, this.#item.message?.author.id, this.#item.asked);
   }
 
   stopButton() {
-    return this.#maySteer() && button('stop', 'stop', () => this.#ask(this.#room.stop(this.#item.message.seq)));
+    return this.#steering().stops && button('stop', 'stop', () => this.#ask(this.#room.stop(this.#item.message.seq)));
   }
 
   againButtons() {
@@ -221,7 +221,7 @@ class SalonMessage extends HTMLElement {
     if (room?.archived) return [];
     const writes = room?.role !== 'reader';
     return [
-      this.#maySteer() && button('retry', 'retry', () => this.#ask(this.#room.retryReply(seq))),
+      this.#steering().again && button('retry', 'retry', () => this.#ask(this.#room.retryReply(seq))),
       writes && body !== '' && button('more', 'continue', () => this.#ask(this.#room.continueReply(seq))),
     ];
   }

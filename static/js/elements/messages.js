@@ -12,7 +12,7 @@ import { NO_LINE, cameMark, openMark, seenMark, unseenCount } from '../unread.js
 import { viewOf } from '../window.js';
 import { showNote } from './banner.js';
 import { emptyRoom } from './empty-room.js';
-import { dayLine, newLine } from './lines.js';
+import { contextLine, dayLine, newLine } from './lines.js';
 import './message.js';
 import { t } from '../words.js';
 
@@ -384,6 +384,7 @@ class SalonMessages extends HTMLElement {
 function makeElement(item) {
   if (item.type === 'day') return dayLine(item);
   if (item.type === 'new') return newLine(item);
+  if (item.type === 'context') return contextLine(item);
   return document.createElement('salon-message');
 }
 

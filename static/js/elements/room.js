@@ -28,6 +28,7 @@ class SalonRoom extends HTMLElement {
   #room = null;
   #ends = [];
   #frame = null;
+  #learning = null;
 
   /** @param {object} context as `<salon-app>` makes it */
   show(context) {
@@ -44,6 +45,7 @@ class SalonRoom extends HTMLElement {
     }
     for (const end of this.#ends) end();
     this.#ends = [];
+    this.#learning = null;
     this.#room = slug === null ? null : this.#context.salon.room(slug);
     if (this.#room === null) {
       this.#showNothing(t('room.choose'), t('room.choose_hint'));
@@ -102,6 +104,7 @@ class SalonRoom extends HTMLElement {
     this.#updatePeople();
     this.messages.update(state);
     this.composer.update(state);
+    if (state.phase === 'joined' && state.room.assistants === undefined && this.#learning !== state.slug) this.#learnAssistants(this.#room);
   }
 
   #updateHead(state) {
@@ -157,6 +160,17 @@ class SalonRoom extends HTMLElement {
     if (this.seen.textContent !== seen) this.seen.textContent = seen;
     // The line keeps its height, so nothing jumps; and it is said again only when it changed.
     if (this.typing.textContent !== typing) this.typing.textContent = typing;
+  }
+
+  /** Who answers here, and who may steer that. Without it the page shows what holds by default. */
+  async #learnAssistants(room) {
+    this.#learning = room.slug;
+    try {
+      room.setAssistants(await this.#context.salon.api.assistants(room.slug));
+      this.#learning = null;
+    } catch {
+      // Asked again when the room is opened again.
+    }
   }
 
   async #mute(muted) {

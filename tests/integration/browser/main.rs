@@ -22,6 +22,7 @@ mod axe;
 mod changes;
 mod chromium;
 mod composer;
+mod context;
 mod empty;
 mod history;
 mod http_api;

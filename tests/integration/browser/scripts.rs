@@ -14,6 +14,8 @@ use crate::support::fake_provider::{Answer, FakeProvider};
 use crate::support::salon::SalonProcess;
 
 const PAYLOADS: &str = include_str!("../../fixtures/script-payloads.txt");
+/// What is written to have a model do something, and what a model is had to write.
+const PROMPT_PAYLOADS: &str = include_str!("../../fixtures/prompt-payloads.txt");
 /// Messages of a page that is shown at once.
 const ROOMFUL: usize = 45;
 
@@ -43,7 +45,8 @@ impl Canary {
                 .replace('␤', "\n")
                 .replace('⇥', "\t")
         };
-        PAYLOADS.lines().map(line).collect()
+        let all = PAYLOADS.lines().chain(PROMPT_PAYLOADS.lines());
+        all.map(line).collect()
     }
 }
 
@@ -197,7 +200,7 @@ async fn fill(salon: &SalonProcess, owner: &ApiClient, payloads: &[String]) -> (
 async fn s53_no_payload_runs_in_a_browser_whoever_wrote_it_and_wherever_it_is_shown() {
     let canary = Canary::start().await;
     let payloads = canary.payloads();
-    assert!(payloads.len() >= 200, "{}", payloads.len());
+    assert!(payloads.len() >= 340, "{}", payloads.len());
     let chromium = Chromium::start().await;
     let salon = start(None).await;
     let owner = ApiClient::account(&salon, "ada").await;

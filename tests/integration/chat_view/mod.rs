@@ -1,6 +1,7 @@
 //! `POST /api/chat` and the event stream of a reply, against a whole server and a provider that the test plays: JSON and
 //! events, resumed streams, repeats, failures, many calls at once, and every way a stream ends before its reply.
 
+mod dropped;
 mod endings;
 
 use serde_json::json;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod administration;
+mod audit_places;
 mod bad_input;
 mod guarded;
 mod invites;

@@ -190,7 +190,8 @@ fn transcript(book: &PhraseBook, seed: u64) -> (Prompt, ModelLimits) {
                 settings: AssistantSettings::default(),
             },
             room,
-        ),
+        )
+        .prompt,
         limits,
     )
 }

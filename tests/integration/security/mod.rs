@@ -10,6 +10,7 @@ mod deletion;
 mod document;
 mod floods;
 mod handshake;
+mod injections;
 mod input;
 mod limits;
 mod networks;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use salon::db::StoreResult;
-use salon::db::administration::{Administration, RoomOverview, UserAccount};
+use salon::db::administration::{AccountAct, Administration, RoomOverview, UserAccount};
 use salon::db::audit::{AuditFilter, AuditLog, AuditRow, NewAudit};
 use salon::db::rows::UserRow;
 use salon::ids::{RoomId, UserId};
@@ -37,6 +37,14 @@ impl Administration for SimStore {
         admin: bool,
     ) -> StoreResult<bool> {
         commit!(self.set_admin(actor, user, admin))
+    }
+    async fn administer_account(
+        &self,
+        actor: UserId,
+        user: UserId,
+        act: AccountAct,
+    ) -> StoreResult<bool> {
+        commit!(self.administer_account(actor, user, act))
     }
     async fn all_rooms(
         &self,

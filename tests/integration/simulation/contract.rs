@@ -260,13 +260,14 @@ impl Store for SimStore {
         self.apply_batch(batch, true).await
     }
 
-    async fn claim_replies(
+    async fn claim_replies_but(
         &self,
         owner: InstanceId,
         limit: i64,
         caps: ReplyCaps,
+        except: &[(RoomId, Seq)],
     ) -> StoreResult<Vec<ClaimedReply>> {
-        commit!(self.claim_replies(owner, limit, caps))
+        commit!(self.claim_replies_but(owner, limit, caps, except))
     }
 
     async fn queued_replies(&self, rooms: &[RoomId]) -> StoreResult<Vec<QueuedReply>> {

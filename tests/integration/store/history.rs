@@ -4,7 +4,7 @@ use salon::db::changes::{Change, NewPost};
 use salon::db::rows::{HistoryPage, MessageState, Visibility};
 use salon::error::ErrorCode;
 use salon::ids::{InstanceId, Seq};
-use salon::limits::{BODY_BYTES, CONTEXT_BYTES, PAGE_BYTES};
+use salon::limits::{BODY_BYTES, CONTEXT_READ_BYTES, PAGE_BYTES};
 use salon::permissions::Role;
 
 use super::fixtures::{TestStore, changed, message, refused, settlement};
@@ -260,7 +260,7 @@ pub(super) async fn a_prompt_is_built_from_settled_text(store: &TestStore) {
 pub(super) async fn a_context_is_bounded(store: &TestStore) {
     let (owner, room) = store.owner_and_room().await;
     let body = "b".repeat(BODY_BYTES);
-    let fits = CONTEXT_BYTES / BODY_BYTES;
+    let fits = CONTEXT_READ_BYTES / BODY_BYTES;
     for _ in 0..fits + 2 {
         store.post(room, message(&owner, &body)).await;
     }

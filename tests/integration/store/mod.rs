@@ -7,7 +7,9 @@
 
 mod account_ends;
 mod accounts;
+mod administered;
 mod administration;
+mod asked_again;
 mod assistants;
 mod disabled;
 pub(crate) mod fixtures;
@@ -249,6 +251,16 @@ macro_rules! for_store {
                     who_asks_when_what_may_be_spent_is_is_told_until_when;
                 usage_reports:
                     usage_is_read_in_pages_by_those_who_may_and_summed_up;
+                administered:
+                    who_administers_no_more_does_nothing_to_accounts
+                    the_audit_log_has_no_address_of_a_direct_room;
+                asked_again:
+                    who_may_not_ask_may_not_ask_again
+                    an_assistant_that_was_taken_away_writes_nothing_again
+                    a_reply_whose_asker_is_gone_keeps_its_text
+                    asking_again_counts_with_what_the_asker_has_waiting
+                    a_bot_has_nothing_written_again
+                    texts_that_an_older_release_left_are_swept;
                 runners:
                     a_reply_is_claimed_by_one
                     claims_take_the_oldest_first
@@ -264,6 +276,7 @@ macro_rules! for_store {
                     a_hundred_prompts_of_one_delay_anothers_first_by_one
                     a_newcomer_waits_for_one_though_each_reply_ends_before_the_next_is_taken
                     an_asker_has_a_bounded_number_of_replies
+                    what_is_left_out_of_a_claim_keeps_its_turn
                     no_more_run_at_once_than_may
                     rooms_are_told_what_waits_and_where;
                 history:

@@ -17,7 +17,7 @@ async fn room_of(store: &TestStore, owner: &UserRow, slug: &str) -> RoomId {
 }
 
 /// As many prompts as one asker may have waiting, over as many rooms as that takes.
-async fn fill(store: &TestStore, asker: &UserRow) -> Vec<(RoomId, Seq)> {
+pub(super) async fn fill(store: &TestStore, asker: &UserRow) -> Vec<(RoomId, Seq)> {
     let mut asked = Vec::new();
     let mut number = 0;
     while asked.len() < usize::try_from(REPLIES_PER_USER).unwrap() {
@@ -118,6 +118,33 @@ pub(super) async fn an_asker_has_a_bounded_number_of_replies(store: &TestStore) 
     assert!(store.post(room, ask()).await.reply_seq.is_some());
     let last = store.post(room, ask()).await;
     assert_eq!(last.reply_refused, Some(ErrorCode::TooManyPrompts));
+}
+
+pub(super) async fn what_is_left_out_of_a_claim_keeps_its_turn(store: &TestStore) {
+    let (ada, bob) = (store.person("ada").await, store.person("bob").await);
+    let here = room_of(store, &ada, "here").await;
+    let there = room_of(store, &bob, "there").await;
+    let first = (here, store.prompt(here, &ada).await);
+    let second = (here, store.prompt(here, &ada).await);
+    let others = (there, store.prompt(there, &bob).await);
+    let claim = async |except: &[(RoomId, Seq)], user| {
+        let caps = ReplyCaps { user, ..CAPS };
+        let claimed = store.claim_replies_but(InstanceId::new(), 9, caps, except);
+        let claimed = claimed.await.unwrap().into_iter();
+        claimed
+            .map(|reply| (reply.room, reply.seq))
+            .collect::<Vec<_>>()
+    };
+    assert!(claim(&[first, second, others], 9).await.is_empty());
+    // Ada may have one at once, and has it: it only waits.
+    assert_eq!(claim(&[first], 1).await, [others]);
+    assert!(claim(&[first], 1).await.is_empty());
+    let told = store.queued_replies(&[here]).await.unwrap();
+    let places: Vec<(Seq, i64)> = told.iter().map(|it| (it.seq, it.position)).collect();
+    assert_eq!(places, [(first.1, 1), (second.1, 2)]);
+    // Another process knows nothing of it.
+    assert_eq!(claim(&[], 1).await, [first]);
+    assert_eq!(claim(&[(there, 1_000)], 2).await, [second]);
 }
 
 pub(super) async fn no_more_run_at_once_than_may(store: &TestStore) {

@@ -67,6 +67,7 @@ pub(super) async fn a_reply_settles_once(store: &TestStore) {
         cost_micros: Some(120),
         first_token_ms: Some(350),
         retry_at: None,
+        context_from: Some(1),
         variants: None,
     };
     let last_word = Change::SettleReply(Settlement {

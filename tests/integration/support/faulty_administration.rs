@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use salon::db::StoreResult;
-use salon::db::administration::{Administration, RoomOverview, UserAccount};
+use salon::db::administration::{AccountAct, Administration, RoomOverview, UserAccount};
 use salon::db::audit::{AuditFilter, AuditLog, AuditRow, NewAudit};
 use salon::db::rows::UserRow;
 use salon::ids::{RoomId, UserId};
@@ -36,6 +36,14 @@ impl Administration for FaultyStore {
         admin: bool,
     ) -> StoreResult<bool> {
         self.inner.set_admin(actor, user, admin).await
+    }
+    async fn administer_account(
+        &self,
+        actor: UserId,
+        user: UserId,
+        act: AccountAct,
+    ) -> StoreResult<bool> {
+        self.inner.administer_account(actor, user, act).await
     }
     async fn all_rooms(
         &self,

@@ -385,13 +385,16 @@ impl Store for FaultyStore {
         }
         self.faulty_apply(batch).await
     }
-    async fn claim_replies(
+    async fn claim_replies_but(
         &self,
         owner: InstanceId,
         limit: i64,
         caps: ReplyCaps,
+        except: &[(RoomId, Seq)],
     ) -> StoreResult<Vec<ClaimedReply>> {
-        self.inner.claim_replies(owner, limit, caps).await
+        self.inner
+            .claim_replies_but(owner, limit, caps, except)
+            .await
     }
 
     async fn queued_replies(&self, rooms: &[RoomId]) -> StoreResult<Vec<QueuedReply>> {

@@ -22,6 +22,7 @@ mod faulty_variants;
 mod faulty_webhooks;
 pub(crate) mod haproxy;
 pub(crate) mod instance;
+pub(crate) mod litellm;
 pub(crate) mod lossy_layer;
 pub(crate) mod member;
 pub(crate) mod model_store;

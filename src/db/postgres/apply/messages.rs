@@ -148,7 +148,7 @@ pub(super) async fn edit(
         return refused(ErrorCode::Forbidden);
     }
     let again = match text.resend {
-        true => variants::asked_again(connection, work, text.seq).await?,
+        true => variants::asked_again(connection, work, (text.actor, text.seq)).await?,
         false => Vec::new(),
     };
     let mut version = match found.row.body == text.body {

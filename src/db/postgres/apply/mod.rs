@@ -7,6 +7,7 @@
 //! run their own statements in between, one by one.
 
 mod administer;
+mod asking_again;
 mod assistants;
 mod bans;
 mod departures;

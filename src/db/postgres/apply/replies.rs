@@ -6,6 +6,7 @@ use diesel::QueryableByName;
 use diesel::sql_types as sql;
 use uuid::Uuid;
 
+use super::asking_again;
 use super::room::RoomWork;
 use crate::db::changes::{Change, Settlement};
 use crate::db::postgres::pool::Conn;
@@ -230,6 +231,7 @@ async fn retry(
     if let Err(code) = reply.standing().judge(Step::Retry(reply.message.state)) {
         return refused(code);
     }
+    asking_again::require(connection, work, (actor, seq), 0).await?;
     if work.unsettled >= REPLIES_PER_ROOM {
         return refused(ErrorCode::TooManyReplies);
     }

@@ -3,6 +3,7 @@
 
 use uuid::Uuid;
 
+use super::asking_again;
 use super::replies::{Reply, Rewrite, Steer, find, refused, rewrite, steered};
 use super::room::RoomWork;
 use crate::db::changes::Change;
@@ -66,7 +67,7 @@ async fn regenerate(
     seq: Seq,
 ) -> StoreResult<Version> {
     let reply = steered(connection, work, actor, seq, Steer::Again).await?;
-    let one_more = judged(work, &reply, 0)?;
+    let one_more = judged(connection, work, (actor, &reply), 0).await?;
     again(connection, work, reply, one_more).await
 }
 
@@ -107,7 +108,7 @@ async fn select(
 pub(super) async fn asked_again(
     connection: &mut Conn,
     work: &RoomWork,
-    prompt_seq: Seq,
+    (actor, prompt_seq): (UserId, Seq),
 ) -> StoreResult<Vec<(Reply, Variants)>> {
     let room = work.head.room.0;
     let mut replies = Vec::new();
@@ -117,7 +118,7 @@ pub(super) async fn asked_again(
             continue;
         };
         let before = i64::try_from(replies.len()).unwrap_or(i64::MAX);
-        let one_more = judged(work, &reply, before)?;
+        let one_more = judged(connection, work, (actor, &reply), before).await?;
         replies.push((reply, one_more));
     }
     if replies.is_empty() {
@@ -145,11 +146,19 @@ pub(super) async fn again(
 }
 
 /// The numbers of a reply with one variant more, if it may get one beside so many others that are about to be queued.
-fn judged(work: &RoomWork, reply: &Reply, before: i64) -> Result<Variants, Refusal> {
+async fn judged(
+    connection: &mut Conn,
+    work: &RoomWork,
+    (actor, reply): (UserId, &Reply),
+    before: i64,
+) -> StoreResult<Variants> {
     require_settled(reply)?;
-    let one_more = reply.variants.one_more().ok_or(ErrorCode::TooMany)?;
+    asking_again::require(connection, work, (actor, reply.message.seq), before).await?;
+    let Some(one_more) = reply.variants.one_more() else {
+        return refused(ErrorCode::TooMany);
+    };
     if work.unsettled + before >= REPLIES_PER_ROOM {
-        return Err(ErrorCode::TooManyReplies.into());
+        return refused(ErrorCode::TooManyReplies);
     }
     Ok(one_more)
 }

@@ -28,7 +28,7 @@ pub(super) fn edit(work: &mut RoomWork<'_>, text: &NewText) -> Work<Version> {
         return Err(ErrorCode::Forbidden.into());
     }
     let again = match text.resend {
-        true => variants::asked_again(work, text.seq)?,
+        true => variants::asked_again(work, (text.actor, text.seq))?,
         false => Vec::new(),
     };
     let mut version = match row.body == text.body {

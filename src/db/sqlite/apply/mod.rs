@@ -5,6 +5,7 @@
 //! change writes it also records, one entry for each version, so that nobody has to read the batch back.
 
 mod administer;
+mod asking_again;
 mod assistants;
 mod bans;
 mod departures;

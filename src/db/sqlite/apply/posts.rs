@@ -228,7 +228,7 @@ pub(super) fn unsettled_replies(work: &mut RoomWork<'_>) -> Work<i64> {
 }
 
 /// How many replies wait or run that this user asked for, in all rooms.
-fn asked_by(work: &mut RoomWork<'_>, user: UserId) -> Work<i64> {
+pub(super) fn asked_by(work: &mut RoomWork<'_>, user: UserId) -> Work<i64> {
     Ok(replies::table
         .filter(replies::asker_id.eq(StoredId(user.0)))
         .filter(replies::settled_at.is_null())

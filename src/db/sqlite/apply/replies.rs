@@ -3,6 +3,7 @@
 
 use diesel::prelude::*;
 
+use super::asking_again;
 use super::posts::unsettled_replies;
 use super::room::{RoomWork, meta_text};
 use crate::db::changes::Settlement;
@@ -23,7 +24,7 @@ use crate::permissions::{Action, allows};
 /// What a change of a reply is judged by.
 pub(super) struct Reply {
     prompt_seq: Seq,
-    asker: UserId,
+    pub(super) asker: UserId,
     pub(super) state: ReplyState,
     attempt: Attempt,
     shown: bool,
@@ -109,6 +110,7 @@ pub(super) fn retry(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Ve
         return Err(ErrorCode::ReplyNotFound.into());
     }
     reply.standing(work.now).judge(Step::Retry(stands.state))?;
+    asking_again::require(work, (actor, seq), &reply, 0)?;
     if unsettled_replies(work)? >= REPLIES_PER_ROOM {
         return Err(ErrorCode::TooManyReplies.into());
     }

@@ -3,6 +3,7 @@
 
 use diesel::prelude::*;
 
+use super::asking_again;
 use super::posts::unsettled_replies;
 use super::replies::{Reply, Rewrite, Steer, find, message, queue, rewrite, steered};
 use super::room::RoomWork;
@@ -18,7 +19,7 @@ use crate::limits::REPLIES_PER_ROOM;
 /// Puts a settled reply back to the queue as another variant.
 pub(super) fn regenerate(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Version> {
     let reply = steered(work, actor, seq, Steer::Again)?;
-    let one_more = judged(work, &reply, seq, 0)?;
+    let one_more = judged(work, (actor, seq), &reply, 0)?;
     again(work, seq, one_more)
 }
 
@@ -56,7 +57,10 @@ pub(super) fn select(
 }
 
 /// The replies that an edited message asks for again: refused as a whole when one of them cannot be. Nothing is written yet.
-pub(super) fn asked_again(work: &mut RoomWork<'_>, prompt_seq: Seq) -> Work<Vec<(Seq, Variants)>> {
+pub(super) fn asked_again(
+    work: &mut RoomWork<'_>,
+    (actor, prompt_seq): (UserId, Seq),
+) -> Work<Vec<(Seq, Variants)>> {
     let found = replies::table
         .filter(replies::room_id.eq(work.id))
         .filter(replies::prompt_seq.eq(prompt_seq))
@@ -72,7 +76,7 @@ pub(super) fn asked_again(work: &mut RoomWork<'_>, prompt_seq: Seq) -> Work<Vec<
             continue;
         };
         let before = i64::try_from(asked.len()).unwrap_or(i64::MAX);
-        asked.push((seq, judged(work, &reply, seq, before)?));
+        asked.push((seq, judged(work, (actor, seq), &reply, before)?));
     }
     if asked.is_empty() {
         return Err(ErrorCode::ReplyNotFound.into());
@@ -89,8 +93,14 @@ pub(super) fn again(work: &mut RoomWork<'_>, seq: Seq, variants: Variants) -> Wo
 }
 
 /// The numbers of a reply with one variant more, if it may get one beside so many others that are about to be queued.
-fn judged(work: &mut RoomWork<'_>, reply: &Reply, seq: Seq, before: i64) -> Work<Variants> {
+fn judged(
+    work: &mut RoomWork<'_>,
+    (actor, seq): (UserId, Seq),
+    reply: &Reply,
+    before: i64,
+) -> Work<Variants> {
     settled(work, reply, seq)?;
+    asking_again::require(work, (actor, seq), reply, before)?;
     let one_more = reply.variants.one_more().ok_or(ErrorCode::TooMany)?;
     if unsettled_replies(work)? + before >= REPLIES_PER_ROOM {
         return Err(ErrorCode::TooManyReplies.into());

@@ -7,6 +7,7 @@ use salon::db::accounts::{
     AccountRow, Accounts, DELETED_NAME, LiveSession, NewPassword, Revocation, RevocationKind,
     Revocations, SessionRow,
 };
+use salon::db::administration::AccountAct;
 use salon::db::audit::{Act, NewAudit};
 use salon::db::changes::VerifiedHash;
 use salon::db::rows::{ReplyState, UserKind, UserRow};
@@ -89,14 +90,7 @@ impl Accounts for ModelStore {
     }
 
     async fn end_sessions(&self, user: UserId, keep: Option<SessionId>) -> StoreResult<u64> {
-        Ok(self.unit(|tables, now| {
-            let ended = tables.end_sessions(user, keep, now);
-            if ended > 0 {
-                tables.note(NewAudit::of(Act::SessionsEnded).concerning(user), now);
-                tables.revoke(RevocationKind::Sessions, user, None, now);
-            }
-            ended
-        }))
+        Ok(self.unit(|tables, now| tables.end_all_sessions(user, keep, now)))
     }
 
     async fn live_sessions(&self, sessions: &[SessionId]) -> StoreResult<Vec<LiveSession>> {
@@ -157,29 +151,11 @@ impl Accounts for ModelStore {
     }
 
     async fn disable_user(&self, user: UserId) -> StoreResult<bool> {
-        self.unit(|tables, now| {
-            let person = tables.living(user)?;
-            if person.disabled.is_some() {
-                return Ok(false);
-            }
-            tables.require_another_admin(user)?;
-            tables.living(user)?.disabled = Some(now);
-            tables.note(NewAudit::of(Act::UserDisabled).concerning(user), now);
-            tables.end_sessions(user, None, now);
-            tables.stop_replies(user);
-            tables.revoke(RevocationKind::Disabled, user, None, now);
-            Ok(true)
-        })
+        self.unit(|tables, now| tables.disable(user, now))
     }
 
     async fn enable_user(&self, user: UserId) -> StoreResult<bool> {
-        self.unit(|tables, now| {
-            let was = tables.living(user)?.disabled.take().is_some();
-            if was {
-                tables.note(NewAudit::of(Act::UserEnabled).concerning(user), now);
-            }
-            Ok(was)
-        })
+        self.unit(|tables, now| tables.enable(user, now))
     }
 
     async fn delete_account(
@@ -229,6 +205,55 @@ fn require_still(person: &User, verified: Option<&VerifiedHash>) -> StoreResult<
             no(ErrorCode::BadCredentials)
         }
         _ => Ok(()),
+    }
+}
+
+impl Tables {
+    /// What an administrator does to an account.
+    pub(super) fn administer_account(
+        &mut self,
+        user: UserId,
+        act: AccountAct,
+        now: Moment,
+    ) -> StoreResult<bool> {
+        match act {
+            AccountAct::Disable => self.disable(user, now),
+            AccountAct::Enable => self.enable(user, now),
+            AccountAct::EndSessions if self.users.contains_key(&user) => {
+                Ok(self.end_all_sessions(user, None, now) > 0)
+            }
+            AccountAct::EndSessions => no(ErrorCode::UserNotFound),
+        }
+    }
+
+    fn disable(&mut self, user: UserId, now: Moment) -> StoreResult<bool> {
+        if self.living(user)?.disabled.is_some() {
+            return Ok(false);
+        }
+        self.require_another_admin(user)?;
+        self.living(user)?.disabled = Some(now);
+        self.note(NewAudit::of(Act::UserDisabled).concerning(user), now);
+        self.end_sessions(user, None, now);
+        self.stop_replies(user);
+        self.revoke(RevocationKind::Disabled, user, None, now);
+        Ok(true)
+    }
+
+    fn enable(&mut self, user: UserId, now: Moment) -> StoreResult<bool> {
+        let was = self.living(user)?.disabled.take().is_some();
+        if was {
+            self.note(NewAudit::of(Act::UserEnabled).concerning(user), now);
+        }
+        Ok(was)
+    }
+
+    fn end_all_sessions(&mut self, user: UserId, keep: Option<SessionId>, now: Moment) -> u64 {
+        let ended = self.end_sessions(user, keep, now);
+        if ended > 0 {
+            self.note(NewAudit::of(Act::SessionsEnded).concerning(user), now);
+            self.revoke(RevocationKind::Sessions, user, None, now);
+        }
+        ended
     }
 }
 

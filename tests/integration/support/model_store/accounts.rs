@@ -226,6 +226,7 @@ impl Tables {
             tickets: tickets as u64,
             batches: (before.2 - self.batches.len()) as u64,
             webhooks: self.sweep_webhooks(),
+            variants: self.sweep_variants(),
         }
     }
 }

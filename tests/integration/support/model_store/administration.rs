@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use salon::db::StoreResult;
 use salon::db::accounts::RevocationKind;
-use salon::db::administration::{Administration, RoomOverview, UserAccount};
-use salon::db::audit::{Act, AuditFilter, AuditLog, AuditRoom, AuditRow, NewAudit};
+use salon::db::administration::{AccountAct, Administration, RoomOverview, UserAccount};
+use salon::db::audit::{Act, AuditFilter, AuditLog, AuditRoom, AuditRow, DIRECT, NewAudit};
 use salon::db::rows::{UserKind, UserRow, Visibility};
 use salon::error::{ErrorCode, Refusal};
 use salon::ids::{AuditId, Epoch, RoomId, RoomRef, UserId};
@@ -26,13 +26,19 @@ pub(crate) struct Audited {
 impl Tables {
     /// Writes a row.
     pub(super) fn note(&mut self, row: NewAudit, now: Moment) {
+        let found = match &row.room {
+            AuditRoom::Id(room) => self.rooms.get(room),
+            AuditRoom::Slug(slug) => self.by_slug(slug),
+            AuditRoom::None => None,
+        };
         let row = NewAudit {
-            room: match row.room {
-                AuditRoom::Id(room) => match self.rooms.get(&room) {
-                    Some(room) => AuditRoom::Slug(room.row.slug.clone()),
-                    None => AuditRoom::None,
-                },
-                other => other,
+            room: match (found, row.room) {
+                (Some(room), _) if room.row.visibility == Visibility::Direct => {
+                    AuditRoom::Slug(DIRECT.to_owned())
+                }
+                (Some(room), _) => AuditRoom::Slug(room.row.slug.clone()),
+                (None, AuditRoom::Id(_)) => AuditRoom::None,
+                (None, other) => other,
             },
             ..row
         };
@@ -249,6 +255,20 @@ impl Administration for ModelStore {
         admin: bool,
     ) -> StoreResult<bool> {
         self.unit(|tables, now| tables.set_admin(actor, user, admin, now))
+    }
+
+    async fn administer_account(
+        &self,
+        actor: UserId,
+        user: UserId,
+        act: AccountAct,
+    ) -> StoreResult<bool> {
+        self.unit(|tables, now| {
+            if !tables.administers(actor) {
+                return refuse(Refusal::not_an_administrator());
+            }
+            tables.administer_account(user, act, now)
+        })
     }
 
     async fn all_rooms(

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use salon::db::assistants::{
-    AssistantEdit, AssistantStore, NewAssistant, RoomAssistant, told, with_default,
+    AssistantEdit, AssistantSettings, AssistantStore, NewAssistant, RoomAssistant, told,
+    with_default,
 };
 use salon::db::rows::{LogKind, UserKind, UserRow};
 use salon::db::{ASSISTANT, StoreResult};
@@ -50,7 +51,10 @@ impl AssistantStore for ModelStore {
             let known = all.into_iter().find(|one| one.user.id == author.id);
             Ok(known.unwrap_or_else(|| RoomAssistant {
                 user: author.clone(),
-                settings: Default::default(),
+                settings: AssistantSettings {
+                    enabled: false,
+                    ..AssistantSettings::default()
+                },
             }))
         })
     }

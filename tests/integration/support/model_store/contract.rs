@@ -234,13 +234,14 @@ impl Store for ModelStore {
         self.apply_now(&batch)
     }
 
-    async fn claim_replies(
+    async fn claim_replies_but(
         &self,
         owner: InstanceId,
         limit: i64,
         caps: ReplyCaps,
+        except: &[(RoomId, Seq)],
     ) -> StoreResult<Vec<ClaimedReply>> {
-        Ok(self.unit(|tables, now| tables.claim_replies(owner, limit, caps, now)))
+        Ok(self.unit(|tables, now| tables.claim_replies(owner, limit, caps, except, now)))
     }
 
     async fn queued_replies(&self, rooms: &[RoomId]) -> StoreResult<Vec<QueuedReply>> {

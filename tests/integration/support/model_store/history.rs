@@ -9,7 +9,7 @@ use salon::db::rows::{
 };
 use salon::error::ErrorCode;
 use salon::ids::{RoomId, Seq, UserId, Version};
-use salon::limits::{CONTEXT_BYTES, PAGE_BYTES};
+use salon::limits::{CONTEXT_READ_BYTES, PAGE_BYTES};
 use salon::permissions::{Action, allows};
 
 use super::no;
@@ -146,7 +146,7 @@ impl Tables {
             let says_something = row.kind != MessageKind::Assistant || !row.body.is_empty();
             row.deleted_at.is_none() && row.state != MessageState::Queued && says_something
         });
-        let mut rows = take(settled, limit, CONTEXT_BYTES, |row| row.body.len());
+        let mut rows = take(settled, limit, CONTEXT_READ_BYTES, |row| row.body.len());
         rows.reverse();
         rows
     }

@@ -23,9 +23,10 @@ impl Tables {
         owner: InstanceId,
         limit: i64,
         caps: ReplyCaps,
+        except: &[(RoomId, Seq)],
         now: Moment,
     ) -> Vec<ClaimedReply> {
-        let taken = queue::next(&self.open_replies(now), caps, limit);
+        let taken = queue::next(&self.open_replies(now), caps, limit, except);
         let claim = |OpenReply { room: id, seq, .. }: OpenReply<Moment>| {
             let room = self.rooms.get_mut(&id)?;
             let reply = room.replies.get_mut(&seq)?;

@@ -7,6 +7,7 @@ use salon::db::variants::{VariantPage, VariantRow, VariantStore};
 use salon::error::ErrorCode;
 use salon::ids::{Seq, UserId};
 
+use super::tables::Tables;
 use super::{ModelStore, no};
 
 #[async_trait]
@@ -33,5 +34,24 @@ impl VariantStore for ModelStore {
             rows.sort_unstable_by_key(|row| row.variant);
             Ok(VariantPage::cut(reply.variants, rows))
         })
+    }
+}
+
+impl Tables {
+    /// Removes what is left of replies that are gone.
+    pub(super) fn sweep_variants(&mut self) -> u64 {
+        let mut swept = 0;
+        for room in self.rooms.values_mut() {
+            let messages = &room.messages;
+            for (seq, reply) in &mut room.replies {
+                let lives = messages
+                    .get(seq)
+                    .is_some_and(|message| message.row.deleted_at.is_none());
+                if !lives {
+                    swept += std::mem::take(&mut reply.others).len() as u64;
+                }
+            }
+        }
+        swept
     }
 }

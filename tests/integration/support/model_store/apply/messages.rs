@@ -23,7 +23,7 @@ impl Work<'_> {
             return Err(ErrorCode::Forbidden.into());
         }
         let again = match text.resend {
-            true => self.asked_again(text.seq)?,
+            true => self.asked_again(text.actor, text.seq)?,
             false => Vec::new(),
         };
         let mut version = match row.body == text.body {

@@ -9,7 +9,7 @@ mod replies;
 mod retention;
 mod variants;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use salon::db::StoreResult;
 use salon::db::audit::NewAudit;
@@ -125,17 +125,22 @@ impl Tables {
 
 impl Tables {
     fn asked_elsewhere(&self, wanted: &RoomChanges) -> BTreeMap<UserId, i64> {
-        let askers = wanted.changes.iter().filter_map(|change| match change {
+        let posts = wanted.changes.iter().filter_map(|change| match change {
             Change::Post(post) if post.prompt.is_some() => Some(post.author),
             _ => None,
         });
+        // Whose replies may be asked for again.
+        let room = self.rooms.get(&wanted.room).into_iter();
+        let replies = room.flat_map(|room| room.replies.values());
+        let askers = posts.chain(replies.map(|reply| reply.asker));
+        let askers: BTreeSet<UserId> = askers.collect();
         let count = |asker: UserId| {
             let others = self.rooms.iter().filter(|(id, _)| **id != wanted.room);
             let replies = others.flat_map(|(_, room)| room.unsettled());
             let own = replies.filter(|(_, reply)| reply.asker == asker).count();
             (asker, own as i64)
         };
-        askers.map(count).collect()
+        askers.into_iter().map(count).collect()
     }
 }
 

@@ -152,7 +152,7 @@ impl Work<'_> {
     }
 
     /// How many replies wait or run that this user asked for, in all rooms.
-    fn asked_by(&self, user: UserId) -> i64 {
+    pub(super) fn asked_by(&self, user: UserId) -> i64 {
         let here = self.room.unsettled();
         let here = here.filter(|(_, reply)| reply.asker == user).count();
         here as i64 + self.asked_elsewhere.get(&user).copied().unwrap_or_default()

@@ -1,14 +1,15 @@
 //! Versioned changes of replies in the model: stopped, retried, settled, interrupted.
 
+use salon::db::assistants::{AskedAgain, may_ask_again};
 use salon::db::changes::Settlement;
 use salon::db::reply_life::{Becomes, Step};
-use salon::db::rows::{MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState};
+use salon::db::rows::{MessageMeta, MessageRow, MessageState, ReplyMeta, ReplyState, Visibility};
 use salon::error::{ErrorCode, Refusal};
 use salon::ids::{Attempt, Seq, UserId, Version};
 use salon::permissions::{Action, allows};
 
 use super::super::Moment;
-use super::super::tables::Reply;
+use super::super::tables::{Reply, is_disabled};
 use super::{Judged, Work};
 
 /// What somebody wants of a reply.
@@ -73,6 +74,7 @@ impl Work<'_> {
             return Err(ErrorCode::ReplyNotFound.into());
         }
         standing.judge(Step::Retry(message.state))?;
+        self.require_asking_again(actor, seq, 0)?;
         if self.is_full_of_replies() {
             return Err(ErrorCode::TooManyReplies.into());
         }
@@ -144,6 +146,24 @@ impl Work<'_> {
         } else {
             Err(ErrorCode::Forbidden.into())
         }
+    }
+
+    /// Refuses where a message of `actor` would get no answer of who wrote the reply.
+    pub(super) fn require_asking_again(&self, actor: UserId, seq: Seq, before: i64) -> Judged<()> {
+        let author = self.room.messages[&seq].row.author.id;
+        let all = self.room.assistants(self.users);
+        let asker = self.room.replies[&seq].asker;
+        let role = self.room.members.get(&asker);
+        let row = &self.room.row;
+        may_ask_again(AskedAgain {
+            assistant: all.iter().find(|one| one.user.id == author),
+            actor: self.users[&actor].row.kind,
+            role: self.room.members.get(&actor).copied(),
+            in_direct: row.visibility == Visibility::Direct && row.people == 0,
+            asker_may_prompt: !is_disabled(self.users, asker)
+                && role.is_some_and(|role| allows(*role, Action::Post)),
+            asks: self.asked_by(asker) + before,
+        })
     }
 
     /// Gives a reply's message its new form at the next version.

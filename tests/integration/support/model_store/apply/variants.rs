@@ -13,7 +13,7 @@ impl Work<'_> {
     /// Puts a settled reply back to the queue as another variant.
     pub(super) fn regenerate_reply(&mut self, actor: UserId, seq: Seq) -> Judged<Version> {
         self.steered(actor, seq, Steer::Again)?;
-        let one_more = self.one_more(seq, 0)?;
+        let one_more = self.one_more(actor, seq, 0)?;
         Ok(self.again(seq, one_more))
     }
 
@@ -55,14 +55,18 @@ impl Work<'_> {
     }
 
     /// The replies that an edited message asks for again, with the numbers they will have.
-    pub(super) fn asked_again(&self, prompt_seq: Seq) -> Judged<Vec<(Seq, Variants)>> {
+    pub(super) fn asked_again(
+        &self,
+        actor: UserId,
+        prompt_seq: Seq,
+    ) -> Judged<Vec<(Seq, Variants)>> {
         let replies = self.room.replies.iter();
         let to_it = replies.filter(|(seq, reply)| {
             reply.prompt_seq == prompt_seq && self.room.messages[*seq].row.deleted_at.is_none()
         });
         let mut asked = Vec::new();
         for (seq, _) in to_it {
-            asked.push((*seq, self.one_more(*seq, asked.len() as i64)?));
+            asked.push((*seq, self.one_more(actor, *seq, asked.len() as i64)?));
         }
         if asked.is_empty() {
             return Err(ErrorCode::ReplyNotFound.into());
@@ -87,8 +91,9 @@ impl Work<'_> {
         }
     }
 
-    fn one_more(&self, seq: Seq, before: i64) -> Judged<Variants> {
+    fn one_more(&self, actor: UserId, seq: Seq, before: i64) -> Judged<Variants> {
         self.require_settled(seq)?;
+        self.require_asking_again(actor, seq, before)?;
         let one_more = self.room.replies[&seq].variants.one_more();
         let one_more = one_more.ok_or(ErrorCode::TooMany)?;
         if self.room.unsettled().count() as i64 + before >= REPLIES_PER_ROOM {

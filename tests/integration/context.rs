@@ -1,0 +1,91 @@
+//! How much of a room an assistant is told, on the wire: a reply tells from which message on, where something older is left out.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use salon::limits::CONTEXT_MESSAGES;
+use salon::llm::{DeltaStream, LlmError, LlmProvider, Prompt};
+use serde_json::{Value, json};
+
+use crate::replies::{answer, enter, read_settled, salon_with};
+
+/// A model that answers in a word and keeps what it was asked.
+#[derive(Default)]
+struct Listener(Mutex<Vec<Prompt>>);
+
+#[async_trait]
+impl LlmProvider for Listener {
+    fn model(&self) -> &str {
+        "listener"
+    }
+
+    async fn answer(&self, prompt: Prompt) -> Result<DeltaStream, LlmError> {
+        self.0.lock().unwrap().push(prompt);
+        Ok(answer(1, Duration::ZERO))
+    }
+}
+
+impl Listener {
+    fn last(&self) -> String {
+        let prompts = self.0.lock().unwrap();
+        let turns = prompts.last().unwrap().turns.iter();
+        turns
+            .map(|turn| turn.text.clone())
+            .collect::<Vec<_>>()
+            .join("\n\n")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reply_tells_from_which_message_on_its_assistant_saw_the_room() {
+    let model = Arc::new(Listener::default());
+    let (salon, _database) = salon_with(model.clone()).await;
+    let (mut ada, mut hers) = enter(salon.arrive("ada").await).await;
+    // Message 1 and 2: everything was seen, and nothing is said.
+    let first = ada.prompt("lobby", "hello").await;
+    let settled = read_settled(&mut ada, &mut hers, first).await;
+    assert_eq!(settled["reply"].get("context_from"), None, "{settled}");
+    // Up to the bound, with the prompt: 100 messages.
+    for number in 3..CONTEXT_MESSAGES {
+        ada.send("lobby", &format!("message {number}")).await;
+    }
+    let whole = ada.prompt("lobby", "all of it?").await;
+    assert_eq!(whole, CONTEXT_MESSAGES + 1);
+    let settled = read_settled(&mut ada, &mut hers, whole).await;
+    assert_eq!(settled["reply"].get("context_from"), None, "{settled}");
+    assert!(model.last().contains("hello"));
+    // And beyond: with this one they are 102.
+    let cut = ada.prompt("lobby", "and now?").await;
+    let settled = read_settled(&mut ada, &mut hers, cut).await;
+    assert_eq!(settled["reply"]["context_from"], 3, "{settled}");
+    let told = model.last();
+    assert!(
+        told.starts_with("message 3\n") && !told.contains("hello"),
+        "{told}"
+    );
+    // Whoever comes later, and whoever reads back, is told the same.
+    let (_, his) = enter(salon.arrive("bob").await).await;
+    assert_eq!(his.messages[&cut], settled);
+    let history = json!({"type": "message.history", "room": "lobby", "around": cut, "limit": 1});
+    let page = ada.ask(history).await;
+    assert_eq!(page["messages"][0], settled);
+    // Written another way after the oldest is deleted: as it is now. Message 2 is an answer, and none begins a prompt.
+    let delete = json!({"type": "message.delete", "room": "lobby", "seq": 3});
+    assert_eq!(ada.ask(delete).await["type"], "ok");
+    let again = json!({"type": "reply.regenerate", "room": "lobby", "seq": cut});
+    let version = ada.ask(again).await["version"].as_i64().unwrap();
+    while hers.cursor < version {
+        hers.take(&ada.receive_json_from().await);
+    }
+    let second = read_settled(&mut ada, &mut hers, cut).await;
+    assert_eq!(second["reply"]["context_from"], 4, "{second}");
+    // Each variant keeps its own.
+    let select = json!({"type": "reply.select", "room": "lobby", "seq": cut, "variant": 1});
+    let version = ada.ask(select).await["version"].as_i64().unwrap();
+    while hers.cursor < version {
+        hers.take(&ada.receive_json_from().await);
+    }
+    assert_eq!(hers.messages[&cut]["reply"]["context_from"], 3);
+    assert_ne!(hers.messages[&cut]["reply"]["variants"], Value::Null);
+}
