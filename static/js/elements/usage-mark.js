@@ -15,5 +15,5 @@ export function modelMark(reply, currency = 'USD') {
   if (!reply?.model) return null;
   const line = usageLine(reply, currency);
   if (line === '') return h('span.model', { text: reply.model });
-  return h('details.usage-mark', {}, h('summary.model', { text: reply.model, title: t('usage.mark') }), h('span.usage-line', { text: line }));
+  return h('details.usage-mark', {}, h('summary', { title: t('usage.mark') }, h('span.model', { text: reply.model })), h('span.usage-line', { text: line }));
 }

@@ -70,7 +70,8 @@ async fn publications_of_one(world: &World, asker: &mut Asker, tokens: usize, mo
     let (bytes, before) = (reader.bytes(), world.cluster.total(published).await);
     let began = Instant::now();
     let asked = asker.ask_with("what moves").await;
-    let seq = reader_seq(&mut reader, asked).await;
+    // Who asked reads too: a socket that answers no ping is closed.
+    let (seq, _) = tokio::join!(reader_seq(&mut reader, asked), asker.read_to_the_end());
     let took = began.elapsed().as_secs_f64();
     let (bytes, after) = (reader.bytes() - bytes, world.cluster.total(published).await);
     reading.iter().for_each(tokio::task::JoinHandle::abort);
@@ -142,16 +143,16 @@ async fn what_the_database_is_asked_does_not_grow_with_the_replies_that_run() {
         .provider
         .otherwise(Answer::stream().stamps(100_000, Duration::from_millis(50)));
     let mut all = askers(&world, size::count(24, 63), true).await;
+    // What making the rooms cost is counted late, too.
+    let _ = asked_of_the_database(&world, &mut all, 0).await;
+    let none = asked_of_the_database(&world, &mut all, 0).await;
     let few = asked_of_the_database(&world, &mut all[..2], 1).await;
     let many = asked_of_the_database(&world, &mut all[2..], 4).await;
-    eprintln!(
-        "with 2 replies {few:?}; with {} {many:?}",
-        2 + 4 * (all.len() - 2)
-    );
-    assert!(
-        many.transactions <= few.transactions * 1.5 + 1.5,
-        "{few:?} {many:?}"
-    );
+    eprintln!("in a second, with no reply {none:?}; with few {few:?}; with many {many:?}");
+    // Two saves, and what the database counts late or early.
+    let most = none.transactions * 1.15 + 3.0;
+    assert!(few.transactions <= most, "{none:?} {few:?}");
+    assert!(many.transactions <= most, "{none:?} {many:?}");
     // A row for each reply and save, however many pieces of text came.
     assert!(many.rows / many.replies <= 2.5, "{many:?}");
     assert!(many.rows / many.replies >= 1.0, "they are saved: {many:?}");

@@ -13,7 +13,8 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::reader::stamps_of;
 use super::size::{self, Times};
-use super::support::fake_provider::{Answer, clock};
+use super::support::fake_provider::Answer;
+use super::support::fake_provider::script::clock;
 use super::talk::askers;
 use super::world::{DEADLINE, Person, World};
 

@@ -6,7 +6,8 @@ use futures_util::future::join_all;
 
 use super::reader::{Reader, check_stamps};
 use super::size::{self, Times};
-use super::support::fake_provider::{Answer, Gate, STAMP_BYTES};
+use super::support::fake_provider::script::STAMP_BYTES;
+use super::support::fake_provider::{Answer, Gate};
 use super::talk::askers;
 use super::world::{Person, World};
 

@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::reader::{Reader, check_stamps, stamps_of};
 use super::size::{self, Times};
-use super::support::fake_provider::{Answer, STAMP_BYTES};
+use super::support::fake_provider::Answer;
+use super::support::fake_provider::script::STAMP_BYTES;
 use super::support::process::eventually;
 use super::support::salon::SalonProcess;
 use super::talk::askers;
@@ -23,8 +24,6 @@ const ASKS_EVERY: Duration = Duration::from_millis(1_300);
 /// A reply takes about three seconds.
 const PIECES: usize = 60;
 const BETWEEN: Duration = Duration::from_millis(50);
-/// A dead runner's reply is settled, or runs under a new attempt, within this (P8).
-const TAKEN_OVER_S: f64 = 15.0;
 /// A lease is renewed for so long.
 const LEASE_S: f64 = 8.0;
 /// How long an instance lives at most before it is killed again.
@@ -103,10 +102,9 @@ fn tell_and_check(all: &[Told], kills: usize, longest: f64) {
          shown text that was not kept: {}",
         lost.told()
     );
-    assert!(
-        longest <= TAKEN_OVER_S,
-        "a reply was nobody's for {longest} s"
-    );
+    // It is settled, or runs under a new attempt, within 15 s (P8).
+    let within = size::bound(17_000, 15_000).as_secs_f64();
+    assert!(longest <= within, "a reply was nobody's for {longest} s");
     assert!(
         lost.percentile(100) <= size::bound(2_500, 750),
         "{}",

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::support::client::RoomClient;
-use super::support::fake_provider::STAMP_BYTES;
+use super::support::fake_provider::script::STAMP_BYTES;
 use super::world::{DEADLINE, Person};
 
 /// The longest silence: a provider pauses for a minute.

@@ -1,6 +1,7 @@
 //! Stop: the provider's connection is closed at once, wherever the reply runs, with Redis and without; nothing comes behind
 //! it; text and usage are kept; what waits is stopped too; a flood of stops is honoured to the last.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -15,6 +16,10 @@ use super::world::{DEADLINE, World};
 
 /// As many unsettled replies as a room may have.
 const PER_ROOM: usize = 16;
+/// Between two stops in one room: with all rooms together about a hundred a second. The flood is a test of its own.
+const BETWEEN_MS: std::ops::Range<u64> = 200..600;
+/// As a refusal says.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_closes_the_provider_in_time_with_redis_and_without_and_nothing_comes_behind_it() {
@@ -68,11 +73,14 @@ async fn stop_all(world: &World, all: &mut [Asker], each: usize) -> Times {
                 .enter(world.port((number + 1) % instances), &asker.room)
                 .await;
             let mut stopped = Vec::new();
+            let stagger = rand::random_range(0..BETWEEN_MS.start);
+            asker.reader.read_for(Duration::from_millis(stagger)).await;
             for asked in asker.replies[shown - each..].to_vec() {
                 stopped.push((asked.word, Instant::now()));
                 let stop = json!({"type": "reply.stop", "room": asker.room, "seq": asked.seq});
                 assert_eq!(other.ask(stop).await["type"], "ok");
-                asker.reader.read_for(Duration::from_millis(20)).await;
+                let wait = rand::random_range(BETWEEN_MS);
+                asker.reader.read_for(Duration::from_millis(wait)).await;
             }
             for message in asker.read_to_the_end().await {
                 is_stopped_with_its_text(&message);
@@ -151,42 +159,67 @@ async fn a_flood_of_stops_is_honoured_to_the_last_also_by_those_that_wait() {
     assert_eq!(world.number("SELECT count(*) FROM reply_chunks").await, 0);
 }
 
-/// Sends the stops of all its replies, spread over so long, and reads their answers: how long each took.
+/// Sends the stops of all its replies, spread over so long, and reads their answers: how long each took. What is refused and may be
+/// tried again is.
 async fn stop_within(asker: &mut Asker, time: Duration) -> Times {
     let gap = time / u32::try_from(asker.replies.len()).unwrap();
-    let mut sent = std::collections::HashMap::new();
-    let mut times = Times::default();
+    let mut stops = Stops::default();
     for asked in asker.replies.clone() {
-        let reference = asked.seq.to_string();
-        let stop =
-            json!({"type": "reply.stop", "ref": reference, "room": asker.room, "seq": asked.seq});
-        sent.insert(reference, Instant::now());
-        asker.reader.send(&stop).await;
+        stops.send(asker, asked.seq).await;
         let until = Instant::now() + gap;
         while let Some(left) = until.checked_duration_since(Instant::now()) {
-            let frame = asker.reader.next_within(left).await;
-            note(frame.as_ref(), &mut sent, &mut times);
+            if let Some(frame) = asker.reader.next_within(left).await {
+                stops.note(&frame);
+            }
         }
     }
-    while !sent.is_empty() {
-        let frame = asker.reader.next().await;
-        note(Some(&frame), &mut sent, &mut times);
+    loop {
+        while !stops.sent.is_empty() {
+            let frame = asker.reader.next().await;
+            stops.note(&frame);
+        }
+        if stops.again.is_empty() {
+            return stops.times;
+        }
+        asker.reader.read_for(AGAIN_AFTER).await;
+        for seq in std::mem::take(&mut stops.again) {
+            stops.send(asker, seq).await;
+        }
     }
-    times
 }
 
-fn note(
-    frame: Option<&Value>,
-    sent: &mut std::collections::HashMap<String, Instant>,
-    times: &mut Times,
-) {
-    let Some(frame) = frame else { return };
-    if let Some(at) = frame["ref"]
-        .as_str()
-        .and_then(|reference| sent.remove(reference))
-    {
-        assert_eq!(frame["type"], "ok", "{frame}");
-        times.push(at.elapsed());
+/// The stops of one socket.
+#[derive(Default)]
+struct Stops {
+    /// Unanswered, by their seq: when each was sent.
+    sent: HashMap<i64, Instant>,
+    /// Refused for now.
+    again: Vec<i64>,
+    times: Times,
+}
+
+impl Stops {
+    async fn send(&mut self, asker: &mut Asker, seq: i64) {
+        let room = &asker.room;
+        let stop = json!({"type": "reply.stop", "ref": seq.to_string(), "room": room, "seq": seq});
+        self.sent.insert(seq, Instant::now());
+        asker.reader.send(&stop).await;
+    }
+
+    fn note(&mut self, frame: &Value) {
+        let reference = frame["ref"].as_str();
+        let Some(seq) = reference.and_then(|reference| reference.parse().ok()) else {
+            return;
+        };
+        let Some(at) = self.sent.remove(&seq) else {
+            return;
+        };
+        if frame["retry_after_ms"].is_i64() {
+            self.again.push(seq);
+        } else {
+            assert_eq!(frame["type"], "ok", "{frame}");
+            self.times.push(at.elapsed());
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use salon::db::postgres::migrate;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -60,6 +61,8 @@ impl World {
         let postgres = if size::is_full() {
             let server = PostgresServer::start(&[]).await;
             let database = empty_database(&server).await;
+            // Also for instances that do not migrate themselves.
+            migrate(&server.url(&database)).await.unwrap();
             Postgres::Own(server, database)
         } else {
             Postgres::Shared(TestDatabase::shared().await)

@@ -5,7 +5,7 @@
 //! SALON_WRITE_SCREENSHOTS=1 cargo test --locked --test browser screenshots
 //! ```
 //!
-//! Where the machine has other fonts than the pictures were drawn with, nothing is compared, and a line says so.
+//! Where the machine has other fonts than the pictures were drawn with, or none are kept, nothing is compared, and a line says so.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -78,7 +78,9 @@ impl Album {
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(folder.join("fonts.txt"), &fonts).unwrap();
         } else if fonts != kept {
-            println!("This machine has other fonts than the kept pictures: they are not compared.");
+            eprintln!(
+                "No pictures are kept that were drawn with the fonts of this machine: none is compared."
+            );
         }
         Self {
             folder,

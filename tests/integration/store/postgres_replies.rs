@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use salon::db::Store;
 use salon::ids::InstanceId;
 use tokio::time::timeout;
 

@@ -2,7 +2,7 @@
 //! to each request what the test wrote down for it, in order: text, waits, errors, cuts, silence. It records what was
 //! asked and how each answer ended. Dropping it closes its connections.
 
-mod script;
+pub(crate) mod script;
 mod wire;
 
 use std::collections::VecDeque;
@@ -20,7 +20,7 @@ use futures_util::stream;
 use serde_json::Value;
 use tokio::sync::watch;
 
-pub(crate) use script::{Answer, Gate, STAMP_BYTES, clock};
+pub(crate) use script::{Answer, Gate};
 use script::{PATIENCE, Step};
 pub(crate) use wire::FAKE_MODEL;
 use wire::Protocol;

@@ -32,7 +32,7 @@ use salon::db::changes::{Applied, Batch};
 use salon::db::{StoreError, StoreResult};
 use salon::error::{ErrorCode, Refusal};
 
-pub(crate) use tables::{Change, Reply, Room, Tables};
+pub(crate) use tables::{Change, Room, Tables};
 
 /// A moment of the database's clock.
 pub(crate) type Moment = DateTime<Utc>;
