@@ -20,6 +20,7 @@ async fn a_member_exports_a_room_and_reads_its_assistants() {
     page.see("to be kept", "complete").await;
     page.click(".room-menu-button").await;
     page.click("[data-menu=export]").await;
+    page.find(".export-way").await;
     for (format, wanted) in [("markdown", "to be kept"), ("ndjson", "\"complete\":true")] {
         let read = "return fetch(document.querySelector(`[data-format=${arguments[0]}]`).href).then((answer) => answer.text())";
         let text: String = page.run(read, &[json!(format)]).await;
