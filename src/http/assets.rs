@@ -2,12 +2,14 @@
 //! address that is no route comes here last; what is no file either is `not_found`.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
+use sha2::{Digest, Sha256};
 use tower_http::compression::CompressionLayer;
 
 use super::error::{Problem, method_not_allowed};
@@ -16,6 +18,21 @@ use crate::error::ErrorCode;
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/static/"]
 struct Static;
+
+/// Which page this program has, as it was when first asked: another one has other files.
+pub(super) static PAGE_VERSION: LazyLock<String> = LazyLock::new(|| {
+    let mut paths: Vec<_> = Static::iter().filter(|path| !hidden(path)).collect();
+    paths.sort();
+    let mut all = Sha256::new();
+    for path in paths {
+        all.update(path.as_bytes());
+        if let Some(file) = Static::get(&path) {
+            all.update(file.metadata.sha256_hash());
+        }
+    }
+    let hash: [u8; 32] = all.finalize().into();
+    hex_of(&hash[..8])
+});
 
 /// The files, compressed where the browser takes it. They hold nothing secret, so compression tells nothing.
 pub fn router() -> Router {
@@ -43,11 +60,7 @@ async fn asset(request: Request) -> Response {
 /// Browsers ask again each time and get 304 while it is the same: an upgrade shows at once, and nothing is stale.
 fn serve(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
     // Weak, since the same file goes out compressed or not.
-    let tag: String = file.metadata.sha256_hash()[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let tag = format!("W/\"{tag}\"");
+    let tag = format!("W/\"{}\"", hex_of(&file.metadata.sha256_hash()[..16]));
     let mut response = if already_has(asked, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -94,6 +107,10 @@ fn without_comments(text: &str) -> String {
         }
     }
     rest
+}
+
+fn hex_of(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn already_has(asked: &HeaderMap, tag: &str) -> bool {

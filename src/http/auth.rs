@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::assets::PAGE_VERSION;
 use super::client_address::{RateKey, client_address};
 use super::error::Problem;
 use super::extract::{Caller, Credential, JsonBody, SignedInCaller, cookie_name, credential};
@@ -100,6 +101,8 @@ pub struct PublicConfig {
     body_bytes: usize,
     /// Whose session the credential of this request is; null for a newcomer, who need not be refused to be told.
     user: Option<UserRow>,
+    /// Which page this server has: a page that was loaded under another one is out of date.
+    page: &'static str,
 }
 
 /// What is public of a sign-in provider.
@@ -320,6 +323,7 @@ pub async fn config(State(app): State<Arc<App>>, caller: Option<Caller>) -> Json
         currency: app.config.spending.currency.clone(),
         body_bytes: limits::BODY_BYTES,
         user: caller.map(|Caller(identity)| identity.user),
+        page: &PAGE_VERSION,
     })
 }
 

@@ -62,8 +62,10 @@ export class Api {
   changeRoom(slug, change) { return this.#call('PATCH', `/rooms/${encodeURIComponent(slug)}`, change); }
   /** @param {string} slug */
   deleteRoom(slug) { return this.#call('DELETE', `/rooms/${encodeURIComponent(slug)}`); }
-  /** @param {string} slug @returns {Promise<{user: object, role: string}[]>} */
-  async members(slug) { return (await this.#call('GET', `/rooms/${encodeURIComponent(slug)}/members`)).members; }
+  /** @param {string} slug @returns {Promise<{user: object, role: string}[]>} the first page of them */
+  async members(slug) { return (await this.membersPage(slug)).members; }
+  /** @param {string} slug @param {string | null} [after] the id of the last one of the page before @returns {Promise<{members: object[], more: boolean}>} */
+  membersPage(slug, after = null) { return this.#call('GET', `/rooms/${encodeURIComponent(slug)}/members?${given({ after })}`); }
   /** @param {string} slug @param {{name: string, role?: string}} member */
   addMember(slug, member) { return this.#call('POST', `/rooms/${encodeURIComponent(slug)}/members`, member); }
   /** @param {string} slug @param {string} user the id */
@@ -124,6 +126,8 @@ export class Api {
   changeAssistant(slug, id, change) { return this.#call('PATCH', `/rooms/${encodeURIComponent(slug)}/assistants/${encodeURIComponent(id)}`, change); }
   /** @param {string} slug @param {string} id */
   removeAssistant(slug, id) { return this.#call('DELETE', `/rooms/${encodeURIComponent(slug)}/assistants/${encodeURIComponent(id)}`); }
+  /** The models that may write replies here. @returns {Promise<{default: object, providers: {name: string, models: {name: string}[]}[]}>} */
+  models() { return this.#call('GET', '/models'); }
   /** One's own tokens. */
   async tokens() { return (await this.#call('GET', '/tokens')).tokens; }
   /** @param {{name: string, scope: 'read' | 'write', expires_in_s?: number}} token @returns {Promise<{secret: string, token: object}>} */
@@ -162,6 +166,10 @@ export class Api {
   deleteOutgoingWebhook(slug, id) { return this.#call('DELETE', `/rooms/${encodeURIComponent(slug)}/outgoing-webhooks/${id}`); }
   /** @param {string} slug @param {string} id @returns {Promise<{outcome: string, status: number | null, detail: string}>} */
   testOutgoingWebhook(slug, id) { return this.#call('POST', `/rooms/${encodeURIComponent(slug)}/outgoing-webhooks/${id}/test`); }
+  /** The last deliveries of a webhook, the latest first. @param {string} slug @param {string} id @returns {Promise<object[]>} */
+  async outgoingWebhookAttempts(slug, id) {
+    return (await this.#call('GET', `/rooms/${encodeURIComponent(slug)}/outgoing-webhooks/${id}/attempts`)).attempts;
+  }
   /** @param {string} slug @param {string} id @returns {Promise<string>} shown this once */
   async newOutgoingWebhookSecret(slug, id) {
     return (await this.#call('POST', `/rooms/${encodeURIComponent(slug)}/outgoing-webhooks/${id}/secret`)).secret;
@@ -180,8 +188,14 @@ export class Api {
   adminArchiveRoom(slug, archived) { return this.#call('PATCH', `/admin/rooms/${encodeURIComponent(slug)}`, { archived }); }
   /** @param {string} slug */
   adminDeleteRoom(slug) { return this.#call('DELETE', `/admin/rooms/${encodeURIComponent(slug)}`); }
-  /** The audit log, the latest first. @param {{before: string | null, limit: number}} page @returns {Promise<{rows: object[], more: boolean}>} */
-  audit({ before, limit }) { return this.#call('GET', `/admin/audit?${given({ before, limit })}`); }
+  /** Gives a room whose owners are gone to somebody. @param {string} slug @param {string} user the id */
+  adminGiveRoom(slug, user) { return this.#call('PUT', `/admin/rooms/${encodeURIComponent(slug)}/owner`, { user }); }
+  /**
+   * The audit log, the latest first.
+   * @param {{before: string | null, limit: number, since?: string, user?: string, act?: string, room?: string}} page
+   * @returns {Promise<{rows: object[], more: boolean}>}
+   */
+  audit(page) { return this.#call('GET', `/admin/audit?${given(page)}`); }
 
   /** What one's own questions used, the latest first. @param {string | null} before @returns {Promise<{rows: object[], more: boolean, spent: object, currency: string}>} */
   ownUsage(before) { return this.#call('GET', `/me/usage?${given({ before, limit: 50 })}`); }

@@ -1,35 +1,19 @@
 /**
- * A row of the audit log as a line for people. Pure.
+ * A row of the audit log as a line for people. Pure. Each act has a sentence of its own in the catalogues, `audit.<act>`.
  */
+import { says, t } from './words.js';
 
-/** What each act is, said of who did it. */
-const SAYS = {
-  'user.created': 'made an account',
-  'guest.came': 'came as a guest',
-  'session.started': 'signed in',
-  'session.ended': 'signed out',
-  'sessions.ended': 'ended all sessions of',
-  'password.set': 'set the password of',
-  'user.disabled': 'disabled',
-  'user.enabled': 'enabled',
-  'user.deleted': 'deleted the account of',
-  'admin.given': 'made an administrator of',
-  'admin.taken': 'took the right to administer from',
-  'token.made': 'made a token for',
-  'token.removed': 'revoked a token of',
-  'bot.made': 'made the bot',
-  'bot.removed': 'removed the bot',
-  'room.taken_over': 'gave the room to',
-  'room.created': 'made the room',
-  'room.changed': 'changed the room',
-  'room.deleted': 'deleted the room',
-  'room.exported': 'exported the room',
-  'member.role': 'gave a role to',
-  'member.removed': 'removed',
-  'member.banned': 'banned',
-  'member.unbanned': 'lifted the ban of',
-  refused: 'was refused',
-};
+/** The acts that the log may be asked for. */
+export const ACTS = [
+  'user.created', 'guest.came', 'session.started', 'session.ended', 'sessions.ended', 'password.set', 'user.disabled', 'user.enabled',
+  'user.deleted', 'admin.given', 'admin.taken', 'token.made', 'token.removed', 'bot.made', 'bot.removed', 'hook.made', 'hook.rotated',
+  'hook.removed', 'webhook.made', 'webhook.changed', 'webhook.rotated', 'webhook.removed', 'room.created', 'room.changed',
+  'room.retention', 'room.transferred', 'room.taken_over', 'room.deleted', 'room.exported', 'room.new_epoch', 'member.role',
+  'member.removed', 'member.banned', 'member.unbanned', 'invite.made', 'invite.accepted', 'invite.revoked', 'refused', 'audit.dropped',
+];
+
+/** What an act is called in a list of them. @param {string} act */
+export const actName = (act) => t(`audit.${act}`, { who: '…', whom: '…' });
 
 /**
  * @param {{act: string, outcome: string | null, way: string, who: {name: string} | null, whom: {name: string} | null,
@@ -37,14 +21,12 @@ const SAYS = {
  * @returns {string}
  */
 export function auditLine(row) {
-  const who = row.who?.name ?? (row.way === 'command' ? 'The operator' : row.way === 'server' ? 'The server' : 'Somebody');
-  const parts = [who];
-  if (row.outcome !== null && row.act !== 'refused') parts.push('was refused:');
-  parts.push(SAYS[row.act] ?? row.act);
-  if (row.whom !== null) parts.push(row.whom.name === who ? 'itself' : row.whom.name);
-  if (row.room !== null) parts.push(`in #${row.room}`);
+  const who = row.who?.name ?? t(row.way === 'command' ? 'audit.operator' : row.way === 'server' ? 'audit.server' : 'audit.somebody');
+  const whom = row.whom === null ? '' : row.whom.name === who ? t('audit.itself') : row.whom.name;
+  let line = says(`audit.${row.act}`) ? t(`audit.${row.act}`, { who, whom }).trim() : [who, row.act, whom].filter(Boolean).join(' ');
+  if (row.outcome !== null && row.act !== 'refused') line = t('audit.denied', { what: line });
+  if (row.room !== null) line = t('audit.in', { what: line, room: row.room });
   const more = [row.outcome, row.detail].filter((text) => text !== null && text !== '');
-  if (more.length > 0) parts.push(`(${more.join(', ')})`);
-  if (row.times > 1) parts.push(`${row.times} times`);
-  return parts.join(' ');
+  if (more.length > 0) line = `${line} (${more.join(', ')})`;
+  return row.times > 1 ? t('audit.times', { what: line, count: row.times }) : line;
 }

@@ -2,6 +2,7 @@
  * How far back assistants see: a prompt holds only so much of a room, and what is older than that the assistant no longer
  * reads. Pure. `items.js` calls it for the line in the message column.
  */
+import { joined, t } from './words.js';
 
 /**
  * Of each assistant the oldest message that its latest answer was told of, where older ones were left out.
@@ -29,7 +30,5 @@ export function contextMarks(messages) {
 export function contextLabel(marks, previous, seq) {
   if (previous === null || marks.size === 0) return null;
   const names = [...marks].filter(([from]) => previous < from && from <= seq).flatMap(([, all]) => all);
-  if (names.length === 0) return null;
-  const last = names.at(-1);
-  return names.length === 1 ? `${last} no longer sees messages above` : `${names.slice(0, -1).join(', ')} and ${last} no longer see messages above`;
+  return names.length === 0 ? null : t('messages.context', { count: names.length, names: joined(names) });
 }

@@ -36,7 +36,6 @@ const SHAPES = {
   settings: ['M4 7h9', 'M17 7h3', 'M4 17h3', 'M11 17h9', 'M15 4.500v5', 'M9 14.500v5'],
   copy: ['M9 9h11v11H9z', 'M5 15H4V4h11v1'],
   link: ['M10 14a4 4 0 0 0 5.700 0l3-3a4 4 0 0 0-5.700-5.700l-1 1', 'M14 10a4 4 0 0 0-5.700 0l-3 3a4 4 0 0 0 5.700 5.700l1-1'],
-  search: ['M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14z', 'M16 16l5 5'],
   check: ['M5 12.500l4.500 4.500L19 7.500'],
   retry: ['M20 11a8 8 0 1 0-2.300 6.300', 'M20 4.500V11h-6.500'],
   earlier: ['M14.500 6l-6 6 6 6'],
@@ -55,6 +54,9 @@ const SHAPES = {
   bell: ['M6 16.500c1.200-1.200 1.500-3 1.500-6a4.500 4.500 0 0 1 9 0c0 3 .3 4.800 1.500 6z', 'M10.500 19.500h3'],
   muted: ['M6 16.500c1.200-1.200 1.500-3 1.500-6a4.500 4.500 0 0 1 9 0c0 3 .3 4.800 1.500 6z', 'M10.500 19.500h3', 'M4 4l16 16'],
   search: ['M10.500 4a6.500 6.500 0 1 0 0 13 6.500 6.500 0 0 0 0-13z', 'M15.300 15.300 20.500 20.500'],
+  dots: ['M5 12h.01', 'M12 12h.01', 'M19 12h.01'],
+  download: ['M12 4v11', 'M6.500 10 12 15.500 17.500 10', 'M5 20h14'],
+  help: ['M9 9a3 3 0 1 1 4.500 2.600c-1 .6-1.500 1.200-1.500 2.400', 'M12 17.300v.2', 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18z'],
   trash: ['M5 7h14', 'M9.500 7V4.500h5V7', 'M7 7l1 13h8l1-13'],
   usage: ['M5 20v-6', 'M12 20V5', 'M19 20v-9'],
   spark: ['M12 3c.6 5.200 3.500 8.300 9 9-5.500.7-8.400 3.800-9 9-.6-5.200-3.500-8.300-9-9 5.500-.7 8.400-3.800 9-9z'],
@@ -94,8 +96,23 @@ export function iconButton(shape, label, onclick, classes = 'icon-button') {
   return h(`button.${classes}`, { type: 'button', 'aria-label': label, title: label, onclick }, icon(shape));
 }
 
-/** Says something once to those who listen instead of look. @param {string} sentence */
-export function announce(sentence) {
-  const region = document.getElementById('status');
-  if (region !== null && region.textContent !== sentence) region.textContent = sentence;
+/**
+ * Says something once to those who listen instead of look, when they are done listening to what is said.
+ * @param {string} sentence @param {boolean} [again] also when it was the last thing said
+ */
+export function announce(sentence, again = false) {
+  say('status', sentence, again);
+}
+
+/** Says at once that something went wrong. @param {string} sentence */
+export function alarm(sentence) {
+  say('alarm', sentence, true);
+}
+
+function say(id, sentence, again) {
+  const region = document.getElementById(id);
+  if (region === null || (!again && region.textContent === sentence)) return;
+  // A text that is the same is not a change, so it is one node less first.
+  region.replaceChildren();
+  region.append(sentence);
 }

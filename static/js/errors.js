@@ -2,6 +2,7 @@
  * Refusals as JavaScript errors, and the sentences people read for the stable codes of the protocol.
  * Branch on `code`, never on a sentence.
  */
+import { says, t } from './words.js';
 
 /** The codes after which the same request may work later, unchanged. `disconnected` and `deadline` are the client's own. */
 const RETRYABLE = new Set([
@@ -12,11 +13,11 @@ const RETRYABLE = new Set([
 export class Refusal extends Error {
   /**
    * @param {string} code stable
-   * @param {string} message a sentence for people
+   * @param {string} message a sentence for people, in English; where the reader's catalogue has one for the code, that one is said
    * @param {{retryAfterMs?: number | null, status?: number}} [more]
    */
   constructor(code, message, { retryAfterMs = null, status = 0 } = {}) {
-    super(message);
+    super(sentenceOf({ code, message }));
     this.name = 'Refusal';
     this.code = code;
     this.retryAfterMs = retryAfterMs;
@@ -33,19 +34,29 @@ export class Refusal extends Error {
 /** @param {string} code @returns {boolean} */
 export const isRetryable = (code) => RETRYABLE.has(code);
 
+/**
+ * What is said of a refusal: in the reader's language where the catalogue has the code, else as the server says it.
+ * @param {{code: string, message: string} | null} refusal
+ */
+export function sentenceOf(refusal) {
+  // That of an earlier page was told by that page.
+  if (!refusal || refusal.code === 'failed') return '';
+  return says(`error.${refusal.code}`) ? t(`error.${refusal.code}`) : refusal.message;
+}
+
 const REPLY_FAILURES = {
-  provider_unavailable: 'The model provider could not be reached.',
-  provider_overloaded: 'The model provider is overloaded at the moment.',
-  provider_rate_limited: 'The model provider is limiting requests. Wait a little, then retry.',
-  provider_quota: 'The model provider’s quota or spend limit is used up.',
-  provider_auth: 'The model provider did not accept this server’s key. The operator has to look at it.',
-  provider_refused: 'The model provider refused the request.',
-  provider_timeout: 'The model provider did not answer in time.',
-  provider_truncated: 'The answer broke off before its end.',
-  provider_malformed: 'The model provider’s answer could not be read.',
-  reply_too_long: 'The answer grew past the longest that is kept.',
-  spend_limit_reached: 'What may be spent on answers is used up for now.',
-  not_a_member: 'The person who asked is no longer a member of this room.',
+  provider_unavailable: t('failure.provider_unavailable'),
+  provider_overloaded: t('failure.provider_overloaded'),
+  provider_rate_limited: t('failure.provider_rate_limited'),
+  provider_quota: t('failure.provider_quota'),
+  provider_auth: t('failure.provider_auth'),
+  provider_refused: t('failure.provider_refused'),
+  provider_timeout: t('failure.provider_timeout'),
+  provider_truncated: t('failure.provider_truncated'),
+  provider_malformed: t('failure.provider_malformed'),
+  reply_too_long: t('failure.reply_too_long'),
+  spend_limit_reached: t('failure.spend_limit_reached'),
+  not_a_member: t('failure.not_a_member'),
 };
 
 /**
@@ -53,15 +64,15 @@ const REPLY_FAILURES = {
  * @param {string | undefined} code
  */
 export function replyFailure(code) {
-  return REPLY_FAILURES[code] ?? 'The answer could not be written.';
+  return REPLY_FAILURES[code] ?? t('failure.other');
 }
 
 const REPLY_REFUSALS = {
-  too_many_prompts: 'Many of your questions already wait for an answer. Ask again when some are done.',
-  too_many_replies: 'The assistant already has as many replies to write in this room as it takes. Ask again when one is done.',
-  spend_limit_reached: 'What may be spent on answers is used up for now. Ask again tomorrow, or next month.',
-  no_assistant: 'No assistant takes prompts in this room.',
-  bots_not_answered: 'The assistant does not answer bots.',
+  too_many_prompts: t('refusal.too_many_prompts'),
+  too_many_replies: t('refusal.too_many_replies'),
+  spend_limit_reached: t('refusal.spend_limit_reached'),
+  no_assistant: t('refusal.no_assistant'),
+  bots_not_answered: t('refusal.bots_not_answered'),
 };
 
 /**
@@ -69,5 +80,5 @@ const REPLY_REFUSALS = {
  * @param {string} code
  */
 export function replyRefusal(code) {
-  return REPLY_REFUSALS[code] ?? 'The assistant cannot take this prompt now.';
+  return REPLY_REFUSALS[code] ?? t('refusal.other');
 }

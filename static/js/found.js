@@ -2,6 +2,7 @@
  * The pages of a search. One search looks back only so far, so a page may be empty with more behind it. Pure; used by the
  * dialog that searches.
  */
+import { t } from './words.js';
 
 /** Pages asked for at once while nothing is found. */
 export const PAGES_AT_ONCE = 5;
@@ -21,6 +22,6 @@ export async function nextFound(read, cursor) {
 
 /** What is said above the results. */
 export function foundSoFar(all, more) {
-  if (all === 0) return more ? 'Nothing so far; older messages were not looked through yet.' : 'Nothing was found.';
-  return more ? `The newest ${all}.` : `${all} found.`;
+  if (all === 0) return more ? t('found.nothing_yet') : t('found.nothing');
+  return more ? t('found.newest', { count: all }) : t('found.all', { count: all });
 }

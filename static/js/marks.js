@@ -2,6 +2,7 @@
  * What members put onto messages: reactions and the pin. Pure: how a `partial` frame changes the message that is held,
  * and what is to be shown of it. Called by `store.js` and the elements.
  */
+import { joined, t } from './words.js';
 
 /** Users named with each kind of reaction; the others are only counted. */
 export const NAMED_MAX = 20;
@@ -46,10 +47,8 @@ function withReaction(kinds, { emoji, count, added, removed, next }) {
  */
 export function reactedBy({ emoji, count, users }, names, me) {
   const known = users.filter((user) => user === me || names.has(user));
-  const told = known.slice(0, 5).map((user) => (user === me ? 'you' : names.get(user)));
+  const told = known.slice(0, 5).map((user) => (user === me ? t('reacted.you') : names.get(user)));
   const others = count - told.length;
-  if (others > 0) told.push(others === 1 ? '1 other' : `${others} others`);
-  const last = told.pop();
-  const people = told.length === 0 ? last : `${told.join(', ')} and ${last}`;
-  return `${emoji} by ${people}`;
+  if (others > 0) told.push(t('reacted.others', { count: others }));
+  return t('reacted.by', { emoji, people: joined(told) });
 }

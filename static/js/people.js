@@ -10,6 +10,7 @@
  * @property {Map<number, {position: number, user: object}>} queue the replies that wait, by seq: their places and who asked
  * @property {{id: string, until: number}[]} spoke who has just said something: what came before it may come after it
  */
+import { joined, t } from './words.js';
 
 /** A name is shown for so long after the last `typing`: a little longer than the server passes them on. */
 export const TYPING_MS = 6_000;
@@ -58,18 +59,17 @@ export function nextEnd({ typing }) {
  * @returns {string} such as `Queued, 2 ahead · asked by ada`
  */
 export function queueLine(place) {
-  if (place === null) return 'Thinking';
-  const where = place.position > 1 ? `${place.position - 1} ahead` : 'next';
-  return `Queued, ${where} · asked by ${place.user.name}`;
+  if (place === null) return t('queue.thinking');
+  const ahead = place.position - 1;
+  return t(ahead > 0 ? 'queue.ahead' : 'queue.next', { count: ahead, name: place.user.name });
 }
 
 /** @param {People} people @returns {string} such as `ada and bob are writing…`; empty when nobody does */
 export function typingLine({ typing }) {
   const names = typing.map(({ user }) => user.name);
   if (names.length === 0) return '';
-  if (names.length > NAMES) return 'Several people are writing…';
-  const last = names.pop();
-  return names.length === 0 ? `${last} is writing…` : `${names.join(', ')} and ${last} are writing…`;
+  if (names.length > NAMES) return t('typing.several');
+  return t('typing.names', { count: names.length, names: joined(names) });
 }
 
 /**
@@ -83,12 +83,12 @@ export function seenLine({ read, users }, { messages, me }) {
   const names = new Map([...messages.map(({ author }) => author), ...users].filter(Boolean).map(({ id, name }) => [id, name]));
   const seen = [...read].filter(([id, seq]) => seq >= last.seq && names.has(id)).map(([id]) => names.get(id));
   if (seen.length === 0) return '';
-  return seen.length > NAMES ? `Seen by ${seen.length}` : `Seen by ${seen.join(', ')}`;
+  return seen.length > NAMES ? t('seen.count', { count: seen.length }) : t('seen.names', { names: joined(seen) });
 }
 
 /** @param {People} people @returns {string} such as `3 here`; empty while that is not known */
 export function hereLine({ count }) {
-  return count === null ? '' : `${count.toLocaleString('en')} here`;
+  return count === null ? '' : t('here.count', { count });
 }
 
 function said(people, id, now) {

@@ -7,6 +7,7 @@ import { highlight } from './highlight.js';
 import { fragmentOf } from './html.js';
 import { linkify, safeHref } from './inline.js';
 import { GrowingMarkdown } from './markdown.js';
+import { t } from './words.js';
 
 /** @param {import('./inline.js').Inline[]} nodes @returns {Node[]} */
 export function renderInline(nodes) {
@@ -140,7 +141,7 @@ function linkText(container) {
 function dress(container, { copyable }) {
   for (const link of container.querySelectorAll('a')) dressLink(link);
   for (const table of container.querySelectorAll('table')) {
-    const frame = h('div.table-frame', { tabindex: '0', role: 'region', 'aria-label': 'Table' });
+    const frame = h('div.table-frame', { tabindex: '0', role: 'group', 'aria-label': t('message.table') });
     table.replaceWith(frame);
     frame.append(table);
   }
@@ -168,7 +169,7 @@ function dressCode(pre, copyable) {
   pre.replaceWith(frame);
   frame.append(pre);
   if (!copyable) return;
-  frame.firstElementChild.append(copyButton(() => code?.textContent ?? pre.textContent, 'Copy code'));
+  frame.firstElementChild.append(copyButton(() => code?.textContent ?? pre.textContent, t('message.copy_code')));
   if (code !== null) colour(code, language);
 }
 
@@ -183,13 +184,13 @@ function colour(code, language) {
  * A button that copies and says so.
  * @param {() => string} text
  * @param {string} label
- * @param {{shape?: string, text?: string}} [look]
+ * @param {{shape?: string, text?: string, tool?: string}} [look]
  */
-export function copyButton(text, label, { shape = 'copy', text: words = 'Copy' } = {}) {
-  const button = h('button.copy', { type: 'button', 'aria-label': label, title: label }, icon(shape), h('span', { text: words }));
+export function copyButton(text, label, { shape = 'copy', text: words = t('copy'), tool } = {}) {
+  const button = h('button.copy', { type: 'button', 'aria-label': label, title: label, 'data-tool': tool }, icon(shape), h('span', { text: words }));
   button.addEventListener('click', async () => {
     const done = await copy(text());
-    button.replaceChildren(icon(done ? 'check' : 'alert'), h('span', { text: done ? 'Copied' : 'Not copied' }));
+    button.replaceChildren(icon(done ? 'check' : 'alert'), h('span', { text: done ? t('copied') : t('message.not_copied') }));
     setTimeout(() => button.replaceChildren(icon(shape), h('span', { text: words })), 1_600);
   });
   return button;

@@ -2,9 +2,10 @@
  * What a role may do to the members of a room, as `docs/permissions.md` has it: which buttons the page shows. The server
  * judges for itself.
  */
+import { region, t } from './words.js';
 
 /** Every role, the highest first. */
-export const ROLES = { owner: 'Owner', moderator: 'Moderator', member: 'Member', reader: 'Reader' };
+export const ROLES = { owner: t('role.owner'), moderator: t('role.moderator'), member: t('role.member'), reader: t('role.reader') };
 
 /** Whether a role keeps order: manages members, invites, bans. @param {string | null} role */
 export const keepsOrder = (role) => role === 'owner' || role === 'moderator';
@@ -37,21 +38,22 @@ export function memberRights({ role, visibility, people }, member, self) {
 }
 
 const UNITS = [['day', 86_400_000], ['hour', 3_600_000], ['minute', 60_000]];
+const inUnits = (count, unit) => new Intl.NumberFormat(region() ?? 'en', { style: 'unit', unit, unitDisplay: 'long' }).format(count);
 
 /** How long there is until a time, in words. @param {string} time @param {number} [now] */
 export function timeLeft(time, now = Date.now()) {
   const left = Date.parse(time) - now;
   for (const [unit, size] of UNITS) {
     const count = Math.round(left / size);
-    if (left >= size) return `${count} ${unit}${count === 1 ? '' : 's'}`;
+    if (left >= size) return inUnits(count, unit);
   }
-  return 'less than a minute';
+  return t('time.soon');
 }
 
 /** How an invite stands, in a line. @param {{role: string, uses: number, max_uses: number, expires_at: string, works: boolean}} invite */
 export function inviteLine(invite, now = Date.now()) {
-  const uses = `${invite.uses} of ${invite.max_uses} used`;
-  const ends = invite.works ? `ends in ${timeLeft(invite.expires_at, now)}` : 'asleep: its maker may not invite now';
+  const uses = t('invites.used', { count: invite.uses, max: invite.max_uses });
+  const ends = invite.works ? t('invites.ends', { time: timeLeft(invite.expires_at, now) }) : t('invites.asleep');
   return `${ROLES[invite.role]} · ${uses} · ${ends}`;
 }
 
@@ -59,3 +61,6 @@ export function inviteLine(invite, now = Date.now()) {
 export function inviteToken(hash) {
   return /^#\/invite\/([0-9a-f]{64})$/.exec(hash)?.[1] ?? null;
 }
+
+/** What an invite says, in a sentence. @param {{name: string, by: {name: string}}} invite */
+export const invitation = ({ name, by }) => t('invites.says', { by: by.name, name });

@@ -1,6 +1,7 @@
 /**
  * A room as one line of the list: its name, what was said last, and since when. Pure; the book and the elements call it.
  */
+import { t } from './words.js';
 
 /** As the server cuts it. */
 const PREVIEW_CHARS = 120;
@@ -26,8 +27,8 @@ export function lastOf(message) {
 export function previewOf(room, me) {
   const last = room.last ?? null;
   if (last === null) return room.topic ?? '';
-  const what = last.deleted ? 'Message deleted' : last.text.replace(/\s+/g, ' ').trim() || '…';
-  return last.author === me ? `You: ${what}` : room.people === 2 ? what : `${last.author}: ${what}`;
+  const what = last.deleted ? t('preview.deleted') : last.text.replace(/\s+/g, ' ').trim() || '…';
+  return last.author === me ? t('preview.you', { what }) : room.people === 2 ? what : `${last.author}: ${what}`;
 }
 
 /** A direct room of people goes by the others' names. @param {object} room @param {string} me @returns {string} */

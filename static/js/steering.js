@@ -1,6 +1,6 @@
 /**
  * Who may stop a reply, have it written again and choose among its texts, as its room says of its assistant. Pure; the server
- * judges for itself. `elements/message.js` and its tools call it.
+ * judges for itself. `elements/message.js` and its tools call it, and `asks.js`.
  */
 import { ROLES } from './roles.js';
 

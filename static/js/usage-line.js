@@ -2,6 +2,8 @@
  * What replies used and cost, as lines for people. Pure.
  */
 
+import { numeral, t } from './words.js';
+
 const MICROS = 1_000_000;
 
 /**
@@ -11,15 +13,12 @@ const MICROS = 1_000_000;
  */
 export function money(micros, currency) {
   const amount = micros / MICROS;
-  if (micros > 0 && amount < 0.0001) return `below ${currency} 0.0001`;
-  return `${currency} ${amount.toFixed(amount !== 0 && amount < 1 ? 4 : 2)}`;
+  if (micros > 0 && amount < 0.0001) return t('usage.below', { amount: `${currency} 0.0001` });
+  return `${currency} ${numeral(amount, amount !== 0 && amount < 1 ? 4 : 2)}`;
 }
 
-/** @param {number} count */
-const tokens = (count) => count.toLocaleString('en-US');
-
 /** @param {number} ms */
-const duration = (ms) => (ms < 10_000 ? `${(ms / 1_000).toFixed(1)} s` : `${Math.round(ms / 1_000)} s`);
+const duration = (ms) => t('usage.seconds', { time: ms < 10_000 ? numeral(ms / 1_000, 1) : numeral(Math.round(ms / 1_000)) });
 
 /**
  * What one reply used; empty where nothing is known.
@@ -29,12 +28,13 @@ const duration = (ms) => (ms < 10_000 ? `${(ms / 1_000).toFixed(1)} s` : `${Math
  * @returns {string}
  */
 export function usageLine({ usage, cost_micros: cost, first_token_ms: first }, currency) {
-  const about = usage?.estimated ? 'about ' : '';
+  const about = (text) => (usage?.estimated ? t('usage.about', { text }) : text);
+  const read = usage && t('usage.tokens_in', { count: usage.input_tokens });
   return [
-    usage && `${about}${tokens(usage.input_tokens)} tokens in${usage.cached_tokens ? ` (${tokens(usage.cached_tokens)} cached)` : ''}`,
-    usage && `${about}${tokens(usage.output_tokens)} out`,
-    cost !== undefined && cost !== null && `${about}${money(cost, currency)}`,
-    first !== undefined && first !== null && `first words after ${duration(first)}`,
+    usage && about(usage.cached_tokens ? t('usage.cached', { text: read, count: usage.cached_tokens }) : read),
+    usage && about(t('usage.tokens_out', { count: usage.output_tokens })),
+    cost !== undefined && cost !== null && about(money(cost, currency)),
+    first !== undefined && first !== null && t('usage.first', { time: duration(first) }),
   ].filter(Boolean).join(' · ');
 }
 
@@ -42,7 +42,7 @@ export function usageLine({ usage, cost_micros: cost, first_token_ms: first }, c
 const DIRECT = /^direct-[0-9a-f]{32}$/;
 
 /** How attempts ended that did not end well. */
-const ENDS = { running: 'runs', stopped: 'stopped', failed: 'failed', interrupted: 'interrupted', lost: 'lost with its server: the most it could have used' };
+const ENDS = ['running', 'stopped', 'failed', 'interrupted', 'lost'];
 
 /**
  * One attempt at a reply.
@@ -53,10 +53,11 @@ const ENDS = { running: 'runs', stopped: 'stopped', failed: 'failed', interrupte
  */
 export function attemptLine(row, currency, { who }) {
   const line = usageLine({ ...row, usage: row.state === 'running' ? undefined : row }, currency);
-  const again = row.attempt > 1 ? `, attempt ${row.attempt}` : '';
+  const key = who ? 'usage.asked' : DIRECT.test(row.room) ? 'usage.asked_direct' : 'usage.asked_in';
+  const asked = t(key, { who: row.user?.name ?? '', room: row.room, assistant: `@${row.assistant.name}` });
   return {
-    title: `${who ? row.user.name : DIRECT.test(row.room) ? 'In a direct room you' : `In #${row.room} you`} asked @${row.assistant.name}${again}`,
-    line: [row.model, ENDS[row.state], line].filter(Boolean).join(' · '),
+    title: row.attempt > 1 ? t('usage.again', { text: asked, count: row.attempt }) : asked,
+    line: [row.model, ENDS.includes(row.state) && t(`usage.end_${row.state}`), line].filter(Boolean).join(' · '),
   };
 }
 
@@ -66,10 +67,10 @@ export function attemptLine(row, currency, { who }) {
  * @param {string} currency
  */
 export function standingLine({ cost_micros: cost, cost_limit_micros: most, tokens: used, tokens_limit: limit }, currency) {
-  const of = (spent, cap) => (cap === null ? spent : `${spent} of ${cap}`);
+  const of = (spent, cap) => (cap === null ? spent : t('usage.of', { spent, cap }));
   return [
     of(money(cost, currency), most === null ? null : money(most, currency)),
-    `${of(tokens(used), limit === null ? null : tokens(limit))} tokens`,
+    t('usage.tokens', { text: of(numeral(used), limit === null ? null : numeral(limit)) }),
   ].join(' · ');
 }
 
@@ -79,7 +80,7 @@ export function standingLine({ cost_micros: cost, cost_limit_micros: most, token
  * @param {string} currency
  */
 export function sumLine(sum, currency) {
-  const about = sum.estimated > 0 ? ` (${tokens(sum.estimated)} estimated)` : '';
-  return [`${tokens(sum.attempts)} ${sum.attempts === 1 ? 'attempt' : 'attempts'}${about}`, `${tokens(sum.input_tokens)} tokens in`,
-    `${tokens(sum.output_tokens)} out`, money(sum.cost_micros, currency)].join(' · ');
+  const attempts = t('usage.count', { count: sum.attempts });
+  return [sum.estimated > 0 ? t('usage.estimated', { text: attempts, count: sum.estimated }) : attempts, t('usage.tokens_in', { count: sum.input_tokens }),
+    t('usage.tokens_out', { count: sum.output_tokens }), money(sum.cost_micros, currency)].join(' · ');
 }

@@ -30,6 +30,13 @@ test('what waits is told, one’s own first, with the words of the question', ()
     [waiting[2], 3, true, 'question 2'], [waiting[0], 1, false, 'question 0'], [waiting[1], 2, false, 'question 1'],
   ]);
   assert.equal(more, 1);
+  // Who may take one out is as the room says of its assistant.
+  const stops = (room) => waitingQuestions({ ...state, room: { ...state.room, ...room } }, { queue }).shown.map((one) => one.stops);
+  const { id } = state.messages.find(({ seq }) => seq === waiting[0]).author;
+  assert.deepEqual(stops({ role: 'member' }), [true, false, false]);
+  assert.deepEqual(stops({ role: 'moderator' }), [true, true, true]);
+  assert.deepEqual(stops({ role: 'moderator', assistants: [{ id, may_stop: 'owner' }] }), [true, false, false]);
+  assert.deepEqual(stops({ role: 'member', assistants: [{ id, may_stop: 'member' }] }), [true, true, true]);
   // One that has begun, or is settled, waits no more, whatever was told last.
   state = reduce(state, model.delta(waiting[2], 'It')).state;
   state = reduce(state, model.settle(waiting[0], 'stopped')).state;

@@ -7,11 +7,13 @@ import { tokenLine } from '../use.js';
 import { deleteSection, passwordSection, sessionsSection } from './account-sessions.js';
 import { openAdministrationDialog } from './administration-dialog.js';
 import { openDialog, submitting } from './dialog.js';
+import { settingsSection } from './settings-section.js';
 import { secretBox } from './secret.js';
+import { joined, t } from '../words.js';
 import { openOwnUsageDialog } from './usage-dialog.js';
 
 const DAY_S = 86_400;
-const ENDS = [['', 'No end'], [String(7 * DAY_S), 'Ends in 7 days'], [String(30 * DAY_S), 'Ends in 30 days'], [String(365 * DAY_S), 'Ends in a year']];
+const ENDS = [['', t('account.no_end')], [String(7 * DAY_S), t('account.ends_week')], [String(30 * DAY_S), t('account.ends_month')], [String(365 * DAY_S), t('account.ends_year')]];
 
 const option = ([value, text]) => h('option', { value, text });
 
@@ -19,29 +21,31 @@ const option = ([value, text]) => h('option', { value, text });
 export function openAccountDialog({ salon }) {
   const { user } = salon;
   const who = h('p.account-who', {}, avatar(user), h('span', {}, h('strong', { text: user.name }),
-    h('small', { text: user.kind === 'guest' ? 'Guest' : 'Account' })));
+    h('small', { text: user.kind === 'guest' ? t('account.kind_guest') : t('account.kind_user') })));
   const sections = user.kind === 'guest'
     ? [
-      h('p.account-note', { text: 'Guests have no tokens and no bots: make an account for that.' }),
+      settingsSection(),
+      h('p.account-note', { text: t('account.guest_note') }),
       sessionsSection(salon),
       deleteSection(salon),
     ]
     : [
+      settingsSection(),
       sessionsSection(salon),
       passwordSection(salon),
-      tokensSection('Tokens', 'token', 'A program that has one acts as you, in your rooms.', {
+      tokensSection(t('tokens.title'), 'token', t('tokens.hint'), {
         list: () => salon.api.tokens(), create: (token) => salon.api.createToken(token), revoke: (id) => salon.api.revokeToken(id),
       }),
       botsSection(salon),
       deleteSection(salon),
     ];
   const administration = h('p.settings-more', { hidden: true }, h('button.quiet', {
-    type: 'button', id: 'administration', text: 'Administration…', onclick: () => openAdministrationDialog({ salon }),
+    type: 'button', id: 'administration', text: t('administration.open'), onclick: () => openAdministrationDialog({ salon }),
   }));
   // Who may administer may change while the page is open.
   salon.api.me().then(({ admin }) => (admin ? administration.removeAttribute('hidden') : administration.remove())).catch(() => administration.remove());
-  const usage = h('p.settings-more', {}, h('button.quiet', { type: 'button', id: 'own-usage', text: 'What your questions used…', onclick: () => openOwnUsageDialog(salon) }));
-  const dialog = openDialog('Your account', who, administration, usage, ...sections);
+  const usage = h('p.settings-more', {}, h('button.quiet', { type: 'button', id: 'own-usage', text: t('usage.own_open'), onclick: () => openOwnUsageDialog(salon) }));
+  const dialog = openDialog(t('account.title'), who, administration, usage, ...sections);
   dialog.classList.add('wide');
 }
 
@@ -58,7 +62,7 @@ function tokensSection(title, name, sentence, { list, create, revoke }) {
   const reload = async () => {
     try {
       rows.replaceChildren(...(await list()).map(row));
-      if (rows.children.length === 0) rows.append(h('li.empty', { text: 'None yet.' }));
+      if (rows.children.length === 0) rows.append(h('li.empty', { text: t('none_yet') }));
     } catch (refusal) {
       problem.textContent = refusal.message;
     }
@@ -66,62 +70,62 @@ function tokensSection(title, name, sentence, { list, create, revoke }) {
   const row = (token) => h('li', { 'data-token': token.id },
     h('span.use', {}, h('strong', { text: token.name }), h('small', { text: tokenLine(token) })),
     h('button.text-button', {
-      type: 'button', text: 'Revoke', 'aria-label': `Revoke ${token.name}`,
+      type: 'button', text: t('tokens.revoke'), 'aria-label': t('tokens.revoke_of', { name: token.name }),
       onclick: async () => {
-        if (!confirm(`Revoke “${token.name}”? What uses it is cut off at once.`)) return;
+        if (!confirm(t('tokens.revoke_ask', { name: token.name }))) return;
         await revoke(token.id).catch((refusal) => { problem.textContent = refusal.message; });
         await reload();
       },
     }));
-  const label = h('input', { id: `${name}-name`, required: true, maxlength: 64, autocomplete: 'off', placeholder: 'What it is for', 'aria-label': 'What it is for' });
-  const scope = h('select', { id: `${name}-scope`, 'aria-label': 'What it may do' }, ...[['read', 'Reads only'], ['write', 'Reads and writes']].map(option));
-  const ends = h('select', { id: `${name}-ends`, 'aria-label': 'When it ends' }, ...ENDS.map(option));
+  const label = h('input', { id: `${name}-name`, required: true, maxlength: 64, autocomplete: 'off', placeholder: t('tokens.what_for'), 'aria-label': t('tokens.what_for') });
+  const scope = h('select', { id: `${name}-scope`, 'aria-label': t('tokens.what_may') }, ...[['read', t('tokens.reads')], ['write', t('tokens.writes')]].map(option));
+  const ends = h('select', { id: `${name}-ends`, 'aria-label': t('tokens.when_ends') }, ...ENDS.map(option));
   const submit = (event) => submitting(event, problem, async () => {
     const wanted = { name: label.value.trim(), scope: scope.value, expires_in_s: ends.value === '' ? undefined : Number(ends.value) };
     const { secret } = await create(wanted);
     label.value = '';
-    made.replaceChildren(secretBox(secret, 'It goes into the Authorization header, after “Bearer”.'));
+    made.replaceChildren(secretBox(secret, t('tokens.secret')));
     await reload();
   });
   reload();
   return h('section.uses-section', {}, h('h3', { text: title }), h('p.hint', { text: sentence }), made, rows,
-    h('form.use-form', { onsubmit: submit }, label, scope, ends, h('button.quiet', { type: 'submit', text: 'Make a token' })), problem);
+    h('form.use-form', { onsubmit: submit }, label, scope, ends, h('button.quiet', { type: 'submit', text: t('tokens.make') })), problem);
 }
 
 function botsSection(salon) {
   const problem = h('p.problem', { role: 'alert' });
-  const rows = h('ul.uses', { 'aria-label': 'Bots' });
+  const rows = h('ul.uses', { 'aria-label': t('bots.title') });
   const reload = async () => {
     try {
       rows.replaceChildren(...(await salon.api.bots()).map(row));
-      if (rows.children.length === 0) rows.append(h('li.empty', { text: 'None yet.' }));
+      if (rows.children.length === 0) rows.append(h('li.empty', { text: t('none_yet') }));
     } catch (refusal) {
       problem.textContent = refusal.message;
     }
   };
   const row = ({ user }) => h('li.bot', { 'data-bot': user.id }, avatar(user),
-    h('span.use', {}, h('strong', { text: user.name }), h('small', { text: 'Bot. Add it to a room by its name.' })),
+    h('span.use', {}, h('strong', { text: user.name }), h('small', { text: t('bots.line') })),
     h('button.text-button', {
-      type: 'button', text: 'Tokens', 'aria-label': `Tokens of ${user.name}`,
-      onclick: () => openDialog(`Tokens of ${user.name}`, tokensSection('Tokens', 'bot-token', `A program that has one acts as ${user.name}.`, {
+      type: 'button', text: t('tokens.title'), 'aria-label': t('bots.tokens_of', { name: user.name }),
+      onclick: () => openDialog(t('bots.tokens_of', { name: user.name }), tokensSection(t('tokens.title'), 'bot-token', t('bots.token_hint', { name: user.name }), {
         list: () => salon.api.botTokens(user.id), create: (token) => salon.api.createBotToken(user.id, token), revoke: (id) => salon.api.revokeToken(id),
       })).classList.add('wide'),
     }),
     h('button.text-button', {
-      type: 'button', text: 'Remove', 'aria-label': `Remove ${user.name}`,
+      type: 'button', text: t('remove'), 'aria-label': t('remove_of', { name: user.name }),
       onclick: async () => {
-        if (!confirm(`Remove “${user.name}”? Its tokens end and it leaves its rooms. What it said stays.`)) return;
+        if (!confirm(t('bots.remove_ask', { name: user.name }))) return;
         await salon.api.removeBot(user.id).catch((refusal) => { problem.textContent = refusal.message; });
         await reload();
       },
     }));
-  const name = h('input', { id: 'bot-name', required: true, maxlength: 64, autocomplete: 'off', spellcheck: 'false', placeholder: 'Name of a new bot', 'aria-label': 'Name of a new bot' });
+  const name = h('input', { id: 'bot-name', required: true, maxlength: 64, autocomplete: 'off', spellcheck: 'false', placeholder: t('bots.new_name'), 'aria-label': t('bots.new_name') });
   const create = (event) => submitting(event, problem, async () => {
     await salon.api.createBot(name.value.trim());
     name.value = '';
     await reload();
   });
   reload();
-  return h('section.uses-section', {}, h('h3', { text: 'Bots' }), h('p.hint', { text: 'A bot is a member of its own that a program speaks for.' }), rows,
-    h('form.use-form.short', { onsubmit: create }, name, h('button.quiet', { type: 'submit', text: 'Make a bot' })), problem);
+  return h('section.uses-section', {}, h('h3', { text: t('bots.title') }), h('p.hint', { text: t('bots.hint') }), rows,
+    h('form.use-form.short', { onsubmit: create }, name, h('button.quiet', { type: 'submit', text: t('bots.make') })), problem);
 }

@@ -4,6 +4,7 @@
 import { h } from '../dom.js';
 import { programName, sessionLine } from '../use.js';
 import { submitting } from './dialog.js';
+import { t } from '../words.js';
 
 /** The page has no session any more: it says so to itself, and the dialogs go. */
 function leave() {
@@ -19,7 +20,7 @@ const passwordField = (id, label, autocomplete, more = {}) => h('input', {
 /** Where one is signed in, with a way to end each. @param {import('../salon.js').Salon} salon */
 export function sessionsSection(salon) {
   const problem = h('p.problem', { role: 'alert' });
-  const rows = h('ul.uses', { 'aria-label': 'Where you are signed in' });
+  const rows = h('ul.uses', { 'aria-label': t('sessions.title') });
   const reload = async () => {
     try {
       rows.replaceChildren(...(await salon.api.sessions()).map(row));
@@ -36,23 +37,23 @@ export function sessionsSection(salon) {
   const row = (session) => {
     const name = programName(session.user_agent);
     return h('li', { 'data-session': session.id },
-      h('span.use', {}, h('strong', { text: session.current ? `${name} (this one)` : name }), h('small', { text: sessionLine(session) })),
+      h('span.use', {}, h('strong', { text: session.current ? t('sessions.this', { name }) : name }), h('small', { text: sessionLine(session) })),
       session.current ? null : h('button.text-button', {
-        type: 'button', text: 'Sign out', 'aria-label': `Sign out ${name}`,
-        onclick: ending('Sign it out? What is open there closes at once.', () => salon.api.endSession(session.id)),
+        type: 'button', text: t('sign_out'), 'aria-label': t('sessions.sign_out_of', { name }),
+        onclick: ending(t('sessions.end_ask'), () => salon.api.endSession(session.id)),
       }));
   };
   reload();
-  return h('section.uses-section', {}, h('h3', { text: 'Where you are signed in' }), rows,
+  return h('section.uses-section', {}, h('h3', { text: t('sessions.title') }), rows,
     h('p.use-buttons', {},
       h('button.quiet', {
-        id: 'end-other-sessions', type: 'button', text: 'Sign out everywhere else',
-        onclick: ending('Sign out everywhere but here?', () => salon.api.endOtherSessions()),
+        id: 'end-other-sessions', type: 'button', text: t('sessions.end_others'),
+        onclick: ending(t('sessions.end_others_ask'), () => salon.api.endOtherSessions()),
       }),
       h('button.quiet', {
-        id: 'end-all-sessions', type: 'button', text: 'Sign out everywhere',
+        id: 'end-all-sessions', type: 'button', text: t('sessions.end_all'),
         onclick: async () => {
-          if (!confirm('Sign out everywhere, here too?')) return;
+          if (!confirm(t('sessions.end_all_ask'))) return;
           await salon.api.endAllSessions().then(leave, (refusal) => { problem.textContent = refusal.message; });
         },
       })), problem);
@@ -62,29 +63,29 @@ export function sessionsSection(salon) {
 export function passwordSection(salon) {
   const problem = h('p.problem', { role: 'alert' });
   const done = h('p.hint', { role: 'status' });
-  const old = passwordField('old-password', 'Your password now', 'current-password');
-  const fresh = passwordField('new-password', 'A new one', 'new-password', { minlength: 8 });
+  const old = passwordField('old-password', t('password.now'), 'current-password');
+  const fresh = passwordField('new-password', t('password.fresh'), 'new-password', { minlength: 8 });
   const submit = (event) => submitting(event, problem, async () => {
     done.textContent = '';
     await salon.api.changePassword(old.value, fresh.value);
     event.target.reset();
-    done.textContent = 'It is changed, and you are signed out everywhere else.';
+    done.textContent = t('password.done');
   });
-  return h('section.uses-section', {}, h('h3', { text: 'Password' }),
-    h('form.use-form.pair', { onsubmit: submit }, old, fresh, h('button.quiet', { id: 'change-password', type: 'submit', text: 'Change it' })), done, problem);
+  return h('section.uses-section', {}, h('h3', { text: t('password') }),
+    h('form.use-form.pair', { onsubmit: submit }, old, fresh, h('button.quiet', { id: 'change-password', type: 'submit', text: t('password.change') })), done, problem);
 }
 
 /** @param {import('../salon.js').Salon} salon */
 export function deleteSection(salon) {
   const guest = salon.user.kind === 'guest';
   const problem = h('p.problem', { role: 'alert' });
-  const password = guest ? null : passwordField('delete-password', 'Your password', 'current-password');
+  const password = guest ? null : passwordField('delete-password', t('password.yours'), 'current-password');
   const submit = (event) => submitting(event, problem, async () => {
-    if (!confirm('Delete your account? This cannot be undone.')) return;
+    if (!confirm(t('delete_account.ask'))) return;
     await salon.api.deleteAccount(password?.value);
     leave();
   });
-  return h('section.uses-section', {}, h('h3', { text: guest ? 'Leave for good' : 'Delete your account' }),
-    h('p.hint', { text: 'You leave every room. What you said stays, by “Deleted user”. A room that only you own goes to another member; with nobody else in it, it is gone.' }),
-    h('form.use-form.short', { onsubmit: submit }, password, h('button.danger-button', { id: 'delete-account', type: 'submit', text: guest ? 'Delete me' : 'Delete account' })), problem);
+  return h('section.uses-section', {}, h('h3', { text: guest ? t('delete_account.title_guest') : t('delete_account.title') }),
+    h('p.hint', { text: t('delete_account.hint') }),
+    h('form.use-form.short', { onsubmit: submit }, password, h('button.danger-button', { id: 'delete-account', type: 'submit', text: guest ? t('delete_account.go_guest') : t('delete_account.go') })), problem);
 }

@@ -1,15 +1,18 @@
 /**
  * The administration of the server, for its administrators: users, rooms, usage, and the audit log. It shows nothing of what is said.
  */
-import { auditLine } from '../audit-line.js';
+import { ACTS, actName, auditLine } from '../audit-line.js';
 import { h } from '../dom.js';
+import { Refusal } from '../errors.js';
+import { clockTime, shortDate } from '../time.js';
 import { openDialog } from './dialog.js';
+import { joined, t } from '../words.js';
 import { usageSection } from './usage-dialog.js';
 
 /** @param {{salon: import('../salon.js').Salon}} context */
 export function openAdministrationDialog({ salon }) {
   const { api } = salon;
-  const dialog = openDialog('Administration', usersSection(api), roomsSection(api), usageSection(api), auditSection(api));
+  const dialog = openDialog(t('administration.title'), usersSection(api), roomsSection(api), usageSection(api), auditSection(api));
   dialog.classList.add('wide');
 }
 
@@ -25,7 +28,7 @@ export function openAdministrationDialog({ salon }) {
 function pages(title, hint, read, row, place, search = null) {
   const problem = h('p.problem', { role: 'alert' });
   const rows = h('ul.uses', { 'aria-label': title });
-  const more = h('button.text-button', { type: 'button', text: 'More…', hidden: true });
+  const more = h('button.text-button', { type: 'button', text: t('more_lines'), hidden: true });
   let asked = 0;
   const load = async (after) => {
     const turn = ++asked;
@@ -35,7 +38,7 @@ function pages(title, hint, read, row, place, search = null) {
       if (turn !== asked) return;
       if (after === null) rows.replaceChildren();
       rows.append(...page.items.map((item) => row(item, trying)));
-      if (rows.children.length === 0) rows.append(h('li.empty', { text: 'None.' }));
+      if (rows.children.length === 0) rows.append(h('li.empty', { text: t('none') }));
       more.hidden = !page.more;
       more.onclick = () => load(place(page.items.at(-1)));
     } catch (refusal) {
@@ -62,21 +65,21 @@ const searchField = (id, label) => h('input', {
 const action = (text, label, onclick) => h('button.text-button', { type: 'button', text, 'aria-label': label, onclick });
 
 function usersSection(api) {
-  const search = searchField('admin-users', 'Name begins with…');
+  const search = searchField('admin-users', t('administration.users_search'));
   const row = ({ user, admin, disabled_at: disabled, sessions }, trying) => h('li', { 'data-user': user.id },
     h('span.use', {}, h('strong', { text: user.name }), h('small', {
-      text: [user.kind, admin && 'administrator', disabled !== null && 'disabled', `${sessions} sessions`].filter(Boolean).join(' · '),
+      text: [t(`kind.${user.kind}`), admin && t('administration.admin'), disabled !== null && t('administration.disabled'), t('administration.sessions', { count: sessions })].filter(Boolean).join(' · '),
     })),
-    sessions > 0 && action('Sign out', `End all sessions of ${user.name}`, () => {
-      if (confirm(`End all sessions of “${user.name}”?`)) trying(() => api.endSessions(user.id));
+    sessions > 0 && action(t('sign_out'), t('administration.end_of', { name: user.name }), () => {
+      if (confirm(t('administration.end_ask', { name: user.name }))) trying(() => api.endSessions(user.id));
     }),
-    ['user', 'guest'].includes(user.kind) && action(disabled === null ? 'Disable' : 'Enable', `${disabled === null ? 'Disable' : 'Enable'} ${user.name}`, () => {
-      if (disabled !== null || confirm(`Keep “${user.name}” out? Its sessions end, its tokens and bots stop working.`)) {
+    ['user', 'guest'].includes(user.kind) && action(disabled === null ? t('administration.disable') : t('administration.enable'), t(disabled === null ? 'administration.disable_of' : 'administration.enable_of', { name: user.name }), () => {
+      if (disabled !== null || confirm(t('administration.disable_ask', { name: user.name }))) {
         trying(() => api.setDisabled(user.id, disabled === null));
       }
     }),
-    user.kind === 'user' && action(admin ? 'No administrator' : 'Administrator', `${admin ? 'Take the right to administer from' : 'Make an administrator of'} ${user.name}`, () => {
-      if (confirm(admin ? `Take the right to administer from “${user.name}”?` : `Make “${user.name}” an administrator of this server?`)) {
+    user.kind === 'user' && action(admin ? t('administration.unmake') : t('administration.make'), t(admin ? 'administration.unmake_of' : 'administration.make_of', { name: user.name }), () => {
+      if (confirm(admin ? t('administration.unmake_ask', { name: user.name }) : t('administration.make_ask', { name: user.name }))) {
         trying(() => api.setAdmin(user.id, !admin));
       }
     }));
@@ -84,36 +87,65 @@ function usersSection(api) {
     const { users, more } = await api.adminUsers({ text: search.value.trim(), after });
     return { items: users, more };
   };
-  return pages('Users', 'Everybody who has an account, guests and bots too.', read, row, ({ user }) => user.id, search);
+  return pages(t('administration.users'), t('administration.users_hint'), read, row, ({ user }) => user.id, search);
 }
 
 function roomsSection(api) {
-  const search = searchField('admin-rooms', 'Address begins with…');
+  const search = searchField('admin-rooms', t('administration.rooms_search'));
   const row = (room, trying) => h('li', { 'data-room': room.slug },
     h('span.use', {}, h('strong', { text: `${room.name} (#${room.slug})` }), h('small', {
-      text: [room.visibility, room.archived && 'archived', `${room.members} members`, `${room.messages} messages`,
-        `owned by ${room.owners.map(({ name }) => name).join(', ') || 'nobody'}`].filter(Boolean).join(' · '),
+      text: [t(`visibility.${room.visibility}`), room.archived && t('archived_small'), t('administration.members', { count: room.members }), t('administration.messages', { count: room.messages }),
+        room.owners.length === 0 ? t('administration.unowned') : t('administration.owned', { names: joined(room.owners.map(({ name }) => name)) })].filter(Boolean).join(' · '),
     })),
-    action(room.archived ? 'Open again' : 'Archive', `${room.archived ? 'Open' : 'Archive'} ${room.slug}`,
+    action(room.archived ? t('administration.unarchive') : t('administration.archive'), t(room.archived ? 'administration.unarchive_of' : 'administration.archive_of', { slug: room.slug }),
       () => trying(() => api.adminArchiveRoom(room.slug, !room.archived))),
-    action('Delete', `Delete ${room.slug}`, () => {
-      if (confirm(`Delete “${room.name}” with all that was said in it?`)) trying(() => api.adminDeleteRoom(room.slug));
+    action(t('administration.give'), t('administration.give_of', { slug: room.slug }), () => {
+      const name = prompt(t('administration.give_ask', { name: room.name }), '')?.trim() ?? '';
+      if (name !== '') trying(async () => api.adminGiveRoom(room.slug, await userOf(api, name)));
+    }),
+    action(t('delete'), t('delete_of', { name: room.slug }), () => {
+      if (confirm(t('administration.delete_ask', { name: room.name }))) trying(() => api.adminDeleteRoom(room.slug));
     }));
   const read = async (after) => {
     const { rooms, more } = await api.adminRooms({ text: search.value.trim(), after });
     return { items: rooms, more };
   };
-  return pages('Rooms', 'All rooms but direct ones. What is said in a room only its members read.', read, row, ({ slug }) => slug, search);
+  return pages(t('administration.rooms'), t('administration.rooms_hint'), read, row, ({ slug }) => slug, search);
+}
+
+/** The id of the user of that name. @throws {Refusal} where there is none */
+async function userOf(api, name) {
+  const { users } = await api.adminUsers({ text: name, after: null });
+  const found = users.find(({ user }) => user.name.toLowerCase() === name.toLowerCase());
+  if (found === undefined) throw new Refusal('user_not_found', t('administration.no_user', { name }));
+  return found.user.id;
+}
+
+/** What narrows the log: an act, a room, a user, since when. */
+function auditFilters() {
+  const act = h('select', { id: 'audit-act', 'aria-label': t('audit.what') }, h('option', { value: '', text: t('audit.everything') }),
+    ...ACTS.map((value) => h('option', { value, text: actName(value) })));
+  const room = searchField('audit-room', t('room.address'));
+  const name = searchField('audit-user', t('audit.by_user'));
+  const since = h('input', { id: 'audit-since', type: 'date', 'aria-label': t('audit.since') });
+  return h('form.audit-filters', { onsubmit: (event) => event.preventDefault() }, act, room, name, since);
 }
 
 function auditSection(api) {
+  const filters = auditFilters();
+  const valueOf = (id) => filters.querySelector(`#audit-${id}`).value.trim();
   const row = (entry) => h('li', { 'data-act': entry.act },
     h('span.use', {}, h('strong', { text: auditLine(entry) }), h('small', {
-      text: [new Date(entry.at).toLocaleString(), entry.way, entry.address].filter(Boolean).join(' · '),
+      text: [`${shortDate(Date.parse(entry.at))} ${clockTime(Date.parse(entry.at))}`, entry.way, entry.address].filter(Boolean).join(' · '),
     })));
   const read = async (before) => {
-    const { rows, more } = await api.audit({ before, limit: 50 });
+    const since = valueOf('since');
+    const { rows, more } = await api.audit({
+      before, limit: 50, act: valueOf('act'), room: valueOf('room'),
+      user: valueOf('user') === '' ? '' : await userOf(api, valueOf('user')),
+      since: since === '' ? '' : new Date(`${since}T00:00`).toISOString(),
+    });
     return { items: rows, more };
   };
-  return pages('Audit log', 'What was done to accounts, rights and rooms, and what was refused.', read, row, ({ id }) => id);
+  return pages(t('administration.audit'), t('administration.audit_hint'), read, row, ({ id }) => id, filters);
 }

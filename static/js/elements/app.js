@@ -3,17 +3,23 @@
  * visibility, network). It makes the one `Salon` and hands it to the other elements.
  */
 import { Refusal, Salon, keptInBrowser } from '../salon.js';
-import { h, announce } from '../dom.js';
+import { alarm, announce, h } from '../dom.js';
 import { Memory, leaveNote, takeNote } from '../memory.js';
 import { permalink, placeOf } from '../permalink.js';
 import { returned } from '../organisation.js';
 import { RoomBook } from '../room-book.js';
-import { inviteToken } from '../roles.js';
-import { invitation, openInvitation } from './invite-dialogs.js';
+import { followKeyboard } from '../viewport.js';
+import { invitation, inviteToken } from '../roles.js';
+import { Keyboard } from './keyboard.js';
+import { Notifier, showIcon } from './notifier.js';
+import { ReplyNews } from './reply-news.js';
+import { VersionWatch } from './version-watch.js';
+import { openInvitation } from './dialogs.js';
 import './banner.js';
 import './room-list.js';
 import './room.js';
 import './sign-in.js';
+import { t } from '../words.js';
 
 /** A page hidden for longer reads what it missed as soon as it is shown. */
 const HIDDEN_MS = 60_000;
@@ -23,6 +29,8 @@ class SalonApp extends HTMLElement {
   #book = null;
   #memory = null;
   #config = null;
+  #notifier = null;
+  #narrow = matchMedia('(max-width: 720px)');
   #hiddenAt = null;
 
   connectedCallback() {
@@ -38,6 +46,8 @@ class SalonApp extends HTMLElement {
     this.addEventListener('salon-sign-out', () => this.#signOut());
     this.addEventListener('salon-signed-in', (event) => this.#enter(event.detail.user));
     this.addEventListener('salon-left', (event) => this.#left(event.detail.slug));
+    this.#narrow.addEventListener('change', () => this.#landmarks());
+    followKeyboard();
     this.#begin();
   }
 
@@ -92,10 +102,10 @@ class SalonApp extends HTMLElement {
 
   #showUnreachable() {
     this.className = 'app signed-out';
-    const again = h('button.primary', { type: 'button', text: 'Try again', onclick: () => location.reload() });
-    this.replaceChildren(h('div.unreachable', {},
-      h('h1', { text: 'Salon cannot be reached' }),
-      h('p', { text: 'The server does not answer at the moment. Nothing you wrote is lost.' }), again));
+    const again = h('button.primary', { type: 'button', text: t('app.try_again'), onclick: () => location.reload() });
+    this.replaceChildren(h('main.unreachable', {},
+      h('h1', { text: t('app.unreachable') }),
+      h('p', { text: t('app.unreachable_hint') }), again));
   }
 
   #showChat() {
@@ -105,6 +115,10 @@ class SalonApp extends HTMLElement {
     this.dataset.pane = 'list';
     this.replaceChildren(list, h('main.main', { id: 'main' }, banner, room));
     for (const element of [list, room, banner]) element.show(context);
+    new Keyboard(context, this);
+    this.#notifier = new Notifier(context);
+    new ReplyNews(context);
+    new VersionWatch(this.#salon, this.#config?.page, banner);
   }
 
   /** A newcomer lands in the lobby; who has been here, in the last room; a narrow screen shows the list first. */
@@ -134,9 +148,21 @@ class SalonApp extends HTMLElement {
     }
     const { slug, seq } = placeOf(location.hash) ?? { slug: null, seq: null };
     this.dataset.pane = slug === null ? 'list' : 'room';
+    this.#landmarks();
     if (slug !== null) this.#book.open(slug);
     this.querySelector('salon-room')?.open(slug ?? this.#book.current, seq);
     this.#titleChanged();
+  }
+
+  /** Where the list stands alone it is what the page is about. */
+  #landmarks() {
+    const alone = this.#narrow.matches && this.dataset.pane === 'list';
+    this.querySelector('salon-room-list')?.setAttribute('role', alone ? 'main' : 'complementary');
+    const brand = this.querySelector('.list-head .brand');
+    if (alone) brand?.setAttribute('aria-level', '1');
+    else brand?.removeAttribute('aria-level');
+    if (alone) brand?.setAttribute('role', 'heading');
+    else brand?.removeAttribute('role');
   }
 
   #left(slug) {
@@ -149,6 +175,7 @@ class SalonApp extends HTMLElement {
   #titleChanged() {
     const [unread, mentions] = [this.#book.unreadTotal(), this.#book.mentionsTotal()];
     const count = (number) => (number > 99 ? '99+' : number);
+    showIcon({ unread, mentions });
     const news = [mentions > 0 && `@${count(mentions)}`, unread > 0 && count(unread)].filter(Boolean).join(' · ');
     const name = this.#book.name(this.#book.current);
     document.title = `${news === '' ? '' : `(${news}) `}${name === null ? '' : `${name} · `}Salon`;
@@ -169,7 +196,7 @@ class SalonApp extends HTMLElement {
       await this.#salon.api.signOut();
     } catch (refusal) {
       if (refusal.status !== 401) {
-        announce('Signing out did not work: the server cannot be reached.');
+        announce(t('app.sign_out_failed'));
         return;
       }
     }
@@ -178,7 +205,7 @@ class SalonApp extends HTMLElement {
   }
 
   /** The page is loaded anew: whatever was read lives in its memory in many places, and all of them end with it. */
-  #sessionEnded(note = 'Your session has ended. Sign in to go on.') {
+  #sessionEnded(note = t('app.session_ended')) {
     this.#salon.disconnect();
     this.#book = null;
     this.#empty();
@@ -190,9 +217,12 @@ class SalonApp extends HTMLElement {
   /** Takes everything off the screen, dialogs too. */
   #empty() {
     for (const dialog of document.querySelectorAll('dialog')) dialog.remove();
+    this.#notifier?.clear();
     this.replaceChildren();
     announce('');
+    alarm('');
     document.title = 'Salon';
+    showIcon({ unread: 0, mentions: 0 });
   }
 }
 

@@ -3,8 +3,9 @@
  */
 import { h } from '../dom.js';
 import { openDialog, submitting } from './dialog.js';
+import { t } from '../words.js';
 
-const ROLES = [['reader', 'Everybody'], ['member', 'Members'], ['moderator', 'Moderators and owners'], ['owner', 'Owners']];
+const ROLES = [['reader', t('assistants.everybody')], ['member', t('assistants.members')], ['moderator', t('assistants.moderators')], ['owner', t('assistants.owners')]];
 
 /**
  * @param {{salon: import('../salon.js').Salon}} context
@@ -23,21 +24,31 @@ export function openAssistantsDialog({ salon }, room) {
     }
   };
   const row = (assistant, isDefault) => (manages ? form(salon, room, assistant, isDefault, reload) : told(assistant));
-  const name = h('input', { id: 'assistant-name', required: true, maxlength: 64, autocomplete: 'off', placeholder: 'Name, such as “poet”', 'aria-label': 'Name of a new assistant' });
+  const name = h('input', { id: 'assistant-name', required: true, maxlength: 64, autocomplete: 'off', placeholder: t('assistants.name_example'), 'aria-label': t('assistants.new_name') });
   const add = (event) => submitting(event, problem, async () => {
     await salon.api.addAssistant(room.slug, { name: name.value.trim() });
     name.value = '';
     await reload();
   });
+  const models = h('datalist', { id: 'known-models' });
+  const providers = h('datalist', { id: 'known-providers' });
+  // Without them the fields take what is typed, as before.
+  if (manages) salon.api.models().then((known) => offer(known, models, providers), () => {});
   reload();
-  openDialog('Assistants', h('section.uses-section', {},
-    h('p.hint', { text: 'Each is called by @ and its name, and answers with a message of its own.' }), rows,
-    manages && h('form.use-form.short', { onsubmit: add }, name, h('button.quiet', { type: 'submit', id: 'assistant-add', text: 'Add an assistant' })),
-    problem)).classList.add('wide');
+  openDialog(t('assistants.title'), h('section.uses-section', {},
+    h('p.hint', { text: t('assistants.hint') }), rows,
+    manages && h('form.use-form.short', { onsubmit: add }, name, h('button.quiet', { type: 'submit', id: 'assistant-add', text: t('assistants.add') })),
+    problem, models, providers)).classList.add('wide');
+}
+
+/** What may be chosen for a model and a provider. */
+function offer(known, models, providers) {
+  providers.replaceChildren(...known.providers.map(({ name }) => h('option', { value: name })));
+  models.replaceChildren(...known.providers.flatMap((provider) => provider.models.map(({ name }) => h('option', { value: name, label: provider.name }))));
 }
 
 const told = (assistant) => h('section.assistant-row', { 'data-assistant': assistant.name },
-  h('strong', { text: `@${assistant.name}` }), h('small', { text: [assistant.enabled ? 'On' : 'Off', assistant.model].filter(Boolean).join(' · ') }),
+  h('strong', { text: `@${assistant.name}` }), h('small', { text: [assistant.enabled ? t('on') : t('off'), assistant.model].filter(Boolean).join(' · ') }),
   assistant.system !== '' && h('p', { text: assistant.system }));
 
 /** What an owner sets. */
@@ -65,28 +76,28 @@ function form(salon, room, assistant, isDefault, reload) {
       temperature: number('temperature'), max_tokens: number('max_tokens'), history_tokens: number('history_tokens'),
       may_prompt: fields.get('may_prompt'), may_stop: fields.get('may_stop'), may_regenerate: fields.get('may_regenerate'),
     });
-    said.textContent = 'Saved.';
+    said.textContent = t('saved');
   });
   const remove = async () => {
-    const question = isDefault ? `Set “${assistant.name}” back to what it was at first?` : `Take “${assistant.name}” away from this room? What it said stays.`;
+    const question = isDefault ? t('assistants.reset_ask', { name: assistant.name }) : t('assistants.remove_ask', { name: assistant.name });
     if (!confirm(question)) return;
     await salon.api.removeAssistant(room.slug, assistant.id).catch((refusal) => { said.textContent = refusal.message; });
     await reload();
   };
   return h('details.assistant-row', { 'data-assistant': assistant.name, open: false },
-    h('summary', { text: `@${assistant.name}${assistant.enabled ? '' : ' (off)'}` }),
+    h('summary', { text: assistant.enabled ? `@${assistant.name}` : t('assistants.off_name', { name: `@${assistant.name}` }) }),
     h('form', { onsubmit: save },
-      h('label.choice', { for: id('enabled') }, enabled, h('span', {}, h('strong', { text: 'On' }), h('small', { text: 'It answers whoever calls it.' }))),
-      h('label', { for: id('system'), text: 'What it is told' }), system,
-      ...text('model', 'Model', { maxlength: 128, placeholder: 'The server’s own' }),
-      ...text('provider', 'Provider', { maxlength: 128, placeholder: 'The server’s own' }),
-      ...text('temperature', 'Temperature', { type: 'number', min: 0, max: 2, step: 0.01 }),
-      ...text('max_tokens', 'Tokens of an answer, at most', { type: 'number', min: 1, max: 8_192 }),
-      ...text('history_tokens', 'Tokens of history, about', { type: 'number', min: 1, max: 1_000_000 }),
-      ...roles('may_prompt', 'Who may ask it'),
-      ...roles('may_stop', 'Who may stop what others asked for'),
-      ...roles('may_regenerate', 'Who may have that written another way'),
+      h('label.choice', { for: id('enabled') }, enabled, h('span', {}, h('strong', { text: t('on') }), h('small', { text: t('assistants.on_hint') }))),
+      h('label', { for: id('system'), text: t('assistants.system') }), system,
+      ...text('model', t('assistants.model'), { maxlength: 128, list: 'known-models', placeholder: t('assistants.own') }),
+      ...text('provider', t('assistants.provider'), { maxlength: 128, list: 'known-providers', placeholder: t('assistants.own') }),
+      ...text('temperature', t('assistants.temperature'), { type: 'number', min: 0, max: 2, step: 0.01 }),
+      ...text('max_tokens', t('assistants.max_tokens'), { type: 'number', min: 1, max: 8_192 }),
+      ...text('history_tokens', t('assistants.history'), { type: 'number', min: 1, max: 1_000_000 }),
+      ...roles('may_prompt', t('assistants.may_prompt')),
+      ...roles('may_stop', t('assistants.may_stop')),
+      ...roles('may_regenerate', t('assistants.may_regenerate')),
       said,
-      h('footer', {}, h('button.text-button', { type: 'button', text: isDefault ? 'Set back' : 'Take away', onclick: remove }),
-        h('button.primary', { type: 'submit', text: 'Save' }))));
+      h('div.buttons', {}, h('button.text-button', { type: 'button', text: isDefault ? t('assistants.reset') : t('assistants.remove'), onclick: remove }),
+        h('button.primary', { type: 'submit', text: t('save') }))));
 }

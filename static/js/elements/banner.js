@@ -2,6 +2,7 @@
  * `<salon-banner>`: says that the connection is lost, but only when it stays lost; and passes on what went wrong.
  */
 import { h, iconButton } from '../dom.js';
+import { t } from '../words.js';
 
 /** Shorter interruptions are not worth a word. */
 const GRACE_MS = 5_000;
@@ -40,15 +41,15 @@ class SalonBanner extends HTMLElement {
     this.#shown = true;
     this.lost.replaceChildren(
       h('span.pulse', { 'aria-hidden': 'true' }),
-      h('span', { text: 'Reconnecting… What you write is kept and sent as soon as the connection is back.' }),
-      h('button.text-button', { type: 'button', text: 'Try now', onclick: () => salon.retryNow() }),
+      h('span', { text: t('banner.lost') }),
+      h('button.text-button', { type: 'button', text: t('banner.now'), onclick: () => salon.retryNow() }),
     );
     this.lost.hidden = false;
   }
 
   #note(sentence) {
     const note = h('div.note', {}, h('span', { text: sentence }),
-      iconButton('close', 'Dismiss', () => note.remove(), 'icon-button.small'));
+      iconButton('close', t('dismiss'), () => note.remove(), 'icon-button.small'));
     this.notes.append(note);
     while (this.notes.children.length > 3) this.notes.firstElementChild.remove();
     setTimeout(() => note.remove(), NOTE_MS);

@@ -8,6 +8,7 @@ import { MentionMenu } from './mention-menu.js';
 import { showNote } from './banner.js';
 import { PromptQueue } from './prompt-queue.js';
 import { excerpt } from './quote.js';
+import { t } from '../words.js';
 
 /** The counter appears when less than this part of the limit is left. */
 const COUNTER_FROM = 0.8;
@@ -35,17 +36,17 @@ class SalonComposer extends HTMLElement {
     this.#messages = messages;
     this.className = 'composer';
     this.input = h('textarea', {
-      id: 'composer-input', rows: 1, 'aria-label': 'Message',
+      id: 'composer-input', rows: 1, 'aria-label': t('composer.title'),
       autocomplete: 'off', enterkeyhint: this.#touch.matches ? 'enter' : 'send', 'aria-haspopup': 'listbox',
       oninput: (event) => this.#typed(event), onkeydown: (event) => this.#key(event),
     });
-    const invite = () => { this.input.placeholder = this.#narrow.matches ? 'Message, or ask @assistant' : 'Write a message, or @assistant to ask'; };
+    const invite = () => { this.input.placeholder = t(this.#narrow.matches ? 'composer.ask_short' : 'composer.ask'); };
     this.#narrow.onchange = invite;
     invite();
     this.button = h('button.send', { id: 'composer-send', type: 'button', onclick: () => this.#pressed() });
     this.counter = h('span.counter', { 'aria-live': 'polite', hidden: true });
     this.box = h('div.box', {}, this.input, this.counter, this.button);
-    this.hint = this.#touch.matches ? '' : 'Enter sends · Shift + Enter for a new line';
+    this.hint = this.#touch.matches ? '' : t('composer.hint');
     this.keys = h('p.keys', { text: this.hint });
     this.about = h('div.about', { hidden: true });
     this.#queue = new PromptQueue(room, (seq) => this.#messages.jumpTo(seq));
@@ -77,7 +78,7 @@ class SalonComposer extends HTMLElement {
     const archived = state.room?.archived ?? false;
     this.hidden = state.room?.role === 'reader';
     this.box.hidden = archived;
-    this.keys.textContent = archived ? 'This room is archived: it takes nothing new.' : this.hint;
+    this.keys.textContent = archived ? t('composer.archived') : this.hint;
     this.#queue.update(state);
     this.#showMode();
   }
@@ -85,12 +86,12 @@ class SalonComposer extends HTMLElement {
   /** What is written from now on is for that message. */
   #aim(kind, message) {
     this.#target = { kind, message };
-    const label = kind === 'edit' ? 'Editing' : `Replying to ${message.author.name}`;
+    const label = kind === 'edit' ? t('composer.editing') : t('composer.replying', { name: message.author.name });
     const asked = kind === 'edit' && repliesTo(this.#room.state, message.seq).length > 0;
     this.about.replaceChildren(h('strong', { text: label }), h('span', { text: excerpt(message.body) }), ...[
-      asked && h('button.quiet', { type: 'button', 'data-action': 'ask again', title: 'Save, and have the answer written again', onclick: () => this.#send(true) },
-        icon('another'), h('span', { text: 'Ask again' }))].filter(Boolean),
-      iconButton('close', kind === 'edit' ? 'Stop editing' : 'Do not reply', () => this.#unaim()));
+      asked && h('button.quiet', { type: 'button', 'data-action': 'ask again', title: t('composer.save_ask'), onclick: () => this.#send(true) },
+        icon('another'), h('span', { text: t('message.ask_again') }))].filter(Boolean),
+      iconButton('close', kind === 'edit' ? t('composer.no_edit') : t('composer.no_reply'), () => this.#unaim()));
     this.about.hidden = false;
     if (kind === 'edit') this.#put(message.body);
     else this.input.focus();
@@ -162,7 +163,7 @@ class SalonComposer extends HTMLElement {
     this.tooLong = used > limit;
     this.counter.classList.toggle('over', this.tooLong);
     const left = limit - used;
-    this.counter.textContent = left >= 0 ? `${left.toLocaleString()} left` : `${(-left).toLocaleString()} too many`;
+    this.counter.textContent = left >= 0 ? t('composer.left', { count: left }) : t('composer.over', { count: -left });
   }
 
   #showMode() {
@@ -171,7 +172,7 @@ class SalonComposer extends HTMLElement {
     this.button.disabled = mode === 'send' && (empty || this.tooLong);
     if (this.button.dataset.mode === mode) return;
     this.button.dataset.mode = mode;
-    const label = mode === 'stop' ? 'Stop the answer' : 'Send';
+    const label = mode === 'stop' ? t('composer.stop') : t('composer.send');
     this.button.setAttribute('aria-label', label);
     this.button.title = label;
     this.button.replaceChildren(icon(mode));
@@ -233,7 +234,7 @@ class SalonComposer extends HTMLElement {
       await this.#room.edit(message.seq, text, message.version, resend);
       if (this.#target?.message === message) this.#unaim();
     } catch (refusal) {
-      showNote(refusal.code === 'disconnected' ? 'There is no connection at the moment. Try again when it is back.' : refusal.message);
+      showNote(refusal.code === 'disconnected' ? t('message.no_connection') : refusal.message);
     }
   }
 

@@ -2,6 +2,7 @@
  * What the page's dialogs share: a native modal dialog that leaves the document when it closes.
  */
 import { h, iconButton } from '../dom.js';
+import { t } from '../words.js';
 
 /**
  * @param {string} title
@@ -10,7 +11,7 @@ import { h, iconButton } from '../dom.js';
  */
 export function openDialog(title, ...content) {
   const dialog = h('dialog.dialog', { 'aria-label': title },
-    h('header', {}, h('h2', { text: title }), iconButton('close', 'Close', () => dialog.close())),
+    h('div.dialog-head', {}, h('h2', { text: title }), iconButton('close', t('close'), () => dialog.close())),
     ...content);
   dialog.addEventListener('close', () => dialog.remove());
   dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());

@@ -1,29 +1,47 @@
 /**
- * What an empty room shows: what it is, how to call the assistant, and something to begin with.
+ * What an empty room shows: what it is, who is here, how to call its assistants, and something to begin with.
  */
 import { h, icon } from '../dom.js';
+import { joined, pieces, t } from '../words.js';
 
-const SAMPLES = [
-  '@assistant What can you do here?',
-  '@assistant Explain eventual consistency with an everyday example.',
-  '@assistant Compare tabs and spaces in a small table.',
-];
+/** Names that are shown. */
+const NAMES = 5;
 
 /**
  * @param {object} room
- * @param {object | null} config
+ * @param {{config: object | null, salon: import('../salon.js').Salon}} context
  * @param {(text: string) => void} suggest puts a sample into the composer
  */
-export function emptyRoom(room, config, suggest) {
+export function emptyRoom(room, { config, salon }, suggest) {
   const scripted = config?.assistant?.scripted === true;
-  const who = room.visibility === 'public' ? 'Anybody here may join, and everyone sees the same words.'
-    : 'Only its members see what is said here.';
+  const who = h('p', { text: t(`empty.${room.visibility}`) });
+  const people = h('p.empty-people', { hidden: true });
+  const call = h('p');
+  const samples = h('div.samples');
+  const invite = (name) => {
+    const code = h('code', { dir: 'ltr', text: `@${name}` });
+    call.replaceChildren(...pieces('empty.call', { assistant: code }), scripted ? h('small.demo', { text: t('empty.demo') }) : '');
+    samples.replaceChildren(...['empty.sample_1', 'empty.sample_2', 'empty.sample_3'].map((key) =>
+      h('button.sample', { type: 'button', text: t(key), onclick: () => suggest(`@${name} ${t(key)}`) })));
+  };
+  invite('assistant');
+  salon.api.membersPage(room.slug).then(({ members }) => {
+    const others = members.map(({ user }) => user).filter(({ id, kind }) => id !== salon.user.id && kind !== 'assistant');
+    const names = others.slice(0, NAMES).map(({ name }) => name);
+    if (others.length > NAMES) names.push(t('empty.others', { count: others.length - NAMES }));
+    people.textContent = others.length === 0 ? t('empty.alone') : t('empty.people', { count: others.length, names: joined(names) });
+    people.hidden = false;
+  }, () => {});
+  salon.api.assistants(room.slug).then((assistants) => {
+    const first = assistants.find(({ enabled }) => enabled);
+    if (first !== undefined) invite(first.name);
+    else {
+      call.textContent = t('empty.no_assistant');
+      samples.replaceChildren();
+    }
+  }, () => {});
   return h('div.empty-room', {},
     h('span.empty-mark', { 'aria-hidden': 'true' }, icon('spark')),
-    h('h2', { text: `Welcome to ${room.name}` }),
-    h('p', { text: who }),
-    h('p', {}, 'Mention ', h('code', { text: '@assistant' }), ' anywhere in a message and it answers in the room.',
-      scripted && h('small.demo', { text: 'No model key is set on this server, so the built-in demo model answers.' })),
-    h('div.samples', {}, ...SAMPLES.map((text) =>
-      h('button.sample', { type: 'button', onclick: () => suggest(text) }, text.replace('@assistant ', '')))));
+    h('h2', { text: t('empty.welcome', { name: room.name }) }),
+    room.topic ? h('p.empty-topic', { dir: 'auto', text: room.topic }) : null, who, people, call, samples);
 }

@@ -2,7 +2,10 @@
  * The dialogs that find somebody or something to talk in: public rooms by a search, and people for a direct room.
  */
 import { h } from '../dom.js';
+import { placeOf } from '../permalink.js';
+import { inviteToken } from '../roles.js';
 import { openDialog, submitting } from './dialog.js';
+import { t } from '../words.js';
 
 /** What is written is looked for after this pause. */
 const PAUSE_MS = 200;
@@ -14,10 +17,10 @@ const open = (opener, slug) => opener.dispatchEvent(new CustomEvent('salon-open'
  * @param {HTMLElement} opener which dispatches `salon-open` with the chosen room
  */
 export function openBrowseDialog({ salon }, opener) {
-  const query = h('input', { id: 'browse-query', type: 'search', maxlength: 100, autocomplete: 'off', placeholder: 'Name, address or topic', 'aria-label': 'Search public rooms' });
+  const query = h('input', { id: 'browse-query', type: 'search', maxlength: 100, autocomplete: 'off', placeholder: t('browse.example'), 'aria-label': t('browse.label') });
   const list = h('ul.found-rooms', { 'aria-busy': 'true' });
   const problem = h('p.problem', { role: 'alert' });
-  const more = h('button.quiet', { type: 'button', text: 'More', hidden: true, onclick: () => read(list.lastElementChild?.dataset.slug) });
+  const more = h('button.quiet', { type: 'button', text: t('more'), hidden: true, onclick: () => read(list.lastElementChild?.dataset.slug) });
   let asked = 0;
   let timer = null;
   const read = async (after) => {
@@ -35,21 +38,40 @@ export function openBrowseDialog({ salon }, opener) {
     list.removeAttribute('aria-busy');
     if (after === undefined) list.replaceChildren();
     list.append(...page.rooms.map(line));
-    if (list.childElementCount === 0) list.append(h('li.empty', { text: 'No public room is found by that.' }));
+    if (list.childElementCount === 0) list.append(h('li.empty', { text: t('browse.none') }));
     more.hidden = !page.more;
   };
   const line = (room) => h('li', { 'data-slug': room.slug },
     h('button.found-room', { type: 'button', onclick: () => { dialog.close(); open(opener, room.slug); } },
       h('span.found-text', {}, h('strong', { text: room.name }),
-        h('small', { text: [room.archived && 'Archived', room.topic || room.slug].filter(Boolean).join(' · ') })),
-      h('small.found-count', { text: `${room.members.toLocaleString()} ${room.members === 1 ? 'member' : 'members'}` }),
-      h('span.join', { text: room.role === null ? 'Join' : 'Open' })));
+        h('small', { text: [room.archived && t('archived'), room.topic || room.slug].filter(Boolean).join(' · ') })),
+      h('small.found-count', { text: t('browse.members', { count: room.members }) }),
+      h('span.join', { text: room.role === null ? t('join') : t('open') })));
   query.addEventListener('input', () => {
     clearTimeout(timer);
     timer = setTimeout(() => read(undefined), PAUSE_MS);
   });
-  const dialog = openDialog('Public rooms', h('div.browse-query', {}, query), problem, list, h('footer.browse-more', {}, more));
+  const dialog = openDialog(t('list.public'), h('div.browse-query', {}, query), problem, list,
+    h('div.buttons.browse-more', {}, h('button.quiet', { type: 'button', id: 'browse-link', text: t('link.open'), onclick: () => { dialog.close(); openLinkDialog(); } }), more));
   read(undefined);
+}
+
+/** Takes the link of an invite or of a room, as somebody sent it. */
+export function openLinkDialog() {
+  const link = h('input', { id: 'link-address', required: true, maxlength: 2048, autocomplete: 'off', spellcheck: 'false', dir: 'ltr', placeholder: `${location.origin}/#/invite/…` });
+  const problem = h('p.problem', { role: 'alert' });
+  const follow = (event) => submitting(event, problem, async () => {
+    const hash = link.value.trim().replace(/^[^#]*/, '');
+    if (inviteToken(hash) === null && placeOf(hash) === null) {
+      problem.textContent = t('link.bad');
+      return;
+    }
+    dialog.close();
+    location.hash = hash;
+  });
+  const dialog = openDialog(t('link.title'), h('form', { onsubmit: follow },
+    h('label', { for: 'link-address', text: t('link.label') }), link, problem,
+    h('div.buttons', {}, h('button.primary', { type: 'submit', id: 'link-go', text: t('open') }))));
 }
 
 /**
@@ -57,7 +79,7 @@ export function openBrowseDialog({ salon }, opener) {
  * @param {HTMLElement} opener which dispatches `salon-open` with the room
  */
 export function openDirectDialog({ salon, book }, opener) {
-  const names = h('input', { id: 'direct-names', required: true, maxlength: 640, autocomplete: 'off', spellcheck: 'false', placeholder: 'Ada, Grace' });
+  const names = h('input', { id: 'direct-names', required: true, maxlength: 640, autocomplete: 'off', spellcheck: 'false', placeholder: t('direct.example') });
   const problem = h('p.problem', { role: 'alert' });
   const begin = (event) => submitting(event, problem, async () => {
     const users = names.value.split(',').map((name) => name.trim()).filter(Boolean);
@@ -66,8 +88,8 @@ export function openDirectDialog({ salon, book }, opener) {
     dialog.close();
     open(opener, room.slug);
   });
-  const dialog = openDialog('Direct message', h('form', { onsubmit: begin },
-    h('label', { for: 'direct-names', text: 'To' }), names,
-    h('p.hint', { text: 'One name, or up to nine with commas between. The same people always meet in the same room.' }), problem,
-    h('footer', {}, h('button.primary', { type: 'submit', id: 'direct-begin', text: 'Begin' }))));
+  const dialog = openDialog(t('direct.title'), h('form', { onsubmit: begin },
+    h('label', { for: 'direct-names', text: t('direct.to') }), names,
+    h('p.hint', { text: t('direct.hint') }), problem,
+    h('div.buttons', {}, h('button.primary', { type: 'submit', id: 'direct-begin', text: t('direct.begin') }))));
 }

@@ -2,11 +2,12 @@
  * The dialogs of invites: the one in which links are made and withdrawn, and the one that a link opens.
  */
 import { announce, h } from '../dom.js';
-import { ROLES, inviteLine, invitable } from '../roles.js';
+import { ROLES, invitable, invitation, inviteLine } from '../roles.js';
 import { openDialog, submitting } from './dialog.js';
+import { t } from '../words.js';
 
-const LIVES = [['3600', '1 hour'], ['86400', '1 day'], ['604800', '7 days'], ['2592000', '30 days']];
-const USES = [['1', '1 person'], ['10', '10 people'], ['100', '100 people'], ['1000', '1000 people']];
+const LIVES = [['3600', t('invites.hour')], ['86400', t('invites.day')], ['604800', t('invites.week')], ['2592000', t('invites.month')]];
+const USES = [1, 10, 100, 1000].map((count) => [String(count), t('invites.people', { count })]);
 
 const options = (pairs, chosen) => pairs.map(([value, text]) => h('option', { value, text, selected: value === chosen }));
 
@@ -20,28 +21,28 @@ export function openInvitesDialog({ salon }, room) {
   const life = h('select', { id: 'invite-life' }, ...options(LIVES, '604800'));
   const uses = h('select', { id: 'invite-uses' }, ...options(USES, '10'));
   const problem = h('p.problem', { role: 'alert' });
-  const link = h('input', { id: 'invite-link', readonly: true, 'aria-label': 'The link', onfocus: () => link.select() });
-  const copy = h('button.primary', { type: 'button', id: 'invite-copy', text: 'Copy', onclick: () => copied() });
+  const link = h('input', { id: 'invite-link', readonly: true, 'aria-label': t('invites.link'), onfocus: () => link.select() });
+  const copy = h('button.primary', { type: 'button', id: 'invite-copy', text: t('copy'), onclick: () => copied() });
   const made = h('div.invite-made', { hidden: true }, link, copy,
-    h('p.hint', { text: 'Whoever has this link may come. It is shown only now.' }));
+    h('p.hint', { text: t('invites.secret') }));
   const list = h('ul.invites', {});
 
   const copied = async () => {
     link.select();
     try {
       await navigator.clipboard.writeText(link.value);
-      copy.textContent = 'Copied';
-      announce('The link is copied.');
+      copy.textContent = t('copied');
+      announce(t('invites.copied'));
     } catch {
-      problem.textContent = 'The browser does not let the page copy: the link is selected, copy it yourself.';
+      problem.textContent = t('invites.copy_yourself');
     }
   };
   const reload = async () => {
     try {
       const invites = await salon.api.invites(room.slug);
       list.replaceChildren(...invites.map((invite) => h('li', {},
-        h('span.member-name', {}, h('strong', { text: inviteLine(invite) }), h('small', { text: `made by ${invite.by.name}` })),
-        h('button.text-button', { type: 'button', text: 'Withdraw', onclick: () => withdraw(invite.id) }))));
+        h('span.member-name', {}, h('strong', { text: inviteLine(invite) }), h('small', { text: t('invites.made_by', { name: invite.by.name }) })),
+        h('button.text-button', { type: 'button', text: t('invites.withdraw'), onclick: () => withdraw(invite.id) }))));
     } catch (refusal) {
       problem.textContent = refusal.message;
     }
@@ -58,24 +59,21 @@ export function openInvitesDialog({ salon }, room) {
     const wanted = { role: role.value, expires_in_s: Number(life.value), max_uses: Number(uses.value) };
     const invite = await salon.api.createInvite(room.slug, wanted);
     link.value = location.origin + invite.link;
-    copy.textContent = 'Copy';
+    copy.textContent = t('copy');
     made.hidden = false;
     copy.focus();
     await reload();
   });
-  openDialog(`Invite people to ${room.name}`,
+  openDialog(t('invites.title', { name: room.name }),
     h('form', { onsubmit: create },
       h('div.invite-fields', {},
-        h('label', { for: 'invite-role', text: 'They become' }), role,
-        h('label', { for: 'invite-life', text: 'Works for' }), life,
-        h('label', { for: 'invite-uses', text: 'Good for' }), uses),
-      h('footer', {}, h('button.primary', { type: 'submit', id: 'invite-create', text: 'Make a link' }))),
+        h('label', { for: 'invite-role', text: t('invites.become') }), role,
+        h('label', { for: 'invite-life', text: t('invites.life') }), life,
+        h('label', { for: 'invite-uses', text: t('invites.uses') }), uses),
+      h('div.buttons', {}, h('button.primary', { type: 'submit', id: 'invite-create', text: t('invites.make') }))),
     made, problem, list);
   reload();
 }
-
-/** What an invite says, in a sentence. @param {{name: string, by: {name: string}}} invite */
-export const invitation = ({ name, by }) => `${by.name} invites you to ${name}.`;
 
 /**
  * What opens when somebody who is signed in follows a link.
@@ -84,20 +82,20 @@ export const invitation = ({ name, by }) => `${by.name} invites you to ${name}.`
  * @param {HTMLElement} opener which dispatches `salon-open` with the room
  */
 export async function openInvitation({ salon, book }, token, opener) {
-  const sentence = h('p.invitation', { text: 'Reading the invite…' });
+  const sentence = h('p.invitation', { text: t('invites.reading') });
   const problem = h('p.problem', { role: 'alert' });
-  const join = h('button.primary', { type: 'submit', id: 'invite-join', text: 'Join', disabled: true });
+  const join = h('button.primary', { type: 'submit', id: 'invite-join', text: t('join'), disabled: true });
   const accept = (event) => submitting(event, problem, async () => {
     const room = await salon.api.acceptInvite(token);
     book.put(room);
     dialog.close();
     opener.dispatchEvent(new CustomEvent('salon-open', { bubbles: true, detail: { slug: room.slug } }));
   });
-  const dialog = openDialog('Invitation', h('form', { onsubmit: accept }, sentence, problem, h('footer', {}, join)));
+  const dialog = openDialog(t('invites.invitation'), h('form', { onsubmit: accept }, sentence, problem, h('div.buttons', {}, join)));
   try {
     const invite = await salon.api.lookUpInvite(token);
     sentence.textContent = invitation(invite);
-    join.textContent = `Join ${invite.name}`;
+    join.textContent = t('invites.join', { name: invite.name });
     join.disabled = false;
     join.focus();
   } catch (refusal) {

@@ -3,11 +3,7 @@
  */
 import { h } from '../dom.js';
 import { clockTime, dayKey, dayName } from '../time.js';
-
-const WORDS = {
-  newMessages: 'New messages',
-  newSince: (time) => `New since ${time}`,
-};
+import { t } from '../words.js';
 
 /** @param {{label: string}} item @returns {HTMLElement} */
 export function dayLine({ label }) {
@@ -17,7 +13,7 @@ export function dayLine({ label }) {
 /** @param {{since: number}} item when the first new message came @returns {HTMLElement} */
 export function newLine({ since }, now = Date.now()) {
   const time = dayKey(since) === dayKey(now) ? clockTime(since) : `${dayName(since, now)}, ${clockTime(since)}`;
-  return h('div.new-line', { role: 'separator', 'aria-label': WORDS.newMessages }, h('span', { text: WORDS.newSince(time) }));
+  return h('div.new-line', { role: 'separator', 'aria-label': t('messages.new_long') }, h('span', { text: t('messages.new_since', { time }) }));
 }
 
 /** @param {{label: string}} item what an assistant does not see any more is above @returns {HTMLElement} */

@@ -8,6 +8,8 @@ import { ROLES, keepsOrder, memberRights } from '../roles.js';
 import { titleOf } from '../room-line.js';
 import { openDialog, submitting } from './dialog.js';
 import { openInvitesDialog } from './invite-dialogs.js';
+import { leaveRoom } from './leave.js';
+import { t } from '../words.js';
 
 /**
  * @param {{salon: import('../salon.js').Salon}} context
@@ -17,19 +19,28 @@ import { openInvitesDialog } from './invite-dialogs.js';
 export function openMembersDialog({ salon }, open, opener) {
   const { room } = open.state;
   const manages = keepsOrder(room.role);
-  const list = h('ul.members', { 'aria-busy': 'true' }, h('li.empty', { text: 'Reading the list…' }));
+  const list = h('ul.members', { 'aria-busy': 'true' }, h('li.empty', { text: t('reading_list') }));
   const banned = h('ul.members', {});
-  const bans = h('details.bans', { hidden: true }, h('summary', { text: 'Banned' }), banned);
+  const bans = h('details.bans', { hidden: true }, h('summary', { text: t('members.banned') }), banned);
   const problem = h('p.problem', { role: 'alert' });
-  const name = h('input', { id: 'member-name', required: true, maxlength: 64, autocomplete: 'off', spellcheck: 'false', placeholder: 'Name' });
-  const role = h('select', { 'aria-label': 'Role' },
+  const name = h('input', { id: 'member-name', required: true, maxlength: 64, autocomplete: 'off', spellcheck: 'false', placeholder: t('name') });
+  const role = h('select', { 'aria-label': t('members.role') },
     ...['member', 'reader', 'moderator'].map((value) => h('option', { value, text: ROLES[value] })));
 
+  const more = h('button.quiet.members-more', { type: 'button', text: t('more'), hidden: true });
+  /** A page of the members, those who are there first. */
+  const read = async (after) => {
+    const page = await salon.api.membersPage(room.slug, after);
+    const last = page.members.at(-1)?.user.id;
+    page.members.sort((one, other) => Number(other.online) - Number(one.online));
+    if (after === null) list.replaceChildren();
+    list.append(...page.members.map((member) => row(member)));
+    more.hidden = !page.more;
+    more.onclick = () => read(last).catch((refusal) => { problem.textContent = refusal.message; });
+  };
   const reload = async () => {
     try {
-      const members = await salon.api.members(room.slug);
-      members.sort((one, other) => Number(other.online) - Number(one.online));
-      list.replaceChildren(...members.map((member) => row(member)));
+      await read(null);
       if (manages) showBans(await salon.api.bans(room.slug));
     } catch (refusal) {
       problem.textContent = refusal.message;
@@ -38,11 +49,11 @@ export function openMembersDialog({ salon }, open, opener) {
   };
   const showBans = (rows) => {
     bans.hidden = rows.length === 0;
-    bans.firstElementChild.textContent = `Banned (${rows.length})`;
+    bans.firstElementChild.textContent = t('members.banned_count', { count: rows.length });
     banned.replaceChildren(...rows.map(({ user, by, reason }) => h('li', {}, avatar(user),
       h('span.member-name', {}, h('strong', { text: user.name }),
-        h('small', { text: reason === '' ? `by ${by.name}` : `by ${by.name}: ${reason}` })),
-      h('button.text-button', { type: 'button', text: 'Lift ban', onclick: () => doing(() => salon.api.unban(room.slug, user.id)) }))));
+        h('small', { text: reason === '' ? t('members.by', { name: by.name }) : t('members.by_why', { name: by.name, reason }) })),
+      h('button.text-button', { type: 'button', text: t('members.lift'), onclick: () => doing(() => salon.api.unban(room.slug, user.id)) }))));
   };
   /** Does something and reads the list again; a refusal is said. */
   const doing = async (work) => {
@@ -55,32 +66,28 @@ export function openMembersDialog({ salon }, open, opener) {
     await reload();
   };
   const leave = async () => {
-    if (!confirm('Leave this room?')) return;
     try {
-      await salon.api.removeMember(room.slug, salon.user.id);
+      if (await leaveRoom(salon, room, opener)) dialog.close();
     } catch (refusal) {
       problem.textContent = refusal.message;
-      return;
     }
-    dialog.close();
-    opener.dispatchEvent(new CustomEvent('salon-left', { bubbles: true, detail: { slug: room.slug } }));
   };
   const ban = (user) => {
-    const reason = prompt(`Ban ${user.name}? They are removed and cannot come back until you lift the ban. You may say why:`, '');
+    const reason = prompt(t('members.ban_ask', { name: user.name }), '');
     if (reason !== null) doing(() => salon.api.ban(room.slug, user.id, reason.slice(0, 200)));
   };
   const give = (user) => {
-    if (confirm(`Give this room to ${user.name}? They own it from then on, and you are a moderator.`)) {
+    if (confirm(t('members.give_ask', { name: user.name }))) {
       dialog.close();
       salon.api.transferRoom(room.slug, user.id).catch((refusal) => alert(refusal.message));
     }
   };
   const roleMenu = (user, held, roles) => {
-    const menu = h('select.role', { 'aria-label': `Role of ${user.name}` },
+    const menu = h('select.role', { 'aria-label': t('members.role_of', { name: user.name }) },
       ...roles.map((value) => h('option', { value, text: ROLES[value], selected: value === held })));
     menu.addEventListener('change', async () => {
       // The arrow keys change a menu at once: whoever only passes by an owner's role is asked.
-      if (menu.value === 'owner' && !confirm(`Make ${user.name} an owner? Owners may do everything here, also to you.`)) {
+      if (menu.value === 'owner' && !confirm(t('members.owner_ask', { name: user.name }))) {
         menu.value = held;
         return;
       }
@@ -97,13 +104,13 @@ export function openMembersDialog({ salon }, open, opener) {
     const may = memberRights(room, member, self);
     return h('li', { 'data-user': user.id }, avatar(user),
       h('span.member-name', {}, h('strong', { text: user.name }),
-        h('small', {}, user.kind === 'assistant' ? 'Assistant' : user.kind === 'bot' ? `Bot, ${ROLES[held].toLowerCase()}` : ROLES[held], online && h('span.online', {}, h('i.dot', { 'aria-hidden': 'true' }), 'Here now'))),
+        h('small', {}, user.kind === 'assistant' ? t('kind.assistant') : user.kind === 'bot' ? t('kind.bot_role', { role: ROLES[held] }) : ROLES[held], online && h('span.online', {}, h('i.dot', { 'aria-hidden': 'true' }), t('members.here')))),
       may.roles.length > 0 && roleMenu(user, held, may.roles),
       h('span.member-deeds', {},
-        may.gives && button('Give room', `Give the room to ${user.name}`, () => give(user)),
-        may.removes && button(self ? 'Leave' : 'Remove', self ? 'Leave this room' : `Remove ${user.name}`,
+        may.gives && button(t('members.give'), t('members.give_of', { name: user.name }), () => give(user)),
+        may.removes && button(self ? t('members.leave') : t('remove'), self ? t('members.leave_long') : t('remove_of', { name: user.name }),
           () => (self ? leave() : doing(() => salon.api.removeMember(room.slug, user.id)))),
-        may.bans && button('Ban', `Ban ${user.name}`, () => ban(user), 'text-button.bad')));
+        may.bans && button(t('members.ban'), t('members.ban_of', { name: user.name }), () => ban(user), 'text-button.bad')));
   };
   const add = (event) => submitting(event, problem, async () => {
     await salon.api.addMember(room.slug, { name: name.value.trim(), role: role.value });
@@ -111,13 +118,13 @@ export function openMembersDialog({ salon }, open, opener) {
     await reload();
   });
   const invites = manages && room.visibility !== 'direct';
-  const dialog = openDialog(`Members of ${titleOf(room, salon.user.name)}`,
-    manages && h('form.add-member', { onsubmit: add }, h('label.visually-hidden', { for: 'member-name', text: 'Name' }),
-      name, role, h('button.primary', { type: 'submit', text: 'Add' })),
+  const dialog = openDialog(t('members.title', { name: titleOf(room, salon.user.name) }),
+    manages && h('form.add-member', { onsubmit: add }, h('label.visually-hidden', { for: 'member-name', text: t('name') }),
+      name, role, h('button.primary', { type: 'submit', text: t('add') })),
     invites && h('p.invite-people', {}, h('button.quiet', {
-      type: 'button', id: 'invite-people', text: 'Invite people by a link', onclick: () => { dialog.close(); openInvitesDialog({ salon }, room); },
+      type: 'button', id: 'invite-people', text: t('members.invite'), onclick: () => { dialog.close(); openInvitesDialog({ salon }, room); },
     })),
-    problem, list, bans);
+    problem, list, more, bans);
   dialog.classList.add('wide');
   reload();
 }

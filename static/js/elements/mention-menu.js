@@ -4,6 +4,7 @@
  */
 import { h } from '../dom.js';
 import { avatar } from '../avatar.js';
+import { t } from '../words.js';
 
 const ASSISTANT = { id: 'assistant', name: 'assistant', kind: 'assistant' };
 const SHOWN = 6;
@@ -27,7 +28,7 @@ export class MentionMenu {
   constructor(input, box, readMembers) {
     this.#input = input;
     this.#read = readMembers;
-    this.#list = h('ul.mentions', { id: 'mentions', role: 'listbox', 'aria-label': 'Mention', hidden: true });
+    this.#list = h('ul.mentions', { id: 'mentions', role: 'listbox', 'aria-label': t('mention'), hidden: true });
     box.append(this.#list);
     input.setAttribute('aria-controls', 'mentions');
     input.setAttribute('aria-autocomplete', 'list');
@@ -85,7 +86,7 @@ export class MentionMenu {
     this.#list.replaceChildren(...this.#matches.map((user, place) => h('li', {
       id: `mention-${place}`, role: 'option', 'aria-selected': String(place === this.#chosen),
       onmousedown: (event) => { event.preventDefault(); this.#take(user); },
-    }, avatar(user), h('span', { text: user.name }), user.kind === 'assistant' && h('small', { text: 'answers in the room' }))));
+    }, avatar(user), h('span', { text: user.name }), user.kind === 'assistant' && h('small', { text: t('mention.assistant') }))));
     this.#input.setAttribute('aria-activedescendant', `mention-${this.#chosen}`);
     this.#list.hidden = false;
   }

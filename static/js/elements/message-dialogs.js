@@ -2,13 +2,14 @@
  * The dialogs about messages: what is pinned in a room, and what a message said before its edits.
  */
 import { h } from '../dom.js';
-import { clockTime, fullTime } from '../time.js';
+import { clockTime, fullTime, shortDate } from '../time.js';
 import { openDialog } from './dialog.js';
 import { saidIn } from './quote.js';
+import { t } from '../words.js';
 
 const when = (text) => {
   const at = Date.parse(text);
-  return h('time', { datetime: text, title: fullTime(at), text: `${new Date(at).toLocaleDateString()} ${clockTime(at)}` });
+  return h('time', { datetime: text, title: fullTime(at), text: `${shortDate(at)} ${clockTime(at)}` });
 };
 
 /** Fills a list when it has come. */
@@ -22,7 +23,7 @@ async function fill(list, read, row, nothing) {
   list.removeAttribute('aria-busy');
 }
 
-const waiting = () => h('ul.message-list', { 'aria-busy': 'true' }, h('li.empty', { text: 'Reading…' }));
+const waiting = () => h('ul.message-list', { 'aria-busy': 'true' }, h('li.empty', { text: t('reading') }));
 
 /**
  * @param {import('../api.js').Api} api
@@ -31,7 +32,7 @@ const waiting = () => h('ul.message-list', { 'aria-busy': 'true' }, h('li.empty'
  */
 export function openPinsDialog(api, room, jump) {
   const list = waiting();
-  const dialog = openDialog(`Pinned in ${room.name}`, list);
+  const dialog = openDialog(t('pins.title', { name: room.name }), list);
   const row = (message) => h('li', {}, h('button.pinned-message', {
     type: 'button',
     onclick: () => {
@@ -39,7 +40,7 @@ export function openPinsDialog(api, room, jump) {
       jump(message.seq);
     },
   }, h('span.by', {}, h('strong', { text: message.author.name }), when(message.created_at)), h('span.said', { text: saidIn(message) })));
-  fill(list, () => api.pins(room.slug), row, 'Nothing is pinned here.');
+  fill(list, () => api.pins(room.slug), row, t('pins.none'));
 }
 
 /**
@@ -49,7 +50,7 @@ export function openPinsDialog(api, room, jump) {
  */
 export function openEditsDialog(api, slug, message) {
   const list = waiting();
-  openDialog('Before it was edited', list);
+  openDialog(t('edits.title'), list);
   const row = ({ body, written_at: writtenAt }) => h('li.former', {}, when(writtenAt), h('p', { dir: 'auto', text: body }));
-  fill(list, () => api.edits(slug, message.seq), row, 'Nothing was kept.');
+  fill(list, () => api.edits(slug, message.seq), row, t('edits.none'));
 }

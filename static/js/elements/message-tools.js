@@ -6,6 +6,7 @@ import { h, icon } from '../dom.js';
 import { OFFERED, reactedBy } from '../marks.js';
 import { copyButton } from '../render.js';
 import { steering } from '../steering.js';
+import { t } from '../words.js';
 
 /**
  * What the reader may do to a message.
@@ -38,13 +39,13 @@ export function toolButtons(message, may, act) {
     type: 'button', title: label, 'aria-label': label, 'data-tool': deed, onclick: () => act(deed),
   }, icon(shape));
   return [
-    message.body !== '' && copyButton(() => message.body, 'Copy message'),
-    may.again && tool('another', 'Write it another way', 'regenerate'),
-    may.reacts && tool('smile', 'React', 'react'),
-    may.replies && tool('reply', 'Reply', 'reply'),
-    may.edits && tool('pencil', 'Edit', 'edit'),
-    may.pins && tool('pin', message.pinned ? 'Unpin' : 'Pin', 'pin'),
-    may.deletes && tool('trash', 'Delete', 'delete'),
+    message.body !== '' && copyButton(() => message.body, t('message.copy'), { tool: 'copy' }),
+    may.again && tool('another', t('message.another'), 'regenerate'),
+    may.reacts && tool('smile', t('message.react'), 'react'),
+    may.replies && tool('reply', t('message.reply'), 'reply'),
+    may.edits && tool('pencil', t('message.edit'), 'edit'),
+    may.pins && tool('pin', message.pinned ? t('message.unpin') : t('message.pin'), 'pin'),
+    may.deletes && tool('trash', t('delete'), 'delete'),
   ].filter(Boolean);
 }
 
@@ -61,10 +62,10 @@ export function variantSwitch(message, selects, select) {
   const arrow = (shape, label, variant) => h('button.copy', {
     type: 'button', title: label, 'aria-label': label, 'data-variant': variant, disabled: variant < 1 || variant > count, onclick: () => select(variant),
   }, icon(shape));
-  return h('span.variants', { role: 'group', 'aria-label': 'Variants of this answer' },
-    selects && arrow('earlier', 'The variant before', selected - 1),
+  return h('span.variants', { role: 'group', 'aria-label': t('message.variants') },
+    selects && arrow('earlier', t('message.earlier'), selected - 1),
     h('span.place', { text: `${selected} / ${count}` }),
-    selects && arrow('later', 'The next variant', selected + 1));
+    selects && arrow('later', t('message.later'), selected + 1));
 }
 
 /**
@@ -82,11 +83,16 @@ export function reactionChoice(choose) {
     }
   };
   const choice = h('div.reaction-choice', {
-    role: 'group', 'aria-label': 'Reactions',
-    onkeydown: (event) => event.key === 'Escape' && close(),
+    role: 'group', 'aria-label': t('message.reactions'),
+    onkeydown: (event) => {
+      if (event.key !== 'Escape') return;
+      const message = choice.closest('salon-message');
+      close();
+      message?.focus();
+    },
     onfocusout: ({ relatedTarget }) => !choice.contains(relatedTarget) && close(),
   }, ...OFFERED.map((emoji) => h('button', {
-    type: 'button', text: emoji, 'aria-label': `React with ${emoji}`,
+    type: 'button', text: emoji, 'aria-label': t('message.react_with', { emoji }),
     onclick: () => {
       close();
       choose(emoji);

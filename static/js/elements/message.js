@@ -4,7 +4,7 @@
  */
 import { h, icon } from '../dom.js';
 import { avatar } from '../avatar.js';
-import { replyFailure } from '../errors.js';
+import { replyFailure, sentenceOf } from '../errors.js';
 import { queueLine } from '../people.js';
 import { GrowingBody, copyButton, renderPlain, renderSettled } from '../render.js';
 import { permalink } from '../permalink.js';
@@ -13,16 +13,11 @@ import { steering } from '../steering.js';
 import { clockTime, fullTime } from '../time.js';
 import { messageAt } from '../store.js';
 import { showNote } from './banner.js';
-import { openEditsDialog } from './message-dialogs.js';
 import { reactionChips, reactionChoice, rights, toolButtons, variantSwitch } from './message-tools.js';
 import { quoteOf } from './quote.js';
-import { modelMark } from './usage-dialog.js';
-
-const WORDS = {
-  stopped: 'Stopped',
-  stoppedByYou: 'Stopped by you',
-  stoppedBy: (name) => `Stopped by ${name}`,
-};
+import { t } from '../words.js';
+import { modelMark } from './usage-mark.js';
+import { openEditsDialog } from './dialogs.js';
 
 /** Waiting becomes worth a number after this. */
 const ELAPSED_AFTER_S = 3;
@@ -110,11 +105,11 @@ class SalonMessage extends HTMLElement {
     this.picture.replaceChildren(...(author && !grouped ? [avatar(author)] : []));
     this.head.replaceChildren(...[
       author && h('span.author', { text: author.name }),
-      author?.kind === 'bot' && h('span.bot-mark', { text: 'Bot' }),
+      author?.kind === 'bot' && h('span.bot-mark', { text: t('message.bot') }),
       modelMark(message?.reply, this.#context.config?.currency),
       time,
     ].filter(Boolean));
-    this.setAttribute('aria-label', `${author?.name ?? 'You'}, ${clockTime(at)}`);
+    this.setAttribute('aria-label', t('message.said', { name: author?.name ?? t('message.you'), time: clockTime(at) }));
   }
 
   #drawBody({ type, message, entry, reply }) {
@@ -122,7 +117,7 @@ class SalonMessage extends HTMLElement {
     if (type === 'outgoing') {
       this.#drawOnce(`plain ${entry.body}`, () => renderPlain(this.body, entry.body));
     } else if (state === 'deleted') {
-      this.#drawOnce('deleted', () => this.body.replaceChildren(h('p.deleted', { text: 'This message was deleted.' })));
+      this.#drawOnce('deleted', () => this.body.replaceChildren(h('p.deleted', { text: t('message.deleted') })));
     } else if (isRunning(message)) {
       this.#drawGrowing(reply);
     } else {
@@ -155,10 +150,10 @@ class SalonMessage extends HTMLElement {
     const chips = reactionChips(message, { me: state.me, names, reacts: may.reacts }, (emoji, on) => this.#react(emoji, on));
     this.marks.replaceChildren(...[
       ...chips,
-      message.pinned && h('span.mark-note', {}, icon('pin'), 'Pinned'),
+      message.pinned && h('span.mark-note', {}, icon('pin'), t('message.pinned')),
       message.edited_at && (may.readsEdits
-        ? h('button.mark-note', { type: 'button', text: '(edited)', title: 'What it said before', onclick: () => openEditsDialog(this.#context.salon.api, state.slug, message) })
-        : h('span.mark-note', { text: '(edited)', title: fullTime(Date.parse(message.edited_at)) })),
+        ? h('button.mark-note', { type: 'button', text: t('message.edited'), title: t('message.former'), onclick: () => openEditsDialog(this.#context.salon.api, state.slug, message) })
+        : h('span.mark-note', { text: t('message.edited'), title: fullTime(Date.parse(message.edited_at)) })),
     ].filter(Boolean));
   }
 
@@ -208,7 +203,7 @@ class SalonMessage extends HTMLElement {
   #linkButton() {
     const { slug } = this.#room;
     const link = () => new URL(permalink(slug, this.#item.message.seq), location.href).href;
-    return copyButton(link, 'Copy a link to this message', { shape: 'link', text: 'Link' });
+    return copyButton(link, t('message.copy_link'), { shape: 'link', text: t('message.link') });
   }
 
   /** Stop and Retry: whose prompt it was, and those who keep order. */
@@ -217,7 +212,7 @@ class SalonMessage extends HTMLElement {
   }
 
   stopButton() {
-    return this.#steering().stops && button('stop', 'Stop', () => this.#ask(this.#room.stop(this.#item.message.seq)));
+    return this.#steering().stops && button('stop', 'stop', () => this.#ask(this.#room.stop(this.#item.message.seq)));
   }
 
   againButtons() {
@@ -226,26 +221,26 @@ class SalonMessage extends HTMLElement {
     if (room?.archived) return [];
     const writes = room?.role !== 'reader';
     return [
-      this.#steering().again && button('retry', 'Retry', () => this.#ask(this.#room.retryReply(seq))),
-      writes && body !== '' && button('more', 'Continue', () => this.#ask(this.#room.continueReply(seq))),
+      this.#steering().again && button('retry', 'retry', () => this.#ask(this.#room.retryReply(seq))),
+      writes && body !== '' && button('more', 'continue', () => this.#ask(this.#room.continueReply(seq))),
     ];
   }
 
   sendButtons() {
     const { clientId } = this.#item.entry;
     return [
-      button('retry', 'Retry', () => this.#room.retrySend(clientId)),
-      button('close', 'Discard', () => this.#room.discardSend(clientId)),
+      button('retry', 'retry', () => this.#room.retrySend(clientId)),
+      button('close', 'discard', () => this.#room.discardSend(clientId)),
     ];
   }
 
   /** Who had it stopped, where that is known and has a name here. @param {string | undefined} id */
   stoppedLine(id) {
     const { state, people } = this.#room;
-    if (id === undefined) return WORDS.stopped;
-    if (id === state.me) return WORDS.stoppedByYou;
+    if (id === undefined) return t('message.stopped');
+    if (id === state.me) return t('message.stopped_by_you');
     const known = people.users.find((user) => user.id === id) ?? state.messages.find(({ author }) => author.id === id)?.author;
-    return known === undefined ? WORDS.stopped : WORDS.stoppedBy(known.name);
+    return known === undefined ? t('message.stopped') : t('message.stopped_by', { name: known.name });
   }
 
   /** A line that says how long one waits, once that is worth saying. */
@@ -254,7 +249,7 @@ class SalonMessage extends HTMLElement {
     const seconds = h('span.seconds');
     const tick = () => {
       const elapsed = Math.floor((Date.now() - this.#waitingSince) / 1_000);
-      seconds.textContent = elapsed >= ELAPSED_AFTER_S ? `${elapsed} s` : '';
+      seconds.textContent = elapsed >= ELAPSED_AFTER_S ? t('message.seconds', { count: elapsed }) : '';
     };
     tick();
     this.#ticker = setInterval(tick, 1_000);
@@ -276,7 +271,7 @@ class SalonMessage extends HTMLElement {
       case 'edit': return this.#tell('salon-edit', { message });
       case 'regenerate': return this.#ask(this.#room.regenerate(message.seq));
       case 'pin': return this.#ask(this.#room.pin(message.seq, message.pinned === undefined));
-      case 'delete': return confirm('Delete this message for everyone?') && this.#ask(this.#room.delete(message.seq));
+      case 'delete': return confirm(t('message.delete_ask')) && this.#ask(this.#room.delete(message.seq));
       default: {
         const choice = reactionChoice((emoji) => this.#react(emoji, true));
         this.marks.append(choice);
@@ -300,7 +295,7 @@ class SalonMessage extends HTMLElement {
     try {
       await promise;
     } catch (refusal) {
-      showNote(refusal.code === 'disconnected' ? 'There is no connection at the moment. Try again when it is back.' : refusal.message);
+      showNote(refusal.code === 'disconnected' ? t('message.no_connection') : refusal.message);
     }
   }
 }
@@ -316,15 +311,15 @@ const samePlace = (one, other) => one?.position !== undefined && one.position ==
 
 const chip = (kind, shape, text) => h(`span.chip.chip-${kind}`, {}, icon(shape), h('span', { text }));
 
-const button = (shape, text, onclick) => h('button.quiet', { type: 'button', 'data-action': text.toLowerCase(), onclick }, icon(shape), h('span', { text }));
+const button = (shape, action, onclick) => h('button.quiet', { type: 'button', 'data-action': action, onclick }, icon(shape), h('span', { text: t(`message.${action}`) }));
 
 /** What stands under a message, by its state. */
 const FEET = {
   sending({ entry }) {
-    return [h('span.sending', { text: entry.error === null ? 'Sending…' : 'Waiting to send again…' })];
+    return [h('span.sending', { text: entry.error === null ? t('sending') : t('message.next_try') })];
   },
   failed(item) {
-    if (item.type === 'outgoing') return [chip('bad', 'alert', `Not sent. ${item.entry.error?.message ?? ''}`), ...this.sendButtons()];
+    if (item.type === 'outgoing') return [chip('bad', 'alert', t('message.not_sent', { why: sentenceOf(item.entry.error) })), ...this.sendButtons()];
     return [chip('bad', 'alert', replyFailure(item.message.reply?.error)), ...this.againButtons()];
   },
   queued({ place }) {
@@ -334,13 +329,13 @@ const FEET = {
     return [h('span.caret', { 'aria-hidden': 'true' }), this.stopButton()];
   },
   stopping() {
-    return [chip('calm', 'stop', 'Stopping…')];
+    return [chip('calm', 'stop', t('message.stopping'))];
   },
   stopped({ message }) {
     return [chip('calm', 'stop', this.stoppedLine(message.reply?.stopped_by)), ...this.againButtons()];
   },
   interrupted() {
-    return [chip('warn', 'alert', 'Interrupted: the server that wrote this answer went away.'), ...this.againButtons()];
+    return [chip('warn', 'alert', t('message.interrupted')), ...this.againButtons()];
   },
 };
 

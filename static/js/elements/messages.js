@@ -1,9 +1,9 @@
 /**
  * `<salon-messages>`: the message column. It shows at most `SHOWN_MAX` of the messages that are held, asks for older
- * ones near the top, follows the end only while the reader is there, and says by the way what happens to replies.
+ * ones near the top, and follows the end only while the reader is there.
  */
 import { asksAssistant } from '../asks.js';
-import { announce, h, icon } from '../dom.js';
+import { h, icon } from '../dom.js';
 import { buildItems, promptOf } from '../items.js';
 import { titleOf } from '../room-line.js';
 import { ScrollKeeper } from '../scroll.js';
@@ -14,6 +14,7 @@ import { showNote } from './banner.js';
 import { emptyRoom } from './empty-room.js';
 import { contextLine, dayLine, newLine } from './lines.js';
 import './message.js';
+import { t } from '../words.js';
 
 /** Messages in the document at most. */
 export const SHOWN_MAX = 400;
@@ -49,7 +50,6 @@ class SalonMessages extends HTMLElement {
   #target = null;
   #marked = null;
   #inWindow = false;
-  #running = new Set();
 
   /** @param {object} context @param {import('../room.js').Room} room */
   show(context, room) {
@@ -58,8 +58,8 @@ class SalonMessages extends HTMLElement {
     this.className = 'messages';
     this.above = h('div.above', {});
     this.below = h('div.below', { 'aria-hidden': 'true' });
-    this.column = h('div.column', { role: 'log', 'aria-live': 'off', 'aria-label': 'Messages' }, this.above, this.below);
-    this.scroller = h('div.scroller', { tabindex: '0', 'aria-label': 'Messages, scrollable', role: 'region' }, this.column);
+    this.column = h('div.column', { role: 'log', 'aria-live': 'off', 'aria-label': t('messages.title') }, this.above, this.below);
+    this.scroller = h('div.scroller', { tabindex: '0', 'aria-label': t('messages.scroller'), role: 'region' }, this.column);
     this.jump = h('button.jump', { id: 'jump-latest', type: 'button', hidden: true, onclick: () => this.toLatest() });
     // The button lies over the column; the wheel goes on scrolling there.
     this.jump.addEventListener('wheel', ({ deltaY }) => this.scroller.scrollBy(0, deltaY), { passive: true });
@@ -83,7 +83,6 @@ class SalonMessages extends HTMLElement {
     const view = this.#viewOf(state);
     if (this.#onlyWords(state, view)) {
       this.#keeper.keep(() => this.#renderWords(state));
-      this.#tellReplies(state);
       this.#showJump();
       return;
     }
@@ -98,7 +97,6 @@ class SalonMessages extends HTMLElement {
       this.#render(items);
     });
     this.#drawn = { state, view, queue: this.#room.people.queue, readSeq, low: this.#lowSeq, high: this.#highSeq };
-    this.#tellReplies(state);
     this.#reachTarget(state, view);
     this.#place();
     this.#holdQuestion(state);
@@ -162,7 +160,7 @@ class SalonMessages extends HTMLElement {
       this.#target = null;
       this.#room.showAround(seq).then((isThere) => {
         if (isThere) this.goTo(seq);
-        else showNote('This message is not there, or it cannot be read at the moment.');
+        else showNote(t('messages.missing'));
       });
       return;
     }
@@ -365,10 +363,10 @@ class SalonMessages extends HTMLElement {
     this.above.dataset.name = this.#title(state);
     this.above.replaceChildren(...({
       opening: () => [h('div.skeletons', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i'))],
-      more: () => [h('p.loading', {}, h('span.spinner', { 'aria-hidden': 'true' }), 'Earlier messages')],
-      empty: () => [emptyRoom(state.room, this.#context.config, (text) =>
+      more: () => [h('p.loading', {}, h('span.spinner', { 'aria-hidden': 'true' }), t('messages.earlier'))],
+      empty: () => [emptyRoom(state.room, this.#context, (text) =>
         this.dispatchEvent(new CustomEvent('salon-suggest', { bubbles: true, detail: { text } })))],
-      start: () => [h('p.start', {}, icon('hash'), `This is where ${this.#title(state)} begins.`)],
+      start: () => [h('p.start', {}, icon('hash'), t('messages.begins', { name: this.#title(state) }))],
     })[kind]());
   }
 
@@ -376,20 +374,10 @@ class SalonMessages extends HTMLElement {
     const show = this.#keeper.away || this.#highSeq !== null || this.#inWindow;
     this.jump.hidden = !show;
     const count = show ? unseenCount(this.#mark, this.#lastSeq) : 0;
-    const label = count > 0 ? `Jump to latest (${count} new)` : 'Jump to latest';
+    const label = count > 0 ? t('messages.jump_new', { count }) : t('messages.jump');
     if (this.jump.dataset.label === label) return;
     this.jump.dataset.label = label;
     this.jump.replaceChildren(icon('down'), h('span', { text: label }));
-  }
-
-  /** Once at the start and once at the end of an answer; never for each of its words. */
-  #tellReplies(state) {
-    const running = new Set([...state.replies.values()].filter(({ text }) => text !== '').map(({ seq }) => seq));
-    const begun = [...running].some((seq) => !this.#running.has(seq));
-    const ended = [...this.#running].some((seq) => !running.has(seq));
-    this.#running = running;
-    if (begun) announce('Assistant is answering');
-    else if (ended) announce('Answer complete');
   }
 }
 

@@ -3,8 +3,10 @@
  * Secrets are shown once, when they are made.
  */
 import { h } from '../dom.js';
-import { EVENTS, OUTCOMES, webhookLine } from '../webhook-line.js';
+import { EVENTS, outcomeLine, webhookLine } from '../webhook-line.js';
 import { submitting } from './dialog.js';
+import { attemptList, changeForm, eventBoxes } from './webhook-more.js';
+import { t } from '../words.js';
 
 /**
  * @param {import('../api.js').Api} api
@@ -12,16 +14,15 @@ import { submitting } from './dialog.js';
  * @returns {HTMLElement}
  */
 export function outgoingWebhooks(api, room) {
-  const list = h('ul.webhooks', { 'aria-label': 'Webhooks' });
+  const list = h('ul.webhooks', { 'aria-label': t('outgoing.list') });
   const note = h('p.problem', { role: 'alert' });
   const secret = h('div.webhook-secret', { hidden: true });
   const url = h('input', { id: 'webhook-url', type: 'url', required: true, maxlength: 2048, autocomplete: 'off', placeholder: 'https://example.org/salon' });
-  const boxes = Object.entries(EVENTS).map(([value, title]) => h('label.webhook-check', {},
-    h('input', { type: 'checkbox', name: 'events', value, checked: value === 'message' }), title));
+  const boxes = eventBoxes(['message']);
 
   const showSecret = (text) => {
-    const field = h('input', { readonly: true, value: text, 'aria-label': 'Signing secret', onfocus: () => field.select() });
-    secret.replaceChildren(h('p.hint', { text: 'The signing secret, shown this once. Keep it where the receiver finds it.' }), field);
+    const field = h('input', { readonly: true, value: text, 'aria-label': t('outgoing.secret_label'), onfocus: () => field.select() });
+    secret.replaceChildren(h('p.hint', { text: t('outgoing.secret') }), field);
     secret.hidden = false;
     field.focus();
   };
@@ -48,7 +49,7 @@ export function outgoingWebhooks(api, room) {
   const row = (webhook) => {
     const line = h('small', { role: 'status', text: webhookLine(webhook) });
     const test = async () => {
-      line.textContent = 'Sending…';
+      line.textContent = t('sending');
       let told;
       try {
         told = await api.testOutgoingWebhook(room.slug, webhook.id);
@@ -56,24 +57,38 @@ export function outgoingWebhooks(api, room) {
         line.textContent = webhookLine(webhook);
         throw refusal;
       }
-      line.textContent = `Test: ${OUTCOMES[told.outcome]}${told.status === null ? '' : ` (${told.status})`}`;
+      line.textContent = t('outgoing.tested', { outcome: outcomeLine(told) });
     };
     const turn = async () => {
       await api.changeOutgoingWebhook(room.slug, webhook.id, { enabled: !webhook.enabled });
       await reload();
     };
     const rotate = async () => showSecret(await api.newOutgoingWebhookSecret(room.slug, webhook.id));
-    const turnText = webhook.enabled ? 'Switch off' : 'Switch on';
+    const turnText = webhook.enabled ? t('outgoing.off') : t('outgoing.on');
     const remove = async () => {
-      if (!confirm('Delete this webhook? What is not delivered yet never will be.')) return;
+      if (!confirm(t('outgoing.delete_ask'))) return;
       await api.deleteOutgoingWebhook(room.slug, webhook.id);
       await reload();
     };
+    const below = h('div.webhook-below');
+    /** What is open is closed by the button that opened it. */
+    const showing = (kind, make) => async () => {
+      const open = below.dataset.kind !== kind;
+      below.dataset.kind = open ? kind : '';
+      below.replaceChildren(...(open ? [await make()] : []));
+    };
+    const change = showing('change', () => changeForm(webhook, async (wanted) => {
+      await api.changeOutgoingWebhook(room.slug, webhook.id, wanted);
+      await reload();
+    }));
+    const attempts = showing('attempts', async () => attemptList(await api.outgoingWebhookAttempts(room.slug, webhook.id)));
     return h('li', { 'data-state': webhook.enabled && webhook.failures === 0 ? 'well' : 'ill' },
       h('strong.webhook-url', { text: webhook.url, title: webhook.url }),
       h('small', { text: webhook.events.map((event) => EVENTS[event] ?? event).join(' · ') }), line,
-      h('div.webhook-actions', {}, action('Test', `Test ${webhook.url}`, test), action(turnText, `${turnText} ${webhook.url}`, turn),
-        action('New secret', `New secret for ${webhook.url}`, rotate), action('Delete', `Delete ${webhook.url}`, remove)));
+      h('div.webhook-actions', {}, action(t('outgoing.test'), t('outgoing.test_of', { url: webhook.url }), test), action(turnText, t('outgoing.turn_of', { turn: turnText, url: webhook.url }), turn),
+        action(t('outgoing.rotate'), t('outgoing.rotate_of', { url: webhook.url }), rotate), action(t('delete'), t('delete_of', { name: webhook.url }), remove),
+        action(t('change'), t('change_of', { name: webhook.url }), change),
+        action(t('outgoing.attempts'), t('outgoing.attempts_of', { url: webhook.url }), attempts)), below);
   };
   const create = (event) => submitting(event, note, async () => {
     const events = new FormData(event.target).getAll('events');
@@ -83,11 +98,11 @@ export function outgoingWebhooks(api, room) {
     showSecret(made.secret);
   });
   reload();
-  return h('details.outgoing-webhooks', {}, h('summary', { text: 'Outgoing webhooks' }),
-    h('p.hint', { text: 'What is written here is sent on to another server, signed. Members are not asked.' }),
+  return h('details.outgoing-webhooks', {}, h('summary', { text: t('outgoing.title') }),
+    h('p.hint', { text: t('outgoing.hint') }),
     list,
     h('form', { onsubmit: create },
-      h('label', { for: 'webhook-url', text: 'Send to' }), url,
-      h('fieldset', {}, h('legend', { text: 'What' }), ...boxes), note, secret,
-      h('footer', {}, h('button.quiet', { type: 'submit', id: 'webhook-create', text: 'Add webhook' }))));
+      h('label', { for: 'webhook-url', text: t('outgoing.to') }), url,
+      h('fieldset', {}, h('legend', { text: t('outgoing.what') }), ...boxes), note, secret,
+      h('div.buttons', {}, h('button.quiet', { type: 'submit', id: 'webhook-create', text: t('outgoing.add') }))));
 }

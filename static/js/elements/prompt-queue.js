@@ -6,17 +6,7 @@ import { waitingQuestions } from '../asks.js';
 import { h, iconButton } from '../dom.js';
 import { showNote } from './banner.js';
 import { excerpt } from './quote.js';
-
-const WORDS = {
-  label: 'Questions that wait for an answer',
-  next: 'Next',
-  place: (position) => `${position - 1} ahead`,
-  yours: 'Your question',
-  theirs: (name) => `Question of ${name}`,
-  cancel: 'Do not answer this question',
-  show: 'Show the question',
-  more: (count) => `and ${count} more`,
-};
+import { t } from '../words.js';
 
 export class PromptQueue {
   #room;
@@ -27,28 +17,27 @@ export class PromptQueue {
   constructor(room, jump) {
     this.#room = room;
     this.#jump = jump;
-    this.element = h('ol.prompt-queue', { 'aria-label': WORDS.label, hidden: true });
+    this.element = h('ol.prompt-queue', { 'aria-label': t('waiting.title'), hidden: true });
   }
 
   /** @param {import('../store.js').RoomState} state */
   update(state) {
     const { shown, more } = waitingQuestions(state, this.#room.people);
-    const key = JSON.stringify([shown, more, state.room?.role]);
+    const key = JSON.stringify([shown, more]);
     if (key === this.#drawn) return;
     this.#drawn = key;
     this.element.hidden = shown.length === 0;
-    this.element.replaceChildren(...shown.map((question) => this.#line(question, state.room?.role)),
-      ...(more > 0 ? [h('li.prompt-more', { text: WORDS.more(more) })] : []));
+    this.element.replaceChildren(...shown.map((question) => this.#line(question)),
+      ...(more > 0 ? [h('li.prompt-more', { text: t('waiting.more', { count: more }) })] : []));
   }
 
-  #line({ seq, position, mine, user, question }, role) {
-    const said = question === null ? (mine ? WORDS.yours : WORDS.theirs(user.name)) : excerpt(question);
-    const steers = mine || role === 'owner' || role === 'moderator';
+  #line({ seq, position, mine, user, question, stops }) {
+    const said = question === null ? (mine ? t('waiting.yours') : t('waiting.theirs', { name: user.name })) : excerpt(question);
     return h('li', { 'data-seq': seq, 'data-position': position },
-      h('span.prompt-place', { text: position > 1 ? WORDS.place(position) : WORDS.next }),
+      h('span.prompt-place', { text: position > 1 ? t('waiting.ahead', { count: position - 1 }) : t('waiting.next') }),
       !mine && h('strong', { text: user.name }),
-      h('button.prompt-said', { type: 'button', title: WORDS.show, text: said, onclick: () => this.#jump(seq) }),
-      steers && iconButton('close', WORDS.cancel, () => this.#cancel(seq), 'icon-button.small'));
+      h('button.prompt-said', { type: 'button', dir: 'auto', title: t('waiting.show'), text: said, onclick: () => this.#jump(seq) }),
+      stops && iconButton('close', t('waiting.cancel'), () => this.#cancel(seq), 'icon-button.small'));
   }
 
   async #cancel(seq) {

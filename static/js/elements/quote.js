@@ -3,6 +3,7 @@
  */
 import { h } from '../dom.js';
 import { messageAt } from '../store.js';
+import { t } from '../words.js';
 
 /** Characters of a quoted text that are shown. */
 const EXCERPT_CHARS = 120;
@@ -17,7 +18,7 @@ export function excerpt(body) {
 }
 
 /** What is said of a message in one line. @param {object} message */
-export const saidIn = (message) => (message.deleted_at ? 'This message was deleted.' : excerpt(message.body));
+export const saidIn = (message) => (message.deleted_at ? t('message.deleted') : excerpt(message.body));
 
 /**
  * @param {import('../room.js').Room} room
@@ -28,8 +29,8 @@ export const saidIn = (message) => (message.deleted_at ? 'This message was delet
  */
 export function quoteOf(room, api, seq, jump) {
   const author = h('strong');
-  const text = h('span');
-  const quote = h('button.quote', { type: 'button', title: 'Show the message', onclick: jump }, author, text);
+  const text = h('span', { dir: 'auto' });
+  const quote = h('button.quote', { type: 'button', title: t('quote.show'), onclick: jump }, author, text);
   const fill = (message) => {
     author.textContent = message.author.name;
     text.textContent = saidIn(message);
@@ -44,7 +45,7 @@ export function quoteOf(room, api, seq, jump) {
   if (!read.has(key)) read.set(key, api.message(room.slug, seq));
   read.get(key).then(fill, () => {
     read.delete(key);
-    text.textContent = 'An earlier message';
+    text.textContent = t('quote.earlier');
   });
   return quote;
 }

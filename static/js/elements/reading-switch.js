@@ -3,11 +3,7 @@
  * One button changes between the two; what was chosen is remembered. Made by `<salon-room>`.
  */
 import { h, icon } from '../dom.js';
-
-const WORDS = {
-  follow: 'Answers: follow the end',
-  question: 'Answers: question stays on top',
-};
+import { t } from '../words.js';
 
 /** @param {import('../memory.js').Memory} memory @returns {HTMLElement} */
 export function readingSwitch(memory) {
@@ -18,8 +14,8 @@ export function readingSwitch(memory) {
   const show = () => {
     const way = memory.reading();
     button.dataset.reading = way;
-    button.title = WORDS[way];
-    button.setAttribute('aria-label', WORDS[way]);
+    button.title = t(`reading_way.${way}`);
+    button.setAttribute('aria-label', t(`reading_way.${way}`));
     button.replaceChildren(icon(way === 'question' ? 'top' : 'end'));
   };
   show();

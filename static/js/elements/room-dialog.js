@@ -5,6 +5,7 @@ import { h } from '../dom.js';
 import { openAssistantsDialog } from './assistants-dialog.js';
 import { openDialog, submitting } from './dialog.js';
 import { openIntegrationsDialog } from './integrations-dialog.js';
+import { joined, t } from '../words.js';
 import { openRoomUsageDialog } from './usage-dialog.js';
 
 /** A room's address from its name. @param {string} name */
@@ -15,19 +16,19 @@ const choice = (name, value, title, sentence, checked) => h('label.choice', {},
   h('input', { type: 'radio', name, value, checked }),
   h('span', {}, h('strong', { text: title }), h('small', { text: sentence })));
 
-const choices = (visibility) => h('fieldset', {}, h('legend', { text: 'Who may enter' }),
-  choice('visibility', 'public', 'Public', 'Anybody signed in finds it and may join.', visibility === 'public'),
-  choice('visibility', 'private', 'Private', 'Only whom you add or invite. To others it does not exist.', visibility === 'private'));
+const choices = (visibility) => h('fieldset', {}, h('legend', { text: t('room.who_enters') }),
+  choice('visibility', 'public', t('room.public'), t('room.public_hint'), visibility === 'public'),
+  choice('visibility', 'private', t('room.private'), t('room.private_hint'), visibility === 'private'));
 
 /**
  * @param {{salon: import('../salon.js').Salon, book: import('../room-book.js').RoomBook}} context
  * @param {HTMLElement} opener which dispatches `salon-open` with the new room
  */
 export function openRoomDialog({ salon, book }, opener) {
-  const name = h('input', { id: 'room-name', required: true, maxlength: 64, autocomplete: 'off', placeholder: 'Reading group' });
+  const name = h('input', { id: 'room-name', required: true, maxlength: 64, autocomplete: 'off', placeholder: t('room.name_example') });
   const slug = h('input', {
     id: 'room-slug', required: true, maxlength: 64, pattern: '[a-z0-9]([a-z0-9\\-]*[a-z0-9])?', autocomplete: 'off', spellcheck: 'false',
-    title: 'Small letters, digits and hyphens',
+    title: t('room.slug_form'),
   });
   let touched = false;
   name.addEventListener('input', () => { if (!touched) slug.value = slugOf(name.value); });
@@ -40,12 +41,12 @@ export function openRoomDialog({ salon, book }, opener) {
     dialog.close();
     opener.dispatchEvent(new CustomEvent('salon-open', { bubbles: true, detail: { slug: room.slug } }));
   });
-  const dialog = openDialog('New room', h('form', { onsubmit: create },
-    h('label', { for: 'room-name', text: 'Name' }), name,
-    h('label', { for: 'room-slug', text: 'Address' }), slug,
-    h('p.hint', { text: 'The address is part of links to the room and never changes.' }),
+  const dialog = openDialog(t('room.new'), h('form', { onsubmit: create },
+    h('label', { for: 'room-name', text: t('name') }), name,
+    h('label', { for: 'room-slug', text: t('room.address') }), slug,
+    h('p.hint', { text: t('room.address_hint') }),
     choices('public'), problem,
-    h('footer', {}, h('button.primary', { type: 'submit', id: 'room-create', text: 'Create room' }))));
+    h('div.buttons', {}, h('button.primary', { type: 'submit', id: 'room-create', text: t('room.create') }))));
 }
 
 /**
@@ -54,7 +55,7 @@ export function openRoomDialog({ salon, book }, opener) {
  */
 export function openSettingsDialog({ salon }, room) {
   const name = h('input', { id: 'room-name', required: true, maxlength: 64, value: room.name, autocomplete: 'off' });
-  const topic = h('input', { id: 'room-topic', maxlength: 256, value: room.topic ?? '', autocomplete: 'off', placeholder: 'What it is about' });
+  const topic = h('input', { id: 'room-topic', maxlength: 256, value: room.topic ?? '', autocomplete: 'off', placeholder: t('room.topic_example') });
   const archived = h('input', { type: 'checkbox', id: 'room-archived', checked: room.archived });
   const problem = h('p.problem', { role: 'alert' });
   const save = (event) => submitting(event, problem, async () => {
@@ -63,17 +64,17 @@ export function openSettingsDialog({ salon }, room) {
     await salon.api.changeRoom(room.slug, change);
     dialog.close();
   });
-  const days = h('input', { id: 'room-days', type: 'number', min: 1, max: 36_500, step: 1, placeholder: 'For ever' });
-  const messages = h('input', { id: 'room-messages', type: 'number', min: 1, max: 1_000_000_000, step: 1, placeholder: 'All' });
+  const days = h('input', { id: 'room-days', type: 'number', min: 1, max: 36_500, step: 1, placeholder: t('retention.ever') });
+  const messages = h('input', { id: 'room-messages', type: 'number', min: 1, max: 1_000_000_000, step: 1, placeholder: t('retention.all') });
   const countOf = (input) => (input.value === '' ? null : Number(input.value));
   const kept = h('p.problem', { role: 'alert' });
   const keep = (event) => submitting(event, kept, async () => {
     const wanted = { days: countOf(days), messages: countOf(messages) };
     const goes = [
-      wanted.days !== null && `Messages older than ${wanted.days} days`,
-      wanted.messages !== null && `${wanted.days === null ? 'All' : 'all'} messages before the latest ${wanted.messages}`,
+      wanted.days !== null && t('retention.older', { count: wanted.days }),
+      wanted.messages !== null && t('retention.before', { count: wanted.messages }),
     ].filter(Boolean);
-    if (goes.length > 0 && !confirm(`${goes.join(', and ')} go for good, for everyone. Go on?`)) return;
+    if (goes.length > 0 && !confirm(t('retention.ask', { what: joined(goes) }))) return;
     await salon.api.setRetention(room.slug, wanted);
     dialog.close();
   });
@@ -85,29 +86,29 @@ export function openSettingsDialog({ salon }, room) {
     await salon.api.deleteRoom(room.slug);
     dialog.close();
   });
-  const dialog = openDialog('Room settings',
+  const dialog = openDialog(t('room.settings'),
     h('form', { onsubmit: save },
-      h('label', { for: 'room-name', text: 'Name' }), name,
-      h('label', { for: 'room-topic', text: 'Topic' }), topic,
+      h('label', { for: 'room-name', text: t('name') }), name,
+      h('label', { for: 'room-topic', text: t('room.topic') }), topic,
       room.visibility === 'direct' ? null : choices(room.visibility),
       h('label.choice', { for: 'room-archived' }, archived,
-        h('span', {}, h('strong', { text: 'Archived' }), h('small', { text: 'It takes nothing new. It can be read, and opened again.' }))),
+        h('span', {}, h('strong', { text: t('archived') }), h('small', { text: t('room.archived_hint') }))),
       problem,
-      h('footer', {}, h('button.primary', { type: 'submit', text: 'Save' }))),
+      h('div.buttons', {}, h('button.primary', { type: 'submit', text: t('save') }))),
     h('form', { onsubmit: keep },
-      h('label', { for: 'room-days', text: 'Keep messages for so many days' }), days,
-      h('label', { for: 'room-messages', text: 'Keep the latest, so many' }), messages, kept,
-      h('footer', {}, h('button.quiet', { type: 'submit', text: 'Keep these' }))),
+      h('label', { for: 'room-days', text: t('retention.days') }), days,
+      h('label', { for: 'room-messages', text: t('retention.messages') }), messages, kept,
+      h('div.buttons', {}, h('button.quiet', { type: 'submit', text: t('retention.save') }))),
     room.visibility === 'direct' ? null : h('p.settings-more', {}, h('button.quiet', {
-      type: 'button', id: 'room-assistants', text: 'Assistants…', onclick: () => openAssistantsDialog({ salon }, room),
+      type: 'button', id: 'room-assistants', text: t('assistants.open'), onclick: () => openAssistantsDialog({ salon }, room),
     }), h('button.quiet', {
-      type: 'button', id: 'room-integrations', text: 'Integrations…', onclick: () => openIntegrationsDialog({ salon }, room),
+      type: 'button', id: 'room-integrations', text: t('integrations.open'), onclick: () => openIntegrationsDialog({ salon }, room),
     }), h('button.quiet', {
-      type: 'button', id: 'room-usage', text: 'Usage…', onclick: () => openRoomUsageDialog(salon, room),
+      type: 'button', id: 'room-usage', text: t('usage.open'), onclick: () => openRoomUsageDialog(salon, room),
     })),
-    h('details.danger', {}, h('summary', { text: 'Delete this room' }),
+    h('details.danger', {}, h('summary', { text: t('room.delete') }),
       h('form', { onsubmit: remove },
-        h('p', { text: 'Everything said in it goes, for everyone, and cannot be brought back.' }),
-        h('label', { for: 'room-delete-slug', text: `To go on, write “${room.slug}”` }), confirmation, lost,
-        h('footer', {}, h('button.danger-button', { type: 'submit', text: 'Delete room' })))));
+        h('p', { text: t('room.delete_hint') }),
+        h('label', { for: 'room-delete-slug', text: t('room.delete_write', { slug: room.slug }) }), confirmation, lost,
+        h('div.buttons', {}, h('button.danger-button', { type: 'submit', text: t('room.delete_go') })))));
 }

@@ -4,9 +4,8 @@
 import { h, icon, iconButton } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { previewOf, titleOf } from '../room-line.js';
-import { openAccountDialog } from './account-dialog.js';
-import { openBrowseDialog, openDirectDialog } from './find-dialogs.js';
-import { openRoomDialog } from './room-dialog.js';
+import { t } from '../words.js';
+import { openAccountDialog, openBrowseDialog, openDirectDialog, openRoomDialog } from './dialogs.js';
 
 /** With fewer rooms than this there is nothing to search. */
 const SEARCH_FROM = 8;
@@ -19,33 +18,35 @@ class SalonRoomList extends HTMLElement {
   show(context) {
     this.#context = context;
     this.className = 'room-list';
+    this.setAttribute('role', 'complementary');
+    this.setAttribute('aria-label', t('list.rooms'));
     this.search = h('input.search', {
-      type: 'search', placeholder: 'Find a room', 'aria-label': 'Find a room', hidden: true,
+      type: 'search', placeholder: t('list.find'), 'aria-label': t('list.find'), hidden: true,
       oninput: (event) => { this.#filter = event.target.value.trim().toLowerCase(); this.#render(); },
     });
-    this.rooms = h('nav.rooms', { 'aria-label': 'Rooms' });
+    this.rooms = h('nav.rooms', { 'aria-label': t('list.rooms') });
     this.append(
-      h('header.list-head', {},
+      h('div.list-head', {},
         h('p.brand', {}, h('img', { src: '/icon.svg', alt: '', width: 28, height: 28 }), h('span', { text: 'Salon' })),
         h('span.list-tools', {},
-          iconButton('search', 'Public rooms', () => openBrowseDialog(context, this)),
-          iconButton('chat', 'Direct message', () => openDirectDialog(context, this)),
-          iconButton('plus', 'New room', () => openRoomDialog(context, this), 'icon-button'))),
-      this.search, this.rooms, this.#me());
+          iconButton('search', t('list.public'), () => openBrowseDialog(context, this)),
+          iconButton('chat', t('direct.title'), () => openDirectDialog(context, this)),
+          iconButton('plus', t('room.new'), () => openRoomDialog(context, this), 'icon-button'))),
+      h('search', {}, this.search), this.rooms, this.#me());
     context.book.on('change', () => this.#render());
     this.#render();
   }
 
   #me() {
     const { user } = this.#context.salon;
-    return h('footer.me', {}, avatar(user),
-      h('span.me-name', {}, h('strong', { text: user.name }), h('small', { text: user.kind === 'guest' ? 'Guest' : 'Signed in' })),
-      iconButton('settings', 'Your account', () => openAccountDialog(this.#context)),
-      iconButton('leave', 'Sign out', () => this.#signOut(user)));
+    return h('div.me', {}, avatar(user),
+      h('span.me-name', {}, h('strong', { text: user.name }), h('small', { text: user.kind === 'guest' ? t('account.kind_guest') : t('list.signed_in') })),
+      iconButton('settings', t('account.title'), () => openAccountDialog(this.#context)),
+      iconButton('leave', t('sign_out'), () => this.#signOut(user)));
   }
 
   #signOut(user) {
-    const question = 'Sign out? A guest cannot come back as the same person: your private rooms are closed to you after that.';
+    const question = t('list.sign_out_ask');
     if (user.kind === 'guest' && !confirm(question)) return;
     this.dispatchEvent(new CustomEvent('salon-sign-out', { bubbles: true }));
   }
@@ -56,14 +57,14 @@ class SalonRoomList extends HTMLElement {
     const [mine, others] = [book.mine(), book.others()];
     this.search.hidden = mine.length + others.length < SEARCH_FROM;
     const shown = [
-      this.#group('Your rooms', mine.filter(fits), mine.length === 0 ? 'None yet. Open a public room, or make one.' : ''),
-      others.length > 0 && this.#group('Public rooms', others.filter(fits), ''),
+      this.#group(t('list.mine'), mine.filter(fits), mine.length === 0 ? t('list.none') : ''),
+      others.length > 0 && this.#group(t('list.public'), others.filter(fits), ''),
     ];
     const nothing = this.#filter !== '' && ![...mine, ...others].some(fits);
     const focused = document.activeElement?.closest?.('.room-link')?.dataset.slug;
     const asks = document.activeElement?.classList.contains('more-rooms');
-    const more = book.more && h('button.text-button.more-rooms', { type: 'button', text: 'More rooms', onclick: () => book.loadMore() });
-    this.rooms.replaceChildren(...[...(nothing ? [h('p.empty', { text: 'No room is called that.' })] : shown), more].filter(Boolean));
+    const more = book.more && h('button.text-button.more-rooms', { type: 'button', text: t('list.more'), onclick: () => book.loadMore() });
+    this.rooms.replaceChildren(...[...(nothing ? [h('p.empty', { text: t('list.none_found') })] : shown), more].filter(Boolean));
     if (asks) this.rooms.querySelector('.more-rooms')?.focus();
     if (focused !== undefined) this.rooms.querySelector(`[data-slug="${CSS.escape(focused)}"]`)?.focus();
   }
@@ -85,12 +86,12 @@ class SalonRoomList extends HTMLElement {
       href: `#/rooms/${encodeURIComponent(room.slug)}`, 'data-slug': room.slug, 'data-unread': unread > 0 && !room.muted, 'data-muted': room.muted,
       'aria-current': current ? 'page' : null,
     }, icon(shape),
-    h('span.room-text', {}, h('span.room-name', { text: titleOf(room, salon.user.name) }), preview !== '' && h('small.room-preview', { text: preview })),
-    room.archived && h('span.state', { text: 'Archived' }),
-    room.muted && h('span.state', { 'aria-label': 'Muted', title: 'Muted' }, icon('muted')),
-    mentions > 0 && h('span.badge.mentioned', { 'aria-label': `${mentions} mention you`, text: `@${mentions > 99 ? '99+' : mentions}` }),
-    unread > 0 && h('span.badge', { 'aria-label': `${unread} unread`, text: unread > 99 ? '99+' : unread }),
-    room.role === null && h('span.join', { text: 'Join' }));
+    h('span.room-text', {}, h('span.room-name', { text: titleOf(room, salon.user.name) }), preview !== '' && h('small.room-preview', { dir: 'auto', text: preview })),
+    room.archived && h('span.state', { text: t('archived') }),
+    room.muted && h('span.state', { 'aria-label': t('list.muted'), title: t('list.muted') }, icon('muted')),
+    mentions > 0 && h('span.badge.mentioned', { 'aria-label': t('list.mentions', { count: mentions }), text: `@${mentions > 99 ? '99+' : mentions}` }),
+    unread > 0 && h('span.badge', { 'aria-label': t('list.unread', { count: unread }), text: unread > 99 ? '99+' : unread }),
+    room.role === null && h('span.join', { text: t('join') }));
   }
 }
 

@@ -3,12 +3,7 @@
  * there is no room, or it may not be entered.
  */
 import { h, icon, iconButton } from '../dom.js';
-import { openIntegrationsDialog } from './integrations-dialog.js';
-import { openMembersDialog } from './members-dialog.js';
-import { openPinsDialog } from './message-dialogs.js';
-import { openSearchDialog } from './search-dialog.js';
-import { openSettingsDialog } from './room-dialog.js';
-import { openRoomUsageDialog } from './usage-dialog.js';
+import { roomMenu } from './room-menu.js';
 import { hereLine, seenLine, typingLine } from '../people.js';
 import { titleOf } from '../room-line.js';
 import { replyRefusal } from '../salon.js';
@@ -16,13 +11,15 @@ import { readingSwitch } from './reading-switch.js';
 import { showNote } from './banner.js';
 import './composer.js';
 import './messages.js';
+import { t } from '../words.js';
+import { openBrowseDialog, openIntegrationsDialog, openLinkDialog, openMembersDialog, openPinsDialog, openRoomDialog, openRoomUsageDialog, openSearchDialog, openSettingsDialog } from './dialogs.js';
 
 const REFUSALS = {
-  not_a_member: 'You are not a member of this room.',
-  room_not_found: 'There is no such room, or you may not see it.',
-  removed: 'You are no longer a member of this room.',
-  deleted: 'This room was deleted.',
-  banned: 'You are banned from this room.',
+  not_a_member: t('refused.not_a_member'),
+  room_not_found: t('refused.room_not_found'),
+  removed: t('refused.removed'),
+  deleted: t('refused.deleted'),
+  banned: t('refused.banned'),
 };
 
 class SalonRoom extends HTMLElement {
@@ -36,7 +33,7 @@ class SalonRoom extends HTMLElement {
   show(context) {
     this.#context = context;
     this.className = 'room';
-    this.#showNothing('Choose a room', 'Open one from the list, or make a new one.');
+    this.#showNothing(t('room.choose'), t('room.choose_hint'));
   }
 
   /** Shows a room, or none, and of it a message. @param {string | null} slug @param {number | null} [seq] */
@@ -50,7 +47,7 @@ class SalonRoom extends HTMLElement {
     this.#learning = null;
     this.#room = slug === null ? null : this.#context.salon.room(slug);
     if (this.#room === null) {
-      this.#showNothing('Choose a room', 'Open one from the list, or make a new one.');
+      this.#showNothing(t('room.choose'), t('room.choose_hint'));
       return;
     }
     this.#build();
@@ -71,14 +68,14 @@ class SalonRoom extends HTMLElement {
     this.sub = h('p.room-sub');
     this.place = h('span.room-place');
     this.here = h('button.here', { type: 'button', hidden: true, onclick: () => this.#openMembers() }, h('i.dot', { 'aria-hidden': 'true' }), h('span'));
-    this.topic = h('span.room-topic');
+    this.topic = h('span.room-topic', { dir: 'auto' });
     this.sub.append(this.place, this.here, this.topic);
     this.typing = h('p.typing-line', { role: 'status' });
     this.seen = h('p.seen-line');
     this.buttons = h('div.room-buttons');
     this.replaceChildren(
       h('header.room-head', {},
-        iconButton('back', 'Back to the rooms', () => this.dispatchEvent(new CustomEvent('salon-list', { bubbles: true })), 'icon-button.back'),
+        iconButton('back', t('room.back'), () => this.dispatchEvent(new CustomEvent('salon-list', { bubbles: true })), 'icon-button.back'),
         h('div.room-titles', {}, this.heading, this.sub), this.buttons),
       this.messages, h('div.people-line', {}, this.typing, this.seen, readingSwitch(this.#context.memory)), this.composer);
     this.messages.show(this.#context, this.#room);
@@ -97,7 +94,7 @@ class SalonRoom extends HTMLElement {
     const state = this.#room?.state;
     if (state === undefined) return;
     if (state.phase === 'refused' || state.phase === 'removed') {
-      this.#showNothing('This room is closed to you', REFUSALS[state.refusal.code] ?? state.refusal.message);
+      this.#showNothing(t('room.closed'), REFUSALS[state.refusal.code] ?? state.refusal.message);
       this.#context.salon.closeRoom(state.slug);
       this.#room = null;
       return;
@@ -116,26 +113,38 @@ class SalonRoom extends HTMLElement {
     const muted = book.muted(state.slug);
     const role = state.room?.role ?? null;
     const visibility = state.room?.visibility ?? 'public';
-    const head = JSON.stringify([name, role, visibility, topic, archived, muted]);
+    const head = JSON.stringify([name, role, visibility, topic, archived, muted, state.room?.people]);
     if (this.dataset.head === head) return;
     this.dataset.head = head;
     this.heading.textContent = name;
     const direct = visibility === 'direct';
-    this.place.replaceChildren(icon(direct ? 'chat' : visibility === 'private' ? 'lock' : 'hash'), direct ? 'Direct' : state.slug);
-    if (archived) this.place.append(h('span.state', { text: 'Archived' }));
+    this.place.replaceChildren(icon(direct ? 'chat' : visibility === 'private' ? 'lock' : 'hash'), direct ? t('room.direct') : state.slug);
+    if (archived) this.place.append(h('span.state', { text: t('archived') }));
     this.topic.textContent = topic;
     this.topic.title = topic;
     const place = [...this.buttons.children].indexOf(document.activeElement);
-    this.buttons.replaceChildren(
-      iconButton('search', 'Search messages', () => openSearchDialog(this.#context, this.#room.state.room)),
-      iconButton(muted ? 'muted' : 'bell', muted ? 'Unmute this room' : 'Mute this room', () => this.#mute(!muted)),
-      iconButton('pin', 'Pinned messages', () => openPinsDialog(this.#context.salon.api, this.#room.state.room, (seq) => this.messages.jumpTo(seq))),
-      iconButton('people', 'Members', () => this.#openMembers()),
-      ...(role === 'moderator' ? [iconButton('link', 'Integrations', () => openIntegrationsDialog(this.#context, this.#room.state.room))] : []),
-      ...(role === 'moderator' ? [iconButton('usage', 'Usage', () => openRoomUsageDialog(this.#context.salon, this.#room.state.room))] : []),
-      ...(role === 'owner' ? [iconButton('settings', 'Room settings', () => openSettingsDialog(this.#context, this.#room.state.room))] : []));
+    this.buttons.replaceChildren(...this.#headButtons(role, muted, state.room));
     this.buttons.hidden = state.room === null;
     this.buttons.children[place]?.focus();
+  }
+
+  /** On a narrow screen there is room for two: the others stand in the menu. */
+  #headButtons(role, muted, room) {
+    const search = () => openSearchDialog(this.#context, this.#room.state.room);
+    const pins = () => openPinsDialog(this.#context.salon.api, this.#room.state.room, (seq) => this.messages.jumpTo(seq));
+    const mute = () => this.#mute(!muted);
+    const [shape, key] = muted ? ['muted', 'room.unmute'] : ['bell', 'room.mute'];
+    const wide = 'icon-button.only-wide';
+    return [
+      iconButton('search', t('search.title'), search, wide),
+      iconButton(shape, t(key), mute, wide),
+      iconButton('pin', t('pins.open'), pins, wide),
+      iconButton('people', t('members.open'), () => this.#openMembers()),
+      ...(role === 'moderator' ? [iconButton('link', t('integrations.title'), () => openIntegrationsDialog(this.#context, this.#room.state.room), wide)] : []),
+      ...(role === 'moderator' ? [iconButton('usage', t('usage.title'), () => openRoomUsageDialog(this.#context.salon, this.#room.state.room), wide)] : []),
+      ...(role === 'owner' ? [iconButton('settings', t('room.settings'), () => openSettingsDialog(this.#context, this.#room.state.room), wide)] : []),
+      ...(room === null ? [] : roomMenu(this.#context, room, this, [['search', 'search.title', 'search', search], [shape, key, 'mute', mute], ['pin', 'pins.open', 'pins', pins]])),
+    ];
   }
 
   #updatePeople() {
@@ -177,9 +186,14 @@ class SalonRoom extends HTMLElement {
 
   #showNothing(title, sentence) {
     delete this.dataset.head;
+    const way = (id, text, go) => h('button.quiet', { type: 'button', id, text, onclick: go });
     this.replaceChildren(h('div.nothing', {}, icon('chat'), h('h1', { text: title }), h('p', { text: sentence }),
+      h('p.nothing-ways', {},
+        way('nothing-browse', t('list.public'), () => openBrowseDialog(this.#context, this)),
+        way('nothing-new', t('room.new'), () => openRoomDialog(this.#context, this)),
+        way('nothing-link', t('link.open'), () => openLinkDialog())),
       h('button.quiet.only-narrow', {
-        type: 'button', text: 'Show the rooms',
+        type: 'button', text: t('room.show_rooms'),
         onclick: () => this.dispatchEvent(new CustomEvent('salon-list', { bubbles: true })),
       })));
   }

@@ -4,9 +4,11 @@
  */
 import { h } from '../dom.js';
 import { avatar } from '../avatar.js';
-import { clockTime, fullTime } from '../time.js';
+import { clockTime, fullTime, shortDate } from '../time.js';
 import { foundSoFar, nextFound } from '../found.js';
 import { openDialog, submitting } from './dialog.js';
+import { openExportDialog } from './export-dialog.js';
+import { t } from '../words.js';
 
 /**
  * @param {{salon: import('../salon.js').Salon}} context
@@ -15,14 +17,17 @@ import { openDialog, submitting } from './dialog.js';
 export function openSearchDialog({ salon }, room) {
   const words = h('input', {
     id: 'search-words', type: 'search', required: true, maxlength: 256, autocomplete: 'off', spellcheck: 'false',
-    placeholder: 'kettle "a phrase" -without', 'aria-describedby': 'search-hint',
+    placeholder: t('search.example'), 'aria-describedby': 'search-hint',
   });
-  const author = h('input', { id: 'search-author', maxlength: 64, autocomplete: 'off', spellcheck: 'false', placeholder: 'Anybody' });
+  const author = h('input', { id: 'search-author', maxlength: 64, autocomplete: 'off', spellcheck: 'false', placeholder: t('search.anybody') });
   const here = h('input', { id: 'search-here', type: 'checkbox' });
+  const after = h('input', { id: 'search-after', type: 'date' });
+  const before = h('input', { id: 'search-before', type: 'date' });
+  const ideas = h('div.search-ideas', { hidden: true });
   const problem = h('p.problem', { role: 'alert' });
-  const list = h('ol.found', { 'aria-label': 'Found messages' });
+  const list = h('ol.found', { 'aria-label': t('search.found') });
   const count = h('p.hint', { role: 'status' });
-  const more = h('button.quiet', { type: 'button', id: 'search-more', text: 'Show older ones', hidden: true });
+  const more = h('button.quiet', { type: 'button', id: 'search-more', text: t('search.older'), hidden: true });
   let asked = null;
 
   const show = async (cursor) => {
@@ -31,6 +36,7 @@ export function openSearchDialog({ salon }, room) {
     list.append(...page.results.map((result) => row(result)));
     count.textContent = foundSoFar(list.children.length, page.next !== null);
     more.hidden = page.next === null;
+    showIdeas(list.children.length === 0 && page.next === null);
     more.onclick = () => again(page.next);
   };
   const again = async (cursor) => {
@@ -43,31 +49,57 @@ export function openSearchDialog({ salon }, room) {
     more.disabled = false;
   };
   const find = (event) => submitting(event, problem, async () => {
-    asked = { q: words.value, author: author.value.trim(), room: here.checked ? room.slug : undefined };
+    asked = {
+      q: words.value, author: author.value.trim(), room: here.checked ? room.slug : undefined,
+      after: dayTime(after.value, 0), before: dayTime(before.value, 1),
+    };
     await show(undefined);
   });
+  /** What else may be looked for, where nothing was found. */
+  const showIdeas = (nothing) => {
+    const idea = (key, change) => h('button.quiet', { type: 'button', 'data-idea': key, text: t(`search.idea_${key}`), onclick: () => { change(); form.requestSubmit(); } });
+    const { q } = asked;
+    const plain = q.replace(/"/g, '');
+    const fewer = plain.split(/\s+/).filter((word) => word !== '' && !word.startsWith('-'));
+    ideas.hidden = !nothing;
+    ideas.replaceChildren(h('p.hint', { text: t('search.ideas') }), ...[
+      asked.room !== undefined && idea('everywhere', () => { here.checked = false; }),
+      asked.author !== '' && idea('anybody', () => { author.value = ''; }),
+      (after.value !== '' || before.value !== '') && idea('any_time', () => { after.value = ''; before.value = ''; }),
+      plain !== q && idea('no_quotes', () => { words.value = plain; }),
+      fewer.length > 1 && idea('fewer', () => { words.value = fewer.slice(0, -1).join(' '); }),
+    ].filter(Boolean));
+  };
   const row = ({ room: { slug, name }, seq, author: by, created_at: at, snippet }) => h('li', {},
     h('a', { href: `#/rooms/${encodeURIComponent(slug)}/${seq}`, 'data-seq': seq, onclick: () => dialog.close() },
       h('span.found-head', {}, avatar(by), h('strong', { text: by.name }), h('span', { text: name }),
         h('time', { datetime: at, title: fullTime(Date.parse(at)), text: when(Date.parse(at)) })),
       h('span.found-text', { dir: 'auto' }, ...snippet.map(({ text, hit }) => (hit ? h('mark', { text }) : text)))));
 
-  const link = (format, text) => h('a', { href: salon.api.exportUrl(room.slug, format), download: '', text });
-  const dialog = openDialog('Search messages',
-    h('form.search-form', { onsubmit: find, role: 'search' },
-      h('label', { for: 'search-words', text: 'Words' }), words,
-      h('p.hint', { id: 'search-hint', text: 'Whole words; “a phrase” in quotes; -word for what must not be there.' }),
-      h('label', { for: 'search-author', text: 'By' }), author,
-      h('label.check', {}, here, `Only in ${room.name}`), problem,
-      h('footer', {}, h('button.primary', { type: 'submit', id: 'search-go', text: 'Search' }))),
-    h('div.found-list', {}, count, list, more),
-    h('p.export', {}, `Everything said in ${room.name}: `, link('markdown', 'Markdown'), ', ', link('ndjson', 'NDJSON')));
+  const form = h('form.search-form', { onsubmit: find, role: 'search' },
+    h('label', { for: 'search-words', text: t('search.words') }), words,
+    h('p.hint', { id: 'search-hint', text: t('search.hint') }),
+    h('label', { for: 'search-author', text: t('search.by') }), author,
+    h('div.search-days', {}, h('label', { for: 'search-after', text: t('search.after') }), h('label', { for: 'search-before', text: t('search.before') }), after, before),
+    h('label.check', {}, here, t('search.only', { name: room.name })), problem,
+    h('div.buttons', {}, h('button.primary', { type: 'submit', id: 'search-go', text: t('search.go') })));
+  const dialog = openDialog(t('search.title'),
+    form,
+    h('div.found-list', {}, count, ideas, list, more),
+    h('p.export', {}, h('button.text-button', { type: 'button', text: t('menu.export'), onclick: () => { dialog.close(); openExportDialog({ salon }, room); } })));
   dialog.classList.add('wide');
   words.focus();
 }
 
+/** The beginning of a day of the reader's, or of the one so many days after it, as the server wants times. */
+function dayTime(value, days) {
+  if (value === '') return undefined;
+  const [year, month, day] = value.split('-').map(Number);
+  return new Date(year, month - 1, day + days).toISOString();
+}
+
 /** The day, and for today the time. */
 function when(at) {
-  const day = new Date(at).toLocaleDateString(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
-  return day === new Date().toLocaleDateString(undefined, { day: 'numeric', month: 'short', year: 'numeric' }) ? clockTime(at) : day;
+  const day = shortDate(at);
+  return day === shortDate(Date.now()) ? clockTime(at) : day;
 }

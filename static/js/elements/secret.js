@@ -3,6 +3,7 @@
  */
 import { h, announce } from '../dom.js';
 import { copy } from '../render.js';
+import { t } from '../words.js';
 
 /**
  * @param {string} secret
@@ -10,18 +11,18 @@ import { copy } from '../render.js';
  * @returns {HTMLElement}
  */
 export function secretBox(secret, sentence) {
-  const field = h('input.secret-value', { readonly: true, value: secret, 'aria-label': 'Secret', spellcheck: 'false' });
+  const field = h('input.secret-value', { readonly: true, value: secret, 'aria-label': t('secret'), spellcheck: 'false' });
   field.addEventListener('focus', () => field.select());
   const button = h('button.primary', {
-    type: 'button', text: 'Copy',
+    type: 'button', text: t('copy'),
     onclick: async () => {
       const done = await copy(secret);
-      button.textContent = done ? 'Copied' : 'Copy it by hand';
-      if (done) announce('Copied');
+      button.textContent = done ? t('copied') : t('secret.by_hand');
+      if (done) announce(t('copied'));
       else field.focus();
     },
   });
-  return h('div.secret', { role: 'group', 'aria-label': 'Shown this once' },
-    h('p', {}, h('strong', { text: 'Copy it now: it is not shown again. ' }), sentence),
+  return h('div.secret', { role: 'group', 'aria-label': t('secret.once') },
+    h('p', {}, h('strong', { text: t('secret.now') }), sentence),
     h('div.secret-line', {}, field, button));
 }

@@ -4,11 +4,13 @@
  */
 import { h, icon } from '../dom.js';
 import { remember } from '../organisation.js';
+import { languageMenu } from './settings-section.js';
+import { t } from '../words.js';
 
 const MODES = {
-  guest: { title: 'Come in', action: 'Join as guest', note: 'No password, no e-mail. This browser knows you for a week.' },
-  sign_in: { title: 'Sign in', action: 'Sign in', note: '' },
-  sign_up: { title: 'Create an account', action: 'Create account', note: 'At least 8 characters. Pass phrases are welcome.' },
+  guest: { title: t('sign_in.guest_title'), action: t('sign_in.guest_action'), note: t('sign_in.guest_note') },
+  sign_in: { title: t('sign_in.title'), action: t('sign_in.title'), note: '' },
+  sign_up: { title: t('sign_up.title'), action: t('sign_up.action'), note: t('sign_up.note') },
 };
 
 class SalonSignIn extends HTMLElement {
@@ -22,6 +24,7 @@ class SalonSignIn extends HTMLElement {
     this.#config = config;
     this.#modes = [config.guests && 'guest', 'sign_in', config.signup && 'sign_up'].filter(Boolean);
     this.className = 'sign-in';
+    this.setAttribute('role', 'main');
     this.invited = h('p.invited', { role: 'status', hidden: true });
     this.append(this.#intro(), h('div.sign-in-card', {}));
     this.#showMode(this.#modes[0], note);
@@ -35,13 +38,14 @@ class SalonSignIn extends HTMLElement {
 
   #intro() {
     const assistant = this.#config.assistant;
-    const model = assistant?.scripted === true ? 'The built-in demo model answers here.'
-      : assistant?.model ? `${assistant.model} answers here.` : null;
+    const model = assistant?.scripted === true ? t('sign_in.demo')
+      : assistant?.model ? t('sign_in.model', { model: assistant.model }) : null;
     return h('div.intro', {},
       h('p.brand', {}, h('img', { src: '/icon.svg', alt: '', width: 36, height: 36 }), h('span', { text: 'Salon' })),
-      h('h1', { text: 'Rooms where people and a language model talk.' }),
-      h('p.lead', { text: 'Everything said is kept, in order, for everyone in the room.' }),
-      model && h('p.model', {}, icon('spark'), h('span', { text: model })));
+      h('h1', { text: t('sign_in.headline') }),
+      h('p.lead', { text: t('sign_in.lead') }),
+      model && h('p.model', {}, icon('spark'), h('span', { text: model })),
+      h('p.language', {}, languageMenu()));
   }
 
   #showMode(mode, note = '') {
@@ -50,7 +54,7 @@ class SalonSignIn extends HTMLElement {
     const prefix = guest ? 'guest' : 'account';
     const name = h('input', {
       id: `${prefix}-name`, name: 'username', autocomplete: guest ? 'nickname' : 'username', maxlength: 64, required: true,
-      autocapitalize: 'off', spellcheck: 'false', placeholder: guest ? 'What shall we call you?' : '',
+      autocapitalize: 'off', spellcheck: 'false', placeholder: guest ? t('sign_in.guest_name') : '',
     });
     const password = guest ? null : h('input', {
       id: 'account-password', type: 'password', name: 'password', required: true, maxlength: 1024,
@@ -60,8 +64,8 @@ class SalonSignIn extends HTMLElement {
     const go = h('button.primary.wide', { id: `${prefix}-go`, type: 'submit', text: action });
     const form = h('form', { onsubmit: (event) => this.#submit(event, { mode, name, password, problem, go }) },
       h('h2', { text: title }),
-      h('label', { for: name.id, text: 'Name' }), name,
-      password && h('label', { for: password.id, text: 'Password' }), password,
+      h('label', { for: name.id, text: t('name') }), name,
+      password && h('label', { for: password.id, text: t('password') }), password,
       hint && h('p.hint', { text: hint }), problem, go);
     this.lastElementChild.replaceChildren(this.invited, ...[this.#organisation()].filter(Boolean), form, this.#otherWays(mode));
     if (matchMedia('(hover: hover)').matches) name.focus();
@@ -71,12 +75,12 @@ class SalonSignIn extends HTMLElement {
   #organisation() {
     const provider = this.#config.sign_in;
     return provider && h('a.organisation', {
-      id: 'organisation-go', href: provider.url, text: `Sign in with ${provider.name}`, onclick: () => remember(location.hash),
+      id: 'organisation-go', href: provider.url, text: t('sign_in.organisation', { name: provider.name }), onclick: () => remember(location.hash),
     });
   }
 
   #otherWays(mode) {
-    const ways = { guest: 'Join as guest', sign_in: 'Sign in', sign_up: 'Create account' };
+    const ways = { guest: t('sign_in.guest_action'), sign_in: t('sign_in.title'), sign_up: t('sign_up.action') };
     const others = this.#modes.filter((other) => other !== mode);
     return h('p.other-ways', {}, ...others.map((other) =>
       h('button.text-button', { type: 'button', 'data-mode': other, text: ways[other], onclick: () => this.#showMode(other) })));

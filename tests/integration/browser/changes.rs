@@ -65,7 +65,7 @@ async fn messages_are_answered_marked_edited_and_deleted() {
     assert_eq!(text_of(&page, ".message.own .mark-note").await, "(edited)");
     page.click(".message.own button.mark-note").await;
     assert!(text_of(&page, ".dialog .former").await.contains("Tee"));
-    page.click(".dialog header button").await;
+    page.click(".dialog-head button").await;
 
     page.click(".message.other [data-tool=pin]").await;
     page.find(".message.other .mark-note").await;

@@ -8,7 +8,7 @@ use super::page::{Page, SOON};
 use crate::support::salon::SalonProcess;
 
 /// Makes a room whose assistant is told of little history, and says some things there.
-const FILL: &str = "const ask = (method, path, body) => fetch(`/api/rooms${path}`, { method,
+pub(super) const FILL: &str = "const ask = (method, path, body) => fetch(`/api/rooms${path}`, { method,
         headers: { 'content-type': 'application/json' }, body: body && JSON.stringify(body) }).then((answer) => answer.json());
     return (async () => {
         await ask('POST', '', { slug: 'club', name: 'Club', visibility: 'public' });

@@ -242,6 +242,7 @@ async fn the_public_settings_say_who_answers_and_who_asks() {
         json!({"name": "assistant", "model": "salon-demo", "scripted": true})
     );
     assert!(of_newcomer["user"].is_null(), "{of_newcomer}");
+    assert_eq!(of_newcomer["page"].as_str().unwrap().len(), 16);
 
     let token = app.guest("Ada").await;
     let of_guest = config().header("cookie", &format!("salon={token}")).send();

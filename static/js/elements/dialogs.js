@@ -1,0 +1,37 @@
+/**
+ * The ways into the dialogs. Each is loaded when it is first opened: who reads and writes waits for none of them. A dialog that
+ * cannot be loaded is said so. The elements call these and no dialog's own module.
+ */
+import { t } from '../words.js';
+import { showNote } from './banner.js';
+
+/** @param {() => Promise<object>} load @param {string} name what the module calls its opening */
+const opener = (load, name) => async (...context) => {
+  let module;
+  try {
+    module = await load();
+  } catch {
+    showNote(t('dialog.not_loaded'));
+    return;
+  }
+  module[name](...context);
+};
+
+export const openAccountDialog = opener(() => import('./account-dialog.js'), 'openAccountDialog');
+export const openAssistantsDialog = opener(() => import('./assistants-dialog.js'), 'openAssistantsDialog');
+export const openBrowseDialog = opener(() => import('./find-dialogs.js'), 'openBrowseDialog');
+export const openDirectDialog = opener(() => import('./find-dialogs.js'), 'openDirectDialog');
+export const openLinkDialog = opener(() => import('./find-dialogs.js'), 'openLinkDialog');
+export const openEditsDialog = opener(() => import('./message-dialogs.js'), 'openEditsDialog');
+export const openPinsDialog = opener(() => import('./message-dialogs.js'), 'openPinsDialog');
+export const openExportDialog = opener(() => import('./export-dialog.js'), 'openExportDialog');
+export const openHelpDialog = opener(() => import('./help-dialog.js'), 'openHelpDialog');
+export const openIntegrationsDialog = opener(() => import('./integrations-dialog.js'), 'openIntegrationsDialog');
+export const openInvitation = opener(() => import('./invite-dialogs.js'), 'openInvitation');
+export const openInvitesDialog = opener(() => import('./invite-dialogs.js'), 'openInvitesDialog');
+export const openMembersDialog = opener(() => import('./members-dialog.js'), 'openMembersDialog');
+export const openRoomDialog = opener(() => import('./room-dialog.js'), 'openRoomDialog');
+export const openRoomUsageDialog = opener(() => import('./usage-dialog.js'), 'openRoomUsageDialog');
+export const openSettingsDialog = opener(() => import('./room-dialog.js'), 'openSettingsDialog');
+export const openSearchDialog = opener(() => import('./search-dialog.js'), 'openSearchDialog');
+export const openSwitcher = opener(() => import('./switcher.js'), 'openSwitcher');

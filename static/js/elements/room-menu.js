@@ -1,0 +1,54 @@
+/**
+ * The menu of the open room: everything that can be done with the room itself, so that it is one press away on any screen. The
+ * browser shows and hides it (`popover`), and gives the focus back.
+ */
+import { h, icon, iconButton } from '../dom.js';
+import { keepsOrder } from '../roles.js';
+import { permalink } from '../permalink.js';
+import { copy } from '../render.js';
+import { t } from '../words.js';
+import { showNote } from './banner.js';
+import { leaveRoom } from './leave.js';
+import { openAssistantsDialog, openExportDialog, openIntegrationsDialog, openInvitesDialog, openRoomUsageDialog, openSettingsDialog } from './dialogs.js';
+
+const copyLink = async (slug) => {
+  const done = await copy(new URL(permalink(slug), location.href).href);
+  showNote(t(done ? 'menu.copied' : 'menu.not_copied'));
+};
+
+/** What stands in the menu for somebody of that role. */
+function entries(context, room, opener) {
+  const { salon } = context;
+  const direct = room.visibility === 'direct';
+  const owns = room.role === 'owner';
+  const leave = () => leaveRoom(salon, room, opener).catch((refusal) => showNote(refusal.message));
+  return [
+    keepsOrder(room.role) && !direct && ['people', 'menu.invite', 'invite', () => openInvitesDialog(context, room)],
+    !direct && ['spark', 'assistants.open', 'assistants', () => openAssistantsDialog(context, room)],
+    ['link', 'menu.link', 'link', () => copyLink(room.slug)],
+    ['download', 'menu.export', 'export', () => openExportDialog(context, room)],
+    keepsOrder(room.role) && ['hash', 'integrations.open', 'integrations', () => openIntegrationsDialog(context, room)],
+    keepsOrder(room.role) && ['usage', 'usage.open', 'usage', () => openRoomUsageDialog(salon, room)],
+    owns && ['settings', 'menu.settings', 'settings', () => openSettingsDialog(context, room)],
+    room.people !== 2 && ['leave', 'menu.leave', 'leave', leave],
+  ].filter(Boolean);
+}
+
+/**
+ * The button of the menu and the menu itself.
+ * @param {object} context as `<salon-app>` makes it
+ * @param {object} room as the reader sees it
+ * @param {HTMLElement} opener which dispatches `salon-left` when one leaves
+ * @param {[string, string, string, () => void][]} first what stands there before, on a narrow screen alone: shape, key, name, deed
+ * @returns {HTMLElement[]}
+ */
+export function roomMenu(context, room, opener, first) {
+  const button = iconButton('dots', t('menu.title'), () => {}, 'icon-button.room-menu-button');
+  const item = ([shape, key, name, deed], narrow) => h(`button.menu-item${narrow ? '.only-narrow' : ''}`, {
+    type: 'button', 'data-menu': name, onclick: () => { menu.hidePopover(); deed(); },
+  }, icon(shape), h('span', { text: t(key) }));
+  const menu = h('div.room-menu', { id: 'room-menu', popover: 'auto', role: 'group', 'aria-label': t('menu.title') },
+    ...first.map((one) => item(one, true)), ...entries(context, room, opener).map((one) => item(one, false)));
+  button.setAttribute('popovertarget', 'room-menu');
+  return [button, menu];
+}

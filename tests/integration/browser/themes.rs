@@ -1,0 +1,122 @@
+//! The themes of the page: the system's, and what the setting says instead; high contrast, forced colours, less motion.
+
+use serde_json::{Value, json};
+
+use super::chromium::Chromium;
+use super::page::{Page, SOON};
+use crate::support::salon::SalonProcess;
+
+/// The page's ground and its text, as brightness from 0 to 255.
+const BRIGHTNESS: &str =
+    "const part = (name) => getComputedStyle(document.body)[name].match(/\\d+/g)
+    .slice(0, 3).reduce((sum, value) => sum + Number(value), 0) / 3;
+    return [part('backgroundColor'), part('color')]";
+
+async fn brightness(page: &Page) -> [f64; 2] {
+    page.run(BRIGHTNESS, &[]).await
+}
+
+async fn media(page: &Page, features: &[(&str, &str)]) {
+    let features: Vec<Value> = features
+        .iter()
+        .map(|(name, value)| json!({ "name": name, "value": value }))
+        .collect();
+    page.devtools(
+        "Emulation.setEmulatedMedia",
+        json!({ "features": features }),
+    )
+    .await;
+}
+
+async fn choose(page: &Page, theme: &str) {
+    let script = "const menu = document.querySelector('#setting-theme');
+        menu.value = arguments[0];
+        menu.dispatchEvent(new Event('change'));";
+    page.run::<()>(script, &[json!(theme)]).await;
+}
+
+#[tokio::test]
+async fn the_setting_wins_over_the_system_and_stays() {
+    let chromium = Chromium::start().await;
+    let salon = SalonProcess::start(&[]).await;
+    let page = Page::open(&chromium, &salon.url()).await;
+    page.come_in("Ada").await;
+    media(&page, &[("prefers-color-scheme", "light")]).await;
+    page.click("[aria-label='Your account']").await;
+    page.find("#setting-theme").await;
+    choose(&page, "dark").await;
+    let [ground, text] = brightness(&page).await;
+    assert!(ground < 60.0 && text > 200.0, "{ground} {text}");
+
+    // It is there before anything is drawn: the script that sets it is no module.
+    let early = json!({ "source": "document.addEventListener('readystatechange', () => { window.early ??= document.documentElement.dataset.theme; })" });
+    page.devtools("Page.addScriptToEvaluateOnNewDocument", early)
+        .await;
+    page.load().await;
+    page.see_lobby().await;
+    let early: Option<String> = page.run("return window.early ?? null", &[]).await;
+    assert_eq!(early.as_deref(), Some("dark"));
+
+    media(&page, &[("prefers-color-scheme", "dark")]).await;
+    page.click("[aria-label='Your account']").await;
+    page.find("#setting-theme").await;
+    choose(&page, "light").await;
+    let [ground, text] = brightness(&page).await;
+    assert!(ground > 220.0 && text < 60.0, "{ground} {text}");
+    choose(&page, "system").await;
+    let [ground, _] = brightness(&page).await;
+    assert!(ground < 60.0, "{ground}");
+    page.quit().await;
+}
+
+#[tokio::test]
+async fn high_contrast_is_black_on_white_and_white_on_black() {
+    let chromium = Chromium::start().await;
+    let salon = SalonProcess::start(&[]).await;
+    let page = Page::open(&chromium, &salon.url()).await;
+    page.find("#guest-name").await;
+    let contrast = ("prefers-contrast", "more");
+    for (scheme, wanted) in [("light", [255.0, 0.0]), ("dark", [0.0, 255.0])] {
+        media(&page, &[("prefers-color-scheme", scheme), contrast]).await;
+        assert_eq!(brightness(&page).await, wanted, "the system's, {scheme}");
+        media(&page, &[("prefers-color-scheme", scheme)]).await;
+        page.run::<()>("document.documentElement.dataset.theme = 'contrast'", &[])
+            .await;
+        assert_eq!(brightness(&page).await, wanted, "the setting's, {scheme}");
+        page.run::<()>("delete document.documentElement.dataset.theme", &[])
+            .await;
+        assert_ne!(brightness(&page).await, wanted, "neither, {scheme}");
+    }
+    page.quit().await;
+}
+
+#[tokio::test]
+async fn forced_colours_leave_edges_and_less_motion_leaves_none() {
+    let chromium = Chromium::start().await;
+    let salon = SalonProcess::start(&[]).await;
+    let page = Page::open(&chromium, &salon.url()).await;
+    page.come_in("Ada").await;
+    page.send("Hello").await;
+    page.see("Hello", "complete").await;
+    let edges = "return ['.own .body', '.send', '.avatar'].map((css) => getComputedStyle(document.querySelector(css)).borderTopStyle)
+        .concat(getComputedStyle(document.querySelector('.room-link[aria-current]')).outlineStyle)";
+    media(&page, &[("forced-colors", "active")]).await;
+    let shown: [String; 4] = page.run(edges, &[]).await;
+    assert_eq!(shown, ["solid", "solid", "solid", "solid"]);
+    media(&page, &[("forced-colors", "none")]).await;
+    let shown: [String; 4] = page.run(edges, &[]).await;
+    assert_ne!(shown[1], "solid");
+
+    let moves = "return [...document.querySelectorAll('.send, .room-link, .icon-button')].some((one) =>
+        getComputedStyle(one).transitionDuration.split(',').some((time) => parseFloat(time) > 0.001))";
+    assert!(page.run::<bool>(moves, &[]).await);
+    media(&page, &[("prefers-reduced-motion", "reduce")]).await;
+    page.wait(
+        "nothing moves",
+        SOON,
+        &format!("return !(() => {{ {moves} }})()"),
+        &[],
+    )
+    .await;
+    page.quit().await;
+}

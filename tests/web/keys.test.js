@@ -1,0 +1,44 @@
+/**
+ * Which key does what, and that the list of keys tells of all of them.
+ */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { DEEDS, KEYS, command, messageCommand } from '../../static/js/keys.js';
+import en from '../../static/js/words/en.js';
+
+const press = (key, ...held) => ({
+  key, ctrlKey: held.includes('ctrl'), metaKey: held.includes('meta'), altKey: held.includes('alt'), shiftKey: held.includes('shift'),
+});
+
+test('keys that act everywhere', () => {
+  assert.equal(command(press('k', 'ctrl')), 'switch');
+  assert.equal(command(press('K', 'meta')), 'switch');
+  assert.equal(command(press('/', 'ctrl')), 'help');
+  assert.equal(command(press('/', 'ctrl', 'shift')), 'help', 'where the stroke needs Shift');
+  assert.equal(command(press('F6')), 'forward');
+  assert.equal(command(press('F6', 'shift')), 'back');
+  for (const other of [press('k'), press('k', 'ctrl', 'alt'), press('k', 'ctrl', 'shift'), press('/'), press('F6', 'ctrl'), press('F5')]) {
+    assert.equal(command(other), null, JSON.stringify(other));
+  }
+});
+
+test('keys on a message, of which letters may be off', () => {
+  assert.deepEqual(messageCommand(press('ArrowDown'), false), { move: 'next' });
+  assert.deepEqual(messageCommand(press('Home'), false), { move: 'first' });
+  assert.deepEqual(messageCommand(press('r'), true), { deed: 'reply' });
+  assert.deepEqual(messageCommand(press('Delete'), true), { deed: 'delete' });
+  assert.equal(messageCommand(press('r'), false), null);
+  for (const held of ['ctrl', 'meta', 'alt', 'shift']) assert.equal(messageCommand(press('c', held), true), null, held);
+  assert.equal(messageCommand(press('constructor'), true), null);
+});
+
+test('the list of keys tells of every key on a message, in words that there are', () => {
+  const rows = KEYS.flatMap((group) => group.rows);
+  for (const key of Object.keys(DEEDS)) {
+    assert.ok(rows.some(({ keys }) => keys.length === 1 && keys[0].toLowerCase() === key.toLowerCase()), key);
+  }
+  for (const { keys, says } of rows) {
+    assert.ok(says in en, says);
+    for (const key of keys) assert.ok(key === 'Mod' || key.length === 1 || `key.${key.toLowerCase()}` in en, key);
+  }
+});
