@@ -363,7 +363,7 @@ impl Writing<'_> {
             stop_reason: Some(completion.stop_reason.as_str()).filter(|reason| !reason.is_empty()),
             error: ending.error,
         };
-        Some(spend::ended(self.lease, self.model, used))
+        Some(spend::ended(self.lease, self.model, &used))
     }
 
     /// Tokens that the model has written, as far as can be guessed: its text, and what it may have thought while it said nothing.

@@ -130,7 +130,7 @@ pub(super) async fn begin(
         };
         end(
             parts,
-            &ended(lease, model, nothing),
+            &ended(lease, model, &nothing),
             limits::ATTEMPT_END_TRIES,
         )
         .await;
@@ -191,7 +191,7 @@ impl Asking<'_> {
 }
 
 /// How an attempt ended, as it is kept.
-pub(super) fn ended(lease: &Lease, model: &Model, used: Used<'_>) -> AttemptEnd {
+pub(super) fn ended(lease: &Lease, model: &Model, used: &Used<'_>) -> AttemptEnd {
     let cost_micros = cost_of(model, &used.usage);
     count(model, &used.usage, cost_micros);
     AttemptEnd {
