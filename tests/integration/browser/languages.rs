@@ -42,6 +42,7 @@ async fn the_browser_and_the_setting_choose_the_language() {
     page.until_text(".empty-room", "Noch ist niemand sonst hier.")
         .await;
     page.click("[aria-label='Dein Konto']").await;
+    page.find("dialog #setting-language").await;
     let choose = "const menu = document.querySelector('dialog #setting-language');
         menu.value = arguments[0];
         menu.dispatchEvent(new Event('change'));";

@@ -18,18 +18,6 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 pub(crate) const LATER: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
-/// Whether a script had no answer because its page made way for the next one.
-fn is_of_a_page_that_went(error: &WebDriverError) -> bool {
-    let told = error.to_string();
-    [
-        "aborted by navigation",
-        "loader has changed",
-        "execution context",
-    ]
-    .iter()
-    .any(|words| told.to_lowercase().contains(words))
-}
-
 /// A message in the column.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub(crate) struct Shown {
@@ -114,7 +102,7 @@ impl Page {
         answer.convert().unwrap()
     }
 
-    /// Polls `script` until it returns something that is neither null nor false. It returns nothing while the page is loaded anew.
+    /// Polls `script` until it returns something that is neither null nor false.
     pub(crate) async fn wait(
         &self,
         what: &str,
@@ -123,11 +111,7 @@ impl Page {
         arguments: &[Value],
     ) -> Value {
         self.until(what, within, async || {
-            let found: Value = match self.driver.execute(script, arguments.to_vec()).await {
-                Ok(answer) => answer.convert().unwrap(),
-                Err(error) if is_of_a_page_that_went(&error) => return None,
-                Err(error) => panic!("{what}: {error}"),
-            };
+            let found: Value = self.run(script, arguments).await;
             (!found.is_null() && found != json!(false)).then_some(found)
         })
         .await
