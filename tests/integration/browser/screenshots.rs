@@ -5,7 +5,8 @@
 //! SALON_WRITE_SCREENSHOTS=1 cargo test --locked --test browser screenshots
 //! ```
 //!
-//! Where the machine has other fonts than the pictures were drawn with, or none are kept, nothing is compared, and a line says so.
+//! Where the machine has other fonts or another release of Chromium than the pictures were drawn with, or none are kept, nothing is
+//! compared, and a line says so.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,13 +32,13 @@ const SETTLE: &str = "for (const one of document.querySelectorAll('time, .second
     document.documentElement.style.caretColor = 'transparent';
     document.activeElement?.blur();";
 
-/// How wide some words are in the page's fonts: other fonts, other widths.
+/// How wide some words are in the page's fonts, and which browser draws them: other fonts, other widths.
 const FONTS: &str = "const pen = document.createElement('canvas').getContext('2d');
     const root = getComputedStyle(document.documentElement);
     return ['--font', '--font-display', '--font-mono'].map((name) => {
         pen.font = `40px ${root.getPropertyValue(name)}`;
         return ['Hamburgefonstiv 0123', 'غرف يتحدث فيها'].map((text) => pen.measureText(text).width.toFixed(1)).join(' ');
-    }).join('\\n')";
+    }).concat(navigator.userAgent.match(/Chrom[^/]*\\/\\d+/)[0]).join('\\n')";
 
 /// The part of two pictures that differs; 1 where their sizes do.
 const DIFFER: &str = "const [one, other, done] = arguments;
@@ -79,7 +80,7 @@ impl Album {
             std::fs::write(folder.join("fonts.txt"), &fonts).unwrap();
         } else if fonts != kept {
             eprintln!(
-                "No pictures are kept that were drawn with the fonts of this machine: none is compared."
+                "No pictures are kept that were drawn with the fonts and the Chromium of this machine: none is compared."
             );
         }
         Self {
