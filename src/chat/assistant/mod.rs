@@ -14,7 +14,7 @@ mod retry;
 mod saver;
 mod spend;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -74,6 +74,8 @@ pub fn caps(config: &Config) -> ReplyCaps {
 pub struct Assistant {
     parts: AssistantParts,
     running: Mutex<BTreeMap<(RoomId, Seq), Arc<Lease>>>,
+    /// Those of them that the saver should look at before its next turn: somebody asked to stop them.
+    nudged: Mutex<BTreeSet<(RoomId, Seq)>>,
     parked: Parked,
     /// Told when the saver should not wait for its next turn.
     save_now: Notify,
@@ -89,6 +91,7 @@ impl Assistant {
         Arc::new(Self {
             parts,
             running: Mutex::default(),
+            nudged: Mutex::default(),
             parked: Parked::default(),
             save_now: Notify::new(),
             ended: Notify::new(),
@@ -123,14 +126,31 @@ impl Assistant {
     /// Somebody asked to stop this reply: if it runs here, look at once.
     pub fn look(&self, room: RoomId, seq: Seq) {
         if self.lock().contains_key(&(room, seq)) {
-            self.save_now.notify_one();
+            self.nudge([(room, seq)]);
         }
     }
 
     /// Nudges may have been lost: look at everything.
     pub fn look_at_all(&self) {
-        self.save_now.notify_one();
+        let all: Vec<(RoomId, Seq)> = self.lock().keys().copied().collect();
+        self.nudge(all);
         self.parts.prompts.notify_one();
+    }
+
+    fn nudge(&self, replies: impl IntoIterator<Item = (RoomId, Seq)>) {
+        let mut nudged = self.nudged.lock().unwrap_or_else(PoisonError::into_inner);
+        nudged.extend(replies);
+        drop(nudged);
+        self.save_now.notify_one();
+    }
+
+    /// What the saver was told to look at, and still runs.
+    fn nudged_leases(&self) -> Vec<Arc<Lease>> {
+        let nudged =
+            std::mem::take(&mut *self.nudged.lock().unwrap_or_else(PoisonError::into_inner));
+        let running = self.lock();
+        let found = nudged.iter().filter_map(|key| running.get(key));
+        found.cloned().collect()
     }
 
     /// How many replies run here.

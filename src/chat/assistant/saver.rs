@@ -14,13 +14,15 @@ pub(super) async fn run(assistant: Arc<Assistant>) {
     // From the beginning of one save to the next, so that what a save takes is not lost besides when the process dies.
     let mut due = Instant::now();
     loop {
-        tokio::select! {
+        let leases = tokio::select! {
             biased;
-            () = assistant.save_now.notified() => {}
-            () = tokio::time::sleep_until(due) => {}
-        }
-        due = Instant::now() + limits::APPEND_INTERVAL;
-        let leases = assistant.leases();
+            () = tokio::time::sleep_until(due) => {
+                due = Instant::now() + limits::APPEND_INTERVAL;
+                assistant.leases()
+            }
+            // These alone: a flood of stops must not lock the rows of all that run, which other stops wait for.
+            () = assistant.save_now.notified() => assistant.nudged_leases(),
+        };
         if !leases.is_empty() {
             save(&assistant, leases).await;
         }
