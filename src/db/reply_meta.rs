@@ -20,7 +20,7 @@ pub struct ReplyMeta {
     /// The model that wrote it, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// The public code of what went wrong (an [`ErrorCode`]'s wire form).
+    /// The public code of what went wrong (an [`crate::error::ErrorCode`]'s wire form).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Tokens read and written, where known.

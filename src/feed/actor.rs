@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::gate::Gate;
 use super::presence::Seats;
-use super::replies::Replies;
+use super::replies::{Replies, bodies_within};
 use super::ring::Ring;
 use super::sequencer::{FillDue, Sequencer};
 use super::subscribers::Subscribers;
@@ -24,7 +24,7 @@ use crate::limits;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Frame;
 use crate::protocol::publication::{ChangeRange, Effect, Entry, Publication};
-use crate::protocol::server::{ReplyBody, ServerFrame};
+use crate::protocol::server::ServerFrame;
 
 /// Changes read by one fill; what is left is read by the next.
 const FILL_LIMIT: i64 = 500;
@@ -180,12 +180,12 @@ impl Running {
 
     /// When something is due though nothing comes.
     fn wake_at(&self) -> Instant {
-        let mut wake = self
-            .subscribers
-            .idle_since()
-            .map_or(self.next_reply_check + Duration::from_secs(3600), |since| {
-                since + limits::FEED_LINGER
-            });
+        let now = Instant::now();
+        // From now on: a time that stands still is over some day, and what is always due keeps all else from its turn.
+        let mut wake = match self.subscribers.idle_since() {
+            Some(since) => since + limits::FEED_LINGER,
+            None => now + Duration::from_secs(3600),
+        };
         if !self.replies.is_empty() {
             wake = wake.min(self.next_reply_check);
         }
@@ -387,15 +387,22 @@ impl Running {
     }
 
     fn attach(&mut self, attach: Attach, answer: oneshot::Sender<Attached>) {
+        if answer.is_closed() {
+            // It was refused already: what it had before holds.
+            return;
+        }
         self.waiting.remove(attach.connection);
         self.subscribers.remove(attach.connection);
         if self.is_ahead(&attach) {
             self.subscribers.expected();
             return self.waiting.add(attach, answer, Instant::now());
         }
+        let connection = attach.connection;
         let attached = self.admit(attach);
-        // Whoever asked may have gone meanwhile; its reader then fails at the next delivery.
-        let _ = answer.send(attached);
+        if answer.send(attached).is_err() {
+            // Whoever asked has gone, or was refused meanwhile.
+            self.subscribers.remove(connection);
+        }
     }
 
     /// Whether a reader has read more than was emitted here: what runs may have ended in it. Then what is missing here is
@@ -468,24 +475,6 @@ impl Running {
         self.subscribers.add(attach, cursor, owed);
         attached
     }
-}
-
-/// The replies for `room.joined`: once `limit` bytes of text are told, the others' text is left out.
-fn bodies_within(replies: &[RunningReply], limit: usize) -> Vec<ReplyBody<'_>> {
-    let mut told = 0;
-    let body_of = |reply: &RunningReply| {
-        told += reply.body.len();
-        told <= limit
-    };
-    let fits: Vec<bool> = replies.iter().map(body_of).collect();
-    replies
-        .iter()
-        .zip(fits)
-        .map(|(reply, fits)| ReplyBody {
-            body: fits.then_some(reply.body.as_str()),
-            ..ReplyBody::from(reply)
-        })
-        .collect()
 }
 
 /// Waits for the read under way; for ever when there is none.

@@ -200,7 +200,11 @@ impl Feeds {
             if let Command::Attach(_, slot) = &mut command {
                 *slot = answer;
             }
-            match self.handle(room)?.commands.send(command).await {
+            let commands = self.handle(room)?.commands;
+            let sent = commands.send(command).await;
+            // What is in the channel of a feed that ends goes with its last sender.
+            drop(commands);
+            match sent {
                 Ok(()) => match answered.await {
                     Ok(attached) => return Ok(attached),
                     Err(_) => break,
@@ -215,8 +219,9 @@ impl Feeds {
     pub async fn detach(&self, room: RoomId, connection: ConnectionId) {
         let handle = self.lock().get(&room).cloned();
         if let Some(handle) = handle {
-            // A feed that has ended holds no readers.
-            let _ = handle.commands.send(Command::Detach(connection)).await;
+            // A feed that has ended holds no readers, and one that is silent for so long delivers nothing.
+            let told = handle.commands.send(Command::Detach(connection));
+            let _ = tokio::time::timeout(limits::ATTACH_DEADLINE, told).await;
         }
     }
 
@@ -228,7 +233,14 @@ impl Feeds {
         let (answer, answered) = oneshot::channel();
         let command = Command::NextText(connection, answer);
         // A feed that has ended owes nobody anything.
-        handle.commands.send(command).await.is_ok() && answered.await.unwrap_or(false)
+        let asking = async {
+            let sent = handle.commands.send(command).await;
+            drop(handle);
+            sent.is_ok() && answered.await.unwrap_or(false)
+        };
+        tokio::time::timeout(limits::ATTACH_DEADLINE, asking)
+            .await
+            .unwrap_or(false)
     }
 
     /// What must beat for feeds to deliver; see [`gate::keep`].

@@ -13,6 +13,7 @@ use crate::ids::{Attempt, ChunkNumber, Seq};
 use crate::limits;
 use crate::protocol::frame::Frame;
 use crate::protocol::publication::{DeltaPiece, Effect, Entry};
+use crate::protocol::server::ReplyBody;
 
 /// One reply that is not settled.
 #[derive(Debug)]
@@ -256,6 +257,24 @@ impl Running {
         }
         frames
     }
+}
+
+/// The replies for `room.joined`: once `limit` bytes of text are told, the others' text is left out.
+pub(super) fn bodies_within(replies: &[RunningReply], limit: usize) -> Vec<ReplyBody<'_>> {
+    let mut told = 0;
+    let body_of = |reply: &RunningReply| {
+        told += reply.body.len();
+        told <= limit
+    };
+    let fits: Vec<bool> = replies.iter().map(body_of).collect();
+    replies
+        .iter()
+        .zip(fits)
+        .map(|(reply, fits)| ReplyBody {
+            body: fits.then_some(reply.body.as_str()),
+            ..ReplyBody::from(reply)
+        })
+        .collect()
 }
 
 #[cfg(test)]

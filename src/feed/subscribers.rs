@@ -52,6 +52,13 @@ pub(super) struct Subscribers {
     seats: Arc<Seats>,
 }
 
+impl Drop for Subscribers {
+    /// A feed that ends in disorder leaves no reader that believes to be told what happens: it comes back.
+    fn drop(&mut self) {
+        self.close_all(CloseCode::Internal);
+    }
+}
+
 impl Subscribers {
     /// Nobody yet.
     pub(super) fn new(seats: Arc<Seats>) -> Self {

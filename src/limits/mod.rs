@@ -213,8 +213,7 @@ pub const FEED_COMMANDS: usize = 256;
 pub const EARLY_HOLD: Duration = Duration::from_millis(25);
 /// A reader that has read more than its room's feed waits so long for the feed to have read it too; then it is refused.
 pub const ATTACH_WAIT: Duration = Duration::from_secs(5);
-/// What a feed that starts reads, or a reader's attachment in all, takes no longer: then it is refused, and the next one starts
-/// the feed anew.
+/// What a feed reads as it starts, and what is asked of a feed, takes no longer: then it has not started, and who asked is refused.
 pub const ATTACH_DEADLINE: Duration = Duration::from_secs(12);
 /// A head seen ahead of the feed waits so long for its publication.
 pub const HEAD_GRACE: Duration = Duration::from_millis(50);

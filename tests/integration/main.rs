@@ -39,6 +39,7 @@ mod joins;
 mod layer_loss;
 mod ledger;
 mod llm;
+mod long_rooms;
 mod markdown;
 mod message_changes;
 mod message_tails;

@@ -199,7 +199,11 @@ impl Writing<'_> {
         };
         let mut stream = match answer {
             Ok(stream) => stream,
-            Err(error) if error.is_no_place() => return Err(Verdict::NoPlace),
+            Err(error) if error.is_no_place() => {
+                // Nobody was asked.
+                self.told = Some(Usage::default());
+                return Err(self.lease.verdict().unwrap_or(Verdict::NoPlace));
+            }
             Err(error) => return Ok(self.failure(&error)),
         };
         self.is_answered = true;

@@ -4,11 +4,15 @@
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary};
+use rand::seq::IndexedRandom;
 
 use super::columns::{SECOND, StoredId, now};
 use super::failure::Work;
 use super::schema::{messages, rooms};
 use crate::ids::Seq;
+
+/// Rooms of which one is taken.
+const OLDEST: i64 = 32;
 
 /// What is kept beside messages, in an order in which no row is left without the one it belongs to; messages last.
 const OF_MESSAGES: [&str; 8] = [
@@ -48,10 +52,11 @@ pub(super) fn purge(conn: &mut SqliteConnection, age_s: i64, limit: i64) -> Work
         .filter(rooms::deleted_at.le(now() - age_s * SECOND))
         .filter(rooms::purged_at.is_null())
         .order(rooms::deleted_at)
+        .limit(OLDEST)
         .select(rooms::id)
-        .first::<StoredId>(conn)
-        .optional()?;
-    let Some(room) = found else {
+        .load::<StoredId>(conn)?;
+    // Any of the oldest: one that fails keeps none waiting.
+    let Some(room) = found.choose(&mut rand::rng()).copied() else {
         return Ok(false);
     };
     let seqs: Vec<Seq> = messages::table

@@ -20,7 +20,7 @@ mod invites;
 mod marks;
 mod members;
 mod message_changes;
-mod model;
+pub(crate) mod model;
 mod odd_input;
 mod pages;
 mod people_gone;
