@@ -116,3 +116,17 @@ test('the setting chooses the language, then the browser, then English', () => {
   assert.equal(languageOf('constructor', []), 'en');
   assert.equal(t('no.such.key'), 'no.such.key');
 });
+
+test('a page of another site is spoken to in English, and the bundled page in nothing until its language was chosen', async (t) => {
+  const speaker = async (app, query) => {
+    globalThis.document = { querySelector: (css) => (css === 'salon-app' ? app : null) };
+    t.after(() => { delete globalThis.document; });
+    return import(`../../static/js/words.js?${query}`);
+  };
+  const foreign = await speaker(null, 'foreign');
+  assert.equal(foreign.t('copy'), en.copy);
+  const bundled = await speaker({}, 'bundled');
+  assert.equal(bundled.t('copy'), 'copy');
+  await bundled.speak('de');
+  assert.equal(bundled.t('copy'), de.copy);
+});
