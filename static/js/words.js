@@ -15,7 +15,8 @@ const RIGHT_TO_LEFT = new Set(['ar']);
 let tag = 'en';
 /** Whether this is the page whose `main.js` will choose; modules run when its document was read. */
 const chosenLater = Boolean(globalThis.document?.querySelector('salon-app'));
-let words = chosenLater ? {} : (await LOADERS.en()).default;
+// A copy of the library without its catalogues speaks in keys, and works.
+let words = chosenLater ? {} : await LOADERS.en().then((catalogue) => catalogue.default, () => ({}));
 let plurals = new Intl.PluralRules('en');
 let numbers = new Intl.NumberFormat('en');
 let locale;
