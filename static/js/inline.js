@@ -32,6 +32,16 @@ export function safeHref(address) {
   return /^(?:https?:\/\/|mailto:)[^\s]/i.test(address) ? address : null;
 }
 
+/** The host that an address leads to; empty where it has none, or is no address at all. @param {string} href @returns {string} */
+export function hostOf(href) {
+  try {
+    return new URL(href).host;
+  } catch {
+    // Such as `http://localhost:PORT/`: anybody may write it, and it leads nowhere.
+    return '';
+  }
+}
+
 /**
  * @param {string} text
  * @param {{open?: boolean, depth?: number}} [options]

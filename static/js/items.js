@@ -34,9 +34,10 @@ export function buildItems(state, messages, { readSeq, atEnd, queue = new Map(),
     const at = Date.parse(message.created_at);
     const mine = message.author.id === state.me;
     const newDay = previous === null || dayKey(previous.at) !== dayKey(at);
-    if (newDay) items.push({ key: `day-${dayKey(at)}`, type: 'day', label: dayName(at, now) });
+    if (newDay) items.push(dayItem(at, now));
     const firstNew = place === lineAt;
-    if (firstNew) items.push({ key: 'new', type: 'new', since: at });
+    // A line is drawn once: what it says is part of its key.
+    if (firstNew) items.push({ key: `new-${at}-${dayKey(now)}`, type: 'new', since: at });
     const grouped = !newDay && !firstNew && context === null && message.kind !== 'assistant' && previous?.author === message.author.id
       && at - previous.at < GROUP_MS;
     const running = isRunning(message);
@@ -54,6 +55,11 @@ export function buildItems(state, messages, { readSeq, atEnd, queue = new Map(),
   }
   if (atEnd) appendOutgoing(items, state, previous);
   return items;
+}
+
+function dayItem(at, now) {
+  const label = dayName(at, now);
+  return { key: `day-${dayKey(at)}-${label}`, type: 'day', label };
 }
 
 function appendOutgoing(items, state, previous) {

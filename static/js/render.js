@@ -5,7 +5,7 @@
 import { h, icon } from './dom.js';
 import { highlight } from './highlight.js';
 import { fragmentOf } from './html.js';
-import { linkify, safeHref } from './inline.js';
+import { hostOf, linkify, safeHref } from './inline.js';
 import { GrowingMarkdown } from './markdown.js';
 import { t } from './words.js';
 
@@ -157,7 +157,7 @@ function dressLink(link) {
   link.target = '_blank';
   link.rel = 'noopener noreferrer nofollow ugc';
   link.title = href;
-  const { host } = new URL(href, location.href);
+  const host = hostOf(href);
   if (host !== '' && !link.textContent.includes(host)) link.dataset.host = host;
 }
 

@@ -11,6 +11,8 @@ import { byActivity, lastOf, titleOf } from './room-line.js';
 const WATCHED_MAX = 20;
 /** Messages kept of a room that is only watched. */
 const WATCHED_KEEP = 60;
+/** Messages kept of the open room while nobody looks at the page. */
+const HIDDEN_KEEP = 500;
 /** The list is read again this often while the page is visible. */
 const RELOAD_MS = 60_000;
 
@@ -95,7 +97,7 @@ export class RoomBook extends Emitter {
 
   /** Shows a room, joining it. @param {string} slug */
   open(slug) {
-    this.#salon.openRoom(this.current ?? '')?.trim(WATCHED_KEEP);
+    if (slug !== this.current) this.#salon.openRoom(this.current ?? '')?.trim(WATCHED_KEEP);
     this.current = slug;
     this.#memory.setDraft('last-room', slug);
     this.#salon.room(slug);
@@ -202,6 +204,12 @@ export class RoomBook extends Emitter {
     if (message.seq > (this.readSeq(slug) ?? 0)) this.put({ ...room, mentions: (room.mentions ?? 0) + 1 });
   }
 
+  /** The messages to keep of a room; of the one that is looked at, the column keeps what it needs. */
+  #keepOf(slug) {
+    if (slug !== this.current) return WATCHED_KEEP;
+    return globalThis.document?.hidden ? HIDDEN_KEEP : Infinity;
+  }
+
   #roomChanged(slug, state) {
     if (state.phase === 'removed') {
       if (this.#rooms.delete(slug)) this.emit('change');
@@ -221,9 +229,8 @@ export class RoomBook extends Emitter {
     // A room that is new to this browser has unread what the server says; one whose history was replaced has nothing.
     if (read === null) this.#memory.resetReadSeq(slug, counts.last_read_seq ?? lastSeq);
     else if (read > lastSeq) this.#memory.resetReadSeq(slug, lastSeq);
-    if (slug !== this.current && state.messages.length > WATCHED_KEEP * 2) {
-      queueMicrotask(() => this.#salon.openRoom(slug)?.trim(WATCHED_KEEP));
-    }
+    const keep = this.#keepOf(slug);
+    if (state.messages.length > keep * 2) queueMicrotask(() => this.#salon.openRoom(slug)?.trim(keep));
     const { last_read_seq: readTo = null, mentions = 0 } = counts;
     this.put({ ...state.room, last_seq: lastSeq, last_read_seq: readTo, mentions, last, muted: held?.muted ?? false });
   }

@@ -145,7 +145,8 @@ export class Room extends Emitter {
 
   /** Takes over a message that another page wrote and could not send. @param {import('./pending.js').Entry} entry */
   restore(entry) {
-    this.#show(entry);
+    // Where pages cannot see each other, each may take over what another still shows.
+    if (!this.#state.outgoing.some(({ clientId }) => clientId === entry.clientId)) this.#show(entry);
     this.#flush();
   }
 

@@ -87,12 +87,11 @@ export class Salon extends Emitter {
    */
   async connect(user) {
     const known = user ?? (this.#ticket === null ? (await this.api.me()).user : null);
-    const others = (await this.#living?.()) ?? new Set();
-    if (known !== null) this.#become(known, others);
+    if (known !== null) this.#become(known, await this.#others());
     const connection = new Connection(this.#ticket === null ? this.#socketUrl : () => this.#ticketUrl(), this.#environment);
     this.#connection = connection;
     connection.on('status', (status) => this.#statusChanged(status));
-    connection.on('welcome', (frame) => this.#welcomed(frame, others));
+    connection.on('welcome', (frame) => this.#welcomed(frame));
     connection.on('frame', (frame) => this.#received(frame));
     connection.on('failed', ({ failures }) => failures % 3 === 2 && this.#checkSession());
     connection.on('ended', ({ code }) => this.emit('signed_out', { ended: code === SIGNED_OUT }));
@@ -192,12 +191,27 @@ export class Salon extends Emitter {
     this.emit('status', status);
   }
 
-  #welcomed(frame, others) {
+  async #welcomed(frame) {
     this.limits = { ...this.limits, ...frame.limits };
-    if (this.user === null) this.#become(frame.user, others);
+    if (this.user === null && !(await this.#introduced(frame.user))) return;
     this.emit('welcome', frame);
     for (const room of this.#rooms.values()) room.join();
     this.#adopt();
+  }
+
+  /** With tickets it is the welcome that says who this is. @returns {Promise<boolean>} whether this is still the connection */
+  async #introduced(user) {
+    const connection = this.#connection;
+    // Read now: since connecting began, other pages may have come.
+    const others = await this.#others();
+    if (this.#connection !== connection) return false;
+    if (this.user === null) this.#become(user, others);
+    return true;
+  }
+
+  /** The other pages of this browser that are open now. @returns {Promise<Set<string>>} */
+  async #others() {
+    return (await this.#living?.()) ?? new Set();
   }
 
   /** What a page wrote that has gone since, and could not send: this one sends it. */

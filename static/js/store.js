@@ -125,10 +125,7 @@ const HANDLERS = {
   'local.window_more': growWindow,
   'local.window_failed': windowFailed,
   'local.window_close': closeWindow,
-  'local.send': (state, { clientId, body, replyTo = null, at }) => ({
-    ...state,
-    outgoing: [...state.outgoing, { clientId, body, replyTo, at, state: 'sending', error: null, version: null }],
-  }),
+  'local.send': sending,
   'local.refused': (state, { clientId, code, message, retrying }) =>
     withOutgoing(state, clientId, { state: retrying ? 'sending' : 'failed', error: { code, message } }),
   'local.retry': (state, { clientId }) => withOutgoing(state, clientId, { state: 'sending', error: null }),
@@ -154,7 +151,8 @@ function joined(state, frame) {
   let next = {
     ...state,
     phase: 'joined',
-    room: fresh ? frame.room : { ...frame.room, assistants: state.room?.assistants },
+    // What the missed versions told of who answers is not told again: it is asked for anew.
+    room: fresh || frame.room.version !== state.cursor ? frame.room : { ...frame.room, assistants: state.room?.assistants },
     epoch: frame.epoch,
     refusal: null,
     history: null,
@@ -245,6 +243,13 @@ function settleOutgoing(state) {
 function dropEchoed(state, message) {
   if (message.client_id === undefined || message.author?.id !== state.me) return state;
   return withoutOutgoing(state, message.client_id);
+}
+
+/** One client id is one message, however often it is said that it goes out. */
+function sending(state, { clientId, body, replyTo = null, at }) {
+  if (state.outgoing.some((entry) => entry.clientId === clientId)) return state;
+  const entry = { clientId, body, replyTo, at, state: 'sending', error: null, version: null };
+  return { ...state, outgoing: [...state.outgoing, entry] };
 }
 
 function withOutgoing(state, clientId, change) {

@@ -1,7 +1,8 @@
 /**
  * The words of the page: one catalogue a language, in `words/<tag>.js`, with the same keys. `t` gives a sentence, `pieces` one with
  * nodes in it; numbers and plural forms are those of the language. The language is chosen before any element is made, in
- * `main.js`, and only its catalogue is loaded; whoever changes it loads the page anew. Outside of a page, in tests, it is English.
+ * `main.js`, and only its catalogue is loaded; whoever changes it loads the page anew. Outside of this page, in programs, tests and
+ * pages of other sites, it is English.
  *
  * A catalogue's value is a sentence with `{names}`, or an object of plural forms, chosen by the parameter `count`.
  */
@@ -12,7 +13,10 @@ const LOADERS = { en: () => import('./words/en.js'), de: () => import('./words/d
 const RIGHT_TO_LEFT = new Set(['ar']);
 
 let tag = 'en';
-let words = globalThis.document === undefined ? (await LOADERS.en()).default : {};
+/** Whether this is the page whose `main.js` will choose; modules run when its document was read. */
+const chosenLater = Boolean(globalThis.document?.querySelector('salon-app'));
+// A copy of the library without its catalogues speaks in keys, and works.
+let words = chosenLater ? {} : await LOADERS.en().then((catalogue) => catalogue.default, () => ({}));
 let plurals = new Intl.PluralRules('en');
 let numbers = new Intl.NumberFormat('en');
 let locale;

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { linkify, parseInline, safeHref } from '../../static/js/inline.js';
+import { hostOf, linkify, parseInline, safeHref } from '../../static/js/inline.js';
 import { GrowingMarkdown, parseMarkdown } from '../../static/js/markdown.js';
 import { dice } from './random.js';
 
@@ -153,4 +153,11 @@ test('blocks: lists, quotes, tables, code', () => {
   assert.deepEqual(parseMarkdown('    a\n\n    b'), [{ type: 'code', language: '', text: 'a\n\nb', open: false }]);
   assert.deepEqual(kinds('# a #\n***\nb\n==='), ['heading', 'rule', 'heading']);
   assert.deepEqual(kinds('a\r\n\r\nb'), ['paragraph', 'paragraph']);
+});
+
+test('an address that is none has no host, and breaks nothing', () => {
+  assert.equal(hostOf('https://example.org:8443/a?b#c'), 'example.org:8443');
+  for (const address of ['http://localhost:PORT/x', 'http://[', 'https://exa%mple.com/', 'mailto:a@example.org', '']) {
+    assert.equal(hostOf(address), '', address);
+  }
 });

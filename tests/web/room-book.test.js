@@ -149,3 +149,34 @@ test('a mention and a mute in another window are shown before the list is read a
   await read;
   assert.equal(book.mentions(find(book, 'three')), 1);
 });
+
+test('of the open room all is kept while one looks, and a bounded part while the page is hidden', async (t) => {
+  const { salon, book } = await bookOf(t, listed('one', 3));
+  const trims = [];
+  salon.openRoom = (slug) => ({ state: salon.states.get(slug), trim: (keep) => trims.push([slug, keep]), markRead() {} });
+  const say = async (count) => {
+    salon.shows('one', { last_seq: count }, Array.from({ length: count }, (_, place) => said(place + 1, 'word')));
+    await Promise.resolve();
+    return trims.splice(0);
+  };
+  globalThis.document = { hidden: false };
+  t.after(() => { delete globalThis.document; });
+  book.open('one');
+  trims.splice(0);
+  assert.deepEqual(await say(1_001), []);
+  globalThis.document.hidden = true;
+  assert.deepEqual(await say(1_000), []);
+  assert.deepEqual(await say(1_002), [['one', 500]]);
+});
+
+test('opening the room that is open forgets nothing of it', async (t) => {
+  const { salon, book } = await bookOf(t, listed('one', 3), listed('two', 2));
+  const trims = [];
+  salon.openRoom = (slug) => ({ state: salon.states.get(slug), trim: (keep) => trims.push([slug, keep]), markRead() {} });
+  book.open('one');
+  trims.splice(0);
+  book.open('one');
+  assert.deepEqual(trims, []);
+  book.open('two');
+  assert.deepEqual(trims.map(([slug]) => slug), ['one']);
+});

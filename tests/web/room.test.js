@@ -310,3 +310,24 @@ test('were every answer to miss something, the room would be joined once a secon
   assert.ok(asked >= 2 && asked <= 4, `${asked} joins in three seconds`);
   assert.equal(room.state.phase, 'joined');
 });
+
+test('a message that another page took over and that came back is shown once', async () => {
+  const storage = memoryStorage();
+  const world = new World();
+  const living = async () => new Set();
+  const salon = new Salon({ origin: 'http://test', environment: world.environment(), storage, tab: 'here', living });
+  await salon.connect(ME);
+  const server = new ModelServer(world);
+  server.welcome();
+  const room = salon.room('lobby');
+  server.answer();
+  room.send('once');
+  const key = `salon.pending.${ME.id}`;
+  storage.setItem(key, JSON.stringify(JSON.parse(storage.getItem(key)).map((entry) => ({ ...entry, tab: 'other' }))));
+  salon.probe();
+  await settle();
+  assert.equal(JSON.parse(storage.getItem(key))[0].tab, 'here', 'it was taken back');
+  assert.deepEqual(room.state.outgoing.map(({ body }) => body), ['once']);
+  server.answer();
+  assert.deepEqual([bodies(room), room.state.outgoing], [['once'], []]);
+});

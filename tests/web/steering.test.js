@@ -26,3 +26,10 @@ test('it is kept over a reconnect and asked for anew after a reset', () => {
   assert.equal(names(after([...again, joined('2')])), 'assistant');
   assert.equal(names(after([...again, joined('2', { reset: 'epoch', epoch: 'f' })])), undefined);
 });
+
+test('it is asked for anew after a reconnect that missed versions', () => {
+  const missed = joined('2', { room: { ...room, version: 6 }, head: 6 });
+  const again = [...start, told('assistant'), { type: 'local.disconnected' }, { type: 'local.joining', ref: '2' }, missed];
+  assert.equal(names(after(again)), undefined);
+  assert.equal(names(after([...again, told('poet')])), 'poet');
+});

@@ -379,3 +379,12 @@ function checkCursor(client, model, seed) {
     if (version <= client.state.cursor) assert.equal(messageAt(client.state, seq)?.version, version, `seed ${seed}: seq ${seq}`);
   }
 }
+
+test('one client id is one message on its way, however often it is said', () => {
+  const client = reader(new ModelRoom());
+  client.apply({ type: 'local.send', clientId: 'c1', body: 'once', at: 1 });
+  const { state } = client;
+  client.apply({ type: 'local.send', clientId: 'c1', body: 'once', at: 1 });
+  assert.equal(client.state, state);
+  assert.equal(state.outgoing.length, 1);
+});

@@ -81,3 +81,30 @@ test('what a page that has gone could not send is sent by this one', async () =>
   await turn();
   assert.deepEqual(lobby.state.outgoing.map(({ body }) => body), ['left behind']);
 });
+
+test('which other pages there are is known at the welcome, not when connecting began', async () => {
+  const storage = memoryStorage();
+  const key = `salon.pending.${ME.id}`;
+  const tabs = new Set();
+  const { world, salon } = elsewhere(async () => 't', { storage, tab: 'here', living: async () => new Set(tabs) });
+  const connected = salon.connect();
+  await turn();
+  tabs.add('newcomer');
+  storage.setItem(key, JSON.stringify([{ room: 'lobby', clientId: 'c1', body: 'mine', replyTo: null, at: 1, failed: false, tab: 'newcomer' }]));
+  world.socket.said(welcome);
+  await connected;
+  assert.deepEqual(salon.roomsWithUnsent(), []);
+  assert.equal(JSON.parse(storage.getItem(key))[0].tab, 'newcomer');
+});
+
+test('a welcome that is looked into when the page has gone already is nobody’s', async () => {
+  let tell;
+  const { world, salon } = elsewhere(async () => 't', { living: () => new Promise((resolve) => { tell = resolve; }) });
+  salon.connect();
+  await turn();
+  world.socket.said(welcome);
+  salon.disconnect();
+  tell(new Set());
+  await turn();
+  assert.equal(salon.user, null);
+});

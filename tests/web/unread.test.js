@@ -60,3 +60,22 @@ test('the column has the day, the line with its time, and what follows is not gr
   assert.equal(items[3].since, Date.parse('2026-01-01T10:00:00.000Z'));
   assert.deepEqual(items.filter(({ type }) => type === 'message').map(({ grouped }) => grouped), [false, true, false, true]);
 });
+
+test('a line whose words change with the day is another line', () => {
+  const state = { ...createRoom('lobby', ME.id), messages: messages(4, 5, 6, 7), complete: false };
+  const keys = (readSeq, now) => buildItems(state, state.messages, { readSeq, atEnd: true, now: Date.parse(now) })
+    .filter(({ type }) => type !== 'message').map(({ key }) => key);
+  const today = keys(5, '2026-01-01T11:00:00.000Z');
+  assert.equal(today.length, 2);
+  assert.deepEqual(keys(5, '2026-01-01T11:30:00.000Z'), today);
+  const tomorrow = keys(5, '2026-01-02T11:00:00.000Z');
+  assert.deepEqual(tomorrow.filter((key) => today.includes(key)), []);
+});
+
+test('the line above what is new is another line when it tells another time', () => {
+  const timed = messages(4, 5, 6, 7).map((message, place) => ({ ...message, created_at: `2026-01-01T10:0${place}:00.000Z` }));
+  const state = { ...createRoom('lobby', ME.id), messages: timed, complete: false };
+  const keyOf = (readSeq) => buildItems(state, timed, { readSeq, atEnd: true, now: Date.parse('2026-01-01T11:00:00.000Z') })
+    .find(({ type }) => type === 'new').key;
+  assert.notEqual(keyOf(4), keyOf(5));
+});

@@ -2,7 +2,9 @@
  * The words of the page: every language says the same things, and no element says anything of its own.
  */
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test, { afterEach } from 'node:test';
 import ar from '../../static/js/words/ar.js';
 import de from '../../static/js/words/de.js';
@@ -115,4 +117,25 @@ test('the setting chooses the language, then the browser, then English', () => {
   assert.equal(languageOf('', ['fr', 'xx']), 'en');
   assert.equal(languageOf('constructor', []), 'en');
   assert.equal(t('no.such.key'), 'no.such.key');
+});
+
+test('a page of another site is spoken to in English, and the bundled page in nothing until its language was chosen', async (t) => {
+  const speaker = async (app, query) => {
+    globalThis.document = { querySelector: (css) => (css === 'salon-app' ? app : null) };
+    t.after(() => { delete globalThis.document; });
+    return import(`../../static/js/words.js?${query}`);
+  };
+  const foreign = await speaker(null, 'foreign');
+  assert.equal(foreign.t('copy'), en.copy);
+  const bundled = await speaker({}, 'bundled');
+  assert.equal(bundled.t('copy'), 'copy');
+  await bundled.speak('de');
+  assert.equal(bundled.t('copy'), de.copy);
+});
+
+test('a copy of the library without its catalogues works all the same', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'salon-words-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  copyFileSync(new URL('words.js', root), join(folder, 'words.mjs'));
+  assert.equal((await import(join(folder, 'words.mjs'))).t('copy'), 'copy');
 });

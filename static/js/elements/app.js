@@ -35,6 +35,7 @@ class SalonApp extends HTMLElement {
 
   connectedCallback() {
     addEventListener('hashchange', () => this.#route());
+    document.addEventListener('click', (event) => this.#followed(event));
     addEventListener('online', () => this.#salon?.retryNow());
     addEventListener('offline', () => this.#salon?.probe());
     document.addEventListener('visibilitychange', () => this.#visibilityChanged());
@@ -144,7 +145,7 @@ class SalonApp extends HTMLElement {
     if (token !== null) {
       // The secret does not stay in the address, nor in the browser's history.
       history.replaceState(null, '', '#/');
-      openInvitation({ salon: this.#salon, book: this.#book }, token, this);
+      this.#openInvitation(token);
     }
     const { slug, seq } = placeOf(location.hash) ?? { slug: null, seq: null };
     this.dataset.pane = slug === null ? 'list' : 'room';
@@ -152,6 +153,20 @@ class SalonApp extends HTMLElement {
     if (slug !== null) this.#book.open(slug);
     this.querySelector('salon-room')?.open(slug ?? this.#book.current, seq);
     this.#titleChanged();
+  }
+
+  /** An invite whose dialog could not be loaded stays in the address, for another try. */
+  async #openInvitation(token) {
+    const opened = await openInvitation({ salon: this.#salon, book: this.#book }, token, this);
+    if (!opened && location.hash === '#/') history.replaceState(null, '', `#/invite/${token}`);
+  }
+
+  /** A link to where one is already changes no hash, and yet one wants to be led there. */
+  #followed(event) {
+    const { defaultPrevented, button, ctrlKey, metaKey, shiftKey, altKey } = event;
+    if (defaultPrevented || button !== 0 || ctrlKey || metaKey || shiftKey || altKey) return;
+    const link = event.target.closest?.('a[href^="#/"]');
+    if (link && link.hash === location.hash) this.#route();
   }
 
   /** Where the list stands alone it is what the page is about. */

@@ -85,6 +85,7 @@ class SalonComposer extends HTMLElement {
 
   /** What is written from now on is for that message. */
   #aim(kind, message) {
+    const leavesEdit = this.#target?.kind === 'edit' && kind === 'reply';
     this.#target = { kind, message };
     const label = kind === 'edit' ? t('composer.editing') : t('composer.replying', { name: message.author.name });
     const asked = kind === 'edit' && repliesTo(this.#room.state, message.seq).length > 0;
@@ -94,6 +95,8 @@ class SalonComposer extends HTMLElement {
       iconButton('close', kind === 'edit' ? t('composer.no_edit') : t('composer.no_reply'), () => this.#unaim()));
     this.about.hidden = false;
     if (kind === 'edit') this.#put(message.body);
+    // The text of an edit is not what one wants to reply.
+    else if (leavesEdit) this.#put(this.#context.memory.draft(this.#room.slug));
     else this.input.focus();
   }
 

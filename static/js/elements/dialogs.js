@@ -1,21 +1,30 @@
 /**
  * The ways into the dialogs. Each is loaded when it is first opened: who reads and writes waits for none of them. A dialog that
- * cannot be loaded is said so. The elements call these and no dialog's own module.
+ * cannot be loaded is said so. The elements call these and no dialog's own module; each tells whether its dialog was opened.
  */
 import { t } from '../words.js';
 import { showNote } from './banner.js';
 
 /** @param {() => Promise<object>} load @param {string} name what the module calls its opening */
-const opener = (load, name) => async (...context) => {
-  let module;
-  try {
-    module = await load();
-  } catch {
-    showNote(t('dialog.not_loaded'));
-    return;
-  }
-  module[name](...context);
-};
+export function opener(load, name) {
+  let opening = null;
+  const open = async (context) => {
+    let module;
+    try {
+      module = await load();
+    } catch {
+      showNote(t('dialog.not_loaded'));
+      return false;
+    }
+    module[name](...context);
+    return true;
+  };
+  return (...context) => {
+    // Who presses again while it is on its way wants it once.
+    opening ??= open(context).finally(() => { opening = null; });
+    return opening;
+  };
+}
 
 export const openAccountDialog = opener(() => import('./account-dialog.js'), 'openAccountDialog');
 export const openAssistantsDialog = opener(() => import('./assistants-dialog.js'), 'openAssistantsDialog');

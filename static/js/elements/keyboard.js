@@ -59,7 +59,8 @@ export class Keyboard {
     const asked = messageCommand(event, setting('keys') === 'on');
     if (asked === null) return;
     if (asked.move !== undefined) this.#move(event, at, asked.move);
-    else if (at.tagName === 'SALON-MESSAGE') this.#deed(event, at, asked.deed);
+    // A key that is held down does a deed once.
+    else if (at.tagName === 'SALON-MESSAGE' && !event.repeat) this.#deed(event, at, asked.deed);
   }
 
   #move(event, at, move) {

@@ -7,6 +7,7 @@ import { h, icon } from '../dom.js';
 import { buildItems, promptOf } from '../items.js';
 import { titleOf } from '../room-line.js';
 import { ScrollKeeper } from '../scroll.js';
+import { placeFrom, shownPart } from '../shown.js';
 import { messageAt } from '../store.js';
 import { NO_LINE, cameMark, openMark, seenMark, unseenCount } from '../unread.js';
 import { viewOf } from '../window.js';
@@ -208,6 +209,11 @@ class SalonMessages extends HTMLElement {
    * @param {number} seq
    */
   async jumpTo(seq) {
+    // What is on the screen is not the present: the past around that message is shown instead.
+    if (this.#inWindow) {
+      this.goTo(seq);
+      return;
+    }
     const room = this.#room;
     for (let page = 0; page < JUMP_PAGES && seq < room.state.from; page += 1) {
       if (!(await room.loadOlder()) || this.#room !== room || !this.isConnected) break;
@@ -272,12 +278,8 @@ class SalonMessages extends HTMLElement {
   /** The part of what is held that is in the document: a window that moves with the reader. */
   #shown(messages, outgoing) {
     const most = Math.max(STEP, SHOWN_MAX - outgoing);
-    let low = this.#lowSeq === null ? 0 : placeFrom(messages, this.#lowSeq);
-    let high = this.#highSeq === null ? messages.length : placeFrom(messages, this.#highSeq + 1);
-    if (high - low > most) {
-      if (this.#upward && !this.#keeper.following) high = low + most;
-      else low = high - most;
-    }
+    const upward = this.#upward && !this.#keeper.following;
+    const { low, high } = shownPart(messages, { lowSeq: this.#lowSeq, highSeq: this.#highSeq, most, upward });
     this.#lowSeq = low === 0 ? null : messages[low].seq;
     this.#highSeq = high === messages.length ? null : messages[high - 1].seq;
     return messages.slice(low, high);
@@ -337,6 +339,9 @@ class SalonMessages extends HTMLElement {
     const held = this.#elements;
     this.#elements = new Map();
     this.#items = new Map();
+    // What goes is gone before the others are placed: else all below it would be moved, and lose focus and selection.
+    const keys = new Set(items.map(({ key }) => key));
+    for (const [key, element] of held) if (!keys.has(key)) element.remove();
     let place = this.above.nextSibling;
     for (const item of items) {
       const element = held.get(item.key) ?? makeElement(item);
@@ -348,7 +353,6 @@ class SalonMessages extends HTMLElement {
       if (element.update) element.update(item, this.#room, this.#context);
       element.classList.toggle('marked', this.#marked !== null && item.message?.seq === this.#marked);
     }
-    for (const element of held.values()) element.remove();
   }
 
   #title({ room }) {
@@ -390,17 +394,5 @@ function makeElement(item) {
 
 /** Whether somebody looks at this page. */
 const isLooking = () => !document.hidden && document.hasFocus();
-
-/** The place of the first message whose seq is at least `seq`. */
-function placeFrom(messages, seq) {
-  let low = 0;
-  let high = messages.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (messages[middle].seq < seq) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
 
 customElements.define('salon-messages', SalonMessages);

@@ -10,8 +10,11 @@ import { permalink } from '../permalink.js';
 import { messageAt } from '../store.js';
 import { t } from '../words.js';
 
+/** Whether this browser lets no page notify, though it has the means: Chrome for Android, which tells only who tries. */
+let refuses = false;
+
 /** Whether the browser can notify, and may: `granted`, `denied`, `default`, or `missing`. */
-export const permission = () => globalThis.Notification?.permission ?? 'missing';
+export const permission = () => (refuses ? 'missing' : globalThis.Notification?.permission ?? 'missing');
 
 /** Whether notifications are on here. */
 export const notifies = () => permission() === 'granted' && setting('notify') === 'on';
@@ -70,12 +73,16 @@ export class Notifier {
   #show(slug, seq, title, body) {
     if (!document.hidden || !notifies()) return;
     // The tag keeps several windows of one browser from telling the same twice.
-    const note = new Notification(title, { body, tag: `salon ${slug} ${seq}`, icon: '/icon.svg' });
+    const note = noteOf(title, { body, tag: `salon ${slug} ${seq}`, icon: '/icon.svg' });
+    if (note === null) return;
     this.#shown.add(note);
     note.onclose = () => this.#shown.delete(note);
     note.onclick = () => {
       window.focus();
-      location.hash = permalink(slug, seq);
+      const hash = permalink(slug, seq);
+      // A hash that is there already does not change, and yet one wants to be led to the message.
+      if (location.hash === hash) dispatchEvent(new Event('hashchange'));
+      else location.hash = hash;
       note.close();
     };
   }
@@ -84,6 +91,16 @@ export class Notifier {
   clear() {
     for (const note of this.#shown) note.close();
     this.#shown.clear();
+  }
+}
+
+/** A notification, or null where the browser refuses them all. */
+function noteOf(title, options) {
+  try {
+    return new Notification(title, options);
+  } catch {
+    refuses = true;
+    return null;
   }
 }
 

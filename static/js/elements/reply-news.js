@@ -13,6 +13,7 @@ const PROGRESS_MS = 7_000;
 const ENDS = { complete: 'reply.complete', stopped: 'reply.stopped' };
 
 export class ReplyNews {
+  #salon;
   #book;
   #slug = null;
   #running = new Set();
@@ -20,16 +21,19 @@ export class ReplyNews {
 
   /** @param {{salon: import('../salon.js').Salon, book: import('../room-book.js').RoomBook}} context */
   constructor({ salon, book }) {
+    this.#salon = salon;
     this.#book = book;
     salon.on('room', ({ slug, state }) => slug === this.#book.current && this.#changed(slug, state));
   }
 
+  /** @returns {boolean} whether something was said */
   #changed(slug, state) {
     const running = new Set([...state.replies.values()].filter(({ text }) => text !== '').map(({ seq }) => seq));
     const before = slug === this.#slug ? this.#running : new Set();
     [this.#slug, this.#running] = [slug, running];
     const ended = [...before].find((seq) => !running.has(seq));
-    if ([...running].some((seq) => !before.has(seq))) announce(t('reply.begun'));
+    const begun = [...running].some((seq) => !before.has(seq));
+    if (begun) announce(t('reply.begun'));
     else if (ended !== undefined) this.#ended(messageAt(state, ended)?.state);
     if (running.size === 0) {
       clearInterval(this.#timer);
@@ -37,6 +41,7 @@ export class ReplyNews {
     } else {
       this.#timer ??= setInterval(() => this.#progress(), PROGRESS_MS);
     }
+    return begun || ended !== undefined;
   }
 
   #ended(state) {
@@ -46,6 +51,9 @@ export class ReplyNews {
 
   /** Said only while the room is the open one. */
   #progress() {
-    if (this.#book.current === this.#slug && !document.hidden) announce(t('reply.still'), true);
+    if (this.#book.current !== this.#slug || document.hidden) return;
+    // While another room was the open one nobody listened here: the answer may have ended.
+    const state = this.#salon.openRoom(this.#slug)?.state;
+    if (state !== undefined && !this.#changed(this.#slug, state) && this.#running.size > 0) announce(t('reply.still'), true);
   }
 }

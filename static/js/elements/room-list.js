@@ -10,9 +10,18 @@ import { openAccountDialog, openBrowseDialog, openDirectDialog, openRoomDialog }
 /** With fewer rooms than this there is nothing to search. */
 const SEARCH_FROM = 8;
 
+/** So long at most the list stands still under a finger that is down. */
+const PRESS_MS = 2_000;
+/** So long after it is lifted its click may yet come. */
+const CLICK_MS = 150;
+
 class SalonRoomList extends HTMLElement {
   #context;
   #filter = '';
+  /** The timer that ends a press, while there is one. */
+  #press = null;
+  /** Something changed during the press. */
+  #stale = false;
 
   /** @param {{salon: import('../salon.js').Salon, book: import('../room-book.js').RoomBook}} context */
   show(context) {
@@ -33,6 +42,7 @@ class SalonRoomList extends HTMLElement {
           iconButton('chat', t('direct.title'), () => openDirectDialog(context, this)),
           iconButton('plus', t('room.new'), () => openRoomDialog(context, this), 'icon-button'))),
       h('search', {}, this.search), this.rooms, this.#me());
+    this.#standStill();
     context.book.on('change', () => this.#render());
     this.#render();
   }
@@ -51,7 +61,28 @@ class SalonRoomList extends HTMLElement {
     this.dispatchEvent(new CustomEvent('salon-sign-out', { bubbles: true }));
   }
 
+  /** A line that moved away under the finger would open another room: during a press nothing is drawn, and once after it. */
+  #standStill() {
+    const until = (ms) => {
+      clearTimeout(this.#press);
+      this.#press = setTimeout(release, ms);
+    };
+    const release = () => {
+      clearTimeout(this.#press);
+      this.#press = null;
+      if (this.#stale) this.#render();
+    };
+    this.rooms.addEventListener('pointerdown', ({ button }) => button === 0 && until(PRESS_MS));
+    // The finger may be lifted elsewhere.
+    document.addEventListener('pointerup', () => this.#press !== null && until(CLICK_MS));
+    document.addEventListener('pointercancel', release);
+    // The click itself is done first.
+    this.rooms.addEventListener('click', () => this.#press !== null && until(0));
+  }
+
   #render() {
+    this.#stale = this.#press !== null;
+    if (this.#stale) return;
     const { book } = this.#context;
     const fits = (room) => this.#filter === '' || `${room.name} ${room.slug}`.toLowerCase().includes(this.#filter);
     const [mine, others] = [book.mine(), book.others()];
@@ -65,8 +96,8 @@ class SalonRoomList extends HTMLElement {
     const asks = document.activeElement?.classList.contains('more-rooms');
     const more = book.more && h('button.text-button.more-rooms', { type: 'button', text: t('list.more'), onclick: () => book.loadMore() });
     this.rooms.replaceChildren(...[...(nothing ? [h('p.empty', { text: t('list.none_found') })] : shown), more].filter(Boolean));
-    if (asks) this.rooms.querySelector('.more-rooms')?.focus();
-    if (focused !== undefined) this.rooms.querySelector(`[data-slug="${CSS.escape(focused)}"]`)?.focus();
+    if (asks) this.rooms.querySelector('.more-rooms')?.focus({ preventScroll: true });
+    if (focused !== undefined) this.rooms.querySelector(`[data-slug="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   }
 
   #group(title, rooms, empty) {

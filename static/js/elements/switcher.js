@@ -62,6 +62,8 @@ export function openSwitcher(context, opener) {
   const none = h('p.switch-none', { role: 'status', hidden: true }, h('span', { text: t('list.none_found') }), ' ', browse);
   input.addEventListener('input', look);
   input.addEventListener('keydown', (event) => {
+    // The keys of an input method choose among its words.
+    if (event.isComposing || event.keyCode === 229) return;
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (by === undefined && event.key !== 'Enter') return;
     event.preventDefault();

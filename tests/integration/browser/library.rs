@@ -43,7 +43,7 @@ impl Site {
         let routes = Router::new()
             .route("/", get(async || Html(SITE)))
             .route("/example.js", get(example_file))
-            .route("/salon/{file}", get(library_file))
+            .route("/salon/{*file}", get(library_file))
             .route("/salon-ticket", post(ticket))
             .with_state(Arc::clone(&site));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,0 +1,39 @@
+/**
+ * The ways into the dialogs: each is loaded once however often it is asked for, and tells whether it was opened.
+ */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+// The notes are an element's; no test here makes one.
+globalThis.HTMLElement ??= class {};
+globalThis.customElements ??= { define() {} };
+const { opener } = await import('../../static/js/elements/dialogs.js');
+
+test('a second press while a dialog is loaded does not open it twice', async () => {
+  const opened = [];
+  let come;
+  const open = opener(() => new Promise((resolve) => { come = resolve; }), 'open');
+  const presses = [open('one'), open('two')];
+  come({ open: (who) => opened.push(who) });
+  assert.deepEqual(await Promise.all(presses), [true, true]);
+  assert.deepEqual(opened, ['one']);
+  const later = open('three');
+  come({ open: (who) => opened.push(who) });
+  assert.equal(await later, true);
+  assert.deepEqual(opened, ['one', 'three']);
+});
+
+test('a dialog that cannot be loaded says so, and can be asked for again', async (t) => {
+  const notes = [];
+  globalThis.dispatchEvent = (event) => notes.push(event.type);
+  t.after(() => { delete globalThis.dispatchEvent; });
+  let works = false;
+  const open = opener(async () => {
+    if (!works) throw new Error('away');
+    return { open() {} };
+  }, 'open');
+  assert.equal(await open(), false);
+  assert.deepEqual(notes, ['salon-note']);
+  works = true;
+  assert.equal(await open(), true);
+});
