@@ -265,8 +265,8 @@ cached_price = "0.1"
             ("context_tokens = 32768", "context_tokens = 4096", "output"),
             ("\"qwen3:8b\"", "\"\"", "proper name"),
             ("output_price = \"5\"\n", "", "price"),
-            ("\"0.1\"", "\"sk-Secret\"", "line 23"),
-            ("\"0.1\"", "0.1", "line 23"),
+            ("\"0.1\"", "\"sk-Secret\"", "line 24"),
+            ("\"0.1\"", "0.1", "line 24"),
             ("[[provider]]", "[[provider", "line "),
         ];
         for (from, to, expected) in wrong {
