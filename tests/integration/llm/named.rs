@@ -232,10 +232,7 @@ async fn a_full_provider_is_waited_for_and_gives_its_place_when_a_stream_is_drop
         let capped: Arc<dyn LlmProvider> = Arc::new(Capped::around(inner, places));
         let running = capped.answer(prompt()).await.unwrap();
         gate.reached().await;
-        assert_eq!(
-            ask(&capped).await.code(),
-            Some(ErrorCode::ProviderOverloaded)
-        );
+        assert_eq!(ask(&capped).await.code(), Some(ErrorCode::Busy));
         assert_eq!(server.requests().len(), 1, "{kind:?}: nobody was asked");
         drop(running);
         let next = read(capped.answer(prompt()).await.unwrap()).await;
