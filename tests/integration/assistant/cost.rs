@@ -25,7 +25,7 @@ const WORDS: [&str; 8] = [
 /// Publications besides the deltas and the versions, of presence and of who waits, in a second.
 const OTHERS: f64 = 3.0;
 /// The database counts what ended with some delay: what an idle connection did last, ten seconds later.
-const COUNTED_LATE: Duration = Duration::from_secs(12);
+const COUNTED_LATE: Duration = Duration::from_secs(11);
 
 fn answer(tokens: usize) -> Answer {
     let words = WORDS.iter().cycle().take(tokens);
@@ -177,7 +177,8 @@ async fn asked_of_the_database(world: &World, rooms: &mut [Asker], each: usize) 
     let question = "SELECT (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()), \
         (SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'reply_chunks'), \
         (SELECT count(*) FROM replies WHERE state = 'streaming')";
-    let window = Duration::from_secs(size::count(8, 20) as u64);
+    // Who is not read meanwhile answers no ping: all of it is shorter than a peer may be silent.
+    let window = Duration::from_secs(size::count(6, 8) as u64);
     join_all(
         rooms
             .iter_mut()
