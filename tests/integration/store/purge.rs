@@ -115,10 +115,7 @@ pub(super) async fn all_that_a_deleted_room_held_goes_part_by_part(store: &TestS
     assert!(store.purge_deleted_rooms(0, 2).await.unwrap());
     let head = store.heads(&[room]).await.unwrap()[0];
     assert_eq!((head.first_seq, head.last_seq), (3, 4));
-    assert!(
-        purge(store).await > 2,
-        "two messages more, then people and the rest"
-    );
+    assert!(purge(store).await >= 2, "two messages more, then all else");
     let behind = store.rooms_behind_index(100).await.unwrap();
     assert!(!behind.contains(&room), "nothing is left to index");
     let left = store.back_end.rows_of(room).await;
