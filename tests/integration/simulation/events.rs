@@ -108,7 +108,8 @@ impl World {
         }
     }
 
-    /// A send that was answered goes out again under its id, somewhere else maybe.
+    /// A send that was answered goes out again under its id, somewhere else maybe; not before others that were not, for
+    /// where it is refused it would hold them back.
     fn somebody_says_it_again(&mut self) {
         let (client, room) = (self.dice.below(CLIENTS), self.dice.below(2));
         let book = &self.clients[client].books[room];
@@ -116,6 +117,9 @@ impl World {
         let Some((&id, _)) = book.acked.iter().nth_back(place) else {
             return;
         };
+        if !book.pending.is_empty() {
+            return;
+        }
         let slug = &book.room.slug;
         self.trace
             .note(format_args!("client {client} resends {id} to {slug}"));
