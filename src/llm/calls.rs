@@ -68,8 +68,8 @@ impl LlmProvider for Capped {
         self.inner.count_tokens(prompt).await
     }
 
-    fn has_place(&self) -> bool {
-        self.places.free.available_permits() > 0
+    fn free_places(&self) -> usize {
+        self.places.free.available_permits()
     }
 
     async fn probe(&self) -> Result<String, LlmError> {
@@ -117,7 +117,7 @@ mod tests {
         let _second = other.answer(prompt()).await.unwrap();
         let begun = tokio::time::Instant::now();
         let refused = other.answer(prompt()).await.err().unwrap();
-        assert!(refused.is_no_place() && !one.has_place());
+        assert!(refused.is_no_place() && one.free_places() == 0);
         assert_eq!(begun.elapsed(), wait);
 
         // Whoever waits gets the place of the one that ends.

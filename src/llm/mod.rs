@@ -164,9 +164,9 @@ pub trait LlmProvider: Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Whether an answer that begins now need not wait for a place.
-    fn has_place(&self) -> bool {
-        true
+    /// How many answers may begin now without waiting for a place.
+    fn free_places(&self) -> usize {
+        usize::MAX
     }
 
     /// Whether it is there and takes the key, for `salon check`: a word on it.

@@ -176,18 +176,15 @@ impl Assistant {
         }
         let began = Instant::now();
         let limit = i64::try_from(room).unwrap_or(i64::MAX);
-        match self
+        let turn = self.parked.turn();
+        let (instance, caps) = (self.parts.instance, self.parts.caps);
+        let claiming = self
             .parts
             .store
-            .claim_replies_but(
-                self.parts.instance,
-                limit,
-                self.parts.caps,
-                &self.parked.held(),
-            )
-            .await
-        {
+            .claim_replies_but(instance, limit, caps, &turn.held);
+        match claiming.await {
             Ok(claimed) => {
+                self.parked.taken(&turn, &claimed);
                 let count = claimed.len();
                 for reply in claimed {
                     self.start(reply, began);

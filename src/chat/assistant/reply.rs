@@ -115,7 +115,11 @@ pub(super) async fn run(parts: &AssistantParts, parked: &Parked, lease: &Lease) 
         chunks: 0,
         pace: Pace::default(),
     };
-    let ending = match writing.write().await {
+    let written = writing.write().await;
+    if !matches!(written, Err(Verdict::NoPlace)) {
+        parked.forget((claimed.room, claimed.seq));
+    }
+    let ending = match written {
         Ok(ending) => ending,
         Err(Verdict::Lost) => {
             writing
