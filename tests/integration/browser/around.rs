@@ -24,6 +24,18 @@ pub(crate) async fn page_of(chromium: &Chromium, salon: &SalonProcess, who: &Api
     page
 }
 
+/// Ada, and her public room “Sea” with a topic, in which Bob is too.
+pub(crate) async fn sea(salon: &SalonProcess) -> (ApiClient, ApiClient) {
+    let ada = ApiClient::account(salon, "Ada").await;
+    let bob = ApiClient::account(salon, "Bob").await;
+    let room = json!({"slug": "sea", "name": "Sea"});
+    must(&ada, "POST", "/api/rooms", room).await;
+    let topic = json!({"topic": "Ships and the wind"});
+    must(&ada, "PATCH", "/api/rooms/sea", topic).await;
+    must(&bob, "POST", "/api/rooms/sea/join", json!({})).await;
+    (ada, bob)
+}
+
 /// Signs that person in, in a page that shows something of the server.
 pub(crate) async fn sign_in(page: &Page, who: &ApiClient) {
     let cookie = thirtyfour::Cookie::new("salon", who.token());

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::around::{GENEROUS, count, go_to, must, page_of, sign_in};
+use super::around::{GENEROUS, count, go_to, must, page_of, sea, sign_in};
 use super::chromium::Chromium;
 use super::page::Page;
 use crate::support::event_stream::ApiClient;
@@ -12,22 +12,7 @@ use crate::support::salon::SalonProcess;
 async fn an_empty_room_says_what_it_is_who_is_there_and_how_to_ask() {
     let chromium = Chromium::start().await;
     let salon = SalonProcess::start(&GENEROUS).await;
-    let ada = ApiClient::account(&salon, "Ada").await;
-    let bob = ApiClient::account(&salon, "Bob").await;
-    must(
-        &ada,
-        "POST",
-        "/api/rooms",
-        json!({"slug": "sea", "name": "Sea"}),
-    )
-    .await;
-    must(
-        &ada,
-        "PATCH",
-        "/api/rooms/sea",
-        json!({"topic": "Ships and the wind"}),
-    )
-    .await;
+    let (ada, _bob) = sea(&salon).await;
     must(
         &ada,
         "POST",
@@ -35,7 +20,6 @@ async fn an_empty_room_says_what_it_is_who_is_there_and_how_to_ask() {
         json!({"name": "poet"}),
     )
     .await;
-    must(&bob, "POST", "/api/rooms/sea/join", json!({})).await;
     let page = page_of(&chromium, &salon, &ada).await;
     go_to(&page, "sea").await;
     for text in [

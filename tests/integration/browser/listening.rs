@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::chromium::Chromium;
 use super::http_api::HttpApi;
+use super::model::start;
 use super::page::{LATER, Page, SOON};
 use crate::support::fake_provider::{Answer, FakeProvider};
 use crate::support::salon::SalonProcess;
@@ -23,22 +24,11 @@ async fn told(page: &Page) -> Vec<String> {
     page.run("return window.told", &[]).await
 }
 
-async fn start(provider: &FakeProvider) -> SalonProcess {
-    let url = provider.anthropic_url();
-    SalonProcess::start(&[
-        ("SALON_LLM_ALLOW", "127.0.0.1"),
-        ("SALON_LLM", "anthropic"),
-        ("ANTHROPIC_API_KEY", "sk-test"),
-        ("ANTHROPIC_BASE_URL", url.as_str()),
-    ])
-    .await
-}
-
 #[tokio::test]
 async fn an_answer_is_told_of_at_its_begin_now_and_then_and_at_its_end() {
     let provider = FakeProvider::start([]);
     let chromium = Chromium::start().await;
-    let salon = start(&provider).await;
+    let salon = start(&provider, &[]).await;
     let page = Page::open(&chromium, &salon.url()).await;
     page.come_in("Ada").await;
     page.run::<()>(LISTEN, &[]).await;

@@ -16,8 +16,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use thirtyfour::prelude::*;
 
-use super::around::{close_dialogs, count, go_to, must, press, sign_in};
+use super::around::{close_dialogs, count, go_to, must, press, sea, sign_in};
 use super::chromium::{Chromium, screenshot_path};
+use super::model;
 use super::page::{Page, SOON};
 use crate::support::event_stream::ApiClient;
 use crate::support::fake_provider::{Answer, FakeProvider};
@@ -163,32 +164,8 @@ const RICH: &str = "What I *think*:\n\n1. **Order** first\n2. then `speed`\n\n> 
 
 /// A server whose assistant stops in the middle of its second answer, and a room with something in it.
 async fn stage(provider: &FakeProvider) -> (SalonProcess, ApiClient) {
-    let url = provider.anthropic_url();
-    let salon = SalonProcess::start(&[
-        ("SALON_LLM_ALLOW", "127.0.0.1"),
-        ("SALON_LLM", "anthropic"),
-        ("ANTHROPIC_API_KEY", "sk-test"),
-        ("ANTHROPIC_BASE_URL", url.as_str()),
-        ("SALON_RATE_SIGN_INS", "100000"),
-        ("SALON_REPLIES", "1"),
-    ])
-    .await;
-    let ada = ApiClient::account(&salon, "Ada").await;
-    let bob = ApiClient::account(&salon, "Bob").await;
-    must(
-        &ada,
-        "POST",
-        "/api/rooms",
-        json!({"slug": "sea", "name": "Sea"}),
-    )
-    .await;
-    must(
-        &ada,
-        "PATCH",
-        "/api/rooms/sea",
-        json!({"topic": "Ships and the wind"}),
-    )
-    .await;
+    let salon = model::start(provider, &[("SALON_REPLIES", "1")]).await;
+    let (ada, bob) = sea(&salon).await;
     must(
         &ada,
         "POST",
@@ -196,7 +173,6 @@ async fn stage(provider: &FakeProvider) -> (SalonProcess, ApiClient) {
         json!({"slug": "void", "name": "Void", "visibility": "private"}),
     )
     .await;
-    must(&bob, "POST", "/api/rooms/sea/join", json!({})).await;
     let say = async |who: &ApiClient, body: &str| {
         must(
             who,
