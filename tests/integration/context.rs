@@ -65,8 +65,9 @@ async fn a_reply_tells_from_which_message_on_its_assistant_saw_the_room() {
         "{told}"
     );
     // Whoever comes later, and whoever reads back, is told the same.
-    let (_, his) = enter(salon.arrive("bob").await).await;
-    assert_eq!(his.messages[&cut], settled);
+    let (mut bob, mut his) = enter(salon.arrive("bob").await).await;
+    // A page shared with whoever joined just before has the newest behind it.
+    assert_eq!(read_settled(&mut bob, &mut his, cut).await, settled);
     let history = json!({"type": "message.history", "room": "lobby", "around": cut, "limit": 1});
     let page = ada.ask(history).await;
     assert_eq!(page["messages"][0], settled);

@@ -45,6 +45,13 @@ struct Script {
     records: Vec<Record>,
 }
 
+impl Script {
+    fn has_a_text_next(&self) -> bool {
+        let next = self.answers.front().or(self.otherwise.as_ref());
+        next.is_some_and(|answer| matches!(answer.steps.first(), Some(Step::Begin)))
+    }
+}
+
 /// One request, and what became of its answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
@@ -86,7 +93,7 @@ impl FakeProvider {
         let address = listener.local_addr().unwrap();
         let routes = Router::new()
             .route("/v1/messages", post(answer))
-            .route("/v1/messages/count_tokens", post(answer))
+            .route("/v1/messages/count_tokens", post(count))
             .route("/v1/chat/completions", post(answer))
             .route("/v1/models", get(answer))
             .with_state(Arc::clone(&shared));
@@ -187,6 +194,19 @@ impl Shared {
         change(&mut self.script());
         self.changed.send_modify(|count| *count += 1);
     }
+}
+
+/// Counts as the script says. An answer that is a text stays for who asks for one: no such count is known then.
+async fn count(
+    State(shared): State<Arc<Shared>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if shared.script().has_a_text_next() {
+        return Response::builder().status(404).body(Body::empty()).unwrap();
+    }
+    answer(State(shared), uri, headers, body).await
 }
 
 async fn answer(
