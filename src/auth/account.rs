@@ -8,6 +8,7 @@ use crate::db::changes::VerifiedHash;
 use crate::db::rows::{Identity, UserKind};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::SessionId;
+use crate::limits;
 
 impl Auth {
     /// The hash of a new password of somebody of this name, for the operator who sets it.
@@ -26,6 +27,29 @@ impl Auth {
     pub async fn sessions(&self, who: &Identity) -> Result<Vec<SessionRow>, Refusal> {
         let sessions = self.store.sessions(who.user.id).await;
         sessions.map_err(StoreError::into_refusal)
+    }
+
+    /// Somebody came in once more: ends those sessions of the user that are more than `limits::SESSIONS_PER_USER`, whichever were not
+    /// used for longest, never the new one. What cannot be ended now is at the next sign-in: nobody is kept out for it.
+    pub(super) async fn end_surplus_sessions(&self, new: &Identity) {
+        let user = new.user.id;
+        let mut sessions = match self.store.sessions(user).await {
+            Ok(sessions) => sessions,
+            Err(error) => {
+                tracing::warn!(%user, %error, "sessions could not be counted");
+                return;
+            }
+        };
+        sessions.retain(|session| session.id != new.session);
+        sessions.sort_by_key(|session| std::cmp::Reverse(session.last_seen_at));
+        for session in sessions.iter().skip(limits::SESSIONS_PER_USER - 1) {
+            match self.store.end_session(user, session.id).await {
+                Ok(_) => {
+                    tracing::info!(%user, session = %session.id, "a session was ended: the user has as many newer ones as one may have")
+                }
+                Err(error) => tracing::warn!(%user, %error, "a session could not be ended"),
+            }
+        }
     }
 
     /// Ends a session of `who`'s. Its sockets close when the instances next read the log of revocations (P7).

@@ -101,6 +101,7 @@ impl Auth {
         let (token, session) = self.fresh_session(&known.user, origin);
         let made = self.store.create_session(session).await;
         let made = made.map_err(StoreError::into_refusal)?;
+        self.end_surplus_sessions(&made.identity).await;
         Ok(signed_in(token, made.identity))
     }
 

@@ -272,10 +272,13 @@ impl Auth {
             ..session
         };
         match self.store.create_session(session).await {
-            Ok(made) => Ok(SignedIn {
-                device: hash.map(|hash| Device::new(made.identity.user.id, &hash)),
-                ..signed_in(token, made.identity)
-            }),
+            Ok(made) => {
+                self.end_surplus_sessions(&made.identity).await;
+                Ok(SignedIn {
+                    device: hash.map(|hash| Device::new(made.identity.user.id, &hash)),
+                    ..signed_in(token, made.identity)
+                })
+            }
             // Deleted, disabled or given another password between the two reads: as if it had been so before.
             Err(StoreError::Refused(refusal)) if refusal.code == ErrorCode::UserNotFound => {
                 Err(ErrorCode::BadCredentials.into())

@@ -19,7 +19,7 @@ use super::{Attach, Attached, Command, Shown};
 use crate::channel_layer::{Channel, ChannelLayer, GroupName, LayerEvent};
 use crate::db::rows::{Changes, Head, RunningReply};
 use crate::db::{Store, StoreError, StoreResult};
-use crate::ids::{Cursor, RoomRef, Seq, Version};
+use crate::ids::{Cursor, RoomRef, Version};
 use crate::limits;
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Frame;
@@ -105,7 +105,7 @@ impl Feed {
             version: head.version,
         };
         let mut replies = Replies::default();
-        replies.restore(known);
+        replies.restore(known, start.version);
         self.shown.set(start);
         let subscribers = Subscribers::new(Arc::clone(&self.seats));
         let running = Running {
@@ -431,14 +431,10 @@ impl Running {
             return Attached::ProveAgain;
         }
         // What the greeting tells of replies needs no telling again; what it had to leave out follows.
-        let running = self.replies.snapshot();
-        let mut owed: Vec<Seq> = running
-            .iter()
-            .filter(|reply| reply.chunks > 0)
-            .map(|reply| reply.seq)
-            .collect();
+        let mut owed = self.replies.shown();
         let mut greeted = 0;
         if let Some(greeting) = attach.greeting.take() {
+            let running = self.replies.snapshot(attach.cursor.version);
             let told = bodies_within(&running, limits::PAGE_BYTES);
             for reply in told.iter().filter(|reply| reply.body.is_some()) {
                 owed.retain(|seq| *seq != reply.seq);

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 
 use crate::db::rows::{ReplyState, RunningReply};
-use crate::ids::{Attempt, ChunkNumber, Seq};
+use crate::ids::{Attempt, ChunkNumber, Seq, Version};
 use crate::limits;
 use crate::protocol::frame::Frame;
 use crate::protocol::publication::{DeltaPiece, Effect, Entry};
@@ -19,6 +19,8 @@ use crate::protocol::server::ReplyBody;
 #[derive(Debug)]
 struct Running {
     prompt_seq: Seq,
+    /// The version that created it, or put it back: whoever stands below has seen another end of it, or nothing yet.
+    since: Version,
     /// Attempts up to this one ended in a settled version.
     over: Attempt,
     attempt: Attempt,
@@ -61,9 +63,16 @@ impl Replies {
     }
 
     /// The version that creates (or puts back) a reply was emitted. Returns the frames that waited for it.
-    pub fn queued(&mut self, seq: Seq, prompt_seq: Seq, after_attempt: Attempt) -> Vec<Delta> {
+    pub fn queued(
+        &mut self,
+        seq: Seq,
+        prompt_seq: Seq,
+        after_attempt: Attempt,
+        since: Version,
+    ) -> Vec<Delta> {
         let reply = self.running.entry(seq).or_insert(Running {
             prompt_seq,
+            since,
             over: after_attempt,
             attempt: after_attempt,
             chunks: 0,
@@ -71,6 +80,7 @@ impl Replies {
             whole: None,
             early: BTreeMap::new(),
         });
+        reply.since = since;
         reply.over = after_attempt;
         if reply.attempt <= after_attempt {
             reply.attempt = after_attempt;
@@ -97,7 +107,7 @@ impl Replies {
                     seq,
                     prompt_seq,
                     after_attempt,
-                } => frames.extend(self.queued(seq, prompt_seq, after_attempt)),
+                } => frames.extend(self.queued(seq, prompt_seq, after_attempt, entry.version)),
                 Effect::ReplySettled { seq } => {
                     frames.retain(|(of, _)| *of != seq);
                     self.settled(seq);
@@ -175,12 +185,23 @@ impl Replies {
         Some(whole.clone())
     }
 
-    /// Every running reply with its text so far, by seq, for `room.joined`.
+    /// The replies that have shown something, by seq.
     #[must_use]
-    pub fn snapshot(&self) -> Vec<RunningReply> {
+    pub fn shown(&self) -> Vec<Seq> {
+        let shown = self.running.iter().filter(|(_, reply)| reply.chunks > 0);
+        let mut all: Vec<Seq> = shown.map(|(&seq, _)| seq).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// The running replies with their text so far, by seq, for the `room.joined` of somebody that stands at `version`. What began
+    /// above it, a retry maybe, is not told: the end of the attempt before it is still to come.
+    #[must_use]
+    pub fn snapshot(&self, version: Version) -> Vec<RunningReply> {
         let mut all: Vec<RunningReply> = self
             .running
             .iter()
+            .filter(|(_, reply)| reply.since <= version)
             .map(|(&seq, reply)| RunningReply {
                 seq,
                 prompt_seq: reply.prompt_seq,
@@ -198,13 +219,14 @@ impl Replies {
         all
     }
 
-    /// Starts over from what the database knows, when the feed begins.
-    pub fn restore(&mut self, known: Vec<RunningReply>) {
+    /// Starts over from what the database knows, when the feed begins at this version.
+    pub fn restore(&mut self, known: Vec<RunningReply>, version: Version) {
         for saved in known {
             self.running.insert(
                 saved.seq,
                 Running {
                     prompt_seq: saved.prompt_seq,
+                    since: version,
                     // A queued reply's attempt is over; a streaming one's is not.
                     over: if saved.state == ReplyState::Streaming {
                         saved.attempt - 1
@@ -341,28 +363,28 @@ mod tests {
         let mut replies = Replies::default();
         assert!(replies.delta(piece(1, 1, 1, "a")).is_empty());
         assert!(replies.delta(piece(1, 2, 1, "b")).is_empty());
-        assert_eq!(texts(&replies.queued(2, 1, 0)), "ab");
+        assert_eq!(texts(&replies.queued(2, 1, 0, 2)), "ab");
         assert_eq!(texts(&replies.delta(piece(1, 3, 1, "c"))), "c");
     }
 
     #[test]
     fn a_higher_attempt_starts_over_and_a_lower_one_is_dropped() {
         let mut replies = Replies::default();
-        let _ = replies.queued(2, 1, 0);
+        let _ = replies.queued(2, 1, 0, 2);
         let _ = replies.delta(piece(1, 1, 1, "old"));
         assert_eq!(texts(&replies.delta(piece(2, 1, 1, "new"))), "new");
         assert!(replies.delta(piece(1, 2, 1, "late")).is_empty());
-        assert_eq!(replies.snapshot()[0].body, "new");
-        let _ = replies.queued(2, 1, 2);
-        assert_eq!(replies.snapshot()[0].body, "");
+        assert_eq!(replies.snapshot(9)[0].body, "new");
+        let _ = replies.queued(2, 1, 2, 4);
+        assert_eq!(replies.snapshot(9)[0].body, "");
         assert!(replies.delta(piece(2, 1, 1, "late")).is_empty());
-        assert_eq!(replies.snapshot()[0].body, "");
+        assert_eq!(replies.snapshot(9)[0].body, "");
     }
 
     #[test]
     fn the_whole_text_is_what_was_shown_so_far() {
         let mut replies = Replies::default();
-        let _ = replies.queued(2, 1, 0);
+        let _ = replies.queued(2, 1, 0, 2);
         assert_eq!(replies.whole_text("r", 2), None);
         let mut whole = String::new();
         for (number, word) in (1..).zip(["a", "b", "c"]) {
@@ -372,14 +394,27 @@ mod tests {
             assert_eq!(replies.whole_text("r", 2).as_ref(), Some(&frame));
             assert_eq!(texts(&[(2, frame)]), whole);
         }
-        let _ = replies.queued(2, 1, 1);
+        let _ = replies.queued(2, 1, 1, 3);
         assert_eq!(replies.whole_text("r", 2), None, "it starts over");
+    }
+
+    #[test]
+    fn who_stands_below_a_retry_is_not_told_of_it_before_the_end_of_what_it_repeats() {
+        let mut replies = Replies::default();
+        let _ = replies.queued(2, 1, 0, 2);
+        let _ = replies.delta(piece(1, 1, 1, "old"));
+        replies.settled(2);
+        let _ = replies.queued(2, 1, 1, 7);
+        let _ = replies.delta(piece(2, 1, 1, "new"));
+        assert!(replies.snapshot(6).is_empty());
+        assert_eq!(replies.snapshot(7)[0].body, "new");
+        assert_eq!(replies.shown(), [2], "its text follows");
     }
 
     #[test]
     fn nothing_of_a_settled_reply_comes_out() {
         let mut replies = Replies::default();
-        let _ = replies.queued(2, 1, 0);
+        let _ = replies.queued(2, 1, 0, 2);
         replies.settled(2);
         assert!(replies.delta(piece(1, 1, 1, "late")).is_empty());
         assert!(replies.is_empty());
@@ -388,7 +423,7 @@ mod tests {
     #[test]
     fn a_gap_is_filled_from_what_was_saved() {
         let mut replies = Replies::default();
-        let _ = replies.queued(2, 1, 0);
+        let _ = replies.queued(2, 1, 0, 2);
         let _ = replies.delta(piece(1, 1, 1, "a"));
         assert!(replies.delta(piece(1, 4, 1, "d")).is_empty());
         assert!(replies.has_gap());
@@ -420,7 +455,7 @@ mod tests {
                 first += count;
             }
             let mut replies = Replies::default();
-            let _ = replies.queued(2, 1, 0);
+            let _ = replies.queued(2, 1, 0, 2);
             let mut shown = String::new();
             for index in order {
                 shown.push_str(&texts(&replies.delta(index.get(&pieces).clone())));

@@ -1,7 +1,6 @@
 //! The page: `static/`, embedded in the binary (a debug build reads the folder, so that an edit needs no build). Every
 //! address that is no route comes here last; what is no file either is `not_found`.
 
-use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use axum::Router;
@@ -12,6 +11,7 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 use sha2::{Digest, Sha256};
 use tower_http::compression::CompressionLayer;
 
+use super::asset_forms::{self, Forms};
 use super::error::{Problem, method_not_allowed};
 use crate::error::ErrorCode;
 
@@ -39,6 +39,28 @@ pub fn router() -> Router {
     Router::new().fallback(asset).layer(CompressionLayer::new())
 }
 
+/// Has every file made ready to go out, on a thread beside, for a second or two; what is asked for before is made ready then. A
+/// debug build takes its files as they are asked for.
+pub(crate) fn prepare_beside() {
+    if cfg!(debug_assertions) {
+        return;
+    }
+    let begun = std::thread::Builder::new()
+        .name("page files".to_owned())
+        .spawn(prepare);
+    if let Err(error) = begun {
+        tracing::warn!(%error, "the page's files are compressed when they are asked for");
+    }
+}
+
+fn prepare() {
+    for path in Static::iter().filter(|path| !hidden(path)) {
+        if let Some(file) = Static::get(&path) {
+            asset_forms::of(&path, file);
+        }
+    }
+}
+
 async fn asset(request: Request) -> Response {
     let path = match request.uri().path() {
         "/" => "index.html",
@@ -54,22 +76,20 @@ async fn asset(request: Request) -> Response {
             .insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
         return refused;
     }
-    serve(path, file, request.headers())
+    serve(path, file, request.headers()).await
 }
 
 /// Browsers ask again each time and get 304 while it is the same: an upgrade shows at once, and nothing is stale.
-fn serve(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
+async fn serve(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
     // Weak, since the same file goes out compressed or not.
     let tag = format!("W/\"{}\"", hex_of(&file.metadata.sha256_hash()[..16]));
     let mut response = if already_has(asked, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let mut response = axum::body::Body::from(as_sent(path, file.data)).into_response();
-        response.headers_mut().insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static(content_type(path)),
-        );
-        response
+        match forms(path, file).await {
+            Some(forms) => body(path, &forms, asked),
+            None => return Problem::from(ErrorCode::Internal).into_response(),
+        }
     };
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -79,34 +99,48 @@ fn serve(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
     response
 }
 
-/// A file as it goes out: scripts and style sheets without the comments that have lines of their own, a fourth of what is sent.
-fn as_sent(path: &str, data: Cow<'static, [u8]>) -> Cow<'static, [u8]> {
-    let is_source = path.ends_with(".js") || path.ends_with(".css");
-    match std::str::from_utf8(&data) {
-        Ok(text) if is_source => Cow::Owned(without_comments(text).into_bytes()),
-        _ => data,
+/// A file that goes out for the first time is compressed now, on a thread that may take its time.
+async fn forms(path: &str, file: EmbeddedFile) -> Option<Forms> {
+    if let Some(forms) = asset_forms::known(path, &file) {
+        return Some(forms);
     }
+    let path = path.to_owned();
+    let made = tokio::task::spawn_blocking(move || asset_forms::of(&path, file));
+    made.await.ok()
 }
 
-/// The lines stay, so that a trace names the line of the source. A comment beside code stays too: only a parser could tell
-/// it from a string.
-fn without_comments(text: &str) -> String {
-    let mut rest = String::with_capacity(text.len());
-    let mut is_inside = false;
-    for line in text.split_inclusive('\n') {
-        let words = line.trim();
-        let end = words.split_once("*/");
-        let begins =
-            !is_inside && words.starts_with("/*") && end.is_none_or(|(_, code)| code.is_empty());
-        let is_comment = is_inside || begins || words.starts_with("//");
-        is_inside = (is_inside || begins) && end.is_none();
-        if !is_comment {
-            rest.push_str(line);
-        } else if line.ends_with('\n') {
-            rest.push('\n');
-        }
+fn body(path: &str, forms: &Forms, asked: &HeaderMap) -> Response {
+    let is_brotli = takes_brotli(asked);
+    let bytes = if is_brotli {
+        &forms.brotli
+    } else {
+        &forms.plain
+    };
+    let mut response = axum::body::Body::from(bytes.clone()).into_response();
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(content_type(path)),
+    );
+    if is_brotli {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("br"));
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     }
-    rest
+    response
+}
+
+/// Whether `Accept-Encoding` names `br`, and not with a quality of 0 (RFC 9110, 12.5.3).
+fn takes_brotli(asked: &HeaderMap) -> bool {
+    asked
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|coding| {
+            let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
+            let quality = parameters.trim().strip_prefix("q=").map(str::parse::<f32>);
+            name.trim().eq_ignore_ascii_case("br") && quality != Some(Ok(0.0))
+        })
 }
 
 fn hex_of(bytes: &[u8]) -> String {
@@ -147,13 +181,6 @@ fn content_type(path: &str) -> &'static str {
 mod tests {
     use super::*;
 
-    #[test]
-    fn comments_with_lines_of_their_own_are_not_sent() {
-        let source = "/**\n * What it is.\n */\nconst a = 1; // one\n  // two\n/* three */\nconst b = '/*';\n/* four */ f();\n";
-        let sent = "\n\n\nconst a = 1; // one\n\n\nconst b = '/*';\n/* four */ f();\n";
-        assert_eq!(without_comments(source), sent);
-    }
-
     /// What would be lost of a file in which code stands behind the end of a comment of several lines.
     #[test]
     fn no_file_has_code_behind_the_last_line_of_a_comment() {
@@ -165,6 +192,29 @@ mod tests {
                 assert!(line.trim_end().ends_with("*/"), "{path}: {line}");
             }
         }
+    }
+
+    #[test]
+    fn brotli_is_for_who_names_it() {
+        let asked = |value: &'static str| {
+            let mut asked = HeaderMap::new();
+            asked.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(value));
+            takes_brotli(&asked)
+        };
+        assert!(asked("br") && asked("gzip, deflate, BR ;q=0.5") && asked("gzip,br"));
+        assert!(!asked("gzip, deflate") && !asked("br;q=0") && !asked("brotli") && !asked(""));
+        assert!(!takes_brotli(&HeaderMap::new()));
+    }
+
+    /// What a browser would load of everything there is: every language, theme and dialog.
+    #[test]
+    fn all_of_the_page_is_small() {
+        let sizes = Static::iter().filter(|path| !hidden(path)).map(|path| {
+            let file = Static::get(&path).expect("it is listed");
+            asset_forms::brotli(&asset_forms::as_sent(&path, file.data), 11).len()
+        });
+        let all: usize = sizes.sum();
+        assert!(all <= 150_000, "{all} bytes compressed");
     }
 
     #[test]

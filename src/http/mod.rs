@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod admin;
+mod asset_forms;
 pub mod assets;
 pub mod assistants;
 pub mod audit;

@@ -25,7 +25,7 @@ use crate::consumer::user_frames;
 use crate::consumer::watch::SessionWatch;
 use crate::db::Store;
 use crate::feed::{Feeds, gate, heads, presence, queue};
-use crate::http::health;
+use crate::http::{assets, health};
 use crate::jobs;
 use crate::limits;
 use crate::llm::registry::Providers;
@@ -131,6 +131,7 @@ impl Server {
         let running = tokio::spawn(Arc::clone(&parts.assistant).run(runners.clone()));
         let counting = tokio::spawn(Arc::clone(&parts.quotas).run(actors.clone()));
 
+        assets::prepare_beside();
         let closing = CancellationToken::new();
         let router = routes::router(app, Arc::clone(&consumers));
         let accepting = shutdown.spawn(

@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 
 use salon::auth::{Auth, Standing};
 use salon::db::Store;
-use salon::db::changes::SessionOrigin;
+use salon::db::accounts::Accounts;
+use salon::db::changes::{NewSession, SessionOrigin};
 use salon::db::rows::UserKind;
 use salon::db::sqlite::SqliteStore;
 use salon::error::ErrorCode;
+use salon::ids::SessionId;
+use salon::limits;
 
 /// Accounts over an embedded store, and its folder.
 async fn accounts() -> (Auth, Arc<SqliteStore>, tempfile::TempDir) {
@@ -53,6 +56,55 @@ async fn a_session_lives_from_sign_in_to_sign_out() {
             .unwrap()
             .is_some()
     );
+}
+
+#[tokio::test]
+async fn one_session_too_many_ends_the_one_that_was_not_used_for_longest() {
+    let (auth, store, _folder) = accounts().await;
+    let origin = SessionOrigin::default;
+    let made = auth
+        .sign_up("Ada", "correct horse", origin())
+        .await
+        .unwrap();
+    let user = made.identity.user.id;
+    let session = |number: usize| NewSession {
+        id: SessionId::new(),
+        user,
+        token_hash: std::array::from_fn(|byte| {
+            number.to_le_bytes().get(byte).copied().unwrap_or(7)
+        }),
+        lifetime_s: 3_600,
+        idle_s: 3_600,
+        origin: origin(),
+        verified: None,
+    };
+    let mut others = Vec::new();
+    for number in 2..=limits::SESSIONS_PER_USER {
+        let other = session(number);
+        others.push(other.id);
+        store.create_session(other).await.unwrap();
+    }
+    // The first is used once more; the second is the one that was not.
+    let first = made.identity.session;
+    store.note_seen(&[first], 3_600, 0).await.unwrap();
+    let entered = auth
+        .sign_in("ada", "correct horse", None, origin())
+        .await
+        .unwrap();
+    let living = store.sessions(user).await.unwrap();
+    let lives = |session: SessionId| living.iter().any(|one| one.id == session);
+    assert_eq!(living.len(), limits::SESSIONS_PER_USER);
+    assert!(lives(first) && lives(entered.identity.session));
+    assert!(!lives(others[0]) && lives(others[1]));
+    // Sign-ins at the same time may have left more than one too many.
+    for number in 1_001..=1_005 {
+        store.create_session(session(number)).await.unwrap();
+    }
+    auth.sign_in("ada", "correct horse", None, origin())
+        .await
+        .unwrap();
+    let living = store.sessions(user).await.unwrap();
+    assert_eq!(living.len(), limits::SESSIONS_PER_USER);
 }
 
 #[tokio::test]

@@ -62,6 +62,7 @@ mod reading;
 mod removals;
 mod replies;
 mod retention;
+mod retries;
 mod room_events;
 mod runners;
 mod security;

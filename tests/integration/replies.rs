@@ -324,18 +324,11 @@ async fn a_late_joiner_gets_the_text_so_far_and_then_the_rest() {
         let mut socket = salon.arrive(name).await;
         let mut client = RoomClient::new("lobby");
         let joined = socket.join("lobby").await;
-        let reply = &joined["replies"][0];
-        assert_eq!(
-            (&reply["seq"], &reply["prompt_seq"]),
-            (&json!(seq), &json!(1))
-        );
         client.take(&joined);
+        // By the greeting, or behind the version that began it where the page was read before.
+        read_text(&mut socket, &mut client, seq).await;
         late.push((socket, client));
     }
-    assert!(
-        !late[0].1.replies[&seq].text.is_empty(),
-        "this instance knew some text"
-    );
     let whole = read_settled(&mut ada, &mut ada_client, seq).await["body"].clone();
     for (socket, client) in &mut late {
         let mut text = String::new();

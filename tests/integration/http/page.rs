@@ -72,9 +72,21 @@ async fn the_page_is_at_the_root_and_compressed_for_who_takes_it() {
     let html = String::from_utf8_lossy(&page.bytes).into_owned();
     assert!(html.to_lowercase().starts_with("<!doctype html>"), "{html}");
 
+    let brotli = app
+        .request(Method::GET, "/")
+        .header("accept-encoding", "gzip, deflate, br")
+        .send()
+        .await;
+    assert_eq!(brotli.headers["content-encoding"], "br");
+    assert_eq!(brotli.headers["vary"], "accept-encoding");
+    assert_eq!(brotli.headers["etag"], page.headers["etag"]);
+    let mut plain = Vec::new();
+    brotli::BrotliDecompress(&mut &brotli.bytes[..], &mut plain).unwrap();
+    assert_eq!(plain, page.bytes);
+
     let zipped = app
         .request(Method::GET, "/")
-        .header("accept-encoding", "br, gzip")
+        .header("accept-encoding", "gzip, br;q=0")
         .send()
         .await;
     assert_eq!(zipped.headers["content-encoding"], "gzip");

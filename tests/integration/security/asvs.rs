@@ -124,3 +124,53 @@ async fn trace_is_answered_with_nothing_of_the_request() {
         assert!(!answer.headers.contains_key("x-canary"), "{path}");
     }
 }
+
+/// What does cryptography for us.
+const CRYPTOGRAPHY: [&str; 5] = ["aws_lc_rs", "sha2::", "argon2::", "jsonwebtoken", "rustls"];
+
+/// Every file below `src` whose code uses one of these, from the root of the project.
+fn uses_of(names: &[&str]) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src")];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let is_code = |line: &&str| !line.trim_start().starts_with("//");
+            let text = std::fs::read_to_string(&path).unwrap();
+            if text
+                .lines()
+                .filter(is_code)
+                .any(|line| names.iter().any(|name| line.contains(name)))
+            {
+                let path = path.strip_prefix(root).unwrap();
+                found.push(path.to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_use_of_cryptography_is_on_the_list_of_keys() {
+    const LIST: &str = include_str!("../../../docs/keys.md");
+    let uses = uses_of(&CRYPTOGRAPHY);
+    assert!(uses.len() > 10, "{uses:?}");
+    for path in uses.iter().filter(|path| !path.ends_with("tests.rs")) {
+        assert!(
+            LIST.contains(&format!("`{path}`")),
+            "{path} is not in docs/keys.md"
+        );
+    }
+    // And nothing that is gone.
+    for path in LIST.split('`').filter(|part| part.starts_with("src/")) {
+        assert!(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(path).is_file(),
+            "{path} is gone"
+        );
+    }
+}
