@@ -107,7 +107,7 @@ pub(super) async fn an_archived_room_takes_nothing_new(store: &TestStore) {
         body: "two".into(),
         html: None,
         if_version: None,
-        resend: false,
+        resend: None,
     };
     let assistant = store.assistant().await.unwrap();
     let pin = Mark::Pin;
@@ -126,7 +126,11 @@ pub(super) async fn an_archived_room_takes_nothing_new(store: &TestStore) {
             seq,
             mark: pin,
         },
-        Change::RetryReply { actor, seq: reply },
+        Change::RetryReply {
+            actor,
+            seq: reply,
+            caps: salon::spending::Caps::default(),
+        },
     ];
     let done = store.write(room, refusals).await;
     for outcome in done.outcomes {
