@@ -177,6 +177,10 @@ impl Writing<'_> {
             return Ok(Ending::failed(ErrorCode::NoAssistant));
         };
         self.model = model;
+        if model.llm.free_places() == 0 {
+            // Rather in the queue than here, where it would keep the next from a place at another provider.
+            return Err(self.lease.verdict().unwrap_or(Verdict::NoPlace));
+        }
         let Built {
             prompt,
             context_from,
