@@ -59,6 +59,15 @@ impl LlmProvider for Crowded {
     async fn answer(&self, _: Prompt) -> Result<DeltaStream, LlmError> {
         panic!("asked without a place");
     }
+
+    fn free_places(&self) -> usize {
+        // Nobody takes what it was told it has no place for.
+        if *self.is_told.borrow() {
+            0
+        } else {
+            usize::MAX
+        }
+    }
 }
 
 #[tokio::test]
