@@ -220,6 +220,13 @@ impl Refusal {
         Self::from(ErrorCode::RateLimited).retry_after_ms(wait_ms)
     }
 
+    /// That what may be spent is, for so long.
+    #[must_use]
+    pub fn spent_for(left: chrono::TimeDelta) -> Self {
+        let left_ms = u64::try_from(left.num_milliseconds()).unwrap_or(0);
+        Self::from(ErrorCode::SpendLimitReached).retry_after_ms(left_ms.max(1))
+    }
+
     /// That only an administrator of the server may.
     #[must_use]
     pub fn not_an_administrator() -> Self {

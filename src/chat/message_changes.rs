@@ -10,6 +10,7 @@ use crate::db::rows::{EditRow, Identity, MessageRow};
 use crate::error::Refusal;
 use crate::ids::{Seq, UserId, Version};
 use crate::protocol::client::{check_body, check_emoji};
+use crate::spending::Caps;
 
 /// What somebody wants done to a message.
 #[derive(Clone, PartialEq, Debug)]
@@ -34,14 +35,16 @@ impl Deed {
     }
 
     /// What the writer is asked for it: its text checked and rendered. An edit calls nobody: at most, what
-    /// the message called is asked again.
+    /// the message called is asked again, where `caps` let it.
     ///
     /// # Errors
     /// `bad_request`, `too_large`.
-    pub async fn by(self, actor: UserId, seq: Seq) -> Result<Change, Refusal> {
+    pub async fn by(self, actor: UserId, seq: Seq, caps: Caps) -> Result<Change, Refusal> {
         Ok(match self {
-            Self::Edit(body, if_version) => edit(actor, seq, body, if_version, false).await?,
-            Self::Resend(body, if_version) => edit(actor, seq, body, if_version, true).await?,
+            Self::Edit(body, if_version) => edit(actor, seq, body, if_version, None).await?,
+            Self::Resend(body, if_version) => {
+                edit(actor, seq, body, if_version, Some(caps)).await?
+            }
             Self::Delete => Change::DeleteMessage { actor, seq },
             Self::Mark(mark) => {
                 check_mark(&mark)?;
@@ -60,7 +63,7 @@ async fn edit(
     seq: Seq,
     body: String,
     if_version: Option<Version>,
-    resend: bool,
+    resend: Option<Caps>,
 ) -> Result<Change, Refusal> {
     check_body(&body)?;
     let html = render(&body).await;
@@ -93,7 +96,7 @@ impl Chat {
         seq: Seq,
         deed: Deed,
     ) -> Result<Version, Refusal> {
-        let change = deed.by(who.user.id, seq).await?;
+        let change = deed.by(who.user.id, seq, self.caps).await?;
         let room = self.find(who, slug).await?;
         self.change(room, change).await
     }

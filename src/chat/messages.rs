@@ -176,7 +176,7 @@ impl Chat {
     /// Puts a stopped, failed or interrupted reply back to the queue.
     ///
     /// # Errors
-    /// `reply_not_found`, `reply_running`, `forbidden`, as finding the room.
+    /// `reply_not_found`, `reply_running`, `forbidden`, `spend_limit_reached`, as finding the room.
     pub async fn retry_reply(
         &self,
         who: &Identity,
@@ -189,6 +189,7 @@ impl Chat {
             Change::RetryReply {
                 actor: who.user.id,
                 seq,
+                caps: self.caps,
             },
         )
         .await

@@ -131,6 +131,12 @@ impl Chat {
         self
     }
 
+    /// What may be spent on answers.
+    #[must_use]
+    pub const fn caps(&self) -> Caps {
+        self.caps
+    }
+
     /// The assistant's user; read once.
     ///
     /// # Errors

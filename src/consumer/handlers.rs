@@ -251,10 +251,11 @@ impl Consumer {
             }
         };
         let (actor, seq) = (self.connection.identity.user.id, name.seq);
+        let caps = self.shared.chat.caps();
         let change = match steer {
             Steer::Stop => Change::StopReply { actor, seq },
-            Steer::Retry => Change::RetryReply { actor, seq },
-            Steer::Regenerate => Change::RegenerateReply { actor, seq },
+            Steer::Retry => Change::RetryReply { actor, seq, caps },
+            Steer::Regenerate => Change::RegenerateReply { actor, seq, caps },
             Steer::Select(variant) => Change::SelectVariant {
                 actor,
                 seq,

@@ -53,7 +53,13 @@ impl Consumer {
         }
         let (room, _) = self.room(slug).await?;
         let in_flight = self.connection.begin()?;
-        let change = deed.by(self.connection.identity.user.id, seq).await?;
+        let change = deed
+            .by(
+                self.connection.identity.user.id,
+                seq,
+                self.shared.chat.caps(),
+            )
+            .await?;
         Ok((room, change, in_flight))
     }
 }

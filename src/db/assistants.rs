@@ -3,6 +3,7 @@
 //! by its name; its settings are each room's own. The server's own assistant is in every room, with or without a row.
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::StoreResult;
@@ -260,13 +261,15 @@ pub struct AskedAgain<'a> {
     pub asker_may_prompt: bool,
     /// The asker's unsettled replies, in all rooms.
     pub asks: i64,
+    /// How long what the asker may spend here is spent, where it is.
+    pub spent_for: Option<TimeDelta>,
 }
 
 /// Whether a reply may be asked for again: as a message that asks, before anything of what stands is put aside.
 ///
 /// # Errors
 /// `no_assistant`, also of one that was taken away; `bots_not_answered`; `forbidden`, with its own sentence where the asker is gone;
-/// `too_many_prompts`.
+/// `too_many_prompts`; `spend_limit_reached`, with when to try again.
 pub fn may_ask_again(asked: AskedAgain<'_>) -> Result<(), Refusal> {
     let assistant = asked.assistant.ok_or(ErrorCode::NoAssistant)?;
     may_ask(assistant, asked.actor, asked.role, asked.in_direct)?;
@@ -275,6 +278,9 @@ pub fn may_ask_again(asked: AskedAgain<'_>) -> Result<(), Refusal> {
     }
     if asked.asks >= limits::REPLIES_PER_USER {
         return Err(ErrorCode::TooManyPrompts.into());
+    }
+    if let Some(left) = asked.spent_for {
+        return Err(Refusal::spent_for(left));
     }
     Ok(())
 }

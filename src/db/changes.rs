@@ -209,6 +209,8 @@ pub enum Change {
         actor: UserId,
         /// Which reply.
         seq: Seq,
+        /// Refused (`spend_limit_reached`) where they are full for whoever asked for it at first.
+        caps: Caps,
     },
     /// Put a settled reply back to `queued` as another variant; its text stays the one before. Versioned.
     RegenerateReply {
@@ -216,6 +218,8 @@ pub enum Change {
         actor: UserId,
         /// Which reply.
         seq: Seq,
+        /// See [`Self::RetryReply`].
+        caps: Caps,
     },
     /// Make a variant of a settled reply its message, for everybody. Versioned, unless it is that already.
     SelectVariant {
@@ -324,8 +328,8 @@ pub struct NewText {
     pub html: Option<String>,
     /// A version at which the message's text was what the editor saw; refused (`version_conflict`) when the text is another.
     pub if_version: Option<Version>,
-    /// Whether what answers it is written again: each reply to it as another variant.
-    pub resend: bool,
+    /// Where what answers it is written again, each reply to it as another variant: under these caps, as [`Change::RetryReply`].
+    pub resend: Option<Caps>,
 }
 
 /// Whom a post mentions: at each place the members with the longest name that any member of the room has, each user once,

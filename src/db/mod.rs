@@ -411,13 +411,15 @@ pub trait Store:
     /// queue: by room, then place.
     async fn queued_replies(&self, rooms: &[RoomId]) -> StoreResult<Vec<QueuedReply>>;
 
-    /// Notes that text of this attempt is about to be shown; false when the attempt is no longer `owner`'s.
+    /// Notes that text of this attempt is about to be shown, and from which message on its prompt was told where older ones were left
+    /// out; false when the attempt is no longer `owner`'s.
     async fn mark_shown(
         &self,
         owner: InstanceId,
         room: RoomId,
         seq: Seq,
         attempt: Attempt,
+        context_from: Option<Seq>,
     ) -> StoreResult<bool>;
 
     /// Appends chunks, renews the leases and tells of each whether it is still held and asked to stop, all in
@@ -428,12 +430,13 @@ pub trait Store:
         appends: Vec<ChunkAppend>,
     ) -> StoreResult<Vec<LeaseState>>;
 
-    /// Gives back claimed replies of which nothing was shown: queued again, for anyone, the attempt kept counted.
+    /// Gives back claimed replies of which nothing was shown: queued again, for anyone, the attempt kept counted. Those that
+    /// somebody asked to stop meanwhile are not given back but named, and are still `owner`'s: to be settled at once.
     async fn release_replies(
         &self,
         owner: InstanceId,
         replies: &[(RoomId, Seq, Attempt)],
-    ) -> StoreResult<()>;
+    ) -> StoreResult<Vec<(RoomId, Seq)>>;
 
     /// The saved chunks of an attempt from number `from` on, in order.
     async fn reply_chunks(

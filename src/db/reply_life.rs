@@ -22,6 +22,8 @@ pub struct Standing {
     pub owner: Option<InstanceId>,
     /// Whether the owner's lease has run out. It is the owner's all the same until somebody takes it.
     pub expired: bool,
+    /// Whether somebody asked its runner to stop.
+    pub stop_requested: bool,
 }
 
 /// What somebody wants to do to it.
@@ -31,7 +33,7 @@ pub enum Step {
     Claim(InstanceId),
     /// Its runner notes that text is shown, saves, renews.
     Hold(InstanceId, Attempt),
-    /// Its runner gives it back, since it showed nothing.
+    /// Its runner gives it back, since it showed nothing. One that somebody wants no more of stays with it, to be ended.
     GiveBack(InstanceId, Attempt),
     /// Its runner's last word.
     Settle(InstanceId, Attempt, MessageState),
@@ -71,7 +73,11 @@ impl Standing {
                 Ok(Becomes::Streaming(by, attempt))
             }
             (_, Step::GiveBack(by, attempt)) if self.is_held(by, attempt) && !self.shown => {
-                Ok(Becomes::Queued)
+                // Queued, nobody would look at it before it is claimed again.
+                Ok(match self.stop_requested {
+                    true => Becomes::AskedToStop,
+                    false => Becomes::Queued,
+                })
             }
             (_, Step::Settle(by, attempt, end)) if self.is_held(by, attempt) => match end {
                 MessageState::Queued => Err(ErrorCode::BadRequest),
@@ -113,6 +119,7 @@ mod tests {
         shown: false,
         owner: None,
         expired: false,
+        stop_requested: false,
     };
 
     /// What happens to a reply, with runners and attempts drawn; those of attempts count back from the present one.
@@ -179,7 +186,10 @@ mod tests {
             };
             self.check(before, step, becomes);
             self.now = match becomes {
-                Becomes::AskedToStop => before,
+                Becomes::AskedToStop => Standing {
+                    stop_requested: true,
+                    ..before
+                },
                 Becomes::Streaming(owner, attempt) => Standing {
                     state: ReplyState::Streaming,
                     attempt,
@@ -187,6 +197,7 @@ mod tests {
                         || matches!(event, Event::Show(..)),
                     owner: Some(owner),
                     expired: false,
+                    stop_requested: before.stop_requested,
                 },
                 Becomes::Queued => Standing {
                     attempt: before.attempt,
@@ -234,7 +245,10 @@ mod tests {
                     assert_ne!(end, MessageState::Queued);
                     assert_ne!(before.state, ReplyState::Settled, "ended twice");
                 }
-                Becomes::Queued => assert!(before.state == ReplyState::Settled || !before.shown),
+                Becomes::Queued => {
+                    let is_new = before.state == ReplyState::Settled;
+                    assert!(is_new || !(before.shown || before.stop_requested));
+                }
                 Becomes::AskedToStop => assert!(before.owner.is_some()),
             }
         }

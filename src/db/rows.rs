@@ -360,6 +360,8 @@ pub struct RunningReply {
     pub chunks: ChunkNumber,
     /// The saved chunks of the attempt, joined.
     pub body: String,
+    /// The oldest message that its prompt held, where older ones were left out of it; once text was shown.
+    pub context_from: Option<Seq>,
 }
 
 /// A run of chunks of one attempt.

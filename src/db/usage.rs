@@ -9,7 +9,7 @@ use super::StoreResult;
 use super::rows::{MessageState, Usage, UserRow};
 use crate::error::ErrorCode;
 use crate::ids::{Attempt, AttemptId, RoomId, Seq, UserId};
-use crate::spending::{Amount, Caps, Counted, Verdict};
+use crate::spending::{Amount, Caps, Counted, Verdict, usual_tokens};
 
 /// Where an attempt stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
@@ -25,7 +25,7 @@ pub enum AttemptState {
     Failed,
     /// As its reply ended; also one that was given back before anything was shown.
     Interrupted,
-    /// Its runner died. Nobody knows what it used, so the most that it could have is counted.
+    /// Its runner died. What its reply kept of its text is counted as written; where that is unknown, the most that it could have been.
     Lost,
 }
 
@@ -99,8 +99,19 @@ pub struct NewAttempt {
     pub model: String,
     /// The most that it can use.
     pub most: Amount,
+    /// What that is made of.
+    pub parts: Parts,
     /// When: it says in which day and month the attempt counts. None is now, by the clock of the store, which all instances share.
     pub asked_at: Option<DateTime<Utc>>,
+}
+
+/// What an attempt is expected to use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Parts {
+    /// For its prompt, as it is estimated: often less than the most.
+    pub prompt: Amount,
+    /// For an answer of the greatest length. Nothing where an older release began it.
+    pub answer: Amount,
 }
 
 /// What became of an attempt.
@@ -127,19 +138,32 @@ pub struct AttemptEnd {
 }
 
 impl AttemptEnd {
-    /// Of one whose runner died: all that it could have used, counted as read, since nobody knows.
+    /// Of one whose runner died: its prompt, and the text of which so many bytes were saved; where that is unknown, all that it
+    /// could have used.
     #[must_use]
-    pub fn lost(key: AttemptKey, model: &str, most: Amount, ended_at: DateTime<Utc>) -> Self {
+    pub fn lost(
+        (key, model): (AttemptKey, &str),
+        (most, parts): (Amount, Parts),
+        saved_bytes: Option<usize>,
+        ended_at: DateTime<Utc>,
+    ) -> Self {
+        let (prompt, answer) = match saved_bytes {
+            Some(bytes) if parts.answer.tokens > 0 => {
+                (parts.prompt, parts.answer.part(usual_tokens(bytes)))
+            }
+            _ => (most.minus(parts.answer), parts.answer),
+        };
         Self {
             key,
             state: AttemptState::Lost,
             model: model.to_owned(),
             usage: Usage {
-                input_tokens: most.tokens,
+                input_tokens: prompt.tokens,
+                output_tokens: answer.tokens,
                 estimated: true,
                 ..Usage::default()
             },
-            cost_micros: Some(most.cost_micros),
+            cost_micros: Some(prompt.plus(answer).cost_micros),
             first_token_ms: None,
             stop_reason: None,
             error: None,
@@ -306,8 +330,8 @@ pub trait UsageStore {
     /// had ended; one that was thought lost may end after all.
     async fn end_attempt(&self, end: AttemptEnd) -> StoreResult<bool>;
 
-    /// Ends attempts that run by their row, though their reply is settled, waits, is under another attempt or is gone: at the most
-    /// that each could have used. At most `limit`; how many.
+    /// Ends attempts that run by their row, though their reply is settled, waits, is under another attempt or is gone: of one whose
+    /// reply is settled with its text, by that; of any other at the most that it could have used. At most `limit`; how many.
     async fn end_lost_attempts(&self, limit: i64) -> StoreResult<u64>;
 
     /// What a user's questions used, the latest first, older than `before`; at most `limit`.

@@ -26,6 +26,8 @@ struct Running {
     attempt: Attempt,
     chunks: ChunkNumber,
     text: String,
+    /// The oldest message that its assistant was told of, where older ones were left out; told with the first chunk.
+    context_from: Option<Seq>,
     /// All of the text as one delta, once somebody needed it; for all who come before it grows.
     whole: Option<Frame>,
     /// Pieces that came before their time, by their first chunk.
@@ -77,6 +79,7 @@ impl Replies {
             attempt: after_attempt,
             chunks: 0,
             text: String::new(),
+            context_from: None,
             whole: None,
             early: BTreeMap::new(),
         });
@@ -164,7 +167,8 @@ impl Replies {
                 continue;
             };
             let (first, count) = (reply.chunks + 1, saved.chunks - reply.chunks);
-            let piece = DeltaPiece::encode(slug, saved.seq, saved.attempt, first, count, rest);
+            let of = (saved.seq, saved.attempt, saved.context_from);
+            let piece = DeltaPiece::encode_from(slug, of, (first, count), rest);
             let taken = reply.take(piece).into_iter();
             frames.extend(taken.map(|frame| (saved.seq, frame)));
         }
@@ -178,8 +182,8 @@ impl Replies {
             return None;
         }
         let whole = reply.whole.get_or_insert_with(|| {
-            let (attempt, chunks) = (reply.attempt, reply.chunks);
-            let piece = DeltaPiece::encode(slug, seq, attempt, 1, chunks, &reply.text);
+            let of = (seq, reply.attempt, reply.context_from);
+            let piece = DeltaPiece::encode_from(slug, of, (1, reply.chunks), &reply.text);
             Frame::from_encoded(piece.frame)
         });
         Some(whole.clone())
@@ -213,6 +217,7 @@ impl Replies {
                 attempt: reply.attempt,
                 chunks: reply.chunks,
                 body: reply.text.clone(),
+                context_from: reply.context_from,
             })
             .collect();
         all.sort_unstable_by_key(|reply| reply.seq);
@@ -236,6 +241,7 @@ impl Replies {
                     attempt: saved.attempt,
                     chunks: saved.chunks,
                     text: saved.body,
+                    context_from: saved.context_from,
                     whole: None,
                     early: BTreeMap::new(),
                 },
@@ -248,6 +254,7 @@ impl Running {
     fn restart(&mut self) {
         self.chunks = 0;
         self.text.clear();
+        self.context_from = None;
         self.whole = None;
         self.early.clear();
     }
@@ -258,6 +265,9 @@ impl Running {
         while let Some(piece) = next.take() {
             let last = piece.first + piece.count - 1;
             if piece.first == self.chunks + 1 {
+                if piece.first == 1 {
+                    self.context_from = piece.context_from;
+                }
                 // Publications are checked to be UTF-8 when they are read.
                 self.text
                     .push_str(std::str::from_utf8(&piece.text).unwrap_or_default());
@@ -302,6 +312,7 @@ pub(super) fn bodies_within(replies: &[RunningReply], limit: usize) -> Vec<Reply
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::publication::Publication;
     use proptest::prelude::*;
 
     fn piece(attempt: Attempt, first: ChunkNumber, count: ChunkNumber, text: &str) -> DeltaPiece {
@@ -412,6 +423,45 @@ mod tests {
     }
 
     #[test]
+    fn how_far_the_assistant_sees_is_told_with_the_first_text_however_it_comes() {
+        let told = |frames: &[Frame]| -> Vec<Option<Seq>> {
+            let payloads = frames.iter().flat_map(|frame| frame.payloads());
+            let parsed = payloads.map(|json| serde_json::from_slice(&json).unwrap());
+            parsed
+                .map(|json: serde_json::Value| json["context_from"].as_i64())
+                .collect()
+        };
+        let frames = |deltas: Vec<Delta>| {
+            let frames = deltas.into_iter().map(|(_, frame)| frame);
+            told(&frames.collect::<Vec<Frame>>())
+        };
+        let piece = |first| DeltaPiece::encode_from("r", (9, 1, Some(5)), (first, 1), "a");
+        let mut replies = Replies::default();
+        let _ = replies.queued(9, 8, 0, 9);
+        // As it comes from another instance.
+        let bytes = Publication::Delta(piece(1)).to_bytes();
+        let Some(Publication::Delta(first)) = Publication::from_bytes(&bytes) else {
+            panic!("it is a delta");
+        };
+        assert_eq!(frames(replies.delta(first)), [Some(5)]);
+        assert_eq!(frames(replies.delta(piece(2))), [None], "once");
+        assert_eq!(replies.snapshot(9)[0].context_from, Some(5));
+        assert_eq!(told(&[replies.whole_text("r", 9).unwrap()]), [Some(5)]);
+        // The next attempt sees everything.
+        let _ = replies.delta(DeltaPiece::encode("r", 9, 2, 1, 1, "c"));
+        assert_eq!(replies.snapshot(9)[0].context_from, None);
+        // From the database, where the layer is silent.
+        let saved = RunningReply {
+            context_from: Some(6),
+            attempt: 3,
+            chunks: 1,
+            body: "d".into(),
+            ..replies.snapshot(9).remove(0)
+        };
+        assert_eq!(frames(replies.fill("r", vec![saved])), [Some(6)]);
+    }
+
+    #[test]
     fn nothing_of_a_settled_reply_comes_out() {
         let mut replies = Replies::default();
         let _ = replies.queued(2, 1, 0, 2);
@@ -434,6 +484,7 @@ mod tests {
             attempt: 1,
             chunks: 3,
             body: "abc".into(),
+            context_from: None,
         };
         assert_eq!(texts(&replies.fill("r", vec![saved])), "bcd");
         assert!(!replies.has_gap());
@@ -463,6 +514,7 @@ mod tests {
             }
             let saved = RunningReply {
                 seq: 2, prompt_seq: 1, state: ReplyState::Streaming, attempt: 1, chunks: first - 1, body: whole.clone(),
+                context_from: None,
             };
             shown.push_str(&texts(&replies.fill("r", vec![saved])));
             prop_assert_eq!(shown, whole);

@@ -237,9 +237,8 @@ impl Asked {
 
 /// Why a message gets no reply, and when another one may.
 fn refused(code: ErrorCode, until: Option<DateTime<Utc>>) -> Refusal {
-    let left = until.map(|until| (until - Utc::now()).num_milliseconds());
-    match left.and_then(|left| u64::try_from(left).ok()) {
-        Some(left) => Refusal::from(code).retry_after_ms(left.max(1)),
+    match until {
+        Some(until) => Refusal::spent_for(until - Utc::now()),
         None => code.into(),
     }
 }

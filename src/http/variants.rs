@@ -85,8 +85,8 @@ pub async fn regenerate_reply(
     MessagePath { slug, seq }: MessagePath,
 ) -> Result<Json<Changed>, Problem> {
     client.take_now(Operation::Prompt)?;
-    let actor = who.user.id;
-    let change = Change::RegenerateReply { actor, seq };
+    let (actor, caps) = (who.user.id, app.chat.caps());
+    let change = Change::RegenerateReply { actor, seq, caps };
     let version = app.chat.change_reply(&who, &slug, change).await?;
     Ok(Json(Changed { version }))
 }

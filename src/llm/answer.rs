@@ -68,8 +68,8 @@ pub(super) async fn begin<D: Decoder>(
     let deltas = stream::unfold(Some(answer), |answer| async move {
         let mut answer = answer?;
         match answer.next().await {
-            Ok(text @ Delta::Text(_)) => Some((Ok(text), Some(answer))),
             Ok(done @ Delta::Done(_)) => Some((Ok(done), None)),
+            Ok(delta @ (Delta::Text(_) | Delta::Used(_))) => Some((Ok(delta), Some(answer))),
             Err(error) => Some((Err(error), None)),
         }
     });
@@ -147,7 +147,7 @@ impl<D: Decoder> Answer<D> {
     async fn next(&mut self) -> Result<Delta, LlmError> {
         loop {
             if let Some(delta) = self.deltas.pop_front() {
-                self.text_came = true;
+                self.text_came |= !matches!(delta, Delta::Used(_));
                 return Ok(delta);
             }
             if let Some(failure) = self.failed.take() {

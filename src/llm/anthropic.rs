@@ -271,7 +271,7 @@ impl Decoder for AnthropicDecoder {
         let index = data.get("index").and_then(Value::as_u64).unwrap_or(0);
         let kind = data.get("type").and_then(Value::as_str);
         match kind.unwrap_or(event.name.as_str()) {
-            "message_start" => self.message_started(&data),
+            "message_start" => self.message_started(&data, deltas),
             "content_block_start" => self.block_started(index, &data, deltas)?,
             "content_block_delta" => self.block_grew(index, &data, deltas)?,
             "content_block_stop" => self.block_stopped(index, deltas),
@@ -291,9 +291,11 @@ impl Decoder for AnthropicDecoder {
 }
 
 impl AnthropicDecoder {
-    fn message_started(&mut self, data: &Value) {
+    fn message_started(&mut self, data: &Value, deltas: &mut VecDeque<Delta>) {
         if let Some(usage) = data.pointer("/message/usage") {
             self.counts.update(usage);
+            // Paid for from now on, however it ends.
+            deltas.extend(self.counts.usage().map(Delta::Used));
         }
         self.model = model_name(data.pointer("/message/model"));
     }

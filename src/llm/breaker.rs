@@ -89,6 +89,10 @@ impl LlmProvider for Breaker {
 fn watched(stream: DeltaStream, pass: Pass) -> DeltaStream {
     let mut pass = Some(pass);
     let tell = move |delta: &Result<Delta, LlmError>| {
+        // What it has read tells nothing yet: some fail behind it.
+        if matches!(delta, Ok(Delta::Used(_))) {
+            return;
+        }
         let Some(pass) = pass.take() else { return };
         match delta {
             Ok(_) => pass.answered(),

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::StreamExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::{DeltaStream, LlmError, LlmProvider, Prompt};
@@ -28,6 +27,12 @@ impl Places {
         let free = Arc::new(Semaphore::new(count));
         Self { free, wait }
     }
+}
+
+/// A place to write one answer at; free again when it is dropped. The default is of a provider that does not count them.
+#[derive(Debug, Default)]
+pub struct Place {
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// A provider that writes so many answers at once.
@@ -50,18 +55,19 @@ impl LlmProvider for Capped {
         self.inner.model()
     }
 
-    async fn answer(&self, prompt: Prompt) -> Result<DeltaStream, LlmError> {
+    async fn place(&self) -> Result<Place, LlmError> {
         let free = Arc::clone(&self.places.free);
         // It is never closed.
-        let Ok(Ok(place)) = timeout(self.places.wait, free.acquire_owned()).await else {
-            return Err(LlmError::no_place());
-        };
-        let stream = self.inner.answer(prompt).await?;
-        // Kept until the stream is dropped, that is: until its connection is closed.
-        let kept = stream.inspect(move |_delta| {
-            let _place = &place;
-        });
-        Ok(kept.boxed())
+        match timeout(self.places.wait, free.acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(Place {
+                _permit: Some(permit),
+            }),
+            _ => Err(LlmError::no_place()),
+        }
+    }
+
+    async fn answer(&self, prompt: Prompt) -> Result<DeltaStream, LlmError> {
+        self.inner.answer(prompt).await
     }
 
     async fn count_tokens(&self, prompt: &Prompt) -> Result<Option<u64>, LlmError> {
@@ -79,7 +85,7 @@ impl LlmProvider for Capped {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::stream;
+    use futures_util::{StreamExt, stream};
 
     use super::*;
 
@@ -97,31 +103,21 @@ mod tests {
         }
     }
 
-    fn prompt() -> Prompt {
-        Prompt {
-            system: String::new(),
-            turns: Vec::new(),
-            max_tokens: 1,
-            model: None,
-            temperature: None,
-        }
-    }
-
     #[tokio::test(start_paused = true)]
     async fn as_many_as_there_are_places_and_the_next_waits_its_time() {
         let wait = Duration::from_secs(60);
         let places = Places::new(2, wait);
         let one = Capped::around(Arc::new(Endless), places.clone());
         let other = Capped::around(Arc::new(Endless), places);
-        let first = one.answer(prompt()).await.unwrap();
-        let _second = other.answer(prompt()).await.unwrap();
+        let first = one.place().await.unwrap();
+        let _second = other.place().await.unwrap();
         let begun = tokio::time::Instant::now();
-        let refused = other.answer(prompt()).await.err().unwrap();
+        let refused = other.place().await.err().unwrap();
         assert!(refused.is_no_place() && one.free_places() == 0);
         assert_eq!(begun.elapsed(), wait);
 
         // Whoever waits gets the place of the one that ends.
-        let waiting = tokio::spawn(async move { one.answer(prompt()).await.is_ok() });
+        let waiting = tokio::spawn(async move { one.place().await.is_ok() });
         tokio::time::sleep(wait / 2).await;
         assert!(!waiting.is_finished());
         drop(first);
@@ -132,13 +128,13 @@ mod tests {
     async fn who_stops_waiting_leaves_nothing_behind() {
         let places = Places::new(1, Duration::from_secs(60));
         let capped = Arc::new(Capped::around(Arc::new(Endless), places));
-        let first = capped.answer(prompt()).await.unwrap();
+        let first = capped.place().await.unwrap();
         let impatient = Arc::clone(&capped);
-        let waiting = tokio::spawn(async move { impatient.answer(prompt()).await.is_ok() });
+        let waiting = tokio::spawn(async move { impatient.place().await.is_ok() });
         tokio::task::yield_now().await;
         waiting.abort();
         assert!(waiting.await.unwrap_err().is_cancelled());
         drop(first);
-        drop(capped.answer(prompt()).await.unwrap());
+        drop(capped.place().await.unwrap());
     }
 }

@@ -140,6 +140,10 @@ fn play<D: Decoder + Default>(pieces: &[&[u8]]) -> Result<(String, String), Stri
                 return Err(format!("a delta of {piece:?}"));
             }
             Delta::Text(piece) => text.push_str(&piece),
+            Delta::Used(usage) if usage.input_tokens < 0 || usage.output_tokens < 0 => {
+                return Err(format!("less than nothing was used: {usage:?}"));
+            }
+            Delta::Used(_) => {}
             Delta::Done(completion) => ends.push(format!("{completion:?}")),
         }
     }

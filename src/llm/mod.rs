@@ -27,6 +27,7 @@ pub mod tokens;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
+use self::calls::Place;
 use crate::db::rows::Usage;
 use crate::error::ErrorCode;
 use crate::limits;
@@ -87,6 +88,8 @@ pub enum TurnRole {
 pub enum Delta {
     /// More text; never empty, whole UTF-8 characters.
     Text(String),
+    /// What it has used so far, as its provider told before the end: what it read is exact, what it writes is not counted yet.
+    Used(Usage),
     /// The end: nothing follows.
     Done(Completion),
 }
@@ -147,6 +150,15 @@ pub type DeltaStream = BoxStream<'static, Result<Delta, LlmError>>;
 pub trait LlmProvider: Send + Sync + 'static {
     /// The model's name, as stored with each reply.
     fn model(&self) -> &str;
+
+    /// Waits a little for a place to write an answer at. Whoever asks has one, from before it does until the answer's stream is
+    /// dropped; so that it is known of one who gave up waiting that nobody was asked.
+    ///
+    /// # Errors
+    /// [`LlmError::no_place`].
+    async fn place(&self) -> Result<Place, LlmError> {
+        Ok(Place::default())
+    }
 
     /// Begins an answer. May retry with jitter and `retry-after` inside, before any text came, up to
     /// [`crate::limits::PROVIDER_TRIES`] tries; quota, spend and key errors are never retried.

@@ -88,6 +88,7 @@ fn outcome(deltas: VecDeque<Delta>, failed: Option<Failure>) -> Outcome {
                 assert!(!text.is_empty());
                 outcome.text.push_str(&text);
             }
+            Delta::Used(_) => {}
             Delta::Done(completion) => {
                 outcome.end = completion.stop_reason;
                 outcome.usage = completion
@@ -129,7 +130,7 @@ fn what_a_provider_knew_from_before_is_told_apart() {
         let _ = decoder.end(&mut deltas);
         match deltas.pop_back()? {
             Delta::Done(completion) => completion.usage.map(|usage| usage.cached_tokens),
-            Delta::Text(_) => None,
+            Delta::Text(_) | Delta::Used(_) => None,
         }
     }
     let anthropic = include_bytes!("../../tests/fixtures/llm/anthropic-cumulative-usage.sse");

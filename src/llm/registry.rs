@@ -157,6 +157,19 @@ impl Providers {
         }
     }
 
+    /// How many answers may begin now, at all of them together.
+    #[must_use]
+    pub fn free_places(&self) -> usize {
+        // The models of one provider share its places.
+        let usual = self
+            .all
+            .iter()
+            .filter_map(|provider| provider.models.first());
+        usual
+            .map(|model| model.llm.free_places())
+            .fold(0, usize::saturating_add)
+    }
+
     /// Each provider, the default one first.
     #[must_use]
     pub fn all(&self) -> &[Provider] {

@@ -191,6 +191,7 @@ mod tests {
                     assert!(!piece.is_empty());
                     text.push_str(&piece);
                 }
+                Delta::Used(_) => panic!("it counts at the end"),
                 Delta::Done(completion) => {
                     assert!(stream.next().await.is_none());
                     return (text, completion);

@@ -6,6 +6,7 @@
 //! English prose comes out at about two and a half times its real count: the price of never being refused.
 
 use super::Prompt;
+pub use crate::spending::usual_tokens as usual;
 
 /// Around each turn, and around the whole: roles, separators, what a template of a local model adds.
 pub const PER_TURN: u64 = 12;
@@ -42,12 +43,6 @@ pub fn of_prompt(prompt: &Prompt) -> u64 {
     turns.fold(at_most(&prompt.system) + PER_TURN, |sum, turn| {
         sum + turn + PER_TURN
     })
-}
-
-/// What text usually comes to, for usage that no provider told: four bytes a token. Marked as estimated wherever it is stored.
-#[must_use]
-pub fn usual(bytes: usize) -> i64 {
-    i64::try_from(bytes.div_ceil(4)).unwrap_or(i64::MAX)
 }
 
 /// A text of at most so many tokens: its beginning and its end, where it is too long. The same text gives the same.

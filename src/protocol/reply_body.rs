@@ -21,6 +21,9 @@ pub struct ReplyBody<'a> {
     pub chunks: ChunkNumber,
     /// The text so far; null when it does not fit, then it follows as one delta from chunk 1.
     pub body: Option<&'a str>,
+    /// The oldest message that the assistant was told of, where older ones were left out; once it writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_from: Option<Seq>,
 }
 
 impl<'a> From<&'a RunningReply> for ReplyBody<'a> {
@@ -32,6 +35,7 @@ impl<'a> From<&'a RunningReply> for ReplyBody<'a> {
             attempt: reply.attempt,
             chunks: reply.chunks,
             body: Some(&reply.body),
+            context_from: reply.context_from,
         }
     }
 }

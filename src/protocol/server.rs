@@ -117,6 +117,9 @@ pub enum ServerFrame<'a> {
         count: ChunkNumber,
         /// Their text.
         text: &'a str,
+        /// With the first chunk: the oldest message that the assistant was told of, where older ones were left out.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        context_from: Option<Seq>,
     },
     /// Who is in a room, told when it changes. It has no version.
     #[serde(rename = "presence")]

@@ -201,6 +201,12 @@ impl Caps {
     }
 }
 
+/// What text usually comes to in tokens, where nobody counted: four bytes a token. Marked as estimated wherever it is stored.
+#[must_use]
+pub fn usual_tokens(bytes: usize) -> i64 {
+    i64::try_from(bytes.div_ceil(4)).unwrap_or(i64::MAX)
+}
+
 /// Those whose spending a question adds to.
 #[must_use]
 pub fn subjects(user: UserId, room: RoomId) -> [Uuid; 3] {
@@ -258,6 +264,18 @@ impl Amount {
         Self {
             cost_micros: self.cost_micros.saturating_add(other.cost_micros),
             tokens: self.tokens.saturating_add(other.tokens),
+        }
+    }
+
+    /// What so many of its tokens cost, all alike; rounded up.
+    #[must_use]
+    pub fn part(self, tokens: i64) -> Self {
+        let tokens = tokens.clamp(0, self.tokens.max(0));
+        let cost = i128::from(self.cost_micros) * i128::from(tokens);
+        let of = i128::from(self.tokens.max(1));
+        Self {
+            cost_micros: i64::try_from((cost + of - 1) / of).unwrap_or(i64::MAX),
+            tokens,
         }
     }
 

@@ -153,3 +153,20 @@ fn the_strictest_cap_holds_and_tells_the_last_end() {
     assert_eq!(full(HashMap::from([(Uuid::nil(), dear)])), Some(tomorrow));
     assert_eq!(full(HashMap::from([(room.0, counted(99, 99))])), None);
 }
+
+#[test]
+fn a_part_costs_its_share_rounded_up_and_never_more_than_all() {
+    let whole = Amount {
+        cost_micros: 1_000,
+        tokens: 300,
+    };
+    let costs = |tokens| {
+        let part = whole.part(tokens);
+        (part.tokens, part.cost_micros)
+    };
+    assert_eq!(costs(1), (1, 4));
+    assert_eq!(costs(150), (150, 500));
+    assert_eq!(costs(900), (300, 1_000));
+    assert_eq!(costs(-5), (0, 0));
+    assert_eq!(Amount::default().part(9), Amount::default());
+}

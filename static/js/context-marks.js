@@ -5,20 +5,32 @@
 import { joined, t } from './words.js';
 
 /**
- * Of each assistant the oldest message that its latest answer was told of, where older ones were left out.
+ * How far an answer sees: a seq, null for everything, and undefined while that is unknown: of one that waits, and of one that may have
+ * failed before it was asked.
+ */
+function seenFrom({ seq, state, reply }, replies) {
+  const running = replies.get(seq);
+  if (running !== undefined) return running.chunks > 0 ? running.contextFrom : undefined;
+  const from = reply?.context_from ?? null;
+  return from === null && state !== 'complete' && state !== 'stopped' ? undefined : from;
+}
+
+/**
+ * Of each assistant the oldest message that its latest answer was told of, where older ones were left out: from its first text on.
  * @param {object[]} messages ascending by seq
+ * @param {Map<number, import('./store.js').Reply>} replies those that run
  * @returns {Map<number, string[]>} names of assistants under that message's seq
  */
-export function contextMarks(messages) {
+export function contextMarks(messages, replies = new Map()) {
   const marks = new Map();
   const known = new Set();
   for (let place = messages.length - 1; place >= 0; place -= 1) {
-    const { kind, author, state, reply, deleted_at: gone } = messages[place];
-    // An answer that failed, or is still being written, tells nothing of what the next one reads.
-    if (kind !== 'assistant' || gone || known.has(author.id) || (state !== 'complete' && state !== 'stopped')) continue;
+    const { kind, author, deleted_at: gone } = messages[place];
+    if (kind !== 'assistant' || gone || known.has(author.id)) continue;
+    const from = seenFrom(messages[place], replies);
+    if (from === undefined) continue;
     known.add(author.id);
-    const from = reply?.context_from;
-    if (from !== undefined && from !== null) marks.set(from, [author.name, ...(marks.get(from) ?? [])]);
+    if (from !== null) marks.set(from, [author.name, ...(marks.get(from) ?? [])]);
   }
   return marks;
 }

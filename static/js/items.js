@@ -27,7 +27,7 @@ export function buildItems(state, messages, { readSeq, atEnd, queue = new Map(),
   const items = [];
   let previous = null;
   const lineAt = placeOfLine(messages, readSeq, state.me, state.complete && messages[0] === state.messages[0]);
-  const contexts = contextMarks(state.messages);
+  const contexts = contextMarks(state.messages, state.replies);
   for (const [place, message] of messages.entries()) {
     const context = contextLabel(contexts, previous?.seq ?? null, message.seq);
     if (context !== null) items.push({ key: `context-${context}`, type: 'context', label: context });

@@ -31,6 +31,7 @@ export function trackReply(replies, message) {
     attempt,
     chunks: 0,
     text: '',
+    contextFrom: null,
     frozen: null,
   });
 }
@@ -38,17 +39,17 @@ export function trackReply(replies, message) {
 /**
  * The rule for a delta.
  * @param {Map<number, import('./store.js').Reply>} replies
- * @param {{seq: number, attempt: number, chunk: number, count: number, text: string}} delta
+ * @param {{seq: number, attempt: number, chunk: number, count: number, text: string, context_from?: number}} delta
  * @returns {Map<number, import('./store.js').Reply> | null} the same map when it is to be ignored; null when
  *   something was missed
  */
-export function applyDelta(replies, { seq, attempt, chunk, count, text }) {
+export function applyDelta(replies, { seq, attempt, chunk, count, text, context_from: contextFrom = null }) {
   let reply = replies.get(seq);
   if (reply === undefined || attempt < reply.attempt) return replies;
-  if (attempt > reply.attempt) reply = { ...reply, attempt, chunks: 0, text: '', frozen: null };
+  if (attempt > reply.attempt) reply = { ...reply, attempt, chunks: 0, text: '', contextFrom: null, frozen: null };
   const last = chunk + count - 1;
   if (last <= reply.chunks) return replies;
-  if (chunk === 1) reply = { ...reply, chunks: last, text };
+  if (chunk === 1) reply = { ...reply, chunks: last, text, contextFrom };
   else if (chunk === reply.chunks + 1) reply = { ...reply, chunks: last, text: reply.text + text };
   else return null;
   return new Map(replies).set(seq, reply);
@@ -61,7 +62,7 @@ export function applyDelta(replies, { seq, attempt, chunk, count, text }) {
  */
 export function joinReplies(held, told) {
   const replies = new Map(held);
-  for (const { seq, prompt_seq: promptSeq, attempt, chunks, body } of told) {
+  for (const { seq, prompt_seq: promptSeq, attempt, chunks, body, context_from: contextFrom = null } of told) {
     const before = replies.get(seq);
     const same = before?.attempt === attempt;
     // A body that does not fit the page follows as one delta from chunk 1; until then the held text may stay.
@@ -72,6 +73,7 @@ export function joinReplies(held, told) {
       attempt,
       chunks: body === null ? 0 : chunks,
       text: body ?? '',
+      contextFrom,
       frozen: same ? before.frozen : null,
     });
   }

@@ -34,6 +34,7 @@
  * @property {number | null} promptSeq
  * @property {number} attempt
  * @property {number} chunks the highest chunk number in `text`
+ * @property {number | null} contextFrom the oldest message that its assistant was told of, where older ones were left out; with the first text
  * @property {string} text
  * @property {string | null} frozen what was shown when this reader pressed stop
  *

@@ -1,4 +1,4 @@
-//! How much of a room an assistant is told, on the wire: a reply tells from which message on, where something older is left out.
+//! How much of a room an assistant is told, on the wire: a reply tells from which message on, where something older is left out: while it is written, to whoever comes, and however it ends.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,7 +8,10 @@ use salon::limits::CONTEXT_MESSAGES;
 use salon::llm::{DeltaStream, LlmError, LlmProvider, Prompt};
 use serde_json::{Value, json};
 
-use crate::replies::{answer, enter, read_settled, salon_with};
+use crate::replies::{answer, build, endless, enter, read_settled, salon_with};
+use crate::support::client::RoomClient;
+use crate::support::communicator::WebsocketCommunicator;
+use crate::support::instance::{FakeModel, Instance};
 
 /// A model that answers in a word and keeps what it was asked.
 #[derive(Default)]
@@ -89,4 +92,52 @@ async fn a_reply_tells_from_which_message_on_its_assistant_saw_the_room() {
     }
     assert_eq!(hers.messages[&cut]["reply"]["context_from"], 3);
     assert_ne!(hers.messages[&cut]["reply"]["variants"], Value::Null);
+}
+
+/// Reads until the first text of a reply, and the piece behind it: what each says of how far its assistant sees.
+async fn first_pieces(socket: &mut WebsocketCommunicator, seq: i64) -> [Value; 2] {
+    let mut said = Vec::new();
+    while said.len() < 2 {
+        let frame = socket.receive_json_from().await;
+        if frame["type"] == "reply.delta" && frame["seq"] == seq {
+            said.push(frame["context_from"].clone());
+        }
+    }
+    said.try_into().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_far_an_assistant_sees_is_told_while_it_writes_and_kept_however_it_ends() {
+    let (mut salon, database) = salon_with(FakeModel::new(|_| endless())).await;
+    let mut ada = salon.arrive("ada").await;
+    ada.join("lobby").await;
+    for number in 1..=CONTEXT_MESSAGES {
+        ada.send("lobby", &format!("message {number}")).await;
+    }
+    let seq = ada.prompt("lobby", "go on").await;
+    let [first, second] = first_pieces(&mut ada, seq).await;
+    assert_eq!((first.clone(), second), (json!(2), Value::Null), "once");
+    // Who comes while it is written.
+    let mut bob = salon.arrive("bob").await;
+    let joined = bob.join("lobby").await;
+    assert_eq!(joined["replies"][0]["context_from"], first, "{joined}");
+    let mut his = RoomClient::new("lobby");
+    his.take(&joined);
+    let stop = json!({"type": "reply.stop", "room": "lobby", "seq": seq});
+    assert_eq!(ada.ask(stop).await["type"], "ok");
+    let settled = read_settled(&mut bob, &mut his, seq).await;
+    assert_eq!(settled["state"], "stopped");
+    assert_eq!(settled["reply"]["context_from"], first, "{settled}");
+    // Its runner dies: what it was told of is not forgotten.
+    let orphaned = ada.prompt("lobby", "and on").await;
+    let [first, _] = first_pieces(&mut ada, orphaned).await;
+    assert!(first.as_i64() > Some(2), "{first}");
+    salon.kill_runners();
+    database.age_leases(100);
+    let next = Instance::start(build(&database, FakeModel::new(|_| endless())));
+    // A feed that begins now has it from the database.
+    let (mut eve, mut hers) = enter(next.arrive("eve").await).await;
+    let settled = read_settled(&mut eve, &mut hers, orphaned).await;
+    assert_eq!(settled["state"], "interrupted");
+    assert_eq!(settled["reply"]["context_from"], first, "{settled}");
 }

@@ -27,6 +27,7 @@ fn any_change(
     let who = &people[dice.random_range(0..people.len())];
     let (actor, seq) = (who.user.id, dice.random_range(1..=last.max(1)));
     let kinds = ["👍", "🎉", "❤️"];
+    let caps = salon::spending::Caps::default();
     let mark = match dice.random_range(0..5) {
         0 => Mark::Pin,
         _ => Mark::Reaction(kinds[dice.random_range(0..kinds.len())].to_owned()),
@@ -39,7 +40,7 @@ fn any_change(
             body: format!("edit {step}"),
             html: None,
             if_version: None,
-            resend: step.is_multiple_of(2),
+            resend: step.is_multiple_of(2).then_some(caps),
         }),
         4 if step.is_multiple_of(3) => Change::DeleteMessage {
             actor: people[0].user.id,
@@ -58,7 +59,7 @@ fn any_change(
             let seq = replies[dice.random_range(0..replies.len())];
             let actor = people[0].user.id;
             match dice.random_range(0..3) {
-                0 => Change::RegenerateReply { actor, seq },
+                0 => Change::RegenerateReply { actor, seq, caps },
                 _ => Change::SelectVariant {
                     actor,
                     seq,

@@ -213,6 +213,7 @@ fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<Serv
         attempt: 1,
         chunks: 1,
         body: Some(""),
+        context_from: full.then_some(1),
     };
     vec![
         ServerFrame::Welcome {
@@ -272,6 +273,7 @@ fn frames_of<'a>(user: &'a UserRow, meta: &'a ReplyMeta, full: bool) -> Vec<Serv
             chunk: 1,
             count: 1,
             text: "",
+            context_from: full.then_some(1),
         },
         ServerFrame::Page {
             reference,

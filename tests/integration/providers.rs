@@ -4,10 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use salon::db::usage::UsageStore as _;
 use salon::llm::LlmProvider;
 use salon::llm::anthropic::{AnthropicProvider, AnthropicSettings};
 use salon::llm::http::Timeouts;
 use salon::llm::openai::{OpenAiProvider, OpenAiSettings};
+use serde_json::json;
 
 use crate::replies::{enter, read_settled, read_text, salon_with};
 use crate::support::fake_provider::{Answer, FakeProvider};
@@ -113,4 +115,34 @@ async fn a_conversation_through_an_openai_compatible_server() {
     let server = FakeProvider::start([byte_by_byte(stream)]);
     let provider = openai(&server);
     converse(server, provider).await;
+}
+
+/// Its provider tells what it read before it writes: exact, though what it wrote is estimated.
+#[tokio::test]
+async fn a_stopped_reply_of_anthropics_has_read_what_it_was_told() {
+    let server = FakeProvider::start([Answer::stream()
+        .piece("so ")
+        .endless(Duration::from_millis(20))]);
+    let (salon, database) = salon_with(anthropic(&server)).await;
+    let ada = salon.user("ada").await;
+    let (mut socket, mut client) = enter(salon.connect(&ada).await).await;
+    let seq = socket.prompt("lobby", "go on").await;
+    read_text(&mut socket, &mut client, seq).await;
+    let stop = json!({"type": "reply.stop", "room": "lobby", "seq": seq});
+    assert_eq!(socket.ask(stop).await["type"], "ok");
+    let settled = read_settled(&mut socket, &mut client, seq).await;
+    assert_eq!(settled["state"], "stopped");
+    let usage = &settled["reply"]["usage"];
+    assert_eq!(
+        (&usage["input_tokens"], &usage["estimated"]),
+        (&json!(11), &json!(true)),
+        "{settled}"
+    );
+    let page = database
+        .store
+        .own_usage(ada.user.id, None, 9)
+        .await
+        .unwrap();
+    assert_eq!(page.rows[0].input_tokens, 11);
+    assert!(page.rows[0].output_tokens > 0 && page.rows[0].estimated);
 }

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { contextLabel, contextMarks } from '../../static/js/context-marks.js';
 import { buildItems } from '../../static/js/items.js';
+import { applyDelta, joinReplies, trackReply } from '../../static/js/replies.js';
 
 const ADA = { id: 'ada', name: 'ada', kind: 'user' };
 const ASSISTANT = { id: 'a', name: 'assistant', kind: 'assistant' };
@@ -23,10 +24,31 @@ test('the latest answer of each assistant tells how far it sees', () => {
   assert.equal(contextMarks([post(1), reply(2, null)]).size, 0);
 });
 
-test('an answer that failed, grows or is deleted tells nothing', () => {
-  for (const more of [{ state: 'failed' }, { state: 'queued' }, { state: 'interrupted' }, { deleted_at: at(9) }]) {
-    assert.deepEqual([...contextMarks([post(1), reply(2, 1), post(3), reply(4, 3, more)])], [[1, ['assistant']]]);
+test('an answer that tells nothing of it, or is deleted, leaves the line where it is', () => {
+  for (const state of ['failed', 'queued', 'interrupted']) {
+    assert.deepEqual([...contextMarks([post(1), reply(2, 1), post(3), reply(4, null, { state })])], [[1, ['assistant']]], state);
   }
+  assert.deepEqual([...contextMarks([post(1), reply(2, 1), post(3), reply(4, 3, { deleted_at: at(9) })])], [[1, ['assistant']]]);
+});
+
+test('however an answer ended, it tells how far it saw', () => {
+  for (const state of ['stopped', 'failed', 'interrupted']) {
+    assert.deepEqual([...contextMarks([post(1), reply(2, 1), post(3), reply(4, 3, { state })])], [[3, ['assistant']]], state);
+  }
+});
+
+test('an answer that is being written tells it from its first text on', () => {
+  const messages = [post(1), reply(2, 1), post(3), reply(4, null, { state: 'queued' })];
+  let replies = trackReply(new Map(), messages[3]);
+  assert.deepEqual([...contextMarks(messages, replies)], [[1, ['assistant']]], 'it waits');
+  replies = applyDelta(replies, { seq: 4, attempt: 2, chunk: 1, count: 1, text: 'so', context_from: 3 });
+  replies = applyDelta(replies, { seq: 4, attempt: 2, chunk: 2, count: 1, text: ' far' });
+  assert.deepEqual([...contextMarks(messages, replies)], [[3, ['assistant']]]);
+  const told = { seq: 4, prompt_seq: 3, state: 'streaming', attempt: 2, chunks: 2, body: 'so far', context_from: 3 };
+  assert.deepEqual([...contextMarks(messages, joinReplies(new Map(), [told]))], [[3, ['assistant']]], 'who comes late sees it too');
+  // Begun anew it sees everything.
+  replies = applyDelta(replies, { seq: 4, attempt: 3, chunk: 1, count: 1, text: 'all' });
+  assert.equal(contextMarks(messages, replies).size, 0);
 });
 
 test('the line stands above the first message that is still seen, and never above all', () => {

@@ -39,6 +39,8 @@ struct State {
     verdict: Option<Verdict>,
     /// Whether its first text is being shown, or was.
     shown: bool,
+    /// Whether it has a place at its provider, or had.
+    placed: bool,
 }
 
 impl Lease {
@@ -52,6 +54,7 @@ impl Lease {
                 good_until,
                 verdict: None,
                 shown: false,
+                placed: false,
             }),
             changed: Notify::new(),
         }
@@ -147,6 +150,16 @@ impl Lease {
         state.verdict = Some(Verdict::Drain);
         drop(state);
         self.changed.notify_waiters();
+    }
+
+    /// It has a place at its provider.
+    pub(super) fn placed(&self) {
+        self.lock().placed = true;
+    }
+
+    /// Whether it will want a place of those that are free.
+    pub(super) fn wants_place(&self) -> bool {
+        !self.lock().placed
     }
 
     /// What was decided, if anything.

@@ -1,12 +1,13 @@
 //! The assistant's runners: claim queued replies under a lease, ask the model, stream its text into the room, settle.
 //! Any instance may run any reply; the attempt number is the fencing token of every write. Started by the server.
 //!
-//! [`reply`] writes one reply; [`budget`] fits its prompt to its model; [`lease`] is its hold on it; [`pace`] its rhythm; [`spend`] what it may cost and what it used; [`saver`] appends the text of all
+//! [`reply`] writes one reply; [`budget`] fits its prompt to its model; [`lease`] is its hold on it; [`pace`] its rhythm; [`meter`] what it uses; [`spend`] what it may cost and what is counted; [`saver`] appends the text of all
 //! running replies and renews their leases in one statement; [`parked`] knows those that wait for a place at their provider. No database connection is held while a model is awaited,
 //! and whoever asked may leave: a reply belongs to its room.
 
 mod budget;
 mod lease;
+mod meter;
 mod pace;
 mod parked;
 mod reply;
@@ -79,8 +80,8 @@ pub struct Assistant {
     parked: Parked,
     /// Told when the saver should not wait for its next turn.
     save_now: Notify,
-    /// A reply ended: there is room for another.
-    ended: Notify,
+    /// A reply ended, or needs its provider no more: there is room for another.
+    freed: Notify,
     tasks: TaskTracker,
 }
 
@@ -94,7 +95,7 @@ impl Assistant {
             nudged: Mutex::default(),
             parked: Parked::default(),
             save_now: Notify::new(),
-            ended: Notify::new(),
+            freed: Notify::new(),
             tasks: TaskTracker::new(),
         })
     }
@@ -103,15 +104,16 @@ impl Assistant {
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let saver = tokio::spawn(saver::run(Arc::clone(&self)));
         loop {
-            let claimed = self.claim().await;
-            if claimed < CLAIM_LIMIT {
+            let Claimed { count, is_full } = self.claim().await;
+            if count < CLAIM_LIMIT {
                 let wait =
                     limits::CLAIM_INTERVAL.mul_f64(crate::randomness::rng().random_range(0.8..1.2));
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => break,
                     () = self.parts.prompts.notified() => {}
-                    () = self.wait_for_room() => {}
+                    // Another may wait for what becomes free.
+                    () = self.freed.notified(), if is_full => {}
                     () = tokio::time::sleep(wait) => {}
                 }
             }
@@ -159,20 +161,25 @@ impl Assistant {
         self.lock().len()
     }
 
-    async fn wait_for_room(&self) {
-        if self.count() < limits::REPLIES_PER_INSTANCE {
-            return std::future::pending().await;
-        }
-        self.ended.notified().await;
+    /// How many more replies may begin here: what finds no place at any provider is left to instances that have one, and until
+    /// then to the queue.
+    fn room(&self) -> usize {
+        let running = self.lock();
+        let waiting = running.values().filter(|lease| lease.wants_place()).count();
+        let places = self.parts.providers.free_places().saturating_sub(waiting);
+        limits::REPLIES_PER_INSTANCE
+            .saturating_sub(running.len())
+            .min(places)
     }
 
     /// Claims what there is room for and starts it.
-    async fn claim(self: &Arc<Self>) -> usize {
-        let room = limits::REPLIES_PER_INSTANCE
-            .saturating_sub(self.count())
-            .min(CLAIM_LIMIT);
+    async fn claim(self: &Arc<Self>) -> Claimed {
+        let room = self.room().min(CLAIM_LIMIT);
         if room == 0 {
-            return 0;
+            return Claimed {
+                count: 0,
+                is_full: true,
+            };
         }
         let began = Instant::now();
         let limit = i64::try_from(room).unwrap_or(i64::MAX);
@@ -189,11 +196,17 @@ impl Assistant {
                 for reply in claimed {
                     self.start(reply, began);
                 }
-                count
+                Claimed {
+                    count,
+                    is_full: count >= room,
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "replies could not be claimed");
-                0
+                Claimed {
+                    count: 0,
+                    is_full: false,
+                }
             }
         }
     }
@@ -208,7 +221,13 @@ impl Assistant {
         metrics::gauge!("salon_replies_running").increment(1.0);
         let assistant = Arc::clone(self);
         self.tasks.spawn(async move {
-            reply::run(&assistant.parts, &assistant.parked, &lease).await;
+            let run = reply::run(
+                &assistant.parts,
+                &assistant.parked,
+                &assistant.freed,
+                &lease,
+            );
+            run.await;
             let mut running = assistant.lock();
             if running
                 .get(&key)
@@ -218,7 +237,7 @@ impl Assistant {
             }
             drop(running);
             metrics::gauge!("salon_replies_running").decrement(1.0);
-            assistant.ended.notify_one();
+            assistant.freed.notify_one();
             if !assistant.parked.is_empty() {
                 // It may have had a place that another waits for.
                 assistant.parts.prompts.notify_one();
@@ -259,6 +278,13 @@ impl Assistant {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<(RoomId, Seq), Arc<Lease>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a claim came to.
+struct Claimed {
+    count: usize,
+    /// Whether there was room for no more.
+    is_full: bool,
 }
 
 /// Between two tries at something the database did not take.

@@ -2,13 +2,14 @@
 //! silence, because then another runner speaks.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::lease::{Lease, Verdict};
+use super::meter::{Meter, Written};
 use super::pace::Pace;
 use super::parked::Parked;
 use super::retry::retried;
@@ -18,13 +19,13 @@ use crate::chat::messages::render;
 use crate::chat::prompt::{Built, PromptRoom, build_prompt};
 use crate::db::assistants::{AssistantSettings, RoomAssistant};
 use crate::db::changes::{Change, Settlement};
-use crate::db::rows::{ClaimedReply, MessageState, ReplyChunk, ReplyMeta, Usage};
+use crate::db::rows::{ClaimedReply, MessageState, ReplyChunk, ReplyMeta};
 use crate::db::usage::AttemptEnd;
 use crate::error::ErrorCode;
 use crate::ids::{ChunkNumber, RoomRef, Seq};
 use crate::limits;
 use crate::llm::registry::Model;
-use crate::llm::{Completion, Delta, DeltaStream, LlmError, tokens};
+use crate::llm::{Completion, Delta, DeltaStream, LlmError, Prompt};
 use crate::protocol::publication::{DeltaPiece, Publication};
 
 /// How a reply ended.
@@ -64,22 +65,14 @@ impl Ending {
 /// A reply while it is written.
 struct Writing<'a> {
     parts: &'a AssistantParts,
+    /// Told when its provider may write another.
+    freed: &'a Notify,
     lease: &'a Lease,
     room: RoomRef,
     /// What writes it.
     model: &'a Model,
-    /// Bytes of the prompt that the model was asked with, once it was; what it may cost is held back from then on.
-    asked_bytes: Option<usize>,
-    /// Whether the model began to answer, so that the prompt is paid for.
-    is_answered: bool,
-    /// From asking it to its first text.
-    first_token_ms: Option<i64>,
-    /// What it used, as its provider told.
-    told: Option<Usage>,
-    /// When something was last heard of it while it writes.
-    heard_at: Option<Instant>,
-    /// For how long it said nothing, pauses of a second and more.
-    silent: Duration,
+    /// What it uses.
+    meter: Meter,
     /// The oldest message of that prompt, where older ones were left out.
     context_from: Option<Seq>,
     /// What was published, chunk by chunk: what the room saw, and what is stored in the end.
@@ -89,7 +82,7 @@ struct Writing<'a> {
 }
 
 /// Writes a claimed reply and settles it, or gives it back.
-pub(super) async fn run(parts: &AssistantParts, parked: &Parked, lease: &Lease) {
+pub(super) async fn run(parts: &AssistantParts, parked: &Parked, freed: &Notify, lease: &Lease) {
     let claimed = &lease.claimed;
     let slug = match retried(lease, || parts.store.room_slug(claimed.room)).await {
         Ok(slug) => slug,
@@ -101,15 +94,11 @@ pub(super) async fn run(parts: &AssistantParts, parked: &Parked, lease: &Lease) 
     };
     let mut writing = Writing {
         parts,
+        freed,
         lease,
         room,
         model: parts.providers.default_model(),
-        asked_bytes: None,
-        is_answered: false,
-        first_token_ms: None,
-        told: None,
-        heard_at: None,
-        silent: Duration::ZERO,
+        meter: Meter::default(),
         context_from: None,
         text: String::new(),
         chunks: 0,
@@ -128,36 +117,40 @@ pub(super) async fn run(parts: &AssistantParts, parked: &Parked, lease: &Lease) 
             return;
         }
         Err(Verdict::Stop) => Ending::of_state(MessageState::Stopped),
-        Err(Verdict::Drain) if writing.chunks == 0 => {
-            writing
-                .count(&Ending::of_state(MessageState::Interrupted))
-                .await;
-            return give_back(parts, claimed).await;
-        }
+        Err(Verdict::Drain) if writing.chunks == 0 => match writing.give_back().await {
+            Back::Stopped => Ending::of_state(MessageState::Stopped),
+            Back::Queued | Back::Unknown => return,
+        },
         Err(Verdict::NoPlace) => {
-            writing
-                .count(&Ending::of_state(MessageState::Interrupted))
-                .await;
+            let reply = (claimed.room, claimed.seq);
             // First: once it waits, it is claimed by whoever does not know.
-            parked.park((claimed.room, claimed.seq), Arc::clone(&writing.model.llm));
-            return give_back(parts, claimed).await;
+            parked.park(reply, Arc::clone(&writing.model.llm));
+            match writing.give_back().await {
+                Back::Queued => return,
+                Back::Unknown => return parked.forget(reply),
+                Back::Stopped => {
+                    parked.forget(reply);
+                    Ending::of_state(MessageState::Stopped)
+                }
+            }
         }
         Err(Verdict::Drain) => Ending::of_state(MessageState::Interrupted),
     };
     writing.settle(ending).await;
 }
 
-/// Puts a reply of which nothing was shown back to the queue, for anyone.
-async fn give_back(parts: &AssistantParts, claimed: &ClaimedReply) {
-    let given = (claimed.room, claimed.seq, claimed.attempt);
-    let released = parts.store.release_replies(parts.instance, &[given]).await;
-    if let Err(error) = released {
-        tracing::warn!(%error, "a reply could not be given back; its lease runs out");
-    }
+/// What became of a reply that was to go back to the queue.
+enum Back {
+    /// It waits, for anyone.
+    Queued,
+    /// Somebody had asked to stop it: it is to be settled.
+    Stopped,
+    /// It is somebody else's, or its lease will run out.
+    Unknown,
 }
 
 impl Writing<'_> {
-    /// Asks the model and publishes what it says.
+    /// Builds the prompt, has what it may cost held back, and asks.
     async fn write(&mut self) -> Result<Ending, Verdict> {
         if !self.lease.claimed.asker_may_prompt {
             return Ok(Ending::failed(ErrorCode::NotAMember));
@@ -184,6 +177,10 @@ impl Writing<'_> {
             return Ok(Ending::failed(ErrorCode::NoAssistant));
         };
         self.model = model;
+        if model.llm.free_places() == 0 {
+            // Rather in the queue than here, where it would keep the next from a place at another provider.
+            return Err(self.lease.verdict().unwrap_or(Verdict::NoPlace));
+        }
         let Built {
             prompt,
             context_from,
@@ -193,9 +190,28 @@ impl Writing<'_> {
         if let spend::Begun::Refused(until) = begun {
             return Ok(Ending::too_dear(until));
         }
-        let began = Instant::now();
-        self.asked_bytes = Some(prompt.bytes());
+        self.meter.held_back(prompt.bytes());
         self.context_from = context_from;
+        self.ask(prompt).await
+    }
+
+    /// Asks the model once it has a place, and publishes what it says.
+    async fn ask(&mut self, prompt: Prompt) -> Result<Ending, Verdict> {
+        let place = tokio::select! {
+            biased;
+            verdict = self.lease.decided() => return Err(verdict),
+            place = self.model.llm.place() => place,
+        };
+        let place = match place {
+            Ok(place) => place,
+            Err(error) if error.is_no_place() => {
+                return Err(self.lease.verdict().unwrap_or(Verdict::NoPlace));
+            }
+            Err(error) => return Ok(self.failure(&error)),
+        };
+        self.lease.placed();
+        self.meter.asked();
+        let began = Instant::now();
         let answer = tokio::select! {
             biased;
             verdict = self.lease.decided() => return Err(verdict),
@@ -203,22 +219,17 @@ impl Writing<'_> {
         };
         let mut stream = match answer {
             Ok(stream) => stream,
-            Err(error) if error.is_no_place() => {
-                // Nobody was asked.
-                self.told = Some(Usage::default());
-                return Err(self.lease.verdict().unwrap_or(Verdict::NoPlace));
-            }
             Err(error) => return Ok(self.failure(&error)),
         };
-        self.is_answered = true;
-        self.heard_at = Some(began);
+        self.meter.answered(began);
         let ending = self.stream(&mut stream, began).await;
         // Closes the provider's connection before anything is settled.
         drop(stream);
+        drop(place);
+        self.freed.notify_one();
         if let Ok(ending) = &ending {
             // Kept before anything else may happen: it is exact.
-            self.told = ending.completion.usage;
-            self.heard_at = None;
+            self.meter.ended(ending.completion.usage);
             self.publish().await?;
         }
         ending
@@ -260,10 +271,7 @@ impl Writing<'_> {
                 () = tokio::time::sleep_until(due.unwrap_or(began)), if due.is_some() => self.publish().await?,
                 delta = stream.next() => match delta {
                     Some(Ok(Delta::Text(text))) => {
-                        self.silent += self.heard_at.replace(Instant::now()).map_or(Duration::ZERO, silence_since);
-                        if self.first_token_ms.is_none() {
-                            self.first_token_ms = i64::try_from(began.elapsed().as_millis()).ok();
-                        }
+                        self.meter.text_came(began);
                         if self.chunks == 0 {
                             metrics::histogram!("salon_reply_first_text_seconds").record(began.elapsed().as_secs_f64());
                         }
@@ -271,6 +279,7 @@ impl Writing<'_> {
                             return Ok(Ending::failed(ErrorCode::ReplyTooLong));
                         }
                     }
+                    Some(Ok(Delta::Used(usage))) => self.meter.used(usage),
                     Some(Ok(Delta::Done(completion))) => {
                         return Ok(Ending { completion, ..Ending::of_state(MessageState::Complete) });
                     }
@@ -307,7 +316,7 @@ impl Writing<'_> {
             self.lease.begin_to_show()?;
             let store = &self.parts.store;
             if !retried(self.lease, || {
-                store.mark_shown(self.parts.instance, room, seq, attempt)
+                store.mark_shown(self.parts.instance, room, seq, attempt, self.context_from)
             })
             .await?
             {
@@ -318,7 +327,8 @@ impl Writing<'_> {
         let text = self.pace.take(Instant::now());
         self.chunks += 1;
         self.text.push_str(&text);
-        let piece = DeltaPiece::encode(&self.room.slug, seq, attempt, self.chunks, 1, &text);
+        let of = (seq, attempt, self.context_from);
+        let piece = DeltaPiece::encode_from(&self.room.slug, of, (self.chunks, 1), &text);
         self.parts
             .layer
             .group_send(&GroupName::room(room), Publication::Delta(piece).to_bytes());
@@ -335,55 +345,46 @@ impl Writing<'_> {
         Ending::failed(error.code)
     }
 
-    /// What a reply that showed text has used, where its provider did not tell: it broke off or was stopped, or never tells.
-    fn estimated_usage(&self) -> Option<Usage> {
-        let asked_bytes = self.asked_bytes.filter(|_| self.chunks > 0)?;
-        Some(Usage {
-            input_tokens: tokens::usual(asked_bytes),
-            output_tokens: self.written_tokens(),
-            estimated: true,
-            ..Usage::default()
-        })
+    fn written(&self) -> Written {
+        Written {
+            bytes: self.text.len() + self.pace.waiting(),
+            most_tokens: self.model.limits.answer_tokens(),
+        }
     }
 
-    /// What this attempt used, if its model was asked. Where its provider did not tell, it is estimated; the prompt too, unless it
-    /// was refused before it was answered.
+    /// What this attempt used, if anything was held back for it.
     fn attempt_end(&self, ending: &Ending) -> Option<AttemptEnd> {
-        let asked_bytes = self.asked_bytes?;
-        let is_refused = !self.is_answered && ending.state == MessageState::Failed;
-        let estimated = Usage {
-            input_tokens: if is_refused {
-                0
-            } else {
-                tokens::usual(asked_bytes)
-            },
-            output_tokens: self.written_tokens(),
-            estimated: true,
-            ..Usage::default()
-        };
+        let used = self.meter.whole(ending.state, self.written())?;
         let completion = &ending.completion;
         let own = self.model.llm.model();
         let used = spend::Used {
             state: ending.state,
             model: completion.model.as_deref().unwrap_or(own),
-            usage: completion.usage.or(self.told).unwrap_or(estimated),
-            first_token_ms: self.first_token_ms,
+            usage: completion.usage.unwrap_or(used),
+            first_token_ms: self.meter.first_token_ms,
             stop_reason: Some(completion.stop_reason.as_str()).filter(|reason| !reason.is_empty()),
             error: ending.error,
         };
         Some(spend::ended(self.lease, self.model, &used))
     }
 
-    /// Tokens that the model has written, as far as can be guessed: its text, and what it may have thought while it said nothing.
-    fn written_tokens(&self) -> i64 {
-        let now = self.heard_at.map_or(Duration::ZERO, silence_since);
-        let thought = (self.silent + now)
-            .as_secs()
-            .saturating_mul(limits::SILENT_TOKENS_PER_S);
-        let text = tokens::usual(self.text.len() + self.pace.waiting());
-        let most = i64::from(self.model.limits.answer_tokens()).max(text);
-        text.saturating_add(i64::try_from(thought).unwrap_or(i64::MAX))
-            .min(most)
+    /// Puts a reply of which nothing was shown back to the queue, for anyone, with what it used counted.
+    async fn give_back(&self) -> Back {
+        let ClaimedReply {
+            room, seq, attempt, ..
+        } = self.lease.claimed;
+        self.count(&Ending::of_state(MessageState::Interrupted))
+            .await;
+        let (store, instance) = (&self.parts.store, self.parts.instance);
+        let given = [(room, seq, attempt)];
+        match retried(self.lease, || store.release_replies(instance, &given)).await {
+            Ok(stopped) if stopped.is_empty() => Back::Queued,
+            Ok(_) | Err(Verdict::Stop) => Back::Stopped,
+            Err(verdict) => {
+                tracing::warn!(room = %self.room.slug, seq, ?verdict, "a reply could not be given back; its lease runs out");
+                Back::Unknown
+            }
+        }
     }
 
     /// Counts what this attempt used, of which nothing more is said.
@@ -415,11 +416,12 @@ impl Writing<'_> {
             ..
         } = self.lease.claimed;
         metrics::counter!("salon_replies_total", "state" => ending.state.as_str()).increment(1);
+        let shown = Some(self.written()).filter(|_| self.chunks > 0);
         let usage = ending
             .completion
             .usage
-            .or(self.told)
-            .or(self.estimated_usage());
+            .or(self.meter.told)
+            .or(shown.and_then(|written| self.meter.shown(written)));
         let meta = ReplyMeta {
             prompt_seq,
             attempt,
@@ -430,7 +432,7 @@ impl Writing<'_> {
             error: ending.error.map(|code| code.as_str().to_owned()),
             usage,
             cost_micros: usage.and_then(|usage| spend::cost_of(self.model, &usage)),
-            first_token_ms: self.first_token_ms,
+            first_token_ms: self.meter.first_token_ms,
             retry_at: ending.retry_at,
             stop_reason: Some(ending.completion.stop_reason).filter(|reason| !reason.is_empty()),
             context_from: self.context_from,
@@ -465,11 +467,4 @@ impl Writing<'_> {
             }
         }
     }
-}
-
-/// A pause that is worth counting: a model that says nothing may think, which is paid for.
-fn silence_since(heard_at: Instant) -> Duration {
-    Some(heard_at.elapsed())
-        .filter(|pause| *pause >= Duration::from_secs(1))
-        .unwrap_or_default()
 }

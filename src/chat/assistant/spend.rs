@@ -1,7 +1,7 @@
 //! What one attempt may cost, and what it used. Before its provider is called the most that it can use is held back, where the caps
 //! let it; when it ends, what it used is counted and the rest given back. Called by [`super::reply`].
 //!
-//! A runner that dies in between leaves its attempt to whoever looks for lost ones ([`crate::jobs::orphans`]), who counts the most.
+//! A runner that dies in between leaves its attempt to whoever looks for lost ones ([`crate::jobs::orphans`]), who counts what its reply kept, or the most.
 
 use chrono::{DateTime, Utc};
 use rand::Rng;
@@ -12,7 +12,7 @@ use super::lease::{Lease, Verdict};
 use super::retry::wait_for_database;
 use super::{AssistantParts, RETRY};
 use crate::db::rows::{ClaimedReply, MessageState, Usage};
-use crate::db::usage::{AttemptEnd, AttemptKey, AttemptState, NewAttempt};
+use crate::db::usage::{AttemptEnd, AttemptKey, AttemptState, NewAttempt, Parts};
 use crate::db::{StoreError, StoreResult};
 use crate::error::ErrorCode;
 use crate::ids::{AttemptId, UserId};
@@ -54,18 +54,28 @@ pub(super) enum Begun {
     Refused(DateTime<Utc>),
 }
 
-/// The most that a model can use for a prompt.
-fn most(model: &Model, prompt: &Prompt) -> Amount {
+/// The most that a model can use for a prompt, and what that is made of.
+fn most(model: &Model, prompt: &Prompt) -> (Amount, Parts) {
     // Our count is never too little. A prompt that is longer by it was counted by its provider and fits.
     let room = u64::from(model.limits.prompt_tokens());
     let input = i64::try_from(tokens::of_prompt(prompt).min(room)).unwrap_or(i64::MAX);
     let output = i64::from(prompt.max_tokens);
     // Nobody knows yet what is cached, and some ask more for it.
     let costs = [0, input].map(|cached| cost(model, input, cached, output));
-    Amount {
+    let most = Amount {
         cost_micros: costs.into_iter().flatten().max().unwrap_or(0),
         tokens: input.saturating_add(output),
-    }
+    };
+    let usual = tokens::usual(prompt.bytes()).min(input);
+    let part = |tokens, cost: Option<i64>| Amount {
+        cost_micros: cost.unwrap_or(0),
+        tokens,
+    };
+    let parts = Parts {
+        prompt: part(usual, cost(model, usual, 0, 0)),
+        answer: part(output, cost(model, 0, 0, output)),
+    };
+    (most, parts)
 }
 
 fn cost(model: &Model, input: i64, cached: i64, output: i64) -> Option<i64> {
@@ -101,6 +111,7 @@ pub(super) async fn begin(
     prompt: &Prompt,
 ) -> Result<Begun, Verdict> {
     let claimed = &lease.claimed;
+    let (most, made_of) = most(model, prompt);
     let asked = NewAttempt {
         id: AttemptId::new(),
         key: key(claimed),
@@ -108,7 +119,8 @@ pub(super) async fn begin(
         assistant,
         provider: model.provider.to_string(),
         model: model.llm.model().to_owned(),
-        most: most(model, prompt),
+        most,
+        parts: made_of,
         asked_at: None,
     };
     let asking = Asking {

@@ -388,9 +388,13 @@ impl Store for PostgresStore {
         room: RoomId,
         seq: Seq,
         attempt: Attempt,
+        context_from: Option<Seq>,
     ) -> StoreResult<bool> {
         run!(self, |pools| replies::mark_shown(
-            pools, owner, room, seq, attempt
+            pools,
+            owner,
+            (room, seq, attempt),
+            context_from
         ))
     }
 
@@ -406,7 +410,7 @@ impl Store for PostgresStore {
         &self,
         owner: InstanceId,
         replies: &[(RoomId, Seq, Attempt)],
-    ) -> StoreResult<()> {
+    ) -> StoreResult<Vec<(RoomId, Seq)>> {
         let replies = replies.to_vec();
         run!(self, |pools| replies::release(pools, owner, &replies))
     }

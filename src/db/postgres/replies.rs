@@ -14,8 +14,8 @@ use crate::limits;
 
 statement!(
     /// Text of this attempt is about to be seen.
-    MarkShown { owner: Uuid, room: Uuid, seq: i64, attempt: i32 },
-    "UPDATE replies SET shown = true WHERE room_id = $2 AND seq = $3 AND attempt = $4 AND lease_owner = $1 \
+    MarkShown { owner: Uuid, room: Uuid, seq: i64, attempt: i32, context_from: Option<i64> },
+    "UPDATE replies SET shown = true, context_from = $5 WHERE room_id = $2 AND seq = $3 AND attempt = $4 AND lease_owner = $1 \
      AND state = 'streaming'"
 );
 statement!(
@@ -59,12 +59,20 @@ statement!(
      LEFT JOIN held h ON h.room_id = w.room_id AND h.seq = w.seq AND h.attempt = w.attempt ORDER BY w.place"
 );
 statement!(
-    /// Back to the queue, for anyone.
-    Release { owner: Uuid, rooms: Vec<Uuid>, seqs: Vec<i64>, attempts: Vec<i32> },
-    "UPDATE replies r SET state = 'queued', lease_owner = NULL, lease_until = NULL \
-     FROM unnest($2, $3, $4) AS w (room_id, seq, attempt) \
-     WHERE r.room_id = w.room_id AND r.seq = w.seq AND r.attempt = w.attempt AND r.lease_owner = $1 \
-       AND r.state = 'streaming' AND NOT r.shown"
+    /// Back to the queue, for anyone; what somebody asked to stop is named instead. A stop locks the reply's row, so it comes
+    /// before this and is seen, or behind it and finds what waits.
+    Release { owner: Uuid, rooms: Vec<Uuid>, seqs: Vec<i64>, attempts: Vec<i32> } -> (Uuid, i64),
+    "WITH held AS ( \
+         SELECT r.room_id, r.seq, r.stop_requested FROM replies r \
+         JOIN unnest($2, $3, $4) AS w (room_id, seq, attempt) \
+             ON r.room_id = w.room_id AND r.seq = w.seq AND r.attempt = w.attempt \
+         WHERE r.lease_owner = $1 AND r.state = 'streaming' AND NOT r.shown \
+         ORDER BY r.room_id, r.seq FOR UPDATE OF r \
+     ), released AS ( \
+         UPDATE replies r SET state = 'queued', lease_owner = NULL, lease_until = NULL \
+         FROM held h WHERE r.room_id = h.room_id AND r.seq = h.seq AND NOT h.stop_requested \
+     ) \
+     SELECT room_id, seq FROM held WHERE stop_requested"
 );
 statement!(
     /// The chunks that hold number `from` and what follows.
@@ -74,9 +82,9 @@ statement!(
 );
 statement!(
     /// What is not settled, with its text so far.
-    Running { room: Uuid } -> (i64, i64, String, i32, i32, String),
+    Running { room: Uuid } -> (i64, i64, String, i32, i32, String, Option<i64>),
     "SELECT r.seq, r.prompt_seq, r.state, r.attempt, coalesce(max(c.first + c.count - 1), 0), \
-         coalesce(string_agg(c.text, '' ORDER BY c.first), '') \
+         coalesce(string_agg(c.text, '' ORDER BY c.first), ''), r.context_from \
      FROM replies r LEFT JOIN reply_chunks c \
          ON c.room_id = r.room_id AND c.seq = r.seq AND c.attempt = r.attempt AND r.state = 'streaming' \
      WHERE r.room_id = $1 AND r.state <> 'settled' GROUP BY r.room_id, r.seq ORDER BY r.seq"
@@ -97,9 +105,8 @@ pub(super) fn lease_ms() -> i64 {
 pub(super) async fn mark_shown(
     pools: &Pools,
     owner: InstanceId,
-    room: RoomId,
-    seq: Seq,
-    attempt: Attempt,
+    (room, seq, attempt): (RoomId, Seq, Attempt),
+    context_from: Option<Seq>,
 ) -> StoreResult<bool> {
     let marked = pools
         .write(MarkShown {
@@ -107,6 +114,7 @@ pub(super) async fn mark_shown(
             room: room.0,
             seq,
             attempt,
+            context_from,
         })
         .await?;
     Ok(marked == 1)
@@ -163,16 +171,19 @@ pub(super) async fn release(
     pools: &Pools,
     owner: InstanceId,
     replies: &[(RoomId, Seq, Attempt)],
-) -> StoreResult<()> {
-    pools
+) -> StoreResult<Vec<(RoomId, Seq)>> {
+    let stopped = pools
         .write(Release {
             owner: owner.0,
             rooms: replies.iter().map(|(room, ..)| room.0).collect(),
             seqs: replies.iter().map(|(_, seq, _)| *seq).collect(),
             attempts: replies.iter().map(|(.., attempt)| *attempt).collect(),
         })
-        .await
-        .map(drop)
+        .await?;
+    Ok(stopped
+        .into_iter()
+        .map(|(room, seq)| (RoomId(room), seq))
+        .collect())
 }
 
 pub(super) async fn chunks(
@@ -199,16 +210,19 @@ pub(super) async fn chunks(
 pub(super) async fn running(pools: &Pools, room: RoomId) -> StoreResult<Vec<RunningReply>> {
     let rows = pools.read(Running { room: room.0 }).await?;
     rows.into_iter()
-        .map(|(seq, prompt_seq, state, attempt, chunks, body)| {
-            Ok(RunningReply {
-                seq,
-                prompt_seq,
-                state: word(&state, ReplyState::from_name)?,
-                attempt,
-                chunks,
-                body,
-            })
-        })
+        .map(
+            |(seq, prompt_seq, state, attempt, chunks, body, context_from)| {
+                Ok(RunningReply {
+                    seq,
+                    prompt_seq,
+                    state: word(&state, ReplyState::from_name)?,
+                    attempt,
+                    chunks,
+                    body,
+                    context_from,
+                })
+            },
+        )
         .collect()
 }
 

@@ -5,12 +5,16 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use diesel::QueryableByName;
+use diesel::sql_types as sql;
 use uuid::Uuid;
 
 use super::pool::{Conn, Pools};
 use super::records::word;
 use super::statement::statement;
-use crate::db::usage::{AttemptEnd, AttemptKey, AttemptState, NewAttempt, first_kept_period};
+use crate::db::usage::{
+    AttemptEnd, AttemptKey, AttemptState, NewAttempt, Parts, first_kept_period,
+};
 use crate::db::{StoreError, StoreResult};
 use crate::ids::{RoomId, UserId};
 use crate::limits::{SPENDING_TRIES, USAGE_SWEEP_ROWS};
@@ -58,11 +62,16 @@ statement!(
         most_tokens: i64,
         most_cost: i64,
         asked_at: DateTime<Utc>,
+        prompt_tokens: i64,
+        prompt_cost: i64,
+        answer_tokens: i64,
+        answer_cost: i64,
     },
     "WITH begun AS ( \
          INSERT INTO reply_attempts (id, room_id, seq, attempt, asker_id, assistant_id, provider, model, state, \
-                                     most_tokens, most_cost_micros, asked_at) \
-         VALUES ($3, $4, $5, $6, $7, $8, $9, $10, 'running', $11, $12, $13) \
+                                     most_tokens, most_cost_micros, asked_at, \
+                                     prompt_tokens, prompt_cost_micros, answer_tokens, answer_cost_micros) \
+         VALUES ($3, $4, $5, $6, $7, $8, $9, $10, 'running', $11, $12, $13, $14, $15, $16, $17) \
          ON CONFLICT (room_id, seq, attempt) DO NOTHING RETURNING id \
      ) \
      UPDATE spending c SET held_tokens = c.held_tokens + $11, held_cost_micros = c.held_cost_micros + $12, \
@@ -73,8 +82,11 @@ statement!(
 statement!(
     /// An attempt that has not ended, or was thought lost: where it counts and what is counted of it.
     LockAttempt { room: Uuid, seq: i64, attempt: i32 }
-        -> (Uuid, String, String, i64, i64, DateTime<Utc>),
-    "SELECT asker_id, state, model, most_tokens, most_cost_micros, asked_at FROM reply_attempts \
+        -> struct AttemptRecord,
+    "SELECT asker_id, state, model, most_tokens, most_cost_micros, asked_at, \
+         prompt_tokens, prompt_cost_micros, answer_tokens, answer_cost_micros, \
+         input_tokens + output_tokens AS counted_tokens, coalesce(cost_micros, 0) AS counted_cost_micros \
+     FROM reply_attempts \
      WHERE room_id = $1 AND seq = $2 AND attempt = $3 AND state IN ('running', 'lost') FOR UPDATE"
 );
 statement!(
@@ -113,9 +125,13 @@ statement!(
      FROM unnest($1, $2) AS w (subject, period) WHERE c.subject = w.subject AND c.period = w.period"
 );
 statement!(
-    /// Attempts that run by their row only.
-    FindLost { limit: i64 } -> (Uuid, i64, i32),
-    "SELECT a.room_id, a.seq, a.attempt FROM reply_attempts a WHERE a.state = 'running' AND NOT EXISTS ( \
+    /// Attempts that run by their row only, with how long a text their reply ended with; null where it did not end with theirs.
+    FindLost { limit: i64 } -> (Uuid, i64, i32, Option<i32>),
+    "SELECT a.room_id, a.seq, a.attempt, ( \
+         SELECT octet_length(m.body) FROM replies r JOIN messages m ON m.room_id = r.room_id AND m.seq = r.seq \
+         WHERE r.room_id = a.room_id AND r.seq = a.seq AND r.attempt = a.attempt AND r.state = 'settled' \
+           AND (m.meta -> 'reply' ->> 'attempt')::integer = a.attempt AND m.deleted_at IS NULL \
+     ) FROM reply_attempts a WHERE a.state = 'running' AND NOT EXISTS ( \
          SELECT 1 FROM replies r JOIN rooms ON rooms.id = r.room_id AND rooms.deleted_at IS NULL \
          WHERE r.room_id = a.room_id AND r.seq = a.seq AND r.attempt = a.attempt AND r.state = 'streaming' \
      ) ORDER BY a.id LIMIT $1"
@@ -235,20 +251,24 @@ async fn decided(
             most_tokens: new.most.tokens,
             most_cost: new.most.cost_micros,
             asked_at,
+            prompt_tokens: new.parts.prompt.tokens,
+            prompt_cost: new.parts.prompt.cost_micros,
+            answer_tokens: new.parts.answer.tokens,
+            answer_cost: new.parts.answer.cost_micros,
         })
         .await?;
     Ok(Verdict::Fits)
 }
 
 pub(super) async fn end(pools: &Pools, end: AttemptEnd) -> StoreResult<bool> {
-    end_with(pools, end.key, |_, _| Some(end)).await
+    end_with(pools, end.key, |_| Some(end)).await
 }
 
-/// Ends an attempt as `judge` says, which is told its model and the most it could use; none: not at all. A lost one is ended again.
+/// Ends an attempt as `ending` says, which is told what is known of it; none: not at all. A lost one is ended again.
 async fn end_with(
     pools: &Pools,
     key: AttemptKey,
-    ending: impl FnOnce(Found<'_>, Amount) -> Option<AttemptEnd>,
+    ending: impl FnOnce(&Found) -> Option<AttemptEnd>,
 ) -> StoreResult<bool> {
     let AttemptKey { room, seq, attempt } = key;
     let lock = LockAttempt {
@@ -258,46 +278,93 @@ async fn end_with(
     };
     let mut connection = pools.shared().await?;
     let found = connection.begin_with(lock).await?.into_iter().next();
-    let Some((asker, state, model, tokens, cost_micros, asked_at)) = found else {
+    let Some(found) = found.map(Found::of).transpose()? else {
         connection.rollback().await;
         return Ok(false);
     };
-    let most = Amount {
-        cost_micros,
-        tokens,
-    };
-    let state = word(&state, AttemptState::from_name)?;
-    let found = Found {
-        state,
-        model: &model,
-    };
-    let Some(end) = ending(found, most) else {
+    let Some(end) = ending(&found) else {
         connection.rollback().await;
         return Ok(false);
     };
-    let places = Caps::default().places(UserId(asker), room, asked_at);
+    let places = Caps::default().places(found.asker, room, found.asked_at);
     let (subjects, periods) = columns(&places);
     // In their order, before one statement changes them in whatever order it likes.
     connection.run(LockCounters { subjects, periods }).await?;
-    let statement = End::of(end, &places, (state, most));
+    let statement = End::of(end, &places, &found);
     connection.commit_with(statement).await?;
     Ok(true)
 }
 
+/// A row of [`LockAttempt`].
+#[derive(QueryableByName, Debug)]
+pub(super) struct AttemptRecord {
+    #[diesel(sql_type = sql::Uuid)]
+    asker_id: Uuid,
+    #[diesel(sql_type = sql::Text)]
+    state: String,
+    #[diesel(sql_type = sql::Text)]
+    model: String,
+    #[diesel(sql_type = sql::BigInt)]
+    most_tokens: i64,
+    #[diesel(sql_type = sql::BigInt)]
+    most_cost_micros: i64,
+    #[diesel(sql_type = sql::Timestamptz)]
+    asked_at: DateTime<Utc>,
+    #[diesel(sql_type = sql::BigInt)]
+    prompt_tokens: i64,
+    #[diesel(sql_type = sql::BigInt)]
+    prompt_cost_micros: i64,
+    #[diesel(sql_type = sql::BigInt)]
+    answer_tokens: i64,
+    #[diesel(sql_type = sql::BigInt)]
+    answer_cost_micros: i64,
+    #[diesel(sql_type = sql::BigInt)]
+    counted_tokens: i64,
+    #[diesel(sql_type = sql::BigInt)]
+    counted_cost_micros: i64,
+}
+
 /// What is known of an attempt that is to end.
-struct Found<'a> {
+struct Found {
+    asker: UserId,
     state: AttemptState,
-    model: &'a str,
+    model: String,
+    most: Amount,
+    parts: Parts,
+    /// What was counted of it when it was thought lost.
+    counted: Amount,
+    asked_at: DateTime<Utc>,
+}
+
+impl Found {
+    fn of(record: AttemptRecord) -> StoreResult<Self> {
+        let amount = |tokens, cost_micros| Amount {
+            cost_micros,
+            tokens,
+        };
+        Ok(Self {
+            asker: UserId(record.asker_id),
+            state: word(&record.state, AttemptState::from_name)?,
+            most: amount(record.most_tokens, record.most_cost_micros),
+            parts: Parts {
+                prompt: amount(record.prompt_tokens, record.prompt_cost_micros),
+                answer: amount(record.answer_tokens, record.answer_cost_micros),
+            },
+            counted: amount(record.counted_tokens, record.counted_cost_micros),
+            model: record.model,
+            asked_at: record.asked_at,
+        })
+    }
 }
 
 impl End {
-    fn of(end: AttemptEnd, places: &[Place], (was, most): (AttemptState, Amount)) -> Self {
+    fn of(end: AttemptEnd, places: &[Place], found: &Found) -> Self {
         let used = end.used();
         let (subjects, periods) = columns(places);
-        // The most of a lost one was counted as spent; of a running one it is held.
-        let (held, running, before) = match was {
-            AttemptState::Running => (most, 1, Amount::default()),
-            _ => (Amount::default(), 0, most),
+        // Of a lost one something was counted as spent; of a running one the most is held.
+        let (held, running, before) = match found.state {
+            AttemptState::Running => (found.most, 1, Amount::default()),
+            _ => (Amount::default(), 0, found.counted),
         };
         Self {
             subjects,
@@ -328,15 +395,17 @@ impl End {
 pub(super) async fn end_lost(pools: &Pools, limit: i64) -> StoreResult<u64> {
     let limit = limit.max(0);
     let mut count = 0;
-    for (room, seq, attempt) in pools.read(FindLost { limit }).await? {
+    for (room, seq, attempt, saved) in pools.read(FindLost { limit }).await? {
         let key = AttemptKey {
             room: RoomId(room),
             seq,
             attempt,
         };
-        let ended = end_with(pools, key, |found, most| {
+        let saved = saved.and_then(|bytes| usize::try_from(bytes).ok());
+        let ended = end_with(pools, key, |found| {
+            let most = (found.most, found.parts);
             (found.state == AttemptState::Running)
-                .then(|| AttemptEnd::lost(key, found.model, most, Utc::now()))
+                .then(|| AttemptEnd::lost((key, &found.model), most, saved, Utc::now()))
         });
         count += u64::from(ended.await?);
     }

@@ -325,8 +325,9 @@ impl Store for SqliteStore {
         room: RoomId,
         seq: Seq,
         attempt: Attempt,
+        context_from: Option<Seq>,
     ) -> StoreResult<bool> {
-        self.write(move |conn| runners::mark_shown(conn, owner, room, seq, attempt))
+        self.write(move |conn| runners::mark_shown(conn, owner, (room, seq, attempt), context_from))
             .await
     }
 
@@ -343,7 +344,7 @@ impl Store for SqliteStore {
         &self,
         owner: InstanceId,
         replies: &[(RoomId, Seq, Attempt)],
-    ) -> StoreResult<()> {
+    ) -> StoreResult<Vec<(RoomId, Seq)>> {
         let given_back = replies.to_vec();
         self.write(move |conn| runners::release(conn, owner, &given_back))
             .await

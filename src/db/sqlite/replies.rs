@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use super::columns::{StoredId, named, now};
 use super::failure::Work;
-use super::schema::{replies, reply_chunks};
+use super::schema::{replies, reply_chunks, reply_contexts};
 use crate::db::rows::{ExpiredReply, ReplyChunk, ReplyState, RunningReply};
 use crate::ids::{Attempt, ChunkNumber, RoomId, Seq};
 
@@ -60,6 +60,7 @@ pub(super) fn running(conn: &mut SqliteConnection, room: RoomId) -> Work<Vec<Run
         .into_iter()
         .map(|(seq, prompt_seq, state, attempt)| {
             let (chunks, body) = saved_text(conn, room, seq, attempt)?;
+            let context_from = context_from(conn, room, seq)?;
             Ok(RunningReply {
                 seq,
                 prompt_seq,
@@ -67,9 +68,22 @@ pub(super) fn running(conn: &mut SqliteConnection, room: RoomId) -> Work<Vec<Run
                 attempt,
                 chunks,
                 body,
+                context_from,
             })
         })
         .collect()
+}
+
+/// The oldest message that the attempt which shows text was told of, where older ones were left out.
+pub(super) fn context_from(
+    conn: &mut SqliteConnection,
+    room: RoomId,
+    seq: Seq,
+) -> Work<Option<Seq>> {
+    Ok(reply_contexts::table
+        .find((StoredId(room.0), seq))
+        .select(reply_contexts::context_from)
+        .first(conn)?)
 }
 
 /// Streaming replies whose lease has run out.

@@ -10,7 +10,7 @@ use diesel::upsert::excluded;
 use super::accounts;
 use super::columns::{Micros, StoredId, named, now, storable};
 use super::failure::Work;
-use super::schema::{memberships, replies, reply_chunks};
+use super::schema::{memberships, replies, reply_chunks, reply_contexts};
 use crate::db::changes::ChunkAppend;
 use crate::db::queue::{self, OpenReply, QueuedReply, ReplyCaps};
 use crate::db::rows::{ClaimedReply, LeaseState, ReplyState};
@@ -135,14 +135,18 @@ pub(super) fn queued(conn: &mut SqliteConnection, rooms: &[RoomId]) -> Work<Vec<
 pub(super) fn mark_shown(
     conn: &mut SqliteConnection,
     owner: InstanceId,
-    room: RoomId,
-    seq: Seq,
-    attempt: Attempt,
+    (room, seq, attempt): (RoomId, Seq, Attempt),
+    context_from: Option<Seq>,
 ) -> Work<bool> {
     let marked = diesel::update(replies::table.find((StoredId(room.0), seq)))
         .filter(held(owner, attempt))
         .set(replies::shown.eq(true))
         .execute(conn)?;
+    if marked == 1 {
+        diesel::update(reply_contexts::table.find((StoredId(room.0), seq)))
+            .set(reply_contexts::context_from.eq(context_from))
+            .execute(conn)?;
+    }
     Ok(marked == 1)
 }
 
@@ -209,14 +213,29 @@ fn append_one(
     Ok(state)
 }
 
-/// Gives replies back of which nothing was shown.
+/// Gives replies back of which nothing was shown; which of them somebody asked to stop, so that they stay.
 pub(super) fn release(
     conn: &mut SqliteConnection,
     owner: InstanceId,
     given_back: &[(RoomId, Seq, Attempt)],
-) -> Work<()> {
+) -> Work<Vec<(RoomId, Seq)>> {
+    let mut stopped = Vec::new();
     for (room, seq, attempt) in given_back {
-        diesel::update(replies::table.find((StoredId(room.0), *seq)))
+        let reply = replies::table.find((StoredId(room.0), *seq));
+        let asked: i64 = reply
+            .filter(held(owner, *attempt))
+            .filter(
+                replies::shown
+                    .eq(false)
+                    .and(replies::stop_requested.eq(true)),
+            )
+            .count()
+            .get_result(conn)?;
+        if asked > 0 {
+            stopped.push((*room, *seq));
+            continue;
+        }
+        diesel::update(reply)
             .filter(held(owner, *attempt))
             .filter(replies::shown.eq(false))
             .set((
@@ -226,7 +245,7 @@ pub(super) fn release(
             ))
             .execute(conn)?;
     }
-    Ok(())
+    Ok(stopped)
 }
 
 /// Whether a reply is still `owner`'s under this attempt; its lease may have run out, as long as nobody took it.

@@ -262,6 +262,16 @@ diesel::table! {
     }
 }
 
+// A table may have sixteen columns here; these are of the same.
+diesel::table! {
+    #[sql_name = "replies"]
+    reply_contexts (room_id, seq) {
+        room_id -> Binary,
+        seq -> BigInt,
+        context_from -> Nullable<BigInt>,
+    }
+}
+
 diesel::table! {
     reply_chunks (room_id, seq, attempt, first) {
         room_id -> Binary,
@@ -400,6 +410,23 @@ diesel::table! {
         most_tokens -> BigInt,
         most_cost_micros -> BigInt,
         asked_at -> BigInt,
+        prompt_tokens -> BigInt,
+        prompt_cost_micros -> BigInt,
+        answer_tokens -> BigInt,
+        answer_cost_micros -> BigInt,
+    }
+}
+
+// What is counted of it: see `reply_contexts`.
+diesel::table! {
+    #[sql_name = "reply_attempts"]
+    attempt_counts (room_id, seq, attempt) {
+        room_id -> Binary,
+        seq -> BigInt,
+        attempt -> Integer,
+        input_tokens -> BigInt,
+        output_tokens -> BigInt,
+        cost_micros -> Nullable<BigInt>,
     }
 }
 

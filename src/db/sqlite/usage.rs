@@ -8,16 +8,20 @@ use uuid::Uuid;
 
 use super::columns::{StoredId, named, storable, time};
 use super::failure::Work;
-use super::schema::{reply_attempts as attempts, spending};
-use crate::db::usage::{AttemptEnd, AttemptKey, AttemptState, NewAttempt, first_kept_period};
+use super::schema::{attempt_counts as counts, reply_attempts as attempts, spending};
+use crate::db::usage::{
+    AttemptEnd, AttemptKey, AttemptState, NewAttempt, Parts, first_kept_period,
+};
 use crate::ids::{RoomId, UserId};
 use crate::limits::USAGE_SWEEP_ROWS;
 use crate::spending::{Amount, Caps, Counted, Counter, Place, Span, Verdict, judge};
 
 /// A counter: spent, held, running.
 type CounterColumns = (i64, i64, i64, i64, i64);
-/// An attempt that is to end: who asked, its state, its model, the most it could use, when it was asked.
-type FoundColumns = (StoredId, String, String, i64, i64, i64);
+/// An attempt that is to end: who asked, its state, its model, when it was asked; then amounts, each as tokens and cost.
+type FoundColumns = (StoredId, String, String, i64, AmountColumns);
+/// The most it could use, and what that is made of.
+type AmountColumns = (i64, i64, i64, i64, i64, i64);
 
 fn counter(conn: &mut SqliteConnection, subject: Uuid, period: &str) -> Work<Counter> {
     let found = spending::table
@@ -118,6 +122,10 @@ pub(super) fn begin(conn: &mut SqliteConnection, new: &NewAttempt, caps: &Caps) 
             attempts::most_tokens.eq(new.most.tokens),
             attempts::most_cost_micros.eq(new.most.cost_micros),
             attempts::asked_at.eq(asked_at.timestamp_micros()),
+            attempts::prompt_tokens.eq(new.parts.prompt.tokens),
+            attempts::prompt_cost_micros.eq(new.parts.prompt.cost_micros),
+            attempts::answer_tokens.eq(new.parts.answer.tokens),
+            attempts::answer_cost_micros.eq(new.parts.answer.cost_micros),
         ))
         .execute(conn)?;
     Ok(Verdict::Fits)
@@ -129,6 +137,9 @@ struct Found {
     state: AttemptState,
     model: String,
     most: Amount,
+    parts: Parts,
+    /// What was counted of it when it was thought lost.
+    counted: Amount,
     asked_at: DateTime<Utc>,
 }
 
@@ -143,23 +154,44 @@ fn find(conn: &mut SqliteConnection, key: AttemptKey) -> Work<Option<Found>> {
             attempts::asker_id,
             attempts::state,
             attempts::model,
-            attempts::most_tokens,
-            attempts::most_cost_micros,
             attempts::asked_at,
+            (
+                attempts::most_tokens,
+                attempts::most_cost_micros,
+                attempts::prompt_tokens,
+                attempts::prompt_cost_micros,
+                attempts::answer_tokens,
+                attempts::answer_cost_micros,
+            ),
         ))
         .first::<FoundColumns>(conn)
         .optional()?;
-    let Some((asker, state, model, tokens, cost_micros, asked_at)) = found else {
+    let Some((asker, state, model, asked_at, amounts)) = found else {
         return Ok(None);
     };
+    let amount = |tokens, cost_micros| Amount {
+        cost_micros,
+        tokens,
+    };
+    let (most, most_cost, prompt, prompt_cost, answer, answer_cost) = amounts;
+    let (input, output, cost) = counts::table
+        .find((StoredId(key.room.0), key.seq, key.attempt))
+        .select((
+            counts::input_tokens,
+            counts::output_tokens,
+            counts::cost_micros,
+        ))
+        .first::<(i64, i64, Option<i64>)>(conn)?;
     Ok(Some(Found {
         asker: UserId(asker.0),
         state: named(AttemptState::from_name, &state)?,
         model,
-        most: Amount {
-            cost_micros,
-            tokens,
+        most: amount(most, most_cost),
+        parts: Parts {
+            prompt: amount(prompt, prompt_cost),
+            answer: amount(answer, answer_cost),
         },
+        counted: amount(input + output, cost.unwrap_or(0)),
         asked_at: time(asked_at)?,
     }))
 }
@@ -183,9 +215,9 @@ fn finish(conn: &mut SqliteConnection, found: &Found, end: &AttemptEnd) -> Work<
                 running: (before.running - 1).max(0),
                 spent: before.spent.plus(end.used()),
             },
-            // The most that it could use was counted.
+            // Something was counted of it.
             _ => Counter {
-                spent: before.spent.minus(found.most).plus(end.used()),
+                spent: before.spent.minus(found.counted).plus(end.used()),
                 ..before
             },
         };
@@ -222,12 +254,19 @@ struct LostKey {
     seq: i64,
     #[diesel(sql_type = Integer)]
     attempt: i32,
+    /// How long a text its reply ended with, where it ended with this attempt's.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    saved: Option<i64>,
 }
 
 /// Ends attempts that run by their row only.
 pub(super) fn end_lost(conn: &mut SqliteConnection, limit: i64) -> Work<u64> {
     let lost = diesel::sql_query(
-        "SELECT a.room_id, a.seq, a.attempt FROM reply_attempts a WHERE a.state = 'running' AND NOT EXISTS ( \
+        "SELECT a.room_id, a.seq, a.attempt, ( \
+             SELECT length(CAST(m.body AS BLOB)) FROM replies r JOIN messages m ON m.room_id = r.room_id AND m.seq = r.seq \
+             WHERE r.room_id = a.room_id AND r.seq = a.seq AND r.attempt = a.attempt AND r.state = 'settled' \
+               AND json_extract(m.meta, '$.reply.attempt') = a.attempt AND m.deleted_at IS NULL \
+         ) AS saved FROM reply_attempts a WHERE a.state = 'running' AND NOT EXISTS ( \
              SELECT 1 FROM replies r JOIN rooms ON rooms.id = r.room_id AND rooms.deleted_at IS NULL \
              WHERE r.room_id = a.room_id AND r.seq = a.seq AND r.attempt = a.attempt AND r.state = 'streaming' \
          ) ORDER BY a.id LIMIT ?1",
@@ -236,13 +275,15 @@ pub(super) fn end_lost(conn: &mut SqliteConnection, limit: i64) -> Work<u64> {
     .load::<LostKey>(conn)?;
     let mut count = 0;
     for found in lost {
+        let saved = found.saved.and_then(|bytes| usize::try_from(bytes).ok());
         let key = AttemptKey {
             room: RoomId(found.room_id.0),
             seq: found.seq,
             attempt: found.attempt,
         };
         if let Some(found) = find(conn, key)? {
-            let end = AttemptEnd::lost(key, &found.model, found.most, Utc::now());
+            let most = (found.most, found.parts);
+            let end = AttemptEnd::lost((key, &found.model), most, saved, Utc::now());
             finish(conn, &found, &end)?;
             count += 1;
         }

@@ -267,19 +267,22 @@ impl Follow {
         // Our own frames are always of their form; whatever is not is none of this reply.
         let frame: Incoming<'_> = serde_json::from_slice(json).ok()?;
         match &*frame.kind {
-            "reply.delta" if frame.seq == Some(self.wanted.seq) => self.take_delta(Piece {
-                attempt: frame.attempt?,
-                chunk: frame.chunk?,
-                count: frame.count?,
-                text: frame.text?,
-            }),
+            "reply.delta" if frame.seq == Some(self.wanted.seq) => {
+                let piece = Piece {
+                    attempt: frame.attempt?,
+                    chunk: frame.chunk?,
+                    count: frame.count?,
+                    text: frame.text?,
+                };
+                self.take_delta(piece, frame.context_from)
+            }
             "message" => self.take_message(frame.message?),
             "room.removed" => Some(Next::AttachAgain),
             _ => None,
         }
     }
 
-    fn take_delta(&mut self, piece: Piece<'_>) -> Option<Next> {
+    fn take_delta(&mut self, piece: Piece<'_>, context_from: Option<Seq>) -> Option<Next> {
         match self.wanted.place.take(piece) {
             Taken::Known => None,
             Taken::Missed => Some(Next::AttachAgain),
@@ -291,6 +294,7 @@ impl Follow {
                     chunk: piece.chunk,
                     count: piece.count,
                     text: &piece.text,
+                    context_from: context_from.filter(|_| piece.chunk == 1),
                 };
                 Some(Next::Event(ReplyEvent::Delta {
                     place: self.wanted.place,
@@ -374,6 +378,7 @@ struct Incoming<'a> {
     chunk: Option<ChunkNumber>,
     count: Option<ChunkNumber>,
     text: Option<Cow<'a, str>>,
+    context_from: Option<Seq>,
     #[serde(borrow)]
     message: Option<&'a RawValue>,
 }
@@ -407,6 +412,7 @@ fn text_so_far(slug: String, seq: Seq) -> Greeting {
                 chunk: 1,
                 count: reply.chunks,
                 text,
+                context_from: reply.context_from,
             }),
             None => Frame::from_encoded(Bytes::new()),
         }

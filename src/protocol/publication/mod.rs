@@ -108,6 +108,8 @@ pub struct DeltaPiece {
     pub count: ChunkNumber,
     /// Their text, UTF-8.
     pub text: Bytes,
+    /// Of the first: the oldest message that the assistant was told of, where older ones were left out. It goes in the frame only.
+    pub context_from: Option<Seq>,
     /// The frame of exactly this piece.
     pub frame: Bytes,
 }
@@ -229,6 +231,18 @@ impl DeltaPiece {
         count: ChunkNumber,
         text: &str,
     ) -> Self {
+        Self::encode_from(slug, (seq, attempt, None), (first, count), text)
+    }
+
+    /// The same of an attempt whose assistant was told of messages from `context_from` on; only the first chunk says so.
+    #[must_use]
+    pub fn encode_from(
+        slug: &str,
+        (seq, attempt, context_from): (Seq, Attempt, Option<Seq>),
+        (first, count): (ChunkNumber, ChunkNumber),
+        text: &str,
+    ) -> Self {
+        let context_from = context_from.filter(|_| first == 1);
         let frame = Frame::encode(&ServerFrame::Delta {
             room: slug,
             seq,
@@ -236,6 +250,7 @@ impl DeltaPiece {
             chunk: first,
             count,
             text,
+            context_from,
         });
         Self {
             seq,
@@ -243,6 +258,7 @@ impl DeltaPiece {
             first,
             count,
             text: Bytes::copy_from_slice(text.as_bytes()),
+            context_from,
             frame: frame.bytes().clone(),
         }
     }

@@ -5,7 +5,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use uuid::Uuid;
 
 use super::{ChangeRange, DeltaPiece, Effect, Entry, Publication, ShortFrame};
-use crate::ids::{Epoch, UserId};
+use crate::ids::{Epoch, Seq, UserId};
+use crate::protocol::frame::Frame;
 
 /// The first byte of every publication. An unknown one is only a hint to read.
 const FORMAT: u8 = 1;
@@ -166,14 +167,31 @@ fn read_delta(mut rest: Bytes) -> Option<DeltaPiece> {
     }
     let text = rest.split_to(length);
     std::str::from_utf8(&text).ok()?;
+    let context_from = match first {
+        1 => read_context(&rest),
+        _ => None,
+    };
     Some(DeltaPiece {
         seq,
         attempt,
         first,
         count,
         text,
+        context_from,
         frame: rest,
     })
+}
+
+/// What the frame of a first chunk says of how far its assistant sees; instances of before know nothing of it, and say nothing.
+fn read_context(frame: &[u8]) -> Option<Seq> {
+    #[derive(serde::Deserialize)]
+    struct Said {
+        context_from: Option<Seq>,
+    }
+    let text = Frame::from_encoded(Bytes::copy_from_slice(frame))
+        .payloads()
+        .next()?;
+    serde_json::from_slice::<Said>(&text).ok()?.context_from
 }
 
 fn put_effect(out: &mut BytesMut, effect: Effect) {

@@ -85,7 +85,11 @@ async fn text_is_given_out_as_it_comes() {
             .await
             .unwrap();
         let mut next = async || {
-            tokio::time::timeout(Duration::from_secs(10), stream.next())
+            let told = stream.by_ref().filter(|delta| {
+                let is_use = matches!(delta, Ok(Delta::Used(_)));
+                std::future::ready(!is_use)
+            });
+            tokio::time::timeout(Duration::from_secs(10), std::pin::pin!(told).next())
                 .await
                 .unwrap()
                 .unwrap()

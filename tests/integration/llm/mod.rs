@@ -122,6 +122,7 @@ async fn read(mut stream: DeltaStream) -> Answered {
                 text.push_str(&piece);
                 continue;
             }
+            Ok(Delta::Used(_)) => continue,
             Ok(Delta::Done(completion)) => Ok(completion),
             Err(error) => Err(error),
         };

@@ -222,7 +222,7 @@ async fn a_circuit_is_of_one_provider_and_of_all_its_models() {
 }
 
 #[tokio::test]
-async fn a_full_provider_is_waited_for_and_gives_its_place_when_a_stream_is_dropped() {
+async fn a_full_provider_is_waited_for_and_has_a_place_again_when_one_is_given_up() {
     for kind in BOTH {
         let gate = Gate::new();
         let server = FakeProvider::start([Answer::stream().piece("first").gate(&gate)]);
@@ -230,11 +230,13 @@ async fn a_full_provider_is_waited_for_and_gives_its_place_when_a_stream_is_drop
         let places = Places::new(1, Duration::from_millis(300));
         let inner = provider(kind, &server, timeouts());
         let capped: Arc<dyn LlmProvider> = Arc::new(Capped::around(inner, places));
+        let place = capped.place().await.unwrap();
         let running = capped.answer(prompt()).await.unwrap();
         gate.reached().await;
-        assert_eq!(ask(&capped).await.code(), Some(ErrorCode::Busy));
+        assert_eq!(capped.place().await.unwrap_err().code, ErrorCode::Busy);
         assert_eq!(server.requests().len(), 1, "{kind:?}: nobody was asked");
-        drop(running);
+        drop((running, place));
+        let _place = capped.place().await.unwrap();
         let next = read(capped.answer(prompt()).await.unwrap()).await;
         assert_eq!(next.text, "second", "{kind:?}");
     }

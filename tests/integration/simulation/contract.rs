@@ -280,8 +280,9 @@ impl Store for SimStore {
         room: RoomId,
         seq: Seq,
         attempt: Attempt,
+        context_from: Option<Seq>,
     ) -> StoreResult<bool> {
-        commit!(self.mark_shown(owner, room, seq, attempt))
+        commit!(self.mark_shown(owner, room, seq, attempt, context_from))
     }
 
     async fn append_chunks(
@@ -296,7 +297,7 @@ impl Store for SimStore {
         &self,
         owner: InstanceId,
         replies: &[(RoomId, Seq, Attempt)],
-    ) -> StoreResult<()> {
+    ) -> StoreResult<Vec<(RoomId, Seq)>> {
         commit!(self.release_replies(owner, replies))
     }
 

@@ -1,5 +1,5 @@
 //! The language model of a simulation: it writes some words with pauses, and ends as the dice say: well, with an error,
-//! in the middle, or only after a long silence.
+//! in the middle, or only after a long silence. Now and then it has no place.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use salon::error::ErrorCode;
+use salon::llm::calls::Place;
 use salon::llm::{Completion, Delta, DeltaStream, LlmError, LlmProvider, Prompt};
 
 use super::dice::Dice;
@@ -24,6 +25,15 @@ impl SimModel {
 impl LlmProvider for SimModel {
     fn model(&self) -> &str {
         "simulated"
+    }
+
+    async fn place(&self) -> Result<Place, LlmError> {
+        let dice = &self.0;
+        if dice.chance(0.1) {
+            tokio::time::sleep(Duration::from_millis(dice.range(1..1_000))).await;
+            return Err(LlmError::no_place());
+        }
+        Ok(Place::default())
     }
 
     async fn answer(&self, _: Prompt) -> Result<DeltaStream, LlmError> {

@@ -7,22 +7,29 @@ use salon::error::ErrorCode;
 use salon::ids::{InstanceId, RoomId, Seq, UserId};
 use salon::limits::REPLIES_PER_USER;
 use salon::permissions::Role;
+use salon::spending::{Cap, Caps, PeriodCaps};
 
 use super::fixtures::{TestStore, changed, code, mention, settlement};
+use super::usage;
 
 /// Every way to have a reply written again: of one that was stopped.
 fn ways(actor: &UserRow, seq: Seq) -> [Change; 3] {
+    ways_under(Caps::default(), actor, seq)
+}
+
+/// The same where no more than so much may be spent.
+fn ways_under(caps: Caps, actor: &UserRow, seq: Seq) -> [Change; 3] {
     let actor = actor.id;
     [
-        Change::RetryReply { actor, seq },
-        Change::RegenerateReply { actor, seq },
+        Change::RetryReply { actor, seq, caps },
+        Change::RegenerateReply { actor, seq, caps },
         Change::EditMessage(NewText {
             actor,
             seq: seq - 1,
             body: "@assistant again".to_owned(),
             html: None,
             if_version: None,
-            resend: true,
+            resend: Some(caps),
         }),
     ]
 }
@@ -286,4 +293,53 @@ pub(super) async fn texts_that_an_older_release_left_are_swept(store: &TestStore
         .await
         .unwrap();
     assert_eq!(left.variants.len(), 2);
+}
+
+/// A cap that is reached refuses at once whoever wants another answer; whose it is, is whoever asked at first.
+pub(super) async fn what_may_be_spent_is_asked_of_who_asked_at_first(store: &TestStore) {
+    let (owner, room) = store.owner_and_room().await;
+    let asker = store.member(room, &owner, "asker", Role::Member).await;
+    let seq = store.prompt(room, &asker).await;
+    stopped(store, room).await;
+    let new = usage::attempt(store, room, &asker, (seq, 1)).await;
+    store
+        .begin_attempt(new.clone(), Caps::default())
+        .await
+        .unwrap();
+    store.end_attempt(usage::end(&new, 100)).await.unwrap();
+    let of_user = |tokens| Caps {
+        user: PeriodCaps {
+            day: Cap {
+                tokens: Some(tokens),
+                ..Cap::default()
+            },
+            ..PeriodCaps::default()
+        },
+        ..Caps::default()
+    };
+    // 50 tokens are spent.
+    for who in [&asker, &owner] {
+        let mut ways = ways_under(of_user(50), who, seq).to_vec();
+        if who == &owner {
+            // It is not the owner's message.
+            ways.pop();
+        }
+        let place = (room, seq);
+        all_refused(store, place, (&owner, &ways), ErrorCode::SpendLimitReached).await;
+    }
+    let full = ways_under(of_user(50), &asker, seq)[0].clone();
+    let refusal = store.change(room, full).await.unwrap_err();
+    let left = refusal.retry_after_ms.unwrap();
+    assert!((1..=86_400_000).contains(&left), "{left}");
+    let [retry, ..] = ways_under(of_user(51), &owner, seq);
+    changed(store.change(room, retry).await);
+    // A room's own cap is of the room, whoever asks.
+    stopped(store, room).await;
+    let of_room = Caps {
+        room: of_user(50).user,
+        ..Caps::default()
+    };
+    let ways = ways_under(of_room, &asker, seq);
+    let place = (room, seq);
+    all_refused(store, place, (&owner, &ways), ErrorCode::SpendLimitReached).await;
 }

@@ -216,7 +216,7 @@ pub(super) async fn each_assistant_that_is_named_answers_once(store: &TestStore)
         body: "well, then?".into(),
         html: None,
         if_version: None,
-        resend: true,
+        resend: Some(salon::spending::Caps::default()),
     });
     let done = store.write(room, vec![resend]).await;
     assert_eq!(done.changes.len(), 4, "the prompt and its three replies");
@@ -296,6 +296,7 @@ pub(super) async fn a_room_says_who_may_steer(store: &TestStore) {
     let again = |actor: &UserRow| Change::RegenerateReply {
         actor: actor.id,
         seq,
+        caps: salon::spending::Caps::default(),
     };
     let set = |may_stop, may_regenerate| {
         let wish = AssistantEdit {

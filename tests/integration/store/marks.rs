@@ -211,6 +211,7 @@ pub(super) async fn marks_stay_when_a_reply_starts_again(store: &TestStore) {
     let retry = Change::RetryReply {
         actor: owner.id,
         seq: reply,
+        caps: salon::spending::Caps::default(),
     };
     let row = written(store, room, retry).await;
     assert_eq!(row.marks, marked.marks);

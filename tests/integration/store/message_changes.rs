@@ -17,7 +17,7 @@ pub(super) fn edit(actor: &UserRow, seq: Seq, body: &str, if_version: Option<Ver
         body: body.into(),
         html: Some(format!("<p>{body}</p>")),
         if_version,
-        resend: false,
+        resend: None,
     })
 }
 
@@ -259,6 +259,7 @@ pub(super) async fn what_a_reply_is_written_for_is_not_deleted(store: &TestStore
     let retry = Change::RetryReply {
         actor: owner.id,
         seq: reply,
+        caps: salon::spending::Caps::default(),
     };
     let refusal = code(store.change(room, retry).await);
     assert_eq!(refusal, ErrorCode::ReplyNotFound, "it is gone");

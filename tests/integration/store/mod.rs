@@ -248,6 +248,7 @@ macro_rules! for_store {
                     a_cap_holds_for_whom_it_is_until_its_period_ends
                     racing_attempts_go_beyond_a_cap_by_no_more_than_one
                     an_attempt_whose_runner_died_counts_the_most_until_more_is_known
+                    a_lost_attempt_counts_its_prompt_as_read_and_what_was_saved_as_written
                     who_asks_when_what_may_be_spent_is_is_told_until_when;
                 usage_reports:
                     usage_is_read_in_pages_by_those_who_may_and_summed_up;
@@ -256,6 +257,7 @@ macro_rules! for_store {
                     the_audit_log_has_no_address_of_a_direct_room;
                 asked_again:
                     who_may_not_ask_may_not_ask_again
+                    what_may_be_spent_is_asked_of_who_asked_at_first
                     an_assistant_that_was_taken_away_writes_nothing_again
                     a_reply_whose_asker_is_gone_keeps_its_text
                     asking_again_counts_with_what_the_asker_has_waiting
@@ -271,6 +273,7 @@ macro_rules! for_store {
                     chunks_are_saved_under_their_attempt
                     a_repeated_append_saves_once
                     a_released_reply_waits_again
+                    a_reply_that_is_to_be_stopped_is_not_given_back
                     running_replies_tell_their_text;
                 queue:
                     a_hundred_prompts_of_one_delay_anothers_first_by_one

@@ -101,6 +101,7 @@ pub(super) async fn odd_numbers_are_only_empty(store: &TestStore) {
             Change::RetryReply {
                 actor: owner.id,
                 seq: number,
+                caps: salon::spending::Caps::default(),
             },
             Change::InterruptReply {
                 seq: number,

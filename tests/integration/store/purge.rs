@@ -39,7 +39,7 @@ async fn full_room(store: &TestStore, owner: &UserRow, slug: &str) -> RoomId {
             body: "the kettle sang".into(),
             html: None,
             if_version: None,
-            resend: false,
+            resend: None,
         }),
         react(&member, 1, "👍"),
         Change::Mark {

@@ -21,6 +21,7 @@ fn retry(actor: &UserRow, seq: Seq) -> Change {
     Change::RetryReply {
         actor: actor.id,
         seq,
+        caps: salon::spending::Caps::default(),
     }
 }
 
@@ -234,7 +235,7 @@ pub(super) async fn a_retry_starts_again_from_nothing(store: &TestStore) {
     let first = store.claim_one(runner).await;
     assert!(
         store
-            .mark_shown(runner, room, seq, first.attempt)
+            .mark_shown(runner, room, seq, first.attempt, None)
             .await
             .unwrap()
     );
@@ -319,13 +320,15 @@ pub(super) async fn a_dead_runners_text_is_kept(store: &TestStore) {
     let seq = store.prompt(room, &owner).await;
     let dead = InstanceId::new();
     let claimed = store.claim_one(dead).await;
-    assert!(store.mark_shown(dead, room, seq, 1).await.unwrap());
+    assert!(store.mark_shown(dead, room, seq, 1, Some(1)).await.unwrap());
     for (first, text) in [(1, "It was "), (3, "a dark "), (5, "night")] {
         store
             .append_chunks(dead, vec![append(&claimed, first, 2, Some(text))])
             .await
             .unwrap();
     }
+    let running = store.running_replies(room).await.unwrap();
+    assert_eq!(running[0].context_from, Some(1));
     store.age(100).await;
     let expired = store.expired_replies(9).await.unwrap();
     assert_eq!(expired.len(), 1);
@@ -334,6 +337,8 @@ pub(super) async fn a_dead_runners_text_is_kept(store: &TestStore) {
     let message = written(store, room, Change::InterruptReply { seq, attempt: 1 }).await;
     assert_eq!(message.state, MessageState::Interrupted);
     assert_eq!(message.body, "It was a dark night");
+    let told = message.meta.reply.as_ref();
+    assert_eq!(told.and_then(|reply| reply.context_from), Some(1));
     assert_eq!((message.html.as_deref(), attempt(&message)), (None, 1));
     assert_eq!(store.expired_replies(9).await.unwrap(), []);
     assert_eq!(store.reply_chunks(room, seq, 1, 1).await.unwrap(), []);
@@ -360,7 +365,7 @@ pub(super) async fn only_a_dead_runners_shown_reply_is_interrupted(store: &TestS
     let second = store.claim_one(runner).await;
     assert!(
         store
-            .mark_shown(runner, room, seq, second.attempt)
+            .mark_shown(runner, room, seq, second.attempt, None)
             .await
             .unwrap()
     );
@@ -396,7 +401,7 @@ pub(super) async fn deleting_a_room_ends_its_replies(store: &TestStore) {
     assert!(!state[0].held);
     assert!(
         !store
-            .mark_shown(runner, room, claimed.seq, 1)
+            .mark_shown(runner, room, claimed.seq, 1, None)
             .await
             .unwrap()
     );

@@ -272,7 +272,7 @@ pub(super) async fn what_was_kept_beside_a_message_goes_with_it(store: &TestStor
         body: "older".to_owned(),
         html: None,
         if_version: None,
-        resend: false,
+        resend: None,
     };
     let mark = |mark| Change::Mark { actor, seq, mark };
     let changes = vec![

@@ -9,6 +9,7 @@ use salon::error::ErrorCode;
 use salon::ids::{RoomId, UserId};
 use salon::limits::PREVIEW_CHARS;
 use salon::permissions::Role;
+use salon::spending::Caps;
 
 use super::fixtures::{
     TestStore, account, changed, code, mention, message, new_room, posted, refused,
@@ -99,18 +100,16 @@ pub(super) async fn an_archived_room_takes_nothing_new(store: &TestStore) {
 
     let again = posted(store.change(room, Change::Post(first)).await);
     assert!(again.duplicate, "a repeat is answered before anything else");
-    let actor = ada.id;
-    let seq = one.seq;
+    let (actor, seq, caps) = (ada.id, one.seq, Caps::default());
     let text = NewText {
         actor,
         seq,
         body: "two".into(),
         html: None,
         if_version: None,
-        resend: false,
+        resend: None,
     };
     let assistant = store.assistant().await.unwrap();
-    let pin = Mark::Pin;
     let refusals = vec![
         Change::Post(message(&ada, "two")),
         Change::Post(mention(&ada, &assistant, "@assistant two")),
@@ -124,9 +123,13 @@ pub(super) async fn an_archived_room_takes_nothing_new(store: &TestStore) {
         Change::Mark {
             actor: owner.id,
             seq,
-            mark: pin,
+            mark: Mark::Pin,
         },
-        Change::RetryReply { actor, seq: reply },
+        Change::RetryReply {
+            actor,
+            seq: reply,
+            caps,
+        },
     ];
     let done = store.write(room, refusals).await;
     for outcome in done.outcomes {

@@ -122,13 +122,13 @@ pub(super) async fn a_lost_lease_fences_its_runner(store: &TestStore) {
     let second = store.claim_one(new).await;
     assert_eq!((second.seq, second.attempt), (seq, 2));
 
-    assert!(!store.mark_shown(old, room, seq, 1).await.unwrap());
+    assert!(!store.mark_shown(old, room, seq, 1, None).await.unwrap());
     assert!(
-        !store.mark_shown(old, room, seq, 2).await.unwrap(),
+        !store.mark_shown(old, room, seq, 2, None).await.unwrap(),
         "not its attempt"
     );
     assert!(
-        !store.mark_shown(new, room, seq, 1).await.unwrap(),
+        !store.mark_shown(new, room, seq, 1, None).await.unwrap(),
         "not of this attempt"
     );
     let lost = store
@@ -150,7 +150,7 @@ pub(super) async fn a_lost_lease_fences_its_runner(store: &TestStore) {
         .release_replies(old, &[(room, seq, 1), (room, seq, 2)])
         .await
         .unwrap();
-    assert!(store.mark_shown(new, room, seq, 2).await.unwrap());
+    assert!(store.mark_shown(new, room, seq, 2, None).await.unwrap());
     assert_eq!(store.reply_chunks(room, seq, 1, 1).await.unwrap(), []);
 }
 
@@ -181,8 +181,8 @@ pub(super) async fn what_was_shown_is_not_claimed_again(store: &TestStore) {
     let seq = store.prompt(room, &owner).await;
     let runner = InstanceId::new();
     store.claim_one(runner).await;
-    assert!(store.mark_shown(runner, room, seq, 1).await.unwrap());
-    assert!(store.mark_shown(runner, room, seq, 1).await.unwrap());
+    assert!(store.mark_shown(runner, room, seq, 1, None).await.unwrap());
+    assert!(store.mark_shown(runner, room, seq, 1, None).await.unwrap());
     store.age(100).await;
     assert_eq!(
         store
@@ -271,7 +271,12 @@ pub(super) async fn a_released_reply_waits_again(store: &TestStore) {
     );
     let (stopping, next) = (InstanceId::new(), InstanceId::new());
     store.claim_replies(stopping, 9, CAPS).await.unwrap();
-    assert!(store.mark_shown(stopping, room, two, 1).await.unwrap());
+    assert!(
+        store
+            .mark_shown(stopping, room, two, 1, None)
+            .await
+            .unwrap()
+    );
     store
         .release_replies(stopping, &[(room, one, 1), (room, two, 1), (room, 99, 1)])
         .await
@@ -291,6 +296,41 @@ pub(super) async fn a_released_reply_waits_again(store: &TestStore) {
         (one, 2),
         "the attempt stays counted"
     );
+}
+
+/// Of a give-back and a stop that meet, one comes first: either way the reply ends at once, and waits for no other runner.
+pub(super) async fn a_reply_that_is_to_be_stopped_is_not_given_back(store: &TestStore) {
+    let (owner, room) = store.owner_and_room().await;
+    let [one, two, three] = [
+        store.prompt(room, &owner).await,
+        store.prompt(room, &owner).await,
+        store.prompt(room, &owner).await,
+    ];
+    let runner = InstanceId::new();
+    let claimed = store.claim_replies(runner, 9, CAPS).await.unwrap();
+    assert_eq!(claimed.len(), 3);
+    let stop = |seq| Change::StopReply {
+        actor: owner.id,
+        seq,
+    };
+    changed(store.change(room, stop(two)).await);
+    let all = [one, two, three].map(|seq| (room, seq, 1));
+    let elses = store.release_replies(InstanceId::new(), &all).await;
+    assert_eq!(elses.unwrap(), [], "who does not hold it learns nothing");
+    let stopped = store.release_replies(runner, &all).await.unwrap();
+    assert_eq!(stopped, [(room, two)]);
+    // It is still its runner's, who says the last word.
+    let mine = claimed.iter().find(|reply| reply.seq == two).unwrap();
+    let told = store.append_chunks(runner, vec![append(mine, 1, 1, None)]);
+    let told = told.await.unwrap();
+    assert!(told[0].held && told[0].stop_requested);
+    let last = settlement(runner, mine, MessageState::Stopped, "");
+    changed(store.change(room, last).await);
+    // What waits again is stopped here and now.
+    changed(store.change(room, stop(three)).await);
+    let message = store.message(owner.id, "den", three).await.unwrap();
+    assert_eq!(message.state, MessageState::Stopped);
+    assert_eq!(store.claim_one(InstanceId::new()).await.seq, one);
 }
 
 pub(super) async fn running_replies_tell_their_text(store: &TestStore) {

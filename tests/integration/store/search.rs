@@ -277,6 +277,7 @@ pub(super) async fn the_index_follows_what_is_written(store: &TestStore) {
     let retry = Change::RetryReply {
         actor: owner.id,
         seq: 3,
+        caps: salon::spending::Caps::default(),
     };
     changed(store.change(room, retry).await);
     assert_eq!(store.seqs_of(&owner, "tea").await, [1]);

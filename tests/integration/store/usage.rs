@@ -3,13 +3,13 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use salon::db::changes::{Change, NewPost, NewPrompt};
 use salon::db::rows::{MessageState, Usage, UserRow};
-use salon::db::usage::{AttemptEnd, AttemptKey, AttemptState, NewAttempt, SumBy};
+use salon::db::usage::{AttemptEnd, AttemptKey, AttemptState, NewAttempt, Parts, SumBy};
 use salon::error::ErrorCode;
 use salon::ids::{AttemptId, InstanceId, RoomId, Seq};
 use salon::permissions::Role;
 use salon::spending::{Amount, Cap, Caps, Counted, Money, PeriodCaps, Span, Verdict};
 
-use super::fixtures::{TestStore, mention, settlement};
+use super::fixtures::{TestStore, append, changed, mention, settlement};
 use super::usage_reports::sums;
 
 /// The most that attempts of these tests can use.
@@ -24,6 +24,18 @@ fn cap(cost_micros: i64) -> Cap {
         tokens: None,
     }
 }
+
+/// What that is made of: of the prompt somewhat more was thought possible than is likely.
+const PARTS: Parts = Parts {
+    prompt: Amount {
+        cost_micros: 300,
+        tokens: 30,
+    },
+    answer: Amount {
+        cost_micros: 400,
+        tokens: 40,
+    },
+};
 
 /// So much a day, for a user.
 fn user_day(cost_micros: i64) -> Caps {
@@ -50,6 +62,7 @@ pub(super) async fn attempt(
         provider: "default".into(),
         model: "scripted".into(),
         most: MOST,
+        parts: PARTS,
         asked_at: None,
     }
 }
@@ -303,6 +316,54 @@ pub(super) async fn racing_attempts_go_beyond_a_cap_by_no_more_than_one(store: &
     assert!(matches!(full, Verdict::Full(_)));
 }
 
+/// Of one whose reply is kept with its text it is known what it wrote; what it read is estimated.
+pub(super) async fn a_lost_attempt_counts_its_prompt_as_read_and_what_was_saved_as_written(
+    store: &TestStore,
+) {
+    not_near_midnight().await;
+    let (owner, room) = store.owner_and_room().await;
+    let seq = store.prompt(room, &owner).await;
+    let runner = InstanceId::new();
+    let claimed = store.claim_one(runner).await;
+    let new = attempt(store, room, &owner, (seq, 1)).await;
+    store
+        .begin_attempt(new.clone(), Caps::default())
+        .await
+        .unwrap();
+    assert!(store.mark_shown(runner, room, seq, 1, None).await.unwrap());
+    let text = "zwölf Bytes mehr"; // 17 bytes: 5 tokens, rounded up.
+    store
+        .append_chunks(runner, vec![append(&claimed, 1, 1, Some(text))])
+        .await
+        .unwrap();
+    store.age(100).await;
+    let end_it = Change::InterruptReply { seq, attempt: 1 };
+    changed(store.change(room, end_it).await);
+    assert_eq!(store.end_lost_attempts(9).await.unwrap(), 1);
+    let row = store
+        .own_usage(owner.id, None, 9)
+        .await
+        .unwrap()
+        .rows
+        .remove(0);
+    assert_eq!((row.state, row.estimated), (AttemptState::Lost, true));
+    assert_eq!((row.input_tokens, row.output_tokens), (30, 5));
+    assert_eq!(row.cost_micros, Some(350));
+    let counter = counted(store, &owner).await.day;
+    let used = Amount {
+        cost_micros: 350,
+        tokens: 35,
+    };
+    assert_eq!(
+        (counter.spent, counter.held, counter.running),
+        (used, Amount::default(), 0)
+    );
+    // What was counted is taken back when more is known.
+    assert!(store.end_attempt(end(&new, 5)).await.unwrap());
+    let spent = counted(store, &owner).await.day.spent;
+    assert_eq!((spent.cost_micros, spent.tokens), (5, 50));
+}
+
 pub(super) async fn an_attempt_whose_runner_died_counts_the_most_until_more_is_known(
     store: &TestStore,
 ) {
@@ -340,6 +401,7 @@ pub(super) async fn an_attempt_whose_runner_died_counts_the_most_until_more_is_k
         .rows
         .remove(0);
     assert_eq!((row.state, row.estimated), (AttemptState::Lost, true));
+    assert_eq!((row.input_tokens, row.output_tokens), (50, 40));
     assert_eq!(row.cost_micros, Some(MOST.cost_micros));
     // The first one was only slow.
     assert!(store.end_attempt(end(&new, 5)).await.unwrap());

@@ -14,6 +14,7 @@ fn regenerate(actor: &UserRow, seq: Seq) -> Change {
     Change::RegenerateReply {
         actor: actor.id,
         seq,
+        caps: salon::spending::Caps::default(),
     }
 }
 
@@ -32,7 +33,7 @@ fn resend(actor: &UserRow, seq: Seq, body: &str) -> Change {
         body: body.to_owned(),
         html: None,
         if_version: None,
-        resend: true,
+        resend: Some(salon::spending::Caps::default()),
     })
 }
 
@@ -122,6 +123,7 @@ pub(super) async fn a_regenerated_reply_keeps_its_text(store: &TestStore) {
     let retry = Change::RetryReply {
         actor: owner.id,
         seq,
+        caps: salon::spending::Caps::default(),
     };
     assert_eq!(told(&one(store, room, retry).await), Some((2, 2)));
     let again = answer(store, room, MessageState::Complete, "again").await;

@@ -48,6 +48,9 @@ pub(crate) struct FaultyStore {
     /// While true, `apply` waits before it does anything.
     held: watch::Sender<bool>,
     applies: AtomicUsize,
+    /// While true, `release_replies` waits; and how many do.
+    held_back: watch::Sender<bool>,
+    releases: watch::Sender<usize>,
     /// The method that panics.
     panics: Mutex<Option<&'static str>>,
 }
@@ -63,6 +66,8 @@ impl FaultyStore {
             locked: watch::Sender::new(HashSet::new()),
             held: watch::Sender::new(false),
             applies: AtomicUsize::new(0),
+            held_back: watch::Sender::new(false),
+            releases: watch::Sender::new(0),
             panics: Mutex::default(),
         })
     }
@@ -120,6 +125,22 @@ impl FaultyStore {
     /// Lets them go on.
     pub(crate) fn release(&self) {
         self.held.send_replace(false);
+    }
+
+    /// Makes runners that give a reply back wait before they do.
+    pub(crate) fn hold_releases(&self) {
+        self.held_back.send_replace(true);
+    }
+
+    /// Waits until one does.
+    pub(crate) async fn wait_for_release(&self) {
+        let mut releases = self.releases.subscribe();
+        releases.wait_for(|count| *count > 0).await.unwrap();
+    }
+
+    /// Lets them go on.
+    pub(crate) fn let_releases_go(&self) {
+        self.held_back.send_replace(false);
     }
 
     /// How often `apply` was called.
@@ -406,8 +427,11 @@ impl Store for FaultyStore {
         room: RoomId,
         seq: Seq,
         attempt: Attempt,
+        context_from: Option<Seq>,
     ) -> StoreResult<bool> {
-        self.inner.mark_shown(owner, room, seq, attempt).await
+        self.inner
+            .mark_shown(owner, room, seq, attempt, context_from)
+            .await
     }
     async fn append_chunks(
         &self,
@@ -420,7 +444,9 @@ impl Store for FaultyStore {
         &self,
         owner: InstanceId,
         replies: &[(RoomId, Seq, Attempt)],
-    ) -> StoreResult<()> {
+    ) -> StoreResult<Vec<(RoomId, Seq)>> {
+        self.releases.send_modify(|count| *count += 1);
+        let _ = self.held_back.subscribe().wait_for(|held| !held).await;
         self.inner.release_replies(owner, replies).await
     }
     async fn reply_chunks(

@@ -148,8 +148,8 @@ pub(super) async fn edit(
         return refused(ErrorCode::Forbidden);
     }
     let again = match text.resend {
-        true => variants::asked_again(connection, work, (text.actor, text.seq)).await?,
-        false => Vec::new(),
+        Some(caps) => variants::asked_again(connection, work, (text.actor, text.seq), caps).await?,
+        None => Vec::new(),
     };
     let mut version = match found.row.body == text.body {
         true => work.head.version,

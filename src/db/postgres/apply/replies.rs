@@ -20,13 +20,14 @@ use crate::error::ErrorCode;
 use crate::ids::{Attempt, InstanceId, Seq, UserId, Version};
 use crate::limits::REPLIES_PER_ROOM;
 use crate::permissions::{Action, Role, allows};
+use crate::spending::Caps;
 
 statement!(
     /// A reply and its message; its runner waits until this is over.
     LockReply { room: Uuid, seq: i64 } -> struct ReplyRecord,
     concat!(
         "SELECT r.prompt_seq, r.asker_id, r.state AS reply_state, r.attempt, r.shown, r.lease_owner, \
-             r.lease_until <= clock_timestamp() AS expired, r.selected, \
+             r.lease_until <= clock_timestamp() AS expired, r.stop_requested, r.context_from, r.selected, \
              (SELECT count(*) FROM reply_variants v WHERE v.room_id = r.room_id AND v.seq = r.seq)::integer + 1 AS variants, \
              coalesce(a.may_stop, 'moderator') AS may_stop, coalesce(a.may_regenerate, 'moderator') AS may_regenerate, ", message_columns!(), " \
          FROM replies r JOIN messages m ON m.room_id = r.room_id AND m.seq = r.seq JOIN users u ON u.id = m.author_id \
@@ -61,6 +62,7 @@ statement!(
          UPDATE replies SET state = $8, lease_owner = NULL, lease_until = NULL, \
              shown = shown AND $8 = 'settled', stop_requested = stop_requested AND $8 = 'settled', \
              queued_at = CASE WHEN $8 = 'queued' THEN $9 ELSE queued_at END, \
+             context_from = CASE WHEN $8 = 'settled' THEN context_from END, \
              settled_at = CASE WHEN $8 = 'queued' THEN NULL WHEN state = 'settled' THEN settled_at ELSE $9 END, \
              model = $10, input_tokens = $11, output_tokens = $12, selected = $13 \
          WHERE room_id = $1 AND seq = $2 \
@@ -93,6 +95,10 @@ pub(super) struct ReplyRecord {
     lease_owner: Option<Uuid>,
     #[diesel(sql_type = sql::Nullable<sql::Bool>)]
     expired: Option<bool>,
+    #[diesel(sql_type = sql::Bool)]
+    stop_requested: bool,
+    #[diesel(sql_type = sql::Nullable<sql::BigInt>)]
+    context_from: Option<i64>,
     #[diesel(sql_type = sql::Integer)]
     variants: i32,
     #[diesel(sql_type = sql::Integer)]
@@ -114,6 +120,9 @@ pub(super) struct Reply {
     shown: bool,
     lease_owner: Option<Uuid>,
     expired: bool,
+    stop_requested: bool,
+    /// The oldest message that its attempt was told of, where older ones were left out.
+    context_from: Option<Seq>,
     pub(super) variants: Variants,
     /// The lowest roles that may stop it, and have it written again, whoever asked for it.
     may_stop: Role,
@@ -130,6 +139,7 @@ impl Reply {
             shown: self.shown,
             owner: self.lease_owner.map(InstanceId),
             expired: self.expired,
+            stop_requested: self.stop_requested,
         }
     }
 
@@ -173,7 +183,9 @@ pub(super) async fn change(
 ) -> StoreResult<Version> {
     match change {
         Change::StopReply { actor, seq } => stop(connection, work, *actor, *seq).await,
-        Change::RetryReply { actor, seq } => retry(connection, work, *actor, *seq).await,
+        Change::RetryReply { actor, seq, caps } => {
+            retry(connection, work, (*actor, *seq), *caps).await
+        }
         Change::SettleReply(settlement) => settle(connection, work, settlement).await,
         Change::InterruptReply { seq, attempt } => {
             interrupt(connection, work, *seq, *attempt).await
@@ -221,8 +233,8 @@ async fn stop(
 async fn retry(
     connection: &mut Conn,
     work: &mut RoomWork,
-    actor: UserId,
-    seq: Seq,
+    (actor, seq): (UserId, Seq),
+    caps: Caps,
 ) -> StoreResult<Version> {
     let reply = steered(connection, work, actor, seq, Steer::Again).await?;
     if reply.state == ReplyState::Settled && reply.message.deleted_at.is_some() {
@@ -231,7 +243,7 @@ async fn retry(
     if let Err(code) = reply.standing().judge(Step::Retry(reply.message.state)) {
         return refused(code);
     }
-    asking_again::require(connection, work, (actor, seq), 0).await?;
+    asking_again::require(connection, work, (actor, seq), (caps, 0)).await?;
     if work.unsettled >= REPLIES_PER_ROOM {
         return refused(ErrorCode::TooManyReplies);
     }
@@ -290,7 +302,10 @@ async fn interrupt(
         state: MessageState::Interrupted,
         body: saved.into_iter().next().unwrap_or_default().0,
         html: None,
-        meta: reply.plain_meta(),
+        meta: ReplyMeta {
+            context_from: reply.context_from,
+            ..reply.plain_meta()
+        },
         variants: reply.variants,
     };
     rewrite(connection, work, reply, last).await
@@ -341,6 +356,8 @@ pub(super) async fn find(
         shown: record.shown,
         lease_owner: record.lease_owner,
         expired: record.expired.unwrap_or(false),
+        stop_requested: record.stop_requested,
+        context_from: record.context_from,
         variants: Variants {
             count: record.variants,
             selected: record.selected,

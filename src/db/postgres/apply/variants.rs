@@ -16,6 +16,7 @@ use crate::db::{StoreError, StoreResult};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{Seq, UserId, Version};
 use crate::limits::REPLIES_PER_ROOM;
+use crate::spending::Caps;
 
 statement!(
     /// A text that is not the message's any more.
@@ -49,7 +50,9 @@ pub(super) async fn change(
     change: &Change,
 ) -> StoreResult<Version> {
     match change {
-        Change::RegenerateReply { actor, seq } => regenerate(connection, work, *actor, *seq).await,
+        Change::RegenerateReply { actor, seq, caps } => {
+            regenerate(connection, work, (*actor, *seq), *caps).await
+        }
         Change::SelectVariant {
             actor,
             seq,
@@ -63,11 +66,11 @@ pub(super) async fn change(
 async fn regenerate(
     connection: &mut Conn,
     work: &mut RoomWork,
-    actor: UserId,
-    seq: Seq,
+    (actor, seq): (UserId, Seq),
+    caps: Caps,
 ) -> StoreResult<Version> {
     let reply = steered(connection, work, actor, seq, Steer::Again).await?;
-    let one_more = judged(connection, work, (actor, &reply), 0).await?;
+    let one_more = judged(connection, work, (actor, &reply), (caps, 0)).await?;
     again(connection, work, reply, one_more).await
 }
 
@@ -109,6 +112,7 @@ pub(super) async fn asked_again(
     connection: &mut Conn,
     work: &RoomWork,
     (actor, prompt_seq): (UserId, Seq),
+    caps: Caps,
 ) -> StoreResult<Vec<(Reply, Variants)>> {
     let room = work.head.room.0;
     let mut replies = Vec::new();
@@ -118,7 +122,7 @@ pub(super) async fn asked_again(
             continue;
         };
         let before = i64::try_from(replies.len()).unwrap_or(i64::MAX);
-        let one_more = judged(connection, work, (actor, &reply), before).await?;
+        let one_more = judged(connection, work, (actor, &reply), (caps, before)).await?;
         replies.push((reply, one_more));
     }
     if replies.is_empty() {
@@ -150,10 +154,11 @@ async fn judged(
     connection: &mut Conn,
     work: &RoomWork,
     (actor, reply): (UserId, &Reply),
-    before: i64,
+    (caps, before): (Caps, i64),
 ) -> StoreResult<Variants> {
     require_settled(reply)?;
-    asking_again::require(connection, work, (actor, reply.message.seq), before).await?;
+    let asking = (actor, reply.message.seq);
+    asking_again::require(connection, work, asking, (caps, before)).await?;
     let Some(one_more) = reply.variants.one_more() else {
         return refused(ErrorCode::TooMany);
     };

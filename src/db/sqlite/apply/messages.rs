@@ -27,9 +27,9 @@ pub(super) fn edit(work: &mut RoomWork<'_>, text: &NewText) -> Work<Version> {
     if row.author.id != text.actor {
         return Err(ErrorCode::Forbidden.into());
     }
-    let again = match text.resend {
-        true => variants::asked_again(work, (text.actor, text.seq))?,
-        false => Vec::new(),
+    let again = match &text.resend {
+        Some(caps) => variants::asked_again(work, (text.actor, text.seq), caps)?,
+        None => Vec::new(),
     };
     let mut version = match row.body == text.body {
         true => work.head.version,

@@ -128,8 +128,10 @@ fn apply_change(work: &mut RoomWork<'_>, change: &Change) -> Work<Outcome> {
         Change::DeleteRoom { actor } => settings::delete(work, *actor)?,
         Change::Administer { actor, act } => administer::run(work, *actor, act)?,
         Change::StopReply { actor, seq } => replies::stop(work, *actor, *seq)?,
-        Change::RetryReply { actor, seq } => replies::retry(work, *actor, *seq)?,
-        Change::RegenerateReply { actor, seq } => variants::regenerate(work, *actor, *seq)?,
+        Change::RetryReply { actor, seq, caps } => replies::retry(work, (*actor, *seq), caps)?,
+        Change::RegenerateReply { actor, seq, caps } => {
+            variants::regenerate(work, (*actor, *seq), caps)?
+        }
         Change::SelectVariant {
             actor,
             seq,

@@ -23,7 +23,7 @@ use crate::error::{ErrorCode, Refusal};
 use crate::ids::{RoomId, Seq, UserId, Version};
 use crate::limits::{REPLIES_PER_ROOM, RETRY_HINT_MS};
 use crate::permissions::Action;
-use crate::spending::subjects;
+use crate::spending::{Caps, subjects};
 
 /// Stores a message, or finds it stored.
 pub(super) fn post(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Posted> {
@@ -43,7 +43,10 @@ pub(super) fn post(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Posted> {
     storable(post.html.as_deref().unwrap_or_default())?;
     let author = work.known_user(post.author)?;
     let named = named_members(work, post)?;
-    let full_until = full_until(work, post)?;
+    let full_until = match &post.prompt {
+        Some(prompt) => full_until(work, post.author, &prompt.caps)?,
+        None => None,
+    };
     let asked = wanted_assistants(work, post, &author, (&named, full_until.is_some()))?;
     let meta = MessageMeta {
         mentions: resolve_mentions(post, |name| named.get(name).cloned().unwrap_or_default()),
@@ -165,16 +168,20 @@ fn require_message(work: &mut RoomWork<'_>, seq: Seq) -> Work<()> {
 }
 
 /// Until when nobody answers its author there, because what may be spent is.
-fn full_until(work: &mut RoomWork<'_>, post: &NewPost) -> Work<Option<DateTime<Utc>>> {
-    let Some(prompt) = post.prompt.filter(|prompt| prompt.caps.is_any()) else {
+pub(super) fn full_until(
+    work: &mut RoomWork<'_>,
+    asker: UserId,
+    caps: &Caps,
+) -> Work<Option<DateTime<Utc>>> {
+    if !caps.is_any() {
         return Ok(None);
-    };
+    }
     let (room, at) = (RoomId(work.id.0), time(work.now)?);
     let mut all = HashMap::new();
-    for subject in subjects(post.author, room) {
+    for subject in subjects(asker, room) {
         all.insert(subject, counted(work.conn, subject, Utc::now())?);
     }
-    Ok(prompt.caps.full(post.author, room, at, |subject| {
+    Ok(caps.full(asker, room, at, |subject| {
         all.get(&subject).copied().unwrap_or_default()
     }))
 }

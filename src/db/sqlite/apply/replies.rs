@@ -12,7 +12,7 @@ use crate::db::rows::{MessageMeta, MessageRow, MessageState, ReplyMeta, ReplySta
 use crate::db::sqlite::assistants::one;
 use crate::db::sqlite::columns::{Micros, StoredId, named, storable};
 use crate::db::sqlite::failure::{Failure, Work};
-use crate::db::sqlite::schema::{messages as columns, replies, reply_chunks};
+use crate::db::sqlite::schema::{messages as columns, replies, reply_chunks, reply_contexts};
 use crate::db::sqlite::variants::others;
 use crate::db::sqlite::{messages, replies as saved};
 use crate::db::variants::Variants;
@@ -20,6 +20,7 @@ use crate::error::ErrorCode;
 use crate::ids::{Attempt, InstanceId, RoomId, Seq, UserId, Version};
 use crate::limits::REPLIES_PER_ROOM;
 use crate::permissions::{Action, allows};
+use crate::spending::Caps;
 
 /// What a change of a reply is judged by.
 pub(super) struct Reply {
@@ -30,6 +31,7 @@ pub(super) struct Reply {
     shown: bool,
     lease_owner: Option<StoredId>,
     lease_until: Option<Micros>,
+    stop_requested: bool,
     pub(super) variants: Variants,
 }
 
@@ -42,6 +44,7 @@ impl Reply {
             shown: self.shown,
             owner: self.lease_owner.map(|owner| InstanceId(owner.0)),
             expired: self.lease_until.is_some_and(|until| until <= now),
+            stop_requested: self.stop_requested,
         }
     }
 }
@@ -103,14 +106,18 @@ pub(super) fn stop(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Ver
 
 /// Puts a reply that ended early back to the start. Its attempts stay counted, so that a late word of an old one is
 /// known as such.
-pub(super) fn retry(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Version> {
+pub(super) fn retry(
+    work: &mut RoomWork<'_>,
+    (actor, seq): (UserId, Seq),
+    caps: &Caps,
+) -> Work<Version> {
     let reply = steered(work, actor, seq, Steer::Again)?;
     let stands = message(work, seq)?;
     if reply.state == ReplyState::Settled && stands.deleted_at.is_some() {
         return Err(ErrorCode::ReplyNotFound.into());
     }
     reply.standing(work.now).judge(Step::Retry(stands.state))?;
-    asking_again::require(work, (actor, seq), &reply, 0)?;
+    asking_again::require(work, (actor, seq), &reply, (caps, 0))?;
     if unsettled_replies(work)? >= REPLIES_PER_ROOM {
         return Err(ErrorCode::TooManyReplies.into());
     }
@@ -134,6 +141,9 @@ pub(super) fn queue(
             replies::lease_owner.eq(None::<StoredId>),
             replies::lease_until.eq(None::<Micros>),
         ))
+        .execute(work.conn)?;
+    diesel::update(reply_contexts::table.find((work.id, seq)))
+        .set(reply_contexts::context_from.eq(None::<Seq>))
         .execute(work.conn)?;
     rewrite(
         work,
@@ -182,7 +192,10 @@ pub(super) fn interrupt(work: &mut RoomWork<'_>, seq: Seq, attempt: Attempt) -> 
     let reply = find(work, seq)?.ok_or(ErrorCode::ReplySettled)?;
     reply.standing(work.now).judge(Step::Interrupt(attempt))?;
     let (_, body) = saved::saved_text(work.conn, RoomId(work.id.0), seq, attempt)?;
-    let meta = plain_meta(&reply);
+    let meta = ReplyMeta {
+        context_from: saved::context_from(work.conn, RoomId(work.id.0), seq)?,
+        ..plain_meta(&reply)
+    };
     end(
         work,
         seq,
@@ -230,6 +243,7 @@ type ReplyColumns = (
     bool,
     Option<StoredId>,
     Option<Micros>,
+    bool,
     i32,
 );
 
@@ -245,13 +259,24 @@ pub(super) fn find(work: &mut RoomWork<'_>, seq: Seq) -> Work<Option<Reply>> {
             replies::shown,
             replies::lease_owner,
             replies::lease_until,
+            replies::stop_requested,
             replies::selected,
         ))
         .first::<ReplyColumns>(work.conn)
         .optional()?;
     found
         .map(
-            |(prompt_seq, asker, state, attempt, shown, lease_owner, lease_until, selected)| {
+            |(
+                prompt_seq,
+                asker,
+                state,
+                attempt,
+                shown,
+                lease_owner,
+                lease_until,
+                stop_requested,
+                selected,
+            )| {
                 Ok(Reply {
                     prompt_seq,
                     asker: UserId(asker.0),
@@ -260,6 +285,7 @@ pub(super) fn find(work: &mut RoomWork<'_>, seq: Seq) -> Work<Option<Reply>> {
                     shown,
                     lease_owner,
                     lease_until,
+                    stop_requested,
                     variants: Variants { count, selected },
                 })
             },

@@ -15,11 +15,16 @@ use crate::db::variants::{VariantRow, Variants};
 use crate::error::ErrorCode;
 use crate::ids::{Seq, UserId, Version};
 use crate::limits::REPLIES_PER_ROOM;
+use crate::spending::Caps;
 
 /// Puts a settled reply back to the queue as another variant.
-pub(super) fn regenerate(work: &mut RoomWork<'_>, actor: UserId, seq: Seq) -> Work<Version> {
+pub(super) fn regenerate(
+    work: &mut RoomWork<'_>,
+    (actor, seq): (UserId, Seq),
+    caps: &Caps,
+) -> Work<Version> {
     let reply = steered(work, actor, seq, Steer::Again)?;
-    let one_more = judged(work, (actor, seq), &reply, 0)?;
+    let one_more = judged(work, (actor, seq), &reply, (caps, 0))?;
     again(work, seq, one_more)
 }
 
@@ -60,6 +65,7 @@ pub(super) fn select(
 pub(super) fn asked_again(
     work: &mut RoomWork<'_>,
     (actor, prompt_seq): (UserId, Seq),
+    caps: &Caps,
 ) -> Work<Vec<(Seq, Variants)>> {
     let found = replies::table
         .filter(replies::room_id.eq(work.id))
@@ -76,7 +82,8 @@ pub(super) fn asked_again(
             continue;
         };
         let before = i64::try_from(asked.len()).unwrap_or(i64::MAX);
-        asked.push((seq, judged(work, (actor, seq), &reply, before)?));
+        let one_more = judged(work, (actor, seq), &reply, (caps, before))?;
+        asked.push((seq, one_more));
     }
     if asked.is_empty() {
         return Err(ErrorCode::ReplyNotFound.into());
@@ -97,10 +104,10 @@ fn judged(
     work: &mut RoomWork<'_>,
     (actor, seq): (UserId, Seq),
     reply: &Reply,
-    before: i64,
+    (caps, before): (&Caps, i64),
 ) -> Work<Variants> {
     settled(work, reply, seq)?;
-    asking_again::require(work, (actor, seq), reply, before)?;
+    asking_again::require(work, (actor, seq), reply, (caps, before))?;
     let one_more = reply.variants.one_more().ok_or(ErrorCode::TooMany)?;
     if unsettled_replies(work)? + before >= REPLIES_PER_ROOM {
         return Err(ErrorCode::TooManyReplies.into());

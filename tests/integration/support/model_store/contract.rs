@@ -254,8 +254,9 @@ impl Store for ModelStore {
         room: RoomId,
         seq: Seq,
         attempt: Attempt,
+        context_from: Option<Seq>,
     ) -> StoreResult<bool> {
-        Ok(self.unit(|tables, _| tables.mark_shown(owner, (room, seq, attempt))))
+        Ok(self.unit(|tables, _| tables.mark_shown(owner, (room, seq, attempt), context_from)))
     }
 
     async fn append_chunks(
@@ -270,9 +271,8 @@ impl Store for ModelStore {
         &self,
         owner: InstanceId,
         replies: &[(RoomId, Seq, Attempt)],
-    ) -> StoreResult<()> {
-        self.unit(|tables, _| tables.release_replies(owner, replies));
-        Ok(())
+    ) -> StoreResult<Vec<(RoomId, Seq)>> {
+        Ok(self.unit(|tables, _| tables.release_replies(owner, replies)))
     }
 
     async fn reply_chunks(

@@ -103,9 +103,14 @@ impl Tables {
         &mut self,
         owner: InstanceId,
         (room, seq, attempt): (RoomId, Seq, Attempt),
+        context_from: Option<Seq>,
     ) -> bool {
-        let held = self.held((room, seq), Step::Hold(owner, attempt));
-        held.map(|reply| reply.shown = true).is_some()
+        let Some(reply) = self.held((room, seq), Step::Hold(owner, attempt)) else {
+            return false;
+        };
+        reply.shown = true;
+        reply.context_from = context_from;
+        true
     }
 
     /// Saves chunks and renews leases. The same run may come twice, grown by what followed.
@@ -145,18 +150,26 @@ impl Tables {
         Ok(appends.into_iter().map(save).collect())
     }
 
-    /// Gives replies back of which nothing was shown.
+    /// Gives replies back of which nothing was shown; which of them stay, to be stopped.
     pub(super) fn release_replies(
         &mut self,
         owner: InstanceId,
         replies: &[(RoomId, Seq, Attempt)],
-    ) {
+    ) -> Vec<(RoomId, Seq)> {
+        let mut stopped = Vec::new();
         for (room, seq, attempt) in replies {
-            if let Some(reply) = self.held((*room, *seq), Step::GiveBack(owner, *attempt)) {
-                reply.state = ReplyState::Queued;
-                reply.lease = None;
+            let step = Step::GiveBack(owner, *attempt);
+            let Some(reply) = self.held((*room, *seq), step) else {
+                continue;
+            };
+            if reply.stop_requested {
+                stopped.push((*room, *seq));
+                continue;
             }
+            reply.state = ReplyState::Queued;
+            reply.lease = None;
         }
+        stopped
     }
 
     /// The room's replies that are not settled, by seq.
@@ -172,6 +185,7 @@ impl Tables {
                 attempt: reply.attempt,
                 chunks,
                 body,
+                context_from: reply.context_from,
             }
         });
         running.collect()

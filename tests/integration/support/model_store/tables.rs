@@ -215,6 +215,7 @@ pub(crate) struct Reply {
     pub(crate) lease: Option<(InstanceId, Moment)>,
     pub(crate) queued_at: Moment,
     pub(crate) settled_at: Option<Moment>,
+    pub(crate) context_from: Option<Seq>,
     /// By attempt and first number.
     pub(crate) chunks: BTreeMap<(Attempt, ChunkNumber), ReplyChunk>,
     pub(crate) variants: Variants,
@@ -406,6 +407,7 @@ impl Reply {
             shown: self.shown,
             owner: self.lease.map(|(owner, _)| owner),
             expired: self.has_run_out(now),
+            stop_requested: self.stop_requested,
         }
     }
 

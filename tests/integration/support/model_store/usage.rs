@@ -104,8 +104,8 @@ impl Spending {
             if attempt.end.is_none() {
                 counter.held = counter.held.minus(new.most);
                 counter.running -= 1;
-            } else {
-                counter.spent = counter.spent.minus(new.most);
+            } else if let Some(lost) = &attempt.end {
+                counter.spent = counter.spent.minus(lost.used());
             }
             counter.spent = counter.spent.plus(end.used());
         }
@@ -151,13 +151,29 @@ impl Tables {
         let ends: Vec<AttemptEnd> = lost
             .into_iter()
             .take(limit.max(0) as usize)
-            .map(|new| AttemptEnd::lost(new.key, &new.model, new.most, now))
+            .map(|new| {
+                let most = (new.most, new.parts);
+                AttemptEnd::lost((new.key, &new.model), most, self.saved(new.key), now)
+            })
             .collect();
         let count = ends.len() as u64;
         for end in ends {
             self.spending.end(end);
         }
         count
+    }
+
+    /// How long a text the reply ended with, where it ended with this attempt's.
+    fn saved(&self, key: AttemptKey) -> Option<usize> {
+        let room = self.rooms.get(&key.room)?;
+        let reply = room.replies.get(&key.seq)?;
+        let row = &room.messages.get(&key.seq)?.row;
+        let shown = row.meta.reply.as_ref().map(|reply| reply.attempt);
+        let is_its = reply.attempt == key.attempt
+            && reply.state == ReplyState::Settled
+            && shown == Some(key.attempt)
+            && row.deleted_at.is_none();
+        is_its.then_some(row.body.len())
     }
 
     fn attempt_row(&self, attempt: &Attempt) -> Option<AttemptRow> {

@@ -23,8 +23,8 @@ impl Work<'_> {
             return Err(ErrorCode::Forbidden.into());
         }
         let again = match text.resend {
-            true => self.asked_again(text.actor, text.seq)?,
-            false => Vec::new(),
+            Some(caps) => self.asked_again(text.actor, text.seq, caps)?,
+            None => Vec::new(),
         };
         let mut version = match row.body == text.body {
             true => version,

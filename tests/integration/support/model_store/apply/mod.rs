@@ -181,8 +181,10 @@ impl Work<'_> {
             Change::DeleteRoom { actor } => self.delete_room(*actor)?,
             Change::Administer { actor, act } => self.administer(*actor, act)?,
             Change::StopReply { actor, seq } => self.stop_reply(*actor, *seq)?,
-            Change::RetryReply { actor, seq } => self.retry_reply(*actor, *seq)?,
-            Change::RegenerateReply { actor, seq } => self.regenerate_reply(*actor, *seq)?,
+            Change::RetryReply { actor, seq, caps } => self.retry_reply(*actor, *seq, *caps)?,
+            Change::RegenerateReply { actor, seq, caps } => {
+                self.regenerate_reply(*actor, *seq, *caps)?
+            }
             Change::SelectVariant {
                 actor,
                 seq,

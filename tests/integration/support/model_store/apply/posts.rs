@@ -189,6 +189,7 @@ impl Work<'_> {
             lease: None,
             queued_at: self.now,
             settled_at: None,
+            context_from: None,
             chunks: BTreeMap::new(),
             variants: Variants {
                 count: 1,

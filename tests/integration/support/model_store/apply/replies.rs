@@ -7,6 +7,7 @@ use salon::db::rows::{MessageMeta, MessageRow, MessageState, ReplyMeta, ReplySta
 use salon::error::{ErrorCode, Refusal};
 use salon::ids::{Attempt, Seq, UserId, Version};
 use salon::permissions::{Action, allows};
+use salon::spending::Caps;
 
 use super::super::Moment;
 use super::super::tables::{Reply, is_disabled};
@@ -66,7 +67,7 @@ impl Work<'_> {
     }
 
     /// Puts a reply that ended early back to the start. Its attempts stay counted.
-    pub(super) fn retry_reply(&mut self, actor: UserId, seq: Seq) -> Judged<Version> {
+    pub(super) fn retry_reply(&mut self, actor: UserId, seq: Seq, caps: Caps) -> Judged<Version> {
         let now = self.now;
         let standing = self.steered(actor, seq, Steer::Again)?.standing(now);
         let message = &self.room.messages[&seq].row;
@@ -74,7 +75,7 @@ impl Work<'_> {
             return Err(ErrorCode::ReplyNotFound.into());
         }
         standing.judge(Step::Retry(message.state))?;
-        self.require_asking_again(actor, seq, 0)?;
+        self.require_asking_again(actor, seq, (caps, 0))?;
         if self.is_full_of_replies() {
             return Err(ErrorCode::TooManyReplies.into());
         }
@@ -89,6 +90,7 @@ impl Work<'_> {
             reply.state = ReplyState::Queued;
             reply.shown = false;
             reply.stop_requested = false;
+            reply.context_from = None;
             reply.queued_at = now;
             reply.settled_at = None;
             meta = reply.plain_meta();
@@ -119,7 +121,10 @@ impl Work<'_> {
         reply.standing(now).judge(Step::Interrupt(attempt))?;
         let (_, body) = reply.saved();
         reply.end(now);
-        let meta = reply.plain_meta();
+        let meta = ReplyMeta {
+            context_from: reply.context_from,
+            ..reply.plain_meta()
+        };
         Ok(self.rewrite(seq, MessageState::Interrupted, body, None, meta))
     }
 
@@ -149,12 +154,19 @@ impl Work<'_> {
     }
 
     /// Refuses where a message of `actor` would get no answer of who wrote the reply.
-    pub(super) fn require_asking_again(&self, actor: UserId, seq: Seq, before: i64) -> Judged<()> {
+    pub(super) fn require_asking_again(
+        &self,
+        actor: UserId,
+        seq: Seq,
+        (caps, before): (Caps, i64),
+    ) -> Judged<()> {
         let author = self.room.messages[&seq].row.author.id;
         let all = self.room.assistants(self.users);
         let asker = self.room.replies[&seq].asker;
         let role = self.room.members.get(&asker);
         let row = &self.room.row;
+        let counted = |subject| self.counted.get(&subject).copied().unwrap_or_default();
+        let full_until = caps.full(asker, row.id, self.now, counted);
         may_ask_again(AskedAgain {
             assistant: all.iter().find(|one| one.user.id == author),
             actor: self.users[&actor].row.kind,
@@ -163,6 +175,7 @@ impl Work<'_> {
             asker_may_prompt: !is_disabled(self.users, asker)
                 && role.is_some_and(|role| allows(*role, Action::Post)),
             asks: self.asked_by(asker) + before,
+            spent_for: full_until.map(|until| until - self.now),
         })
     }
 

@@ -5,15 +5,21 @@ use salon::db::variants::{VariantRow, Variants};
 use salon::error::ErrorCode;
 use salon::ids::{Seq, UserId, Version};
 use salon::limits::REPLIES_PER_ROOM;
+use salon::spending::Caps;
 
 use super::replies::Steer;
 use super::{Judged, Work};
 
 impl Work<'_> {
     /// Puts a settled reply back to the queue as another variant.
-    pub(super) fn regenerate_reply(&mut self, actor: UserId, seq: Seq) -> Judged<Version> {
+    pub(super) fn regenerate_reply(
+        &mut self,
+        actor: UserId,
+        seq: Seq,
+        caps: Caps,
+    ) -> Judged<Version> {
         self.steered(actor, seq, Steer::Again)?;
-        let one_more = self.one_more(actor, seq, 0)?;
+        let one_more = self.one_more(actor, seq, (caps, 0))?;
         Ok(self.again(seq, one_more))
     }
 
@@ -59,6 +65,7 @@ impl Work<'_> {
         &self,
         actor: UserId,
         prompt_seq: Seq,
+        caps: Caps,
     ) -> Judged<Vec<(Seq, Variants)>> {
         let replies = self.room.replies.iter();
         let to_it = replies.filter(|(seq, reply)| {
@@ -66,7 +73,8 @@ impl Work<'_> {
         });
         let mut asked = Vec::new();
         for (seq, _) in to_it {
-            asked.push((*seq, self.one_more(actor, *seq, asked.len() as i64)?));
+            let before = asked.len() as i64;
+            asked.push((*seq, self.one_more(actor, *seq, (caps, before))?));
         }
         if asked.is_empty() {
             return Err(ErrorCode::ReplyNotFound.into());
@@ -91,9 +99,9 @@ impl Work<'_> {
         }
     }
 
-    fn one_more(&self, actor: UserId, seq: Seq, before: i64) -> Judged<Variants> {
+    fn one_more(&self, actor: UserId, seq: Seq, (caps, before): (Caps, i64)) -> Judged<Variants> {
         self.require_settled(seq)?;
-        self.require_asking_again(actor, seq, before)?;
+        self.require_asking_again(actor, seq, (caps, before))?;
         let one_more = self.room.replies[&seq].variants.one_more();
         let one_more = one_more.ok_or(ErrorCode::TooMany)?;
         if self.room.unsettled().count() as i64 + before >= REPLIES_PER_ROOM {
