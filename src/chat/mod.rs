@@ -28,7 +28,7 @@ pub mod webhooks;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{Notify, OnceCell, Semaphore};
 
 use crate::channel_layer::ChannelLayer;
 use crate::db::Store;
@@ -76,6 +76,8 @@ pub struct Chat {
     assistant: OnceCell<UserRow>,
     /// What may be spent on answers.
     caps: Caps,
+    /// A room is to keep less from now on.
+    retention_set: Arc<Notify>,
 }
 
 /// The latest messages of a room, encoded once for all who join.
@@ -121,7 +123,14 @@ impl Chat {
             catch_ups: Semaphore::new(limits::CATCH_UPS),
             assistant: OnceCell::new(),
             caps: Caps::default(),
+            retention_set: Arc::default(),
         }
+    }
+
+    /// Told whenever a room's retention was set here: whoever removes what is past it need not wait for its hour.
+    #[must_use]
+    pub fn retention_set(&self) -> Arc<Notify> {
+        Arc::clone(&self.retention_set)
     }
 
     /// The same where no more than this may be spent on answers.

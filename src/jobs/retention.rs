@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use rand::Rng;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::db::changes::Change;
@@ -15,13 +16,19 @@ use crate::writer::Writer;
 /// Rooms looked at in one go.
 const ROOMS: i64 = 100;
 
-/// Runs until `stop`.
-pub async fn run(store: Arc<dyn Store>, writer: Arc<Writer>, stop: CancellationToken) {
+/// Runs until `stop`; looks at once when it is told that a room's retention was set.
+pub async fn run(
+    store: Arc<dyn Store>,
+    writer: Arc<Writer>,
+    set: Arc<Notify>,
+    stop: CancellationToken,
+) {
     let mut wait = limits::SWEEP_INTERVAL.mul_f64(crate::randomness::rng().random_range(0.0..0.5));
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
+            () = set.notified() => {}
             () = tokio::time::sleep(wait) => {}
         }
         wait = match retain_once(&store, &writer).await {
