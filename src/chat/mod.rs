@@ -67,6 +67,8 @@ pub struct Chat {
     pub reading: Arc<Reading>,
     /// What is refused, on its way into the audit log.
     pub ledger: Arc<Ledger>,
+    /// A room is to keep less from now on.
+    retention_set: Arc<Notify>,
     /// Searches at once.
     searches: Semaphore,
     proofs: Proofs,
@@ -76,8 +78,6 @@ pub struct Chat {
     assistant: OnceCell<UserRow>,
     /// What may be spent on answers.
     caps: Caps,
-    /// A room is to keep less from now on.
-    retention_set: Arc<Notify>,
 }
 
 /// The latest messages of a room, encoded once for all who join.
@@ -106,6 +106,7 @@ impl Chat {
         layer: Arc<dyn ChannelLayer>,
     ) -> Self {
         Self {
+            retention_set: Arc::default(),
             searches: Semaphore::new(limits::SEARCHES),
             ledger: Ledger::start(Arc::clone(&store)),
             proofs: Proofs::start(Arc::clone(&store)),
@@ -123,14 +124,7 @@ impl Chat {
             catch_ups: Semaphore::new(limits::CATCH_UPS),
             assistant: OnceCell::new(),
             caps: Caps::default(),
-            retention_set: Arc::default(),
         }
-    }
-
-    /// Told whenever a room's retention was set here: whoever removes what is past it need not wait for its hour.
-    #[must_use]
-    pub fn retention_set(&self) -> Arc<Notify> {
-        Arc::clone(&self.retention_set)
     }
 
     /// The same where no more than this may be spent on answers.
@@ -174,6 +168,12 @@ impl Chat {
             }
             proved => proved,
         }
+    }
+
+    /// Told whenever a room's retention was set here: whoever removes what is past it need not wait for its hour.
+    #[must_use]
+    pub fn retention_set(&self) -> Arc<Notify> {
+        Arc::clone(&self.retention_set)
     }
 
     /// The latest page of a room, at most [`limits::PAGE_SHARE`] old, and no older than what `head` says of its beginning.
