@@ -228,18 +228,19 @@ impl Judged<'_> {
         let moment = moment.unwrap_or(0);
         for (seq, version) in &page.messages {
             let seen = known.versions.get(&(page.room, page.epoch, *seq));
-            let mut seen = seen.into_iter().flatten();
-            if let Some((later, line)) =
-                seen.find(|(later, _)| *version < *later && *later <= moment)
-            {
+            let seen = seen.map_or(&[][..], Vec::as_slice);
+            let between = |(later, _): &&(i64, u32)| *version < *later && *later <= moment;
+            if let Some((later, line)) = seen.iter().find(between) {
                 report.add(Check::C5, &[*line, asked, shown], || {
                     format!("a page {who} got of {slug} shows version {moment}, but message {seq} as it was at {version}, before {later}")
                 });
             }
             let changes = known.changes.get(&(page.room, *seq));
+            // What was so already is acked at a version that is none of the message's.
+            let is_its_own = |version: i64| seen.iter().any(|(seen, _)| *seen == version);
             let mut changes = changes.into_iter().flatten();
-            if let Some((_, later, line)) =
-                changes.find(|(t, later, _)| *t < page.asked.0 && version < later)
+            if let Some((_, later, line)) = changes
+                .find(|(t, later, _)| *t < page.asked.0 && version < later && is_its_own(*later))
             {
                 report.add(Check::C3, &[*line, asked, shown], || {
                     format!("a page {who} got of {slug} shows message {seq} at version {version}; its change at {later} was acked before the question")

@@ -76,7 +76,7 @@ impl SocketReplay<'_> {
             .history
             .rooms
             .get(&room)
-            .filter(|stored| stored.head.is_some());
+            .filter(|stored| stored.head.is_some_and(|head| version > head.floor));
         if let Some(stored) = stored {
             let is_so = stored.entry(version).is_some_and(|entry| {
                 let kind = self.history.names.text(entry.kind);

@@ -15,6 +15,13 @@ impl World {
         }
         for client in 0..self.clients.len() {
             self.back(client);
+            for at in 0..self.clients[client].sockets.len() {
+                for room in 0..self.rooms.len() {
+                    if !self.clients[client].sockets[at].rooms.contains_key(&room) {
+                        self.join(client, at, room);
+                    }
+                }
+            }
         }
         // One has had enough.
         if let Some(client) = (1..self.clients.len())

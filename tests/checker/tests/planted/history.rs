@@ -66,6 +66,10 @@ impl World {
 
     /// Reads a page from somewhere.
     pub(crate) fn page(&mut self, client: usize, room: usize) {
+        if self.is(Bug::PageOfTwoMoments) {
+            // So that what the page hides was seen.
+            (0..self.clients.len()).for_each(|client| self.pump_client(client));
+        }
         if self.speaks(client, room).is_none() {
             return;
         }

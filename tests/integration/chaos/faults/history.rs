@@ -143,7 +143,7 @@ impl Fault for Retention {
         // Whoever sends again what retention took would post it anew.
         let is_settled = |client: &&Client| client.state().rooms[ATTIC].pending.is_empty();
         let settled = async {
-            while !members.iter().all(|client| is_settled(&client)) {
+            while !members.iter().all(is_settled) {
                 tokio::time::sleep(AGAIN).await;
             }
         };
