@@ -226,32 +226,19 @@ async fn catch_up(
         let moved = page.range.to > cursor.version;
         cursor.version = page.range.to;
         drop(turn);
-        let Some(turn) = connection.turn_to_fill().await else {
-            return;
-        };
-        if !connection.is_latest_join(&room.slug, number) {
-            return;
-        }
-        let attached = shared
-            .chat
-            .feeds
-            .attach(
-                room,
-                attach(
-                    (connection, &join.subscription),
-                    &proof,
-                    (cursor, whole_until),
-                    None,
-                ),
-            )
-            .await;
-        drop(turn);
-        let attached = match attached {
-            Ok(attached) => attached,
-            Err(refusal) => match may_try_again(connection, room, number, &refusal).await {
+        let attach = attach(
+            (connection, &join.subscription),
+            &proof,
+            (cursor, whole_until),
+            None,
+        );
+        let attached = match attach_again(shared, connection, room, attach, number).await {
+            Some(Ok(attached)) => attached,
+            Some(Err(refusal)) => match may_try_again(connection, room, number, &refusal).await {
                 true => continue,
                 false => return,
             },
+            None => return,
         };
         match attached {
             Attached::Done | Attached::Gone => return,
@@ -271,6 +258,21 @@ async fn catch_up(
             }
         }
     }
+}
+
+/// Attaches the socket to the feed where its pages end; none where it is going, or was overtaken.
+async fn attach_again(
+    shared: &Consumers,
+    connection: &Connection,
+    room: &RoomRef,
+    attach: Attach,
+    number: u64,
+) -> Option<Result<Attached, Refusal>> {
+    let _turn = connection.turn_to_fill().await?;
+    if !connection.is_latest_join(&room.slug, number) {
+        return None;
+    }
+    Some(shared.chat.feeds.attach(room, attach).await)
 }
 
 /// Gives out the running texts that `room.joined` had no place for, one at a time and at the socket's pace: a room may have

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use rand::Rng;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::chat::Chat;
 use crate::db::changes::Change;
 use crate::db::{Store, StoreResult};
 use crate::ids::{RoomId, RoomRef};
@@ -17,12 +17,8 @@ use crate::writer::Writer;
 const ROOMS: i64 = 100;
 
 /// Runs until `stop`; looks at once when it is told that a room's retention was set.
-pub async fn run(
-    store: Arc<dyn Store>,
-    writer: Arc<Writer>,
-    set: Arc<Notify>,
-    stop: CancellationToken,
-) {
+pub async fn run(store: Arc<dyn Store>, chat: Arc<Chat>, stop: CancellationToken) {
+    let set = chat.retention_set();
     let mut wait = limits::SWEEP_INTERVAL.mul_f64(crate::randomness::rng().random_range(0.0..0.5));
     loop {
         tokio::select! {
@@ -31,7 +27,7 @@ pub async fn run(
             () = set.notified() => {}
             () = tokio::time::sleep(wait) => {}
         }
-        wait = match retain_once(&store, &writer).await {
+        wait = match retain_once(&store, &chat.writer).await {
             true => limits::RETENTION_PAUSE,
             false => limits::SWEEP_INTERVAL,
         };

@@ -261,8 +261,7 @@ fn start_actors(
     ));
     tokio::spawn(jobs::retention::run(
         store(),
-        Arc::clone(&parts.writer),
-        app.chat.retention_set(),
+        Arc::clone(&app.chat),
         shutdown.signal(),
     ));
     tokio::spawn(jobs::purge::run(store(), shutdown.signal()));

@@ -82,8 +82,7 @@ async fn what_a_room_is_not_to_keep_goes_as_soon_as_it_is_told_so() {
     let stop = CancellationToken::new();
     let job = tokio::spawn(run(
         Arc::clone(&salon.store),
-        Arc::clone(&salon.writer),
-        chat.retention_set(),
+        Arc::clone(chat),
         stop.clone(),
     ));
     for (kept, first) in [(3, 3), (1, 5)] {

@@ -187,11 +187,7 @@ impl Texts {
                 format!("what was assembled of reply {seq} and what was stored of it differ");
             return Err((lines, said));
         }
-        let lost = held.lost(facts, room, seq, body.len());
-        if let Some((first, last)) = lost
-            && last.saturating_sub(first) > facts.may_lose_ns(first, last)
-        {
-            let ms = (last - first) / 1_000_000;
+        if let Some(ms) = held.lost_too_much(facts, room, seq, body.len()) {
             let said = format!("the interrupted reply {seq} lost text that was shown over {ms} ms");
             return Err((lines, said));
         }
@@ -249,6 +245,13 @@ impl Growing {
         }
         self.chunks = last;
         Ok(())
+    }
+
+    /// Over how many milliseconds the text beyond `stored` bytes was in the making, where that is more than may be lost.
+    fn lost_too_much(&self, facts: &Facts, room: Name, seq: i64, stored: usize) -> Option<u64> {
+        let (first, last) = self.lost(facts, room, seq, stored)?;
+        let lost = last.saturating_sub(first);
+        (lost > facts.may_lose_ns(first, last)).then_some(lost / 1_000_000)
     }
 
     /// From when to when the text beyond `stored` bytes was in the making, by when anybody first saw its pieces.

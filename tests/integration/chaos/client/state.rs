@@ -87,7 +87,7 @@ pub(crate) struct State {
 pub(crate) struct Line {
     pub(crate) number: u64,
     /// The rooms joined on it.
-    joined: HashSet<String>,
+    pub(super) joined: HashSet<String>,
     /// When to join again.
     joins: HashMap<String, Instant>,
     /// When to send everything pending again; nothing else is sent to that room before.
@@ -440,15 +440,7 @@ impl State {
         }
         if is_primary {
             joins.extend(self.questions.drain(..));
-            let continuing = self.continuing.iter_mut();
-            for one in continuing.filter(|one| !one.sent && one.due <= now) {
-                if line.joined.contains(&one.room) {
-                    one.sent = true;
-                    frames.push(json!({
-                        "type": "reply.continue", "ref": one.op, "room": one.room, "seq": one.seq, "client_id": one.id,
-                    }));
-                }
-            }
+            frames.extend(self.due_to_go_on(line, now));
         }
         if is_primary && !line.joined.is_empty() {
             for (frame, op) in self.asks.drain(..) {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::state::State;
+use super::state::{Line, State};
 
 /// A request to go on with a reply, without an answer. It has no place among the sends.
 #[derive(Clone, Debug)]
@@ -53,5 +53,23 @@ impl State {
         if let Some(room) = self.rooms.get_mut(room) {
             room.away = None;
         }
+    }
+
+    /// The requests to go on that are due on this socket.
+    pub(super) fn due_to_go_on(&mut self, line: &Line, now: Instant) -> Vec<Value> {
+        let mut frames = Vec::new();
+        for one in self
+            .continuing
+            .iter_mut()
+            .filter(|one| !one.sent && one.due <= now)
+        {
+            if line.joined.contains(&one.room) {
+                one.sent = true;
+                frames.push(json!({
+                    "type": "reply.continue", "ref": one.op, "room": one.room, "seq": one.seq, "client_id": one.id,
+                }));
+            }
+        }
+        frames
     }
 }
