@@ -206,7 +206,38 @@ impl Chat {
         slug: &str,
         seq: Seq,
         client_id: ClientId,
-    ) -> Result<Draft, Refusal> {
+        pace: Pace,
+    ) -> Result<(Draft, Pace), Refusal> {
+        let draft = |body, reply_to| Draft {
+            client_id,
+            body,
+            reply_to,
+        };
+        match self.broken_off(who, slug, seq).await {
+            Ok(message) => {
+                let body = continuation_text(&message.author.name, &message.body);
+                Ok((draft(body, Some(seq)), pace))
+            }
+            // Since it was first asked for, the reply may have been retried or deleted: a repeat still finds its message.
+            Err(refusal)
+                if matches!(
+                    refusal.code,
+                    ErrorCode::ReplyNotFound | ErrorCode::ReplyRunning
+                ) =>
+            {
+                Ok((draft("-".to_owned(), None), pace.unless_repeated(refusal)))
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// A reply that has ended, whatever it came to.
+    async fn broken_off(
+        &self,
+        who: &Identity,
+        slug: &str,
+        seq: Seq,
+    ) -> Result<MessageRow, Refusal> {
         let message = self
             .message(who, slug, seq)
             .await
@@ -217,15 +248,10 @@ impl Chat {
         if message.meta.reply.is_none() || message.deleted_at.is_some() {
             return Err(ErrorCode::ReplyNotFound.into());
         }
-        if message.state == crate::db::rows::MessageState::Queued {
-            return Err(ErrorCode::ReplyRunning.into());
+        match message.state {
+            crate::db::rows::MessageState::Queued => Err(ErrorCode::ReplyRunning.into()),
+            _ => Ok(message),
         }
-        let name = &message.author.name;
-        Ok(Draft {
-            client_id,
-            body: continuation_text(name, &message.body),
-            reply_to: Some(seq),
-        })
     }
 }
 

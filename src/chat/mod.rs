@@ -28,7 +28,7 @@ pub mod webhooks;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{Notify, OnceCell, Semaphore};
 
 use crate::channel_layer::ChannelLayer;
 use crate::db::Store;
@@ -67,6 +67,8 @@ pub struct Chat {
     pub reading: Arc<Reading>,
     /// What is refused, on its way into the audit log.
     pub ledger: Arc<Ledger>,
+    /// A room is to keep less from now on.
+    retention_set: Arc<Notify>,
     /// Searches at once.
     searches: Semaphore,
     proofs: Proofs,
@@ -104,6 +106,7 @@ impl Chat {
         layer: Arc<dyn ChannelLayer>,
     ) -> Self {
         Self {
+            retention_set: Arc::default(),
             searches: Semaphore::new(limits::SEARCHES),
             ledger: Ledger::start(Arc::clone(&store)),
             proofs: Proofs::start(Arc::clone(&store)),
@@ -171,6 +174,12 @@ impl Chat {
             }
             proved => proved,
         }
+    }
+
+    /// Told whenever a room's retention was set here: whoever removes what is past it need not wait for its hour.
+    #[must_use]
+    pub fn retention_set(&self) -> Arc<Notify> {
+        Arc::clone(&self.retention_set)
     }
 
     /// The latest page of a room, at most [`limits::PAGE_SHARE`] old, and no older than what `head` says of its beginning.

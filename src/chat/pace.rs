@@ -26,6 +26,8 @@ pub struct Pace {
     prompts_in: Option<u64>,
     /// Whether a prompt was taken beforehand.
     has_prompted: bool,
+    /// What to say of the post unless it is a repeat.
+    unless_repeated: Option<Refusal>,
 }
 
 impl Pace {
@@ -58,9 +60,17 @@ impl Pace {
         }
     }
 
-    /// Whether the post is over the rate of sends.
+    /// The same for a post that is good only as a repeat of one that was stored before; any other is refused so.
+    pub(super) fn unless_repeated(self, refusal: Refusal) -> Self {
+        Self {
+            unless_repeated: Some(refusal),
+            ..self
+        }
+    }
+
+    /// Whether the post is over the rate of sends, or refused for another reason unless it is a repeat.
     pub(super) const fn sends_too_fast(&self) -> bool {
-        self.sends_in.is_some()
+        self.sends_in.is_some() || self.unless_repeated.is_some()
     }
 
     /// Whether it is over that of prompts, should it turn out to be one.
@@ -97,6 +107,9 @@ impl Pace {
                 Ok(Outcome::Posted(posted))
             }
             (Err(refusal), _) if refusal.code == ErrorCode::RateLimited => {
+                if let Some(instead) = self.unless_repeated {
+                    return Err(instead);
+                }
                 match self.sends_in.max(self.prompts_in) {
                     Some(wait) => Err(refusal.retry_after_ms(wait)),
                     None => Err(refusal),

@@ -247,7 +247,9 @@ impl Chat {
             days,
             messages,
         };
-        self.change(room, change).await
+        let version = self.change(room, change).await?;
+        self.retention_set.notify_one();
+        Ok(version)
     }
 
     /// Deletes a room.

@@ -5,7 +5,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
@@ -60,6 +60,23 @@ struct Slot {
     joined: bool,
     /// Joins that have begun.
     joins: u64,
+    /// Set by the leave that ends these joins.
+    left: Arc<AtomicBool>,
+}
+
+/// What a feed delivers to: a connection for as long as it has not left the room, so that nothing of a left room comes behind
+/// the leave's answer, whatever the join that began it still does.
+pub struct Subscription {
+    connection: Arc<Connection>,
+    left: Arc<AtomicBool>,
+}
+
+/// A join that has begun.
+pub struct BegunJoin {
+    /// Its number among those of the room.
+    pub number: u64,
+    /// Where the feed delivers to.
+    pub subscription: Arc<Subscription>,
 }
 
 /// A place among the requests one socket may have unanswered; given back when dropped.
@@ -165,14 +182,30 @@ impl Connection {
         slot(&mut rooms, room, &self.refused_early).map(|slot| Arc::clone(&slot.order))
     }
 
-    /// Begins a join; its number among those of the room. `None` when [`limits::ROOMS_PER_SOCKET`] are followed.
-    pub fn begin_join(&self, room: &RoomRef) -> Option<u64> {
+    /// Begins a join. `None` when [`limits::ROOMS_PER_SOCKET`] are followed.
+    pub fn begin_join(self: &Arc<Self>, room: &RoomRef) -> Option<BegunJoin> {
         let mut rooms = self.lock();
         let slot = slot(&mut rooms, room, &self.refused_early)?;
-        slot.joined = true;
+        if !std::mem::replace(&mut slot.joined, true) {
+            slot.left = Arc::default();
+        }
         slot.joins += 1;
         slot.order.reset();
-        Some(slot.joins)
+        Some(BegunJoin {
+            number: slot.joins,
+            subscription: Arc::new(Subscription {
+                connection: Arc::clone(self),
+                left: Arc::clone(&slot.left),
+            }),
+        })
+    }
+
+    /// Sends frames of a room that a join has read, unless a leave or a later join has overtaken it; whether they were taken.
+    pub fn deliver_of_join(&self, slug: &str, number: u64, run: &Frame) -> bool {
+        // Under the lock that a leave takes: behind its answer comes nothing.
+        let rooms = self.lock();
+        let mut slots = rooms.iter();
+        slots.any(|slot| slot.is_joined_by(slug, number)) && self.outbox.deliver(run)
     }
 
     /// Whether neither a leave nor a later join has overtaken this join.
@@ -180,7 +213,7 @@ impl Connection {
     pub fn is_latest_join(&self, slug: &str, number: u64) -> bool {
         let rooms = self.lock();
         let mut slots = rooms.iter();
-        slots.any(|slot| slot.is(slug) && slot.joined && slot.joins == number)
+        slots.any(|slot| slot.is_joined_by(slug, number))
     }
 
     /// Notes a send that may work later but was refused before its room was known. A socket that has more of these
@@ -211,6 +244,7 @@ impl Connection {
         let mut rooms = self.lock();
         let slot = rooms.iter_mut().find(|slot| slot.is(slug) && slot.joined)?;
         slot.joined = false;
+        slot.left.store(true, Ordering::Release);
         Some(slot.room.clone())
     }
 
@@ -260,6 +294,7 @@ fn slot<'a>(
                 order: Arc::new(order),
                 joined: false,
                 joins: 0,
+                left: Arc::default(),
             });
             rooms.len() - 1
         }
@@ -271,19 +306,29 @@ impl Slot {
     fn is(&self, slug: &str) -> bool {
         &*self.room.slug == slug
     }
+
+    fn is_joined_by(&self, slug: &str, number: u64) -> bool {
+        self.is(slug) && self.joined && self.joins == number
+    }
 }
 
-impl Reader for Connection {
+impl Reader for Subscription {
     fn deliver(&self, run: &Frame) -> bool {
-        self.outbox.deliver(run)
+        !self.left.load(Ordering::Acquire) && self.connection.outbox.deliver(run)
+    }
+
+    fn greet(&self, greeting: &Frame) -> bool {
+        self.connection.outbox.deliver(greeting)
     }
 
     fn close(&self, code: CloseCode) {
-        self.outbox.close(code);
+        if !self.left.load(Ordering::Acquire) {
+            self.connection.outbox.close(code);
+        }
     }
 
     fn who(&self) -> Option<&UserRow> {
-        Some(&self.identity.user)
+        Some(&self.connection.identity.user)
     }
 
     fn asks_for_texts(&self) -> bool {

@@ -170,7 +170,7 @@ impl Consumer {
                 self.shared
                     .chat
                     .feeds
-                    .detach(room.id, self.connection.id)
+                    .detach_now(room.id, self.connection.id)
                     .await;
                 self.connection.send(&ServerFrame::Ok {
                     reference,

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::Consumers;
-use super::connection::Connection;
+use super::connection::{BegunJoin, Connection, Subscription};
 use super::handlers::too_many_rooms;
 use crate::chat::{CatchUp, SharedPage, room_ref};
 use crate::db::rows::{LogKind, Proof};
@@ -51,17 +51,18 @@ pub(super) async fn join(
             false => shared.chat.enter(user, &wanted.room).await?,
         };
         let room = room_ref(&proof);
-        let number = match begun.or_else(|| connection.begin_join(&room)) {
-            Some(number) => number,
-            None => return Err(too_many_rooms()),
+        if begun.is_none() {
+            begun = connection.begin_join(&room);
+        }
+        let Some(join) = &begun else {
+            return Err(too_many_rooms());
         };
-        begun = Some(number);
         let Some(start) = start(shared, &proof, wanted).await? else {
             continue;
         };
         let cursor = start.cursor;
         let attach = attach(
-            connection,
+            (connection, &join.subscription),
             &proof,
             (cursor, proof.view.head.version),
             Some(greeting(proof.clone(), start, reference)),
@@ -78,7 +79,7 @@ pub(super) async fn join(
                 return settle(shared, connection, &room).await;
             }
             Attached::TooOld => {
-                catch_up(shared, connection, &room, &proof, cursor, number).await;
+                catch_up(shared, connection, &room, &proof, cursor, join).await;
                 return settle(shared, connection, &room).await;
             }
             Attached::Gone => return Ok(()),
@@ -167,14 +168,14 @@ fn greeting(proof: Proof, start: Start, reference: Option<&str>) -> Greeting {
 }
 
 fn attach(
-    connection: &Arc<Connection>,
+    (connection, subscription): (&Connection, &Arc<Subscription>),
     proof: &Proof,
     (cursor, whole_until): (Cursor, Version),
     greeting: Option<Greeting>,
 ) -> Attach {
     Attach {
         connection: connection.id,
-        reader: Arc::clone(connection) as Arc<dyn crate::feed::Reader>,
+        reader: Arc::clone(subscription) as Arc<dyn crate::feed::Reader>,
         user: proof.user,
         proof: proof.view.head.version,
         cursor,
@@ -192,8 +193,9 @@ async fn catch_up(
     room: &RoomRef,
     proof: &Proof,
     mut cursor: Cursor,
-    number: u64,
+    join: &BegunJoin,
 ) {
+    let number = join.number;
     let mut proof = proof.clone();
     let mut whole_until = proof.view.head.version;
     loop {
@@ -215,36 +217,28 @@ async fn catch_up(
             return;
         }
         if let Some(removed) = removal(&page, &proof) {
-            return end_at(connection, room, &page, cursor, removed);
+            return end_at(connection, (room, number), &page, cursor, removed);
         }
         let frames = page.range.frames_above(cursor.version);
-        if !frames.is_empty() && !connection.outbox.deliver(&frames) {
+        if !frames.is_empty() && !connection.deliver_of_join(&room.slug, number, &frames) {
             return;
         }
         let moved = page.range.to > cursor.version;
         cursor.version = page.range.to;
         drop(turn);
-        let Some(turn) = connection.turn_to_fill().await else {
-            return;
-        };
-        if !connection.is_latest_join(&room.slug, number) {
-            return;
-        }
-        let attached = shared
-            .chat
-            .feeds
-            .attach(
-                room,
-                attach(connection, &proof, (cursor, whole_until), None),
-            )
-            .await;
-        drop(turn);
-        let attached = match attached {
-            Ok(attached) => attached,
-            Err(refusal) => match may_try_again(connection, room, number, &refusal).await {
+        let attach = attach(
+            (connection, &join.subscription),
+            &proof,
+            (cursor, whole_until),
+            None,
+        );
+        let attached = match attach_again(shared, connection, room, attach, number).await {
+            Some(Ok(attached)) => attached,
+            Some(Err(refusal)) => match may_try_again(connection, room, number, &refusal).await {
                 true => continue,
                 false => return,
             },
+            None => return,
         };
         match attached {
             Attached::Done | Attached::Gone => return,
@@ -266,6 +260,21 @@ async fn catch_up(
     }
 }
 
+/// Attaches the socket to the feed where its pages end; none where it is going, or was overtaken.
+async fn attach_again(
+    shared: &Consumers,
+    connection: &Connection,
+    room: &RoomRef,
+    attach: Attach,
+    number: u64,
+) -> Option<Result<Attached, Refusal>> {
+    let _turn = connection.turn_to_fill().await?;
+    if !connection.is_latest_join(&room.slug, number) {
+        return None;
+    }
+    Some(shared.chat.feeds.attach(room, attach).await)
+}
+
 /// Gives out the running texts that `room.joined` had no place for, one at a time and at the socket's pace: a room may have
 /// more of them than an outbox holds. A leave ends it. A later join does not: should it fail, what this one began still holds,
 /// and when it succeeds both give out what that one is owed, each text once.
@@ -284,18 +293,20 @@ async fn hand_out_texts(shared: &Consumers, connection: &Connection, room: &Room
 /// Shows what is below the removal, and the removal itself: the last of this room.
 fn end_at(
     connection: &Connection,
-    room: &RoomRef,
+    (room, number): (&RoomRef, u64),
     page: &CatchUp,
     cursor: Cursor,
     (version, reason): (Version, &'static str),
 ) {
     let below = page.range.frames_between(cursor.version, version - 1);
-    connection.outbox.deliver(&below);
-    connection.send(&ServerFrame::Removed {
+    let last = Frame::encode(&ServerFrame::Removed {
         room: &room.slug,
         version,
         reason,
     });
+    for run in [below, last] {
+        connection.deliver_of_join(&room.slug, number, &run);
+    }
     connection.leave(&room.slug);
 }
 

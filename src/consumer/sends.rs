@@ -103,9 +103,9 @@ impl Consumer {
         );
         self.spawn(reference, &slug, move |connection| async move {
             let identity = &connection.identity;
-            let draft = shared
+            let (draft, pace) = shared
                 .chat
-                .continuation(identity, &name.room, name.seq, name.client_id)
+                .continuation(identity, &name.room, name.seq, name.client_id, pace)
                 .await?;
             let room = shared.chat.find(identity, &name.room).await?;
             let Drafted { change, pace } = shared

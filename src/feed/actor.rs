@@ -371,9 +371,11 @@ impl Running {
     async fn handle(&mut self, command: Command) {
         match command {
             Command::Attach(attach, answer) => self.attach(attach, answer),
-            Command::Detach(connection) => {
+            Command::Detach(connection, answer) => {
                 self.waiting.remove(connection);
                 self.subscribers.remove(connection);
+                // Whoever asked may have gone meanwhile.
+                let _ = answer.map(|answer| answer.send(()));
             }
             Command::NextText(connection, answer) => {
                 let (replies, slug) = (&mut self.replies, &*self.feed.room.slug);
@@ -441,7 +443,7 @@ impl Running {
             }
             let greeting = greeting(told, self.sequencer.version());
             greeted = greeting.len();
-            if !attach.reader.deliver(&greeting) {
+            if !attach.reader.greet(&greeting) {
                 return Attached::Gone;
             }
         }

@@ -291,11 +291,11 @@ impl Running {
     }
 }
 
-/// The replies for `room.joined`: once `limit` bytes of text are told, the others' text is left out.
+/// The replies for `room.joined`: once `limit` bytes of text are told, as they are on the wire, the others' text is left out.
 pub(super) fn bodies_within(replies: &[RunningReply], limit: usize) -> Vec<ReplyBody<'_>> {
     let mut told = 0;
     let body_of = |reply: &RunningReply| {
-        told += reply.body.len();
+        told += encoded_bytes(&reply.body);
         told <= limit
     };
     let fits: Vec<bool> = replies.iter().map(body_of).collect();
@@ -307,6 +307,16 @@ pub(super) fn bodies_within(replies: &[RunningReply], limit: usize) -> Vec<Reply
             ..ReplyBody::from(reply)
         })
         .collect()
+}
+
+/// What a text is as JSON, without its quotes: escapes make it up to six times as long.
+fn encoded_bytes(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(escaped).sum()
 }
 
 #[cfg(test)]
@@ -407,6 +417,28 @@ mod tests {
         }
         let _ = replies.queued(2, 1, 1, 3);
         assert_eq!(replies.whole_text("r", 2), None, "it starts over");
+    }
+
+    /// What is told in one frame is bounded as it goes out: a text of quotes and line ends is twice its length there.
+    #[test]
+    fn the_texts_of_a_greeting_are_counted_as_they_are_on_the_wire() {
+        let text = "a \"quoted\" line,\n\ta back\\slash, \u{1} and \u{c}: grüße 👋\r\u{8}";
+        let json = serde_json::to_string(text).unwrap();
+        assert_eq!(encoded_bytes(text), json.len() - 2);
+        let running = |seq, body: &str| RunningReply {
+            seq,
+            prompt_seq: 1,
+            state: ReplyState::Streaming,
+            attempt: 1,
+            chunks: 1,
+            body: body.to_owned(),
+        };
+        let replies = [running(2, &"\n".repeat(50)), running(3, "x")];
+        let told: Vec<bool> = bodies_within(&replies, 100)
+            .iter()
+            .map(|reply| reply.body.is_some())
+            .collect();
+        assert_eq!(told, [true, false]);
     }
 
     #[test]

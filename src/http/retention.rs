@@ -55,7 +55,7 @@ pub async fn show_retention(
     }))
 }
 
-/// Sets how long, and how many of its messages a room keeps (owners). What is older, or too many, goes within minutes, and does
+/// Sets how long, and how many of its messages a room keeps (owners). What is older, or too many, goes at once, and does
 /// not come back.
 #[utoipa::path(put, path = "/api/rooms/{slug}/retention", tag = "rooms", request_body = RetentionWish, params(("slug" = String, Path)),
     responses((status = 200, description = "Set", body = Changed), (status = "default", response = super::openapi::AnyProblem)))]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rand::Rng;
 use tokio_util::sync::CancellationToken;
 
+use crate::chat::Chat;
 use crate::db::changes::Change;
 use crate::db::{Store, StoreResult};
 use crate::ids::{RoomId, RoomRef};
@@ -15,16 +16,18 @@ use crate::writer::Writer;
 /// Rooms looked at in one go.
 const ROOMS: i64 = 100;
 
-/// Runs until `stop`.
-pub async fn run(store: Arc<dyn Store>, writer: Arc<Writer>, stop: CancellationToken) {
+/// Runs until `stop`; looks at once when it is told that a room's retention was set.
+pub async fn run(store: Arc<dyn Store>, chat: Arc<Chat>, stop: CancellationToken) {
+    let set = chat.retention_set();
     let mut wait = limits::SWEEP_INTERVAL.mul_f64(crate::randomness::rng().random_range(0.0..0.5));
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
+            () = set.notified() => {}
             () = tokio::time::sleep(wait) => {}
         }
-        wait = match retain_once(&store, &writer).await {
+        wait = match retain_once(&store, &chat.writer).await {
             true => limits::RETENTION_PAUSE,
             false => limits::SWEEP_INTERVAL,
         };

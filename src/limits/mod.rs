@@ -368,6 +368,10 @@ const _: () = assert!(
     "an outbox always admits one largest frame"
 );
 const _: () = assert!(
+    OUTBOX_ROOM_BYTES + PAGE_BYTES * 2 + PAGE_BYTES < ATTACH_BYTES,
+    "a room.joined fits: a page with every character escaped once, running texts counted as they are on the wire"
+);
+const _: () = assert!(
     OUTBOX_ROOM_BYTES + REPLY_BYTES * 6 < OUTBOX_BYTES
         && OUTBOX_ROOM_BYTES + RING_BYTES < ATTACH_BYTES
         && OUTBOX_ROOM_BYTES + ATTACH_BYTES < OUTBOX_BYTES,

@@ -262,7 +262,7 @@ fn start_actors(
     ));
     tokio::spawn(jobs::retention::run(
         store(),
-        Arc::clone(&parts.writer),
+        Arc::clone(&app.chat),
         shutdown.signal(),
     ));
     tokio::spawn(jobs::purge::run(store(), shutdown.signal()));

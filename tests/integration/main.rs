@@ -37,6 +37,7 @@ mod incoming_hooks;
 mod invites;
 mod joins;
 mod layer_loss;
+mod leaves;
 mod ledger;
 mod llm;
 mod long_rooms;

@@ -273,8 +273,8 @@ async fn a_retry_writes_the_same_reply_anew() {
 #[tokio::test]
 async fn going_on_is_a_new_message_that_quotes_the_end() {
     let model = FakeModel::new(|call| match call {
-        0 => endless(),
-        _ => answer(3, Duration::ZERO),
+        1 => answer(3, Duration::ZERO),
+        _ => endless(),
     });
     let (salon, _database) = salon_with(model).await;
     let (mut socket, mut client) = enter(salon.arrive("ada").await).await;
@@ -299,7 +299,18 @@ async fn going_on_is_a_new_message_that_quotes_the_end() {
     let asked = &client.messages[&ack["seq"].as_i64().unwrap()];
     assert_eq!(asked["reply_to"], seq);
     assert!(asked["body"].as_str().unwrap().contains("> wörd0"));
-    assert_eq!(socket.ask(go_on).await["duplicate"], true);
+    assert_eq!(socket.ask(go_on.clone()).await["duplicate"], true);
+    // A repeat finds its message, also when the reply runs again; another is refused.
+    let retry = json!({"type": "reply.retry", "room": "lobby", "seq": seq});
+    assert_eq!(socket.ask(retry).await["type"], "ok");
+    let again = socket.ask(go_on.clone()).await;
+    assert_eq!(
+        (&again["duplicate"], &again["seq"]),
+        (&json!(true), &ack["seq"])
+    );
+    let mut other = go_on;
+    other["client_id"] = json!(salon::ids::ClientId::new());
+    assert_eq!(socket.ask(other).await["code"], "reply_running");
 }
 
 #[tokio::test]

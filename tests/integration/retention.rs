@@ -1,11 +1,13 @@
 //! What readers see of a room's retention: who is there hears where history now begins; who comes back from before it is
 //! told to begin anew (P2, P3).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use salon::db::rows::Visibility;
-use salon::jobs::retention::retain_once;
+use salon::jobs::retention::{retain_once, run};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::client::RoomClient;
 use crate::support::instance::Instance;
@@ -63,4 +65,34 @@ async fn readers_hear_where_history_begins_and_old_cursors_are_reset() {
         assert_eq!(client.bodies(), expected, "after {after}");
         back.receive_nothing(Duration::from_millis(50)).await;
     }
+}
+
+/// Nobody waits ten minutes for what a room is not to keep any more.
+#[tokio::test]
+async fn what_a_room_is_not_to_keep_goes_as_soon_as_it_is_told_so() {
+    let (salon, _database) = Instance::alone().await;
+    let owner = salon.user("owner").await;
+    salon.make_room(&owner, "den", Visibility::Public).await;
+    let mut here = salon.connect(&owner).await;
+    here.join("den").await;
+    for number in 1..=5 {
+        here.send("den", &format!("{number}")).await;
+    }
+    let chat = &salon.app.chat;
+    let stop = CancellationToken::new();
+    let job = tokio::spawn(run(
+        Arc::clone(&salon.store),
+        Arc::clone(chat),
+        stop.clone(),
+    ));
+    for (kept, first) in [(3, 3), (1, 5)] {
+        let set = chat.set_retention(&owner, "den", None, Some(Some(kept)));
+        set.await.unwrap();
+        let told = here.expect_where("room.changed", |frame| {
+            frame["data"]["first_seq"] == json!(first)
+        });
+        told.await;
+    }
+    stop.cancel();
+    job.await.unwrap();
 }

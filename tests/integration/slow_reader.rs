@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
+use salon::db::rows::Visibility;
 use salon::ids::ClientId;
 use salon::limits;
 use salon::llm::Delta;
@@ -190,4 +191,80 @@ async fn f29_a_room_full_of_long_replies_closes_nobody() {
         // As many as there were.
         replies.push(long_reply(&mut ada, &mut ada_client).await);
     }
+}
+
+/// A hundred replies, each nearly as long as one may be, run in rooms that one slow socket joins at once: twelve outboxes full.
+/// Each room greets with what fits, and hands out the rest when the socket has room for it.
+#[tokio::test]
+async fn f29_a_hundred_long_replies_in_rooms_joined_at_once_come_at_the_readers_pace() {
+    const ROOMS: usize = 7;
+    const REPLIES: usize = 15;
+    const TEXT: usize = LONG / 3 * 3;
+    // A line end and a quote are twice as long on the wire.
+    let model = FakeModel::new(|_| {
+        let long = stream::iter([Ok(Delta::Text("\"x\n".repeat(TEXT / 3)))]);
+        long.chain(stream::pending()).boxed()
+    });
+    let (salon, _database) = salon_with(model).await;
+    let askers = [salon.user("ada").await, salon.user("bob").await];
+    let mut asking = salon.connect(&askers[0]).await;
+    let mut other = salon.connect(&askers[1]).await;
+    let slugs: Vec<String> = (0..ROOMS).map(|number| format!("room{number}")).collect();
+    let mut running = 0;
+    for slug in &slugs {
+        salon.make_room(&askers[0], slug, Visibility::Public).await;
+        asking.join(slug).await;
+        // A member from now on; what is written it need not hear.
+        other.join(slug).await;
+        let leave = json!({"type": "room.leave", "room": slug});
+        assert_eq!(other.ask(leave).await["type"], "ok");
+        for number in 0..REPLIES {
+            let seq = match number % 2 {
+                0 => asking.prompt(slug, "tell").await,
+                _ => other.prompt(slug, "tell").await,
+            };
+            let mut shown = 0;
+            while shown < TEXT {
+                let of_it = |frame: &serde_json::Value| {
+                    frame["room"] == slug.as_str() && frame["seq"] == seq
+                };
+                let piece = asking.expect_where("reply.delta", of_it).await;
+                shown += piece["text"].as_str().unwrap().len();
+            }
+            running += 1;
+        }
+    }
+    drop((asking, other));
+    let reader = salon.user("reader").await;
+    let (mut slow, _serving) = salon.connect_raw(&reader, 16 * 1024).await;
+    slow.expect("welcome").await;
+    let rooms: Vec<_> = slugs.iter().map(|slug| json!({"room": slug})).collect();
+    slow.send_json_to(&json!({"type": "room.join", "rooms": rooms}))
+        .await;
+    let mut whole = std::collections::HashSet::new();
+    while whole.len() < running {
+        // Slower than it is written, and never too slow to take anything.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let frame = slow.receive_json_from().await;
+        let told = frame["replies"].as_array().cloned().unwrap_or_default();
+        for reply in told {
+            if reply["body"]
+                .as_str()
+                .is_some_and(|body| body.len() == TEXT)
+            {
+                let room = frame["room"]["slug"].as_str().unwrap().to_owned();
+                assert!(
+                    whole.insert((room, reply["seq"].as_i64())),
+                    "twice: {reply}"
+                );
+            }
+        }
+        if frame["type"] == "reply.delta" {
+            assert_eq!(frame["chunk"], 1, "{}", frame["seq"]);
+            assert_eq!(frame["text"].as_str().unwrap().len(), TEXT);
+            let room = frame["room"].as_str().unwrap().to_owned();
+            assert!(whole.insert((room, frame["seq"].as_i64())), "twice");
+        }
+    }
+    assert_eq!(slow.ask(json!({"type": "ping"})).await["type"], "pong");
 }

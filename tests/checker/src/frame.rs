@@ -1,14 +1,15 @@
 //! The frames of the wire that matter to a check, in a compact form. `docs/protocol.md` of Salon says what they mean.
 //! Frames and fields that no check looks at are passed over, as clients must.
 
-use std::borrow::Cow;
-use std::fmt;
-
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::de::IgnoredAny;
 
+pub(crate) use crate::either::{Either, Text};
 use crate::message::{MarkChange, Message, RawMessage};
 use crate::names::{Name, Names};
+
+/// Messages in a page of history that does not say how many.
+const PAGE_MESSAGES: i64 = 100;
 
 /// What a room's settings are from a version on; an older server does not tell all of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,7 +31,14 @@ pub(crate) enum Seen {
         epoch: Option<Name>,
     },
     /// Sent: hear no more of a room.
-    Leave { room: Name },
+    Leave { room: Name, reference: Option<Name> },
+    /// Sent: read a page of history.
+    Ask {
+        room: Name,
+        reference: Option<Name>,
+        at: PageAt,
+        limit: i64,
+    },
     /// A room was joined.
     Joined(Box<Joined>),
     /// A message as it is from a version on.
@@ -69,11 +77,16 @@ pub(crate) enum Seen {
         count: i64,
         text: Name,
     },
-    /// A page of history.
+    /// A page of history; whether there is more on its sides, where that is told.
     Page {
         room: Name,
+        reference: Option<Name>,
         messages: Box<[Message]>,
+        older: Option<bool>,
+        newer: Option<bool>,
     },
+    /// `ok`: what had this `ref` is done.
+    Done { reference: Option<Name> },
     /// An ack.
     Accepted { room: Name, id: Name, seq: i64 },
     /// A typed no.
@@ -84,6 +97,15 @@ pub(crate) enum Seen {
     },
     /// Anything else.
     Other,
+}
+
+/// Where a page of history is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum PageAt {
+    Latest,
+    Before(i64),
+    After(i64),
+    Around(i64),
 }
 
 /// `room.joined`.
@@ -110,55 +132,6 @@ pub(crate) struct Running {
     pub(crate) body: Option<Name>,
 }
 
-/// A string that is borrowed from the line where it can be.
-#[derive(Deserialize)]
-pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
-
-/// A field that is an object in some frames and something else in others.
-#[derive(Default)]
-pub(crate) enum Either<'a, T> {
-    Object(T),
-    Text(Text<'a>),
-    #[default]
-    Neither,
-}
-
-impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for Either<'a, T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(EitherVisitor(std::marker::PhantomData))
-    }
-}
-
-struct EitherVisitor<T>(std::marker::PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for EitherVisitor<T> {
-    type Value = Either<'de, T>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object or a string")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Either::Text(Text(Cow::Borrowed(text))))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Either::Text(Text(Cow::Owned(text.to_owned()))))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Either::Neither)
-    }
-
-    fn visit_none<E>(self) -> Result<Self::Value, E> {
-        Ok(Either::Neither)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(Either::Object)
-    }
-}
-
 /// Every field of every frame that a check looks at.
 #[derive(Deserialize)]
 pub(crate) struct RawFrame<'a> {
@@ -171,6 +144,11 @@ pub(crate) struct RawFrame<'a> {
     #[serde(borrow, default)]
     rooms: Vec<RawJoin<'a>>,
     after: Option<i64>,
+    before: Option<i64>,
+    around: Option<i64>,
+    limit: Option<i64>,
+    older: Option<bool>,
+    newer: Option<bool>,
     #[serde(borrow, default)]
     epoch: Option<Text<'a>>,
     head: Option<i64>,
@@ -309,6 +287,13 @@ impl RawFrame<'_> {
                 .collect(),
             "room.leave" => vec![Seen::Leave {
                 room: self.slug(names)?,
+                reference,
+            }],
+            "message.history" => vec![Seen::Ask {
+                room: self.slug(names)?,
+                reference,
+                at: self.page_at(),
+                limit: self.limit.unwrap_or(PAGE_MESSAGES),
             }],
             _ => Vec::new(),
         })
@@ -347,8 +332,14 @@ impl RawFrame<'_> {
                 version: needed(self.version, "version")?,
             },
             "reply.delta" => self.delta(names)?,
+            "ok" => Seen::Done {
+                reference: name(self.reference.as_ref(), names),
+            },
             "message.page" => Seen::Page {
                 room: self.slug(names)?,
+                reference: name(self.reference.as_ref(), names),
+                older: self.older,
+                newer: self.newer,
                 messages: self
                     .messages
                     .iter()
@@ -367,6 +358,15 @@ impl RawFrame<'_> {
             },
             _ => Seen::Other,
         })
+    }
+
+    fn page_at(&self) -> PageAt {
+        match (self.before, self.after, self.around) {
+            (Some(seq), ..) => PageAt::Before(seq),
+            (_, Some(seq), _) => PageAt::After(seq),
+            (.., Some(seq)) => PageAt::Around(seq),
+            (None, None, None) => PageAt::Latest,
+        }
     }
 
     fn settings(&self, names: &mut Names) -> Option<Settings> {
@@ -463,6 +463,7 @@ pub(crate) fn is_known(frame: &serde_json::Value) -> bool {
                 | "reply.delta"
                 | "message.page"
                 | "message.accepted"
+                | "ok"
                 | "error"
         )
     })

@@ -98,10 +98,11 @@ pub(crate) struct Op {
 /// What an operation wanted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Act {
+    /// What asks a reply to go on has no text of its own.
     Send {
         room: Name,
         id: Name,
-        digest: u64,
+        digest: Option<u64>,
     },
     Remove {
         room: Name,
@@ -144,7 +145,12 @@ impl Act {
             Action::Send { room, id, hash, .. } => Self::Send {
                 room: names.name(room),
                 id: names.name(id),
-                digest: digest(hash),
+                digest: Some(digest(hash)),
+            },
+            Action::Continue { room, id, .. } => Self::Send {
+                room: names.name(room),
+                id: names.name(id),
+                digest: None,
             },
             Action::Remove { room, user } => Self::Remove {
                 room: names.name(room),

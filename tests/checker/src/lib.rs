@@ -6,6 +6,7 @@
 //! Salon's code: what is judged is what was seen from outside.
 
 mod checks;
+mod either;
 mod frame;
 mod history;
 mod message;

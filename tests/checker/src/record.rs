@@ -59,7 +59,7 @@ pub enum What {
         /// Who ended it.
         by: Side,
     },
-    /// A client sent a frame (only those that matter to a check: joins, leaves).
+    /// A client sent a frame (only those that matter to a check: joins, leaves, questions for a page of history).
     Sent {
         /// Over which socket.
         socket: String,
@@ -278,6 +278,16 @@ pub enum Action {
         room: String,
         /// Which.
         seq: i64,
+    },
+    /// Ask the assistant to go on with a reply: a message of one's own, whose text the server makes. Tried again with the same
+    /// `id` it is an operation of its own, as a send is.
+    Continue {
+        /// Where.
+        room: String,
+        /// Which reply.
+        seq: i64,
+        /// The `client_id`.
+        id: String,
     },
     /// Write a reply again.
     Retry {

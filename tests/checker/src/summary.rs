@@ -199,7 +199,7 @@ fn convergence(history: &History, replay: &Replay) -> Latency {
         return Latency::default();
     };
     let mut clients = std::collections::HashMap::new();
-    for ((client, _), book) in &replay.books {
+    for ((client, ..), book) in &replay.books {
         if let Some(reached) = book.reached {
             let took = reached.saturating_sub(healed.t);
             let slowest = clients.entry(*client).or_insert(took);

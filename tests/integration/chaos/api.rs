@@ -67,7 +67,18 @@ impl Api {
 
     /// Puts a user into a room.
     pub(crate) async fn add(&self, who: &Session, room: &str, user_name: &str) -> Answer {
-        let body = json!({ "name": user_name, "role": "member" });
+        self.add_as(who, room, user_name, "member").await
+    }
+
+    /// The same with a role.
+    pub(crate) async fn add_as(
+        &self,
+        who: &Session,
+        room: &str,
+        user_name: &str,
+        role: &str,
+    ) -> Answer {
+        let body = json!({ "name": user_name, "role": role });
         let path = format!("rooms/{room}/members");
         self.ask(reqwest::Method::POST, &path, Some(who), body)
             .await
@@ -78,6 +89,13 @@ impl Api {
         let path = format!("rooms/{room}/members/{user}");
         self.ask(reqwest::Method::DELETE, &path, Some(who), Value::Null)
             .await
+    }
+
+    /// Has a room keep so many of its messages, or all.
+    pub(crate) async fn keep(&self, who: &Session, room: &str, messages: Option<i64>) -> Answer {
+        let path = format!("rooms/{room}/retention");
+        let body = json!({ "days": null, "messages": messages });
+        self.ask(reqwest::Method::PUT, &path, Some(who), body).await
     }
 
     /// Posts a message.

@@ -20,8 +20,14 @@ pub(crate) const LOBBY: &str = "lobby";
 pub(crate) const DENS: [&str; 3] = ["den-a", "den-b", "den-c"];
 /// The private room from which members are removed.
 pub(crate) const CLUB: &str = "club";
+/// The private room that is told to keep less. Nobody in it is careless: what retention took is not found again by a resend.
+pub(crate) const ATTIC: &str = "attic";
+/// One talker of so many is in the attic.
+const IN_THE_ATTIC: usize = 4;
 /// Members that are removed.
 const VICTIMS: usize = 2;
+/// Talkers that are moderators of their own private room, one of each.
+const MODERATORS: std::ops::Range<usize> = 3..6;
 /// Talkers that forget what they sent when a socket breaks.
 const CARELESS: usize = 2;
 /// Talkers whose sockets have tiny buffers: the last ones.
@@ -53,7 +59,7 @@ impl Crowd {
     ) -> Self {
         let api = Api::at(deployment.balancer_port);
         let keeper = api.sign_up("keeper").await;
-        for room in DENS.iter().chain(&[CLUB]) {
+        for room in DENS.iter().chain(&[CLUB, ATTIC]) {
             api.make_room(&keeper, room).await;
         }
         let mut arrived = 0;
@@ -70,7 +76,11 @@ impl Crowd {
                 };
                 let session = api.sign_up(&name).await;
                 for room in rooms.iter().filter(|room| *room != LOBBY) {
-                    let added = api.add(keeper, room, &name).await;
+                    let role = match habits.moderates == Some(room.as_str()) {
+                        true => "moderator",
+                        false => "member",
+                    };
+                    let added = api.add_as(keeper, room, &name, role).await;
                     assert_eq!(status(&added), 200, "{name} in {room}: {added:?}");
                 }
                 Client::start(recorder, &name, session, &ways, &rooms, habits)
@@ -90,7 +100,11 @@ impl Crowd {
             let habits = Habits {
                 careless: number < CARELESS,
                 narrow: number >= plan.talkers - NARROW,
+                moderates: MODERATORS.contains(&number).then_some(own),
             };
+            if number % IN_THE_ATTIC == 2 && !habits.narrow {
+                rooms.push(ATTIC.to_owned());
+            }
             talkers.push(join(format!("talker-{number}"), rooms, habits).await);
         }
         let mut victims = Vec::new();
@@ -149,6 +163,17 @@ impl Crowd {
             every &= holds(client);
         }
         every
+    }
+
+    /// Those who may pin.
+    pub(crate) fn moderators(&self) -> &[Client] {
+        self.talkers.get(MODERATORS).unwrap_or_default()
+    }
+
+    /// Those in the attic.
+    pub(crate) fn in_the_attic(&self) -> Vec<&Client> {
+        let is_in = |client: &&Client| client.state().rooms.contains_key(ATTIC);
+        self.talkers.iter().filter(is_in).collect()
     }
 
     /// The one that will be signed out next.

@@ -74,6 +74,7 @@ impl Load {
             .chain([
                 tokio::spawn(direct(Arc::clone(world), stop.clone())),
                 tokio::spawn(change(Arc::clone(world), stop.clone())),
+                tokio::spawn(super::wander::wander(Arc::clone(world), stop.clone())),
             ])
             .collect();
         Self { stop, tasks }
@@ -122,7 +123,7 @@ fn draw_room(client: &Client, draws: &mut StdRng) -> Option<String> {
     let rooms: Vec<&String> = state
         .rooms
         .iter()
-        .filter(|(_, room)| !room.out)
+        .filter(|(_, room)| !room.out && room.away.is_none())
         .map(|(slug, _)| slug)
         .collect();
     let room = rooms.choose(draws)?;
@@ -182,17 +183,21 @@ async fn direct(world: Arc<World>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
-        let client = world.crowd.talkers.choose(&mut draws).unwrap();
+        let talkers = &world.crowd.talkers;
         if draws.random_bool(0.5) {
-            client.stop_a_reply();
-        } else if !client.retry_a_reply() {
-            // Whoever has a broken reply has it written again.
-            let broken = world
-                .crowd
-                .talkers
-                .iter()
-                .find(|one| !one.state().broken.is_empty());
-            broken.map(Client::retry_a_reply);
+            talkers.choose(&mut draws).unwrap().stop_a_reply();
+            continue;
+        }
+        // Whoever has a broken reply has it written again, or asks to go on.
+        let goes_on = draws.random_bool(0.4);
+        let id = message_id(&mut draws);
+        let from = draws.random_range(0..talkers.len());
+        let mut all = talkers.iter().cycle().skip(from).take(talkers.len());
+        if let Some(client) = all.find(|one| !one.state().broken.is_empty()) {
+            match goes_on {
+                true => client.continue_a_reply(&id),
+                false => client.retry_a_reply(),
+            };
         }
     }
 }

@@ -33,6 +33,7 @@ mod support;
 mod table;
 mod tally;
 mod verdict;
+mod wander;
 mod world;
 
 use plan::{Long, Plan};

@@ -40,7 +40,7 @@ impl Plan {
             talkers: 16,
             rate: 150.0,
             acked: 20_500,
-            faults: 47,
+            faults: 49,
             kinds: 30,
             rows: Vec::new(),
             bound: Duration::from_secs(15),

@@ -139,6 +139,10 @@ async fn rest(world: &World, database: &tokio_postgres::Client) -> Option<Vec<St
     let rest = std::sync::Mutex::new(rest);
     world.crowd.each(|client| {
         let state = client.state();
+        if !state.continuing.is_empty() {
+            let what = format!("{} waits for replies to go on", client.name());
+            rest.lock().unwrap().push(what);
+        }
         for (slug, room) in &state.rooms {
             let head = heads.get(slug).copied().unwrap_or_default();
             if room.cursor < head || !room.pending.is_empty() {

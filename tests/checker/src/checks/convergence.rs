@@ -78,7 +78,7 @@ pub(super) fn check(
             healed,
         };
         place.sockets(sockets, latest, report);
-        if let Some(book) = replay.books.get(&key) {
+        if let Some(book) = replay.books.get(&(key.0, key.1, Some(head.epoch))) {
             place.in_time(book, sightings, report);
             if sockets
                 .iter()

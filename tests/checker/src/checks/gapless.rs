@@ -87,6 +87,8 @@ fn versions(
 ) {
     let slug = history.names.text(room);
     let epoch = final_epoch(history, room);
+    // A history that goes on under another name has its older part under the name before.
+    let epochs = sightings.epochs.get(&room).cloned().unwrap_or_default();
     let (taken, mut unseen) = accounted(history, room, stored);
     let mut below = head.floor;
     let ends = stored.versions.iter().map(|(version, _)| *version);
@@ -95,13 +97,11 @@ fn versions(
         let mut reported = 0;
         while missing < version && reported < REPORTED {
             let superseded = taken.contains(&missing)
-                || sightings
-                    .all
-                    .get(&(room, epoch, missing))
-                    .is_some_and(|seen| {
-                        let row = seen.seq.and_then(|seq| stored.row(seq));
-                        row.is_some_and(|row| row.version > missing)
-                    });
+                || epochs.iter().any(|epoch| {
+                    let seen = sightings.all.get(&(room, *epoch, missing));
+                    let row = seen.and_then(|seen| stored.row(seen.seq?));
+                    row.is_some_and(|row| row.version > missing)
+                });
             if !superseded && unseen > 0 {
                 unseen -= 1;
             } else if !superseded {

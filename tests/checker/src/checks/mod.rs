@@ -11,6 +11,7 @@ mod gapless;
 mod ids;
 mod logs;
 mod order;
+mod pages;
 mod presence;
 mod removal;
 mod replies;
@@ -30,6 +31,7 @@ pub(crate) fn all(history: &History, replay: &Replay, report: &mut Report) {
     changes::check(history, report);
     gapless::check(history, &sightings, report);
     duplicates::check(history, replay, report);
+    pages::check(history, replay, &sightings, report);
     agreement::check(history, replay, &sightings, report);
     ids::check(history, &sightings, report);
     order::check(history, &sightings, report);

@@ -1,7 +1,8 @@
 //! C8: order. *Real time*: if anybody's send was acked before another send to the same room began, it has the smaller seq.
 //! *Sender*: if a client began one send after another to the same room, they stand in that order, however many were on their
 //! way at once. A send that is tried again counts from its last try as the earlier of two, and from its first as the later.
-//! While a client has more than one socket open its sends need not keep their order, for each socket only keeps its own.
+//! While a client has more than one socket open its sends need not keep their order, for each socket only keeps its own;
+//! nor need what asks a reply to go on.
 //! *Clock*: the times of messages never go back from one seq to the next.
 
 use std::collections::HashMap;
@@ -17,6 +18,8 @@ struct Send {
     client: usize,
     id: Name,
     seq: i64,
+    /// Whether it has its place among what its client sends: what asks a reply to go on has none.
+    in_order: bool,
     /// When the first try began, and its line.
     first: (u64, u32),
     /// When the last one did.
@@ -53,7 +56,7 @@ pub(super) fn check(history: &History, sightings: &Sightings, report: &mut Repor
             });
         }
         let mut by_client: HashMap<usize, Vec<(Send, u64)>> = HashMap::new();
-        for send in sends {
+        for send in sends.into_iter().filter(|send| send.in_order) {
             by_client
                 .entry(send.client)
                 .or_default()
@@ -90,7 +93,7 @@ fn sends(history: &History) -> HashMap<Name, Vec<Send>> {
     let mut first: HashMap<(Name, Author, Name), (u64, u32)> = HashMap::new();
     // By their `t`, so the first try comes first.
     for op in &history.ops {
-        let Act::Send { room, id, .. } = op.act else {
+        let Act::Send { room, id, digest } = op.act else {
             continue;
         };
         let key = (room, op.client, id);
@@ -108,6 +111,7 @@ fn sends(history: &History) -> HashMap<Name, Vec<Send>> {
             client: op.client,
             id,
             seq,
+            in_order: digest.is_some(),
             first,
             last: op.t,
             acked,

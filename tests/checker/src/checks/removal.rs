@@ -207,7 +207,11 @@ fn revocation(history: &History, client: usize, end: End, deadline: u64, report:
             });
         }
         let frame = socket.events.iter().find(|event| {
-            event.t > deadline && !matches!(event.seen, Seen::Join { .. } | Seen::Leave { .. })
+            event.t > deadline
+                && !matches!(
+                    event.seen,
+                    Seen::Join { .. } | Seen::Leave { .. } | Seen::Ask { .. }
+                )
         });
         if let Some(event) = frame {
             report.add(Check::C9, &[end.line, event.line], || {

@@ -1,10 +1,11 @@
 //! C10 as the database tells it at the end: every reply is settled (`complete`, `stopped`, `failed` or `interrupted`), its
-//! row and its message agree, a prompt has one reply of an assistant at most, and a prompt whose ack named a reply has exactly that one.
+//! row and its message agree, a prompt has one reply of an assistant at most, a prompt whose ack named a reply has exactly that one, and one that was
+//! accepted without a reply has none (which is told of what asks a reply to go on: any other message may get one by an edit).
 //! What sockets saw of replies while they grew is judged in the replay.
 
 use std::collections::HashMap;
 
-use crate::history::{Act, History, Stored};
+use crate::history::{Acked, Act, End, History, Stored};
 use crate::names::Name;
 use crate::report::{Check, Report};
 
@@ -16,9 +17,12 @@ pub(super) fn check(history: &History, report: &mut Report) {
         rows(history, history.names.text(*room), stored, report);
     }
     for op in &history.ops {
-        let (Act::Send { room, .. }, Some((end, acked))) = (op.act, op.ok()) else {
+        let (Act::Send { room, digest, .. }, Some((end, acked))) = (op.act, op.ok()) else {
             continue;
         };
+        if digest.is_none() {
+            unasked(history, room, end, acked, report);
+        }
         let (Some(seq), Some(prompt)) = (acked.reply_seq, acked.seq) else {
             continue;
         };
@@ -50,6 +54,21 @@ pub(super) fn check(history: &History, report: &mut Report) {
             }
             Some(_) => {}
         }
+    }
+}
+
+/// What asked a reply to go on, and was told that none comes.
+fn unasked(history: &History, room: Name, end: End, acked: Acked, report: &mut Report) {
+    let (Some(seq), None, Some(stored)) = (acked.seq, acked.reply_seq, history.rooms.get(&room))
+    else {
+        return;
+    };
+    let mut replies = stored.replies.iter();
+    if let Some(reply) = replies.find(|reply| reply.prompt_seq == seq) {
+        report.add(Check::C10, &[end.line, reply.line], || {
+            let (slug, reply) = (history.names.text(room), reply.seq);
+            format!("the ack of message {seq} of {slug} named no reply, but {reply} answers it")
+        });
     }
 }
 

@@ -1,5 +1,5 @@
 //! C14: a send whose outcome stayed unknown is tried again under the same id until it is known, and then stands in exactly
-//! one row. Tried again and refused for good, it may stand in one row or none. A client that went for good, or was lost,
+//! one row, unless retention took it. Tried again and refused for good, it may stand in one row or none. A client that went for good, or was lost,
 //! cannot try again; C11 says what it says of the lost. Sends that the history does not see end count as unknown.
 
 use std::collections::HashMap;
@@ -16,6 +16,8 @@ struct Unknown {
     line: u32,
     /// A later try ended so: whether it was acked.
     resolved: Option<bool>,
+    /// As which message.
+    seq: Option<i64>,
 }
 
 /// Applies it.
@@ -36,6 +38,7 @@ pub(super) fn check(history: &History, report: &mut Report) {
             since: op.t,
             line,
             resolved: None,
+            seq: None,
         };
         all.insert((op.client, room, id), unknown);
     }
@@ -51,7 +54,7 @@ pub(super) fn check(history: &History, report: &mut Report) {
         };
         // An ack that came before settles it as well: the send is known.
         match op.end.map(|end| end.how) {
-            Some(How::Ok(_)) => unknown.resolved = Some(true),
+            Some(How::Ok(acked)) => (unknown.resolved, unknown.seq) = (Some(true), acked.seq),
             Some(How::Fail(_)) if op.t >= unknown.since => {
                 unknown.resolved.get_or_insert(false);
             }
@@ -70,6 +73,7 @@ pub(super) fn check(history: &History, report: &mut Report) {
             None if there => report.add(Check::C14, &[unknown.line], || {
                 format!("the outcome of {id} in {slug} stayed unknown: it was never tried again")
             }),
+            Some(true) if found == 0 && is_past_retention(history, room, unknown.seq) => {}
             Some(true) if found != 1 && history.rooms.contains_key(&room) => {
                 report.add(Check::C14, &[unknown.line], || {
                     format!("{id} in {slug}, once unknown, was acked and has {found} rows")
@@ -81,6 +85,13 @@ pub(super) fn check(history: &History, report: &mut Report) {
             _ => {}
         }
     }
+}
+
+/// Whether a message is one of those that retention took.
+fn is_past_retention(history: &History, room: Name, seq: Option<i64>) -> bool {
+    let head = history.rooms.get(&room).and_then(|stored| stored.head);
+    head.zip(seq)
+        .is_some_and(|(head, seq)| seq > 0 && seq < head.first_seq)
 }
 
 /// How many rows each id has.

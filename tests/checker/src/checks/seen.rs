@@ -1,7 +1,7 @@
 //! What anybody saw at each version of each room, gathered once for C2, C5, C6, C7, C8 and C11. Gathering is where C5 sees
 //! two clients disagree: at one (room, epoch, version) there is one change, with one seq, text, state and sender.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::frame::{Seen, Settings};
 use crate::history::{Act, Event, History};
@@ -39,6 +39,8 @@ pub(super) struct Sightings {
     pub(super) ids: HashMap<(Name, Name), (i64, u32)>,
     /// Ids seen at a second seq: room, id, the two seqs, the two lines.
     pub(super) torn: Vec<(Name, Name, [i64; 2], [u32; 2])>,
+    /// The histories of each room that anybody saw.
+    pub(super) epochs: HashMap<Name, HashSet<Option<Name>>>,
     /// The highest version named by `room.joined`: room, epoch → version, line.
     pub(super) heads: HashMap<(Name, Name), (i64, u32)>,
 }
@@ -63,7 +65,7 @@ impl Sightings {
             sightings.at_seq(room, id, seq, end.line);
             let seen = Sighting {
                 seq: Some(seq),
-                digest: Some(digest),
+                digest,
                 id: Some(id),
                 received: false,
                 ..blank(end.line, end.t)
@@ -112,7 +114,7 @@ impl Sightings {
                     );
                 }
             }
-            Seen::Page { room, messages } => {
+            Seen::Page { room, messages, .. } => {
                 let epoch = epoch_of(epochs, *room);
                 for message in messages {
                     self.message(history, (*room, epoch), message, event, report);
@@ -181,6 +183,7 @@ impl Sightings {
         new: Sighting,
         report: &mut Report,
     ) {
+        self.epochs.entry(key.0).or_default().insert(key.1);
         let seen = self.all.entry(key).or_insert_with(|| new.clone());
         if let Some(field) = seen.disagrees(&new) {
             let (slug, version) = (history.names.text(key.0), key.2);

@@ -26,8 +26,9 @@ impl SocketReplay<'_> {
     /// A client asks to enter.
     pub(super) fn join(&mut self, room: Name, pending: Pending) {
         if let (Some(after), Some(epoch)) = (pending.after, pending.epoch) {
-            let book = self.replay.books.entry((self.client, room)).or_default();
-            book.named.push((epoch, after, pending.line));
+            let key = (self.client, room, Some(epoch));
+            let book = self.replay.books.entry(key).or_default();
+            book.named.push((after, pending.line));
         }
         let place = self.place(room);
         let again = place.state == State::Joined;
@@ -43,6 +44,8 @@ impl SocketReplay<'_> {
         code: Name,
         event: &Event,
     ) {
+        self.page_refused(reference);
+        self.leave_done(reference, event);
         let passing = PASSING.contains(&self.history.names.text(code));
         let Some(reference) = reference else {
             return;
@@ -73,6 +76,11 @@ impl SocketReplay<'_> {
         let room = joined.room;
         let asked = self.answered(joined);
         let place = self.place(room);
+        if asked.is_some_and(|asked| asked.line < place.leave.line) {
+            // A leave overtook this join: it is answered, and nothing follows.
+            return;
+        }
+        place.resets += u64::from(joined.reset || asked.is_none_or(|asked| asked.after.is_none()));
         place.state = State::Joined;
         place.epoch = Some(joined.epoch);
         place.proof = joined.head;
@@ -86,12 +94,12 @@ impl SocketReplay<'_> {
             head: joined.head,
             private: joined.private,
         });
-        let book = self.replay.books.entry((self.client, room)).or_default();
-        if joined.reset || book.epoch != Some(joined.epoch) {
+        let book = self.book(room);
+        let known = std::mem::replace(&mut book.known, true);
+        if joined.reset || !known {
             book.held.clear();
             (book.top, book.reached) = (0, None);
         }
-        book.epoch = Some(joined.epoch);
         match asked.and_then(|asked| Some((asked, asked.after?))) {
             Some((asked, after)) if !joined.reset => self.continued(joined, asked, after, event),
             asked => {
@@ -102,7 +110,7 @@ impl SocketReplay<'_> {
             }
         }
         for message in &joined.messages {
-            self.hold(room, message, event.line);
+            self.hold(room, message, event.line, event.line);
             let gone = self.facts.gone.get(&(room, message.seq)).copied();
             if let (Some((acked, version, line)), Some(asked)) = (gone, asked)
                 && asked.t > acked.saturating_add(PAGE_SHARED_NS)

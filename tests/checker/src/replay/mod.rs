@@ -2,13 +2,16 @@
 //! server broke its side of it: C3, C4, C9 and C10 as far as one socket can tell. What each client ended with is handed to
 //! the checks. `socket` holds the rule of the cursor, `joins` that of `room.joined`, `text` that of deltas.
 
+mod ends;
 mod facts;
 mod joins;
+mod pages;
 mod socket;
 mod text;
 
 use std::collections::HashMap;
 
+use crate::frame::PageAt;
 use crate::history::History;
 use crate::message::Marks;
 use crate::names::Name;
@@ -18,8 +21,8 @@ use facts::Facts;
 /// What came of replaying everything.
 #[derive(Debug, Default)]
 pub(crate) struct Replay {
-    /// What each client holds of each room, by client and room.
-    pub(crate) books: HashMap<(usize, Name), Book>,
+    /// What each client holds of each room and epoch.
+    pub(crate) books: HashMap<BookKey, Book>,
     /// Where each socket stood in each room when it ended.
     pub(crate) standings: Vec<Standing>,
     /// Every answered join.
@@ -40,6 +43,26 @@ pub(crate) struct Replay {
     pub(crate) delivery: Vec<u64>,
     /// What was held after each frame that told only what changed.
     pub(crate) partials: Vec<Changed>,
+    /// Pages of history that were asked for.
+    pub(crate) pages: Vec<Page>,
+}
+
+/// A page of history with its question.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) client: usize,
+    pub(crate) room: Name,
+    /// Of the room as it is joined on the socket; none when it was never joined there.
+    pub(crate) epoch: Option<Name>,
+    pub(crate) at: PageAt,
+    pub(crate) limit: i64,
+    /// When and where it was asked for.
+    pub(crate) asked: (u64, u32),
+    pub(crate) line: u32,
+    /// Seq and version of each message.
+    pub(crate) messages: Vec<(i64, i64)>,
+    pub(crate) older: Option<bool>,
+    pub(crate) newer: Option<bool>,
 }
 
 /// A message as it was held after a frame that told only what changed.
@@ -56,18 +79,22 @@ pub(crate) struct Changed {
     pub(crate) line: u32,
 }
 
+/// A client, a room and which of its histories.
+pub(crate) type BookKey = (usize, Name, Option<Name>);
+
 /// What a client holds of a room.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
-    pub(crate) epoch: Option<Name>,
     /// By seq.
     pub(crate) held: HashMap<i64, Held>,
     /// The highest cursor it ever had in this epoch.
     pub(crate) top: i64,
+    /// Whether it was ever given this history.
+    pub(crate) known: bool,
     /// When it first stood at the final head.
     pub(crate) reached: Option<u64>,
-    /// Cursors it joined with: epoch, version, line.
-    pub(crate) named: Vec<(Name, i64, u32)>,
+    /// Cursors it joined with: version, line.
+    pub(crate) named: Vec<(i64, u32)>,
 }
 
 /// A message as a client holds it.
@@ -149,9 +176,10 @@ pub(crate) fn replay(history: &History, report: &mut Report) -> Replay {
 
 /// A client that names a cursor it never had has lost what lies between, or its history is not whole.
 fn named_cursors(history: &History, replay: &Replay, report: &mut Report) {
-    for ((client, room), book) in &replay.books {
-        for (epoch, after, line) in &book.named {
-            if book.epoch == Some(*epoch) && *after > book.top {
+    for ((client, room, _), book) in &replay.books {
+        for (after, line) in &book.named {
+            // Of a history that it was never shown nothing can be said: what the question is of may be another file's.
+            if book.known && *after > book.top {
                 let client = history.clients.get(*client).map(|client| client.name);
                 report.add(Check::C3, &[*line], || {
                     format!(

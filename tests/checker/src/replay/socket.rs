@@ -3,9 +3,11 @@
 
 use std::collections::HashMap;
 
+use super::ends::Leave;
 use super::facts::Facts;
+use super::pages::Asked;
 use super::text::{Texts, Took};
-use super::{Changed, Held, Replay, Standing, State};
+use super::{Book, Changed, Held, Replay, Standing, State};
 use crate::frame::Seen;
 use crate::history::{Event, History, Socket};
 use crate::message::{MarkChange, Message};
@@ -32,6 +34,12 @@ pub(super) struct Place {
     pub(super) texts: Texts,
     /// Messages whose tombstone it was shown, with the line.
     gone: HashMap<i64, u32>,
+    /// The last leave.
+    pub(super) leave: Leave,
+    /// Pages of history without an answer yet.
+    pub(super) asked: Vec<Asked>,
+    /// How often it was given the room anew: what was asked for before is not of what it holds.
+    pub(super) resets: u64,
     /// The line that set the cursor.
     pub(super) line: u32,
     pub(super) t: u64,
@@ -56,7 +64,7 @@ pub(super) struct SocketReplay<'a> {
     pub(super) replay: &'a mut Replay,
     pub(super) client: usize,
     index: usize,
-    user: Option<Name>,
+    pub(super) user: Option<Name>,
     pub(super) who: &'a str,
     pub(super) places: HashMap<Name, Place>,
 }
@@ -112,6 +120,9 @@ impl Place {
             proof: 0,
             texts: Texts::default(),
             gone: HashMap::new(),
+            leave: Leave::default(),
+            asked: Vec::new(),
+            resets: 0,
             line: 0,
             t: 0,
         }
@@ -165,6 +176,13 @@ impl<'a> SocketReplay<'a> {
         self.places.entry(room).or_insert_with(Place::new)
     }
 
+    /// What the client holds of the room as this socket has joined it.
+    pub(super) fn book(&mut self, room: Name) -> &mut Book {
+        let epoch = self.place(room).epoch;
+        let key = (self.client, room, epoch);
+        self.replay.books.entry(key).or_default()
+    }
+
     pub(super) fn slug(&self, room: Name) -> &'a str {
         self.history.names.text(room)
     }
@@ -189,18 +207,21 @@ impl<'a> SocketReplay<'a> {
                 };
                 self.join(*room, pending);
             }
-            Seen::Leave { room } => {
+            Seen::Leave { room, reference } => {
                 let place = self.place(*room);
                 (place.state, place.line, place.t) = (State::Left, event.line, event.t);
+                place.leave = Leave {
+                    line: event.line,
+                    reference: *reference,
+                    answered: None,
+                };
             }
+            Seen::Done { reference } => self.leave_done(*reference, event),
+            Seen::Ask { .. } => self.page_asked(event),
             Seen::Joined(joined) => self.joined(joined, event),
             Seen::Removed { room, version } => self.removed(*room, *version, event),
             Seen::Delta { .. } => self.delta(event),
-            Seen::Page { room, messages } => {
-                for message in messages {
-                    self.hold(*room, message, event.line);
-                }
-            }
+            Seen::Page { .. } => self.page(event),
             Seen::Error {
                 room,
                 reference,
@@ -228,7 +249,8 @@ impl<'a> SocketReplay<'a> {
                 });
             }
             State::Joined if !pending => self.in_step(frame, event),
-            State::Joined | State::Deaf | State::Left => self.replay.ignored += 1,
+            State::Left => self.after_leave(room, event, "a version"),
+            State::Joined | State::Deaf => self.replay.ignored += 1,
         }
     }
 
@@ -276,42 +298,47 @@ impl<'a> SocketReplay<'a> {
                 self.replay.delivery.push(event.t.saturating_sub(*acked));
             }
             self.shown_once(room, message, event);
-            self.hold(room, message, event.line);
+            self.hold(room, message, event.line, event.line);
             self.settle(room, message, event);
         }
         if let Some((seq, change)) = frame.change {
-            self.marked(room, (seq, version), change, event);
+            self.marked(room, (seq, version), change, event.line);
         }
     }
 
     /// What changed about a message that is held; of another it tells nothing.
-    fn marked(
+    pub(super) fn marked(
         &mut self,
         room: Name,
         (seq, version): (i64, i64),
         change: &MarkChange,
-        event: &Event,
+        line: u32,
     ) {
         let epoch = self.place(room).epoch;
-        let book = self.replay.books.entry((self.client, room)).or_default();
+        let book = self.book(room);
         let Some(held) = book.held.get_mut(&seq) else {
+            // Kept for the pages that are on their way: one may show the message.
+            for asked in &mut self.place(room).asked {
+                asked.missed.push((seq, version, change.clone(), line));
+            }
             return;
         };
         if held.version >= version {
             return;
         }
-        let base = std::mem::replace(&mut held.line, event.line);
+        let base = std::mem::replace(&mut held.line, line);
         held.version = version;
         held.marks.apply(change);
+        let (digest, marks) = (held.digest, held.marks.clone());
         self.replay.partials.push(Changed {
             room,
             epoch,
             seq,
             version,
-            digest: held.digest,
-            marks: held.marks.clone(),
+            digest,
+            marks,
             base,
-            line: event.line,
+            line,
         });
     }
 
@@ -340,7 +367,7 @@ impl<'a> SocketReplay<'a> {
         (place.cursor, place.line, place.t) = (version, event.line, event.t);
         let epoch = place.epoch;
         let head = self.history.rooms.get(&room).and_then(|stored| stored.head);
-        let book = self.replay.books.entry((self.client, room)).or_default();
+        let book = self.book(room);
         book.top = book.top.max(version);
         if head.is_some_and(|head| Some(head.epoch) == epoch && version >= head.version) {
             book.reached = Some(book.reached.map_or(event.t, |reached| reached.min(event.t)));
@@ -349,7 +376,7 @@ impl<'a> SocketReplay<'a> {
 
     /// C4: a message of a person changes only by hand; the same one at a new version is shown twice.
     fn shown_once(&mut self, room: Name, message: &Message, event: &Event) {
-        let book = self.replay.books.entry((self.client, room)).or_default();
+        let book = self.book(room);
         let Some(held) = book.held.get(&message.seq).cloned() else {
             return;
         };
@@ -366,10 +393,10 @@ impl<'a> SocketReplay<'a> {
         }
     }
 
-    /// Upsert by seq: the highest version wins.
-    pub(super) fn hold(&mut self, room: Name, message: &Message, line: u32) {
-        self.gone_for_good(room, message, line);
-        let book = self.replay.books.entry((self.client, room)).or_default();
+    /// Upsert by seq: the highest version wins. What was asked for in the line `since` may be as old as that.
+    pub(super) fn hold(&mut self, room: Name, message: &Message, line: u32, since: u32) {
+        self.gone_for_good(room, message, line, since);
+        let book = self.book(room);
         let new = Held {
             version: message.version,
             digest: message.digest,
@@ -383,12 +410,12 @@ impl<'a> SocketReplay<'a> {
     }
 
     /// No socket is shown what a message said after its tombstone.
-    fn gone_for_good(&mut self, room: Name, message: &Message, line: u32) {
+    fn gone_for_good(&mut self, room: Name, message: &Message, line: u32, since: u32) {
         let (who, slug, seq) = (self.who, self.slug(room), message.seq);
         let place = self.place(room);
         if message.deleted {
             place.gone.insert(seq, line);
-        } else if let Some(before) = place.gone.get(&seq).copied() {
+        } else if let Some(before) = place.gone.get(&seq).copied().filter(|gone| *gone < since) {
             self.report.add(Check::C9, &[before, line], || {
                 format!("{who} was shown the text of message {seq} of {slug} after its tombstone")
             });
@@ -431,57 +458,8 @@ impl<'a> SocketReplay<'a> {
                     format!("{who} got a delta of {slug} on a socket that had not joined it")
                 });
             }
-            (State::Joined | State::Deaf | State::Left, _) => {}
+            (State::Left, _) => self.after_leave(room, event, "a delta"),
+            (State::Joined | State::Deaf, _) => {}
         }
-    }
-
-    fn after_removal(&mut self, room: Name, event: &Event, what: &str) {
-        let (who, slug) = (self.who, self.slug(room));
-        let removal = self.place(room).line;
-        self.report.add(Check::C9, &[removal, event.line], || {
-            format!("{who} got {what} of {slug} after room.removed, without joining again")
-        });
-    }
-
-    fn removed(&mut self, room: Name, version: i64, event: &Event) {
-        let (state, pending, cursor, before) = {
-            let place = self.place(room);
-            (
-                place.state,
-                !place.pending.is_empty(),
-                place.cursor,
-                place.line,
-            )
-        };
-        match state {
-            State::Removed if !pending => {
-                self.after_removal(room, event, "room.removed");
-                return;
-            }
-            // All up to the removal is still the member's.
-            State::Joined if !pending => {
-                self.nothing_between(room, cursor, version, &[before, event.line]);
-            }
-            _ => {}
-        }
-        let (who, slug, user) = (self.who, self.slug(room), self.user);
-        let stored = self
-            .history
-            .rooms
-            .get(&room)
-            .filter(|stored| stored.head.is_some());
-        if let Some(stored) = stored {
-            let is_so = stored.entry(version).is_some_and(|entry| {
-                let kind = self.history.names.text(entry.kind);
-                kind == "deleted" || (kind.ends_with("removed") && entry.user == user)
-            });
-            if !is_so {
-                self.report.add(Check::C6, &[event.line], || {
-                    format!("{who} was told of its removal from {slug} at {version}, which the log does not have")
-                });
-            }
-        }
-        let place = self.place(room);
-        (place.state, place.line, place.t) = (State::Removed, event.line, event.t);
     }
 }

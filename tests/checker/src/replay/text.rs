@@ -9,10 +9,6 @@ use crate::history::{Event, History};
 use crate::message::Message;
 use crate::names::Name;
 
-/// How much longer than what was stored the text shown of an interrupted reply may have been on its way: the half second
-/// between two saves, and the second and a half a delivery may take while an instance hears nothing from the others.
-const LOST_NS: u64 = 2_000_000_000;
-
 /// What became of a delta.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Took {
@@ -191,9 +187,7 @@ impl Texts {
                 format!("what was assembled of reply {seq} and what was stored of it differ");
             return Err((lines, said));
         }
-        let lost_ns = held.lost_ns(facts, room, seq, body.len());
-        if lost_ns > LOST_NS {
-            let ms = lost_ns / 1_000_000;
+        if let Some(ms) = held.lost_too_much(facts, room, seq, body.len()) {
             let said = format!("the interrupted reply {seq} lost text that was shown over {ms} ms");
             return Err((lines, said));
         }
@@ -253,8 +247,15 @@ impl Growing {
         Ok(())
     }
 
-    /// How long the text beyond `stored` bytes was in the making, by when anybody first saw its pieces.
-    fn lost_ns(&self, facts: &Facts, room: Name, seq: i64, stored: usize) -> u64 {
+    /// Over how many milliseconds the text beyond `stored` bytes was in the making, where that is more than may be lost.
+    fn lost_too_much(&self, facts: &Facts, room: Name, seq: i64, stored: usize) -> Option<u64> {
+        let (first, last) = self.lost(facts, room, seq, stored)?;
+        let lost = last.saturating_sub(first);
+        (lost > facts.may_lose_ns(first, last)).then_some(lost / 1_000_000)
+    }
+
+    /// From when to when the text beyond `stored` bytes was in the making, by when anybody first saw its pieces.
+    fn lost(&self, facts: &Facts, room: Name, seq: i64, stored: usize) -> Option<(u64, u64)> {
         let seen = |chunk: i64| facts.pieces.get(&(room, seq, self.attempt, chunk)).copied();
         let ends = self
             .starts
@@ -269,9 +270,6 @@ impl Growing {
             .find(|(_, end)| *end > stored)
             .and_then(|((chunk, _), _)| seen(*chunk));
         let last = self.starts.last().and_then(|(chunk, _)| seen(*chunk));
-        match (first, last) {
-            (Some(first), Some(last)) => last.saturating_sub(first),
-            _ => 0,
-        }
+        first.zip(last)
     }
 }

@@ -1,4 +1,4 @@
-//! The 24 planted bugs of the fault matrix (B5) and five of edits, deletions and marks, and which check has to see each.
+//! The 24 planted bugs of the fault matrix (B5) and others of edits, deletions, marks, leaves and pages, and which check has to see each.
 
 use salon_checker::Check;
 
@@ -34,10 +34,16 @@ pub(crate) enum Bug {
     MarkSkipped,
     ChangeToldToOneWithoutItsBase,
     DeletedTextComesBack,
+    LeftRoomIsHeard,
+    PageWithAHole,
+    PageOfTwoMoments,
+    PageOfAnOlderMoment,
+    PageElsewhere,
+    GoneOnTwice,
 }
 
 /// In the order of the matrix, the others behind, with the checks that must each see it.
-pub(crate) const ALL: [(Bug, &[Check]); 29] = [
+pub(crate) const ALL: [(Bug, &[Check]); 35] = [
     (Bug::PublishBeforeCommit, &[Check::C6]),
     (Bug::AckBeforeCommit, &[Check::C1]),
     (Bug::SequenceInsteadOfLockedCounter, &[Check::C2]),
@@ -67,4 +73,10 @@ pub(crate) const ALL: [(Bug, &[Check]); 29] = [
     (Bug::MarkSkipped, &[Check::C3]),
     (Bug::ChangeToldToOneWithoutItsBase, &[Check::C5]),
     (Bug::DeletedTextComesBack, &[Check::C9]),
+    (Bug::LeftRoomIsHeard, &[Check::C9]),
+    (Bug::PageWithAHole, &[Check::C3]),
+    (Bug::PageOfTwoMoments, &[Check::C5]),
+    (Bug::PageOfAnOlderMoment, &[Check::C3]),
+    (Bug::PageElsewhere, &[Check::C3]),
+    (Bug::GoneOnTwice, &[Check::C7]),
 ];

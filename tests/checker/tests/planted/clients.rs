@@ -6,6 +6,7 @@ use salon_checker::record::{Action, Side, What};
 use serde_json::json;
 
 use crate::bugs::Bug;
+use crate::history::GO_ON;
 use crate::world::{Unknown, World};
 
 /// What a send came to: seq, version, whether it had been there, the reply.
@@ -43,7 +44,7 @@ impl World {
         self.invoke(client, action)
     }
 
-    fn store(
+    pub(crate) fn store(
         &mut self,
         client: usize,
         room: usize,
@@ -51,8 +52,10 @@ impl World {
         body: &str,
         instance: usize,
     ) -> Stored {
+        let forgets = body.starts_with(GO_ON) && self.is(Bug::GoneOnTwice);
         if let Some(found) = self.rooms[room].find(id).cloned()
             && !self.strikes(Bug::DedupDropped)
+            && !(forgets && self.strikes(Bug::GoneOnTwice))
         {
             let reply = self.rooms[room]
                 .replies
@@ -77,7 +80,7 @@ impl World {
         (seq, version, false, reply)
     }
 
-    fn accept(&mut self, op: String, (seq, version, duplicate, reply_seq): Stored) {
+    pub(crate) fn accept(&mut self, op: String, (seq, version, duplicate, reply_seq): Stored) {
         let seq = if self.strikes(Bug::AckNamesAWrongSeq) {
             seq + 1
         } else {
@@ -296,7 +299,10 @@ impl World {
         }
         for unknown in std::mem::take(&mut self.clients[client].unknown) {
             let Unknown { room, id, body } = unknown.clone();
-            let op = self.invoke_send(client, room, &id, &body);
+            let op = match body.starts_with(GO_ON) {
+                true => self.invoke_go_on(client, room, &id),
+                false => self.invoke_send(client, room, &id, &body),
+            };
             let known = self.rooms[room].find(&id).is_some();
             if !known
                 && !self.rooms[room]
@@ -389,21 +395,6 @@ impl World {
         for at in 0..self.clients[client].sockets.len() {
             self.join(client, at, 1);
         }
-    }
-
-    pub(crate) fn page(&mut self, client: usize, room: usize) {
-        if self.speaks(client, room).is_none() {
-            return;
-        }
-        let count = self.rooms[room].messages.len();
-        let from = self.rng.random_range(0..=count);
-        let messages: Vec<_> = self.rooms[room].messages[from..]
-            .iter()
-            .take(10)
-            .map(|message| message.json())
-            .collect();
-        let socket = self.clients[client].sockets.last().unwrap().name.clone();
-        self.received(&socket, json!({"type": "message.page", "room": self.rooms[room].slug, "messages": messages, "more": from > 0}));
     }
 
     /// A session ends, at once, or with the bug only after a long while.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::bugs::Bug;
 use crate::room::{Change, Running};
-use crate::world::{EPOCH, Socket, Subscription, World};
+use crate::world::{Socket, Subscription, World};
 
 impl World {
     /// A new socket that joins every room the client knows.
@@ -52,7 +52,8 @@ impl World {
         let after = self.clients[client].cursors.get(&room).copied();
         let mut frame = json!({"type": "room.join", "ref": reference, "room": slug});
         if let Some(after) = after {
-            (frame["after"], frame["epoch"]) = (json!(after), json!(EPOCH));
+            (frame["after"], frame["epoch"]) =
+                (json!(after), json!(self.clients[client].epochs[&room]));
         }
         self.say(What::Sent {
             socket: socket.clone(),
@@ -68,6 +69,8 @@ impl World {
             return;
         }
         self.rooms[room].members.insert(user);
+        let reset = self.reset(client, room, after);
+        let after = after.filter(|_| reset.is_none());
         let (version, cursor) = self.start(client, room, after);
         let mut held = Subscription {
             cursor,
@@ -79,12 +82,25 @@ impl World {
                 .insert(*seq, (running.attempt, running.chunks.len()));
         }
         let mut frame = self.greeting(room, version, after);
-        frame["ref"] = json!(reference);
+        (frame["ref"], frame["reset"]) = (json!(reference), json!(reset));
         self.received(&socket, frame);
         self.clients[client].cursors.insert(room, version);
+        let epoch = self.rooms[room].epoch();
+        self.clients[client].epochs.insert(room, epoch);
         self.clients[client].sockets[at].rooms.insert(room, held);
         if cursor != version {
             self.pump(client, at, room);
+        }
+    }
+
+    /// Why a cursor cannot be served, if it cannot.
+    fn reset(&self, client: usize, room: usize, after: Option<i64>) -> Option<&'static str> {
+        let known = self.clients[client].epochs.get(&room)?;
+        let room = &self.rooms[room];
+        match after {
+            Some(_) if *known != room.epoch() => Some("epoch"),
+            Some(after) if after < room.floor => Some("retention"),
+            _ => None,
         }
     }
 
@@ -122,7 +138,7 @@ impl World {
         }
         let visibility = if room.private { "private" } else { "public" };
         json!({
-            "type": "room.joined", "epoch": EPOCH, "head": room.version, "messages": messages, "replies": replies, "reset": null,
+            "type": "room.joined", "epoch": room.epoch(), "head": room.version, "messages": messages, "replies": replies, "reset": null,
             "room": {"slug": room.slug, "version": version, "last_seq": room.last_seq, "visibility": visibility},
         })
     }

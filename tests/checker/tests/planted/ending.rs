@@ -4,7 +4,7 @@ use salon_checker::hash;
 use salon_checker::record::{Moment, Side, What};
 
 use crate::bugs::Bug;
-use crate::world::{EPOCH, World};
+use crate::world::World;
 
 impl World {
     pub(crate) fn end(&mut self) {
@@ -15,6 +15,13 @@ impl World {
         }
         for client in 0..self.clients.len() {
             self.back(client);
+            for at in 0..self.clients[client].sockets.len() {
+                for room in 0..self.rooms.len() {
+                    if !self.clients[client].sockets[at].rooms.contains_key(&room) {
+                        self.join(client, at, room);
+                    }
+                }
+            }
         }
         // One has had enough.
         if let Some(client) = (1..self.clients.len())
@@ -62,18 +69,25 @@ impl World {
 
     fn database(&mut self) {
         for room in 0..self.rooms.len() {
-            let (slug, version, last_seq) = {
+            let (slug, version, last_seq, first_seq, floor, epoch) = {
                 let room = &self.rooms[room];
-                (room.slug.to_owned(), room.version, room.last_seq)
+                (
+                    room.slug.to_owned(),
+                    room.version,
+                    room.last_seq,
+                    room.first_seq,
+                    room.floor,
+                    room.epoch(),
+                )
             };
-            let (of, epoch) = (slug.clone(), EPOCH.to_owned());
+            let of = slug.clone();
             self.say(What::DbHead {
                 room: of,
                 epoch,
                 version,
-                first_seq: 1,
+                first_seq,
                 last_seq,
-                floor: 0,
+                floor,
             });
             for message in self.rooms[room].messages.clone() {
                 let reactions = message.kinds();

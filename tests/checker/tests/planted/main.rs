@@ -1,5 +1,5 @@
-//! The checker judged: histories of an ideal Salon are clean, whatever the seed; each of the planted bugs of the fault matrix, and those of edits, deletions
-//! and marks, is seen by the check that has to see it; and no input makes it panic.
+//! The checker judged: histories of an ideal Salon are clean, whatever the seed; each of the planted bugs of the fault matrix, and those of edits, deletions,
+//! marks, leaves and pages, is seen by the check that has to see it; and no input makes it panic.
 
 #![cfg(test)]
 
@@ -10,6 +10,8 @@ mod changes;
 mod clients;
 mod delivery;
 mod ending;
+mod history;
+mod lost;
 mod room;
 mod world;
 

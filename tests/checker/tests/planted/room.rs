@@ -102,8 +102,11 @@ pub(crate) type Entry = (i64, &'static str, String);
 pub(crate) struct Room {
     pub(crate) slug: &'static str,
     pub(crate) private: bool,
+    pub(crate) epoch: u64,
     pub(crate) version: i64,
+    pub(crate) first_seq: i64,
     pub(crate) last_seq: i64,
+    pub(crate) floor: i64,
     pub(crate) messages: Vec<Message>,
     pub(crate) log: Vec<Entry>,
     pub(crate) members: BTreeSet<String>,
@@ -150,6 +153,34 @@ impl Room {
             .collect();
         changes.sort_by_key(Change::version);
         changes
+    }
+
+    /// Its epoch as it is on the wire.
+    pub(crate) fn epoch(&self) -> String {
+        format!("{:016x}", self.epoch)
+    }
+
+    /// Keeps only so many of its messages; nothing of what still runs goes.
+    pub(crate) fn retain(&mut self, kept: usize) {
+        let most = self.messages.len().saturating_sub(kept);
+        let runs = |message: &Message| self.running.contains_key(&message.seq);
+        let count = self
+            .messages
+            .iter()
+            .take(most)
+            .take_while(|message| !runs(message));
+        let count = count.count();
+        if count == 0 {
+            return;
+        }
+        let gone: Vec<Message> = self.messages.drain(..count).collect();
+        let highest = gone.iter().map(|message| message.version).max();
+        self.floor = self.floor.max(highest.unwrap());
+        self.first_seq += i64::try_from(count).unwrap();
+        let (first, floor) = (self.first_seq, self.floor);
+        self.replies.retain(|(seq, _)| *seq >= first);
+        self.log.retain(|(version, ..)| *version > floor);
+        self.note("retention", "");
     }
 
     pub(crate) fn note(&mut self, kind: &'static str, user: &str) -> i64 {

@@ -42,7 +42,9 @@ pub(crate) struct Client {
     pub(crate) name: String,
     pub(crate) user: String,
     pub(crate) sockets: Vec<Socket>,
+    /// Where it stands in each room, and in which of its histories.
     pub(crate) cursors: BTreeMap<usize, i64>,
+    pub(crate) epochs: BTreeMap<usize, String>,
     pub(crate) unknown: Vec<Unknown>,
     /// Left, or signed out.
     pub(crate) gone: bool,
@@ -63,8 +65,8 @@ pub(crate) struct World {
     pub(crate) forgotten: Option<usize>,
 }
 
-/// The one epoch.
-pub(crate) const EPOCH: &str = "1f00c0ffee00beef";
+/// The first epoch of every room.
+const EPOCH: u64 = 0x1f00_c0ff_ee00_beef;
 
 impl World {
     /// The history of so many steps.
@@ -106,6 +108,8 @@ impl World {
                 slug,
                 private,
                 members,
+                epoch: EPOCH,
+                first_seq: 1,
                 ..Room::default()
             });
         }
@@ -134,7 +138,7 @@ impl World {
     fn step(&mut self) {
         let client = self.rng.random_range(0..self.clients.len());
         let room = usize::from(self.rng.random_bool(0.4));
-        match self.rng.random_range(0..118) {
+        match self.rng.random_range(0..127) {
             0..24 => self.send(client, room),
             24..30 => self.pipeline(client, room),
             30..36 => self.lose(client, room),
@@ -156,6 +160,11 @@ impl World {
             105..107 => self.delete(client, room),
             107..114 => self.react(client, room),
             114..117 => self.pin(room),
+            117..121 => self.leave(client, room),
+            121..124 => self.go_on(client, room),
+            // What a bug did to what is gone in the end nobody can see.
+            124..125 if self.bug.is_none() && self.rng.random_bool(0.3) => self.renew(room),
+            125..126 if self.bug.is_none() => self.retain(room),
             _ => self.log(),
         }
         for client in 0..self.clients.len() {

@@ -4,6 +4,7 @@
 
 mod socket;
 mod state;
+mod wishes;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::recorder::Recorder;
 pub(crate) use state::{Pending, Room, State};
+use wishes::Continuing;
 
 /// A signed-in user.
 #[derive(Clone, Debug)]
@@ -63,6 +65,8 @@ pub(crate) struct Habits {
     pub(crate) careless: bool,
     /// The kernel's buffers of its sockets are tiny.
     pub(crate) narrow: bool,
+    /// The room of which it is a moderator.
+    pub(crate) moderates: Option<&'static str>,
 }
 
 impl Client {
@@ -162,6 +166,74 @@ impl Client {
             .ask("reply.retry", (&room, seq), op, &Value::Null);
         self.shared.wake.notify_one();
         true
+    }
+
+    /// Asks the assistant to go on with a reply of its own that ended badly, if there is one.
+    pub(crate) fn continue_a_reply(&self, id: &str) -> bool {
+        let Some((room, seq)) = self.state().broken.pop() else {
+            return false;
+        };
+        let op = self.shared.invoke(Action::Continue {
+            room: room.clone(),
+            seq,
+            id: id.to_owned(),
+        });
+        self.state().continuing.push_back(Continuing {
+            op,
+            room,
+            seq,
+            id: id.to_owned(),
+            sent: false,
+            due: Instant::now(),
+        });
+        self.shared.wake.notify_one();
+        true
+    }
+
+    /// Pins a late message of the room in which it may, or takes that back.
+    pub(crate) fn pin(&self, place: usize, back: bool) -> bool {
+        let Some(room) = self.shared.habits.moderates else {
+            return false;
+        };
+        let seq = {
+            let state = self.state();
+            let mut recent = state.recent.iter().rev().filter(|(of, _)| of == room);
+            recent.nth(place).map(|(_, seq)| *seq)
+        };
+        let Some(seq) = seq else {
+            return false;
+        };
+        let op = self.shared.invoke(Action::Pin {
+            room: room.to_owned(),
+            seq,
+            back,
+        });
+        let kind = match back {
+            true => "message.unpin",
+            false => "message.pin",
+        };
+        self.state().ask(kind, (room, seq), op, &Value::Null);
+        self.shared.wake.notify_one();
+        true
+    }
+
+    /// Asks for a page of history.
+    pub(crate) fn ask_for_page(&self, room: &str, place: &Value) {
+        self.state().ask_for_page(room, place);
+        self.shared.wake.notify_one();
+    }
+
+    /// Leaves a room for so long, unless something of its own is on its way there.
+    pub(crate) fn leave(&self, room: &str, time: Duration) -> bool {
+        let leaves = self.state().leave(room, Instant::now() + time);
+        self.shared.wake.notify_one();
+        leaves
+    }
+
+    /// Comes back to a room that it left.
+    pub(crate) fn come_back(&self, room: &str) {
+        self.state().come_back(room);
+        self.shared.wake.notify_one();
     }
 
     /// Gives a late message of its own this text; `None` deletes it. Not one that it asked to change before.
@@ -290,6 +362,12 @@ impl Client {
         for (_, pending) in &gone {
             self.shared.recorder.note(What::Info {
                 op: pending.op.clone(),
+                cause: "the client ended".to_owned(),
+            });
+        }
+        for continuing in state.continuing.drain(..) {
+            self.shared.recorder.note(What::Info {
+                op: continuing.op,
                 cause: "the client ended".to_owned(),
             });
         }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use salon_checker::record::What;
 use serde_json::{Value, json};
 
+use super::wishes::Continuing;
+
 /// Codes after which the same send may work later.
 const RETRYABLE: [&str; 6] = [
     "rate_limited",
@@ -46,6 +48,10 @@ pub(crate) struct Room {
     pub(crate) out: bool,
     /// Whether it was let in since.
     invited: bool,
+    /// Until when it is left: neither heard nor spoken in.
+    pub(crate) away: Option<Instant>,
+    /// The highest seq it heard of.
+    pub(crate) last_seq: i64,
     pub(crate) pending: VecDeque<Pending>,
 }
 
@@ -68,6 +74,12 @@ pub(crate) struct State {
     pub(crate) recent: VecDeque<(String, i64)>,
     /// Frames to be sent once, with their operation; their `ref` is its name.
     asks: VecDeque<(Value, String)>,
+    /// Requests to go on without an answer.
+    pub(crate) continuing: VecDeque<Continuing>,
+    /// Pages of history to be asked for.
+    pub(super) questions: VecDeque<Value>,
+    /// Numbers of `ref`s.
+    pub(super) references: u64,
 }
 
 /// What is due on one socket, and what is known of it.
@@ -75,7 +87,7 @@ pub(crate) struct State {
 pub(crate) struct Line {
     pub(crate) number: u64,
     /// The rooms joined on it.
-    joined: HashSet<String>,
+    pub(super) joined: HashSet<String>,
     /// When to join again.
     joins: HashMap<String, Instant>,
     /// When to send everything pending again; nothing else is sent to that room before.
@@ -124,6 +136,9 @@ impl State {
             own: VecDeque::new(),
             recent: VecDeque::new(),
             asks: VecDeque::new(),
+            continuing: VecDeque::new(),
+            questions: VecDeque::new(),
+            references: 0,
         }
     }
 
@@ -224,6 +239,11 @@ impl State {
         };
         room.epoch = frame["epoch"].as_str().map(str::to_owned);
         room.out = false;
+        let last = frame["room"]["last_seq"].as_i64().unwrap_or_default();
+        room.last_seq = room.last_seq.max(last);
+        for continuing in self.continuing.iter_mut().filter(|one| one.room == slug) {
+            continuing.sent = false;
+        }
         // A new subscription: the order of sends begins anew with the first that is pending.
         for pending in &mut room.pending {
             pending.sent_on = None;
@@ -253,6 +273,8 @@ impl State {
             return;
         }
         room.cursor = version;
+        let seq = frame["message"]["seq"].as_i64().unwrap_or_default();
+        room.last_seq = room.last_seq.max(seq);
         if frame["message"]["kind"] == "user"
             && let Some(seq) = frame["message"]["seq"].as_i64()
         {
@@ -279,11 +301,16 @@ impl State {
 
     fn accepted(&mut self, frame: &Value) -> Option<What> {
         let (slug, id) = (text(frame, "room"), text(frame, "client_id"));
-        let room = self.rooms.get_mut(slug)?;
-        // The answer to a resend comes after that to the send.
-        let place = room.pending.iter().position(|pending| pending.id == id)?;
-        let pending = room.pending.remove(place)?;
         let reply_seq = frame["reply_seq"].as_i64();
+        let op = match self.continuing.iter().position(|one| one.id == id) {
+            Some(place) => self.continuing.remove(place)?.op,
+            // The answer to a resend comes after that to the send.
+            None => {
+                let room = self.rooms.get_mut(slug)?;
+                let place = room.pending.iter().position(|pending| pending.id == id)?;
+                room.pending.remove(place)?.op
+            }
+        };
         if let (None, Some(seq)) = (reply_seq, frame["seq"].as_i64()) {
             remember(&mut self.own, slug, seq);
         }
@@ -293,7 +320,7 @@ impl State {
             self.running.push((slug.to_owned(), seq));
         }
         Some(What::Ok {
-            op: pending.op,
+            op,
             seq: frame["seq"].as_i64(),
             version: frame["version"].as_i64(),
             duplicate: frame["duplicate"] == true,
@@ -316,6 +343,20 @@ impl State {
             });
         }
         let slug = text(frame, "room");
+        let reference = text(frame, "ref");
+        if let Some(place) = self.continuing.iter().position(|one| one.op == reference) {
+            let op = reference.to_owned();
+            if again {
+                let continuing = self.continuing.get_mut(place)?;
+                (continuing.sent, continuing.due) = (false, due);
+                return Some(What::Refused { op, code });
+            }
+            self.continuing.remove(place);
+            return Some(What::Fail { op, code });
+        }
+        if reference.starts_with("page ") || reference.starts_with("leave ") {
+            return None;
+        }
         let room = self.rooms.get_mut(slug)?;
         if OUTSIDE.contains(&code.as_str()) {
             room.out = true;
@@ -342,7 +383,7 @@ impl State {
         Some(What::Fail { op, code })
     }
 
-    /// The frames to send on this socket now; joins apart, since the history keeps those.
+    /// The frames to send on this socket now; those apart that the history keeps: joins, leaves, questions for pages.
     pub(crate) fn due(&mut self, line: &mut Line) -> (Vec<Value>, Vec<Value>) {
         let now = Instant::now();
         let mut joins = Vec::new();
@@ -353,6 +394,16 @@ impl State {
             if room.out {
                 continue;
             }
+            if room.away.is_some_and(|until| until > now) {
+                if line.joined.remove(slug) {
+                    self.references += 1;
+                    let reference = format!("leave {}", self.references);
+                    joins.push(json!({ "type": "room.leave", "ref": reference, "room": slug }));
+                    line.joins.insert(slug.clone(), now);
+                }
+                continue;
+            }
+            room.away = None;
             if !line.joined.contains(slug) {
                 // One without an entry has asked and not been answered.
                 let is_due = line.joins.get(slug).is_some_and(|due| *due <= now);
@@ -386,6 +437,10 @@ impl State {
                     "type": "message.send", "room": slug, "client_id": pending.id, "body": pending.body,
                 }));
             }
+        }
+        if is_primary {
+            joins.extend(self.questions.drain(..));
+            frames.extend(self.due_to_go_on(line, now));
         }
         if is_primary && !line.joined.is_empty() {
             for (frame, op) in self.asks.drain(..) {

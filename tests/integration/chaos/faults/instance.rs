@@ -17,7 +17,7 @@ const MOMENT: Duration = Duration::from_secs(5);
 /// Between a moment and the kill, so that others see what the dead one did last.
 const AFTER_MOMENT: Duration = Duration::from_millis(150);
 /// SIGTERM to the end: its grace and a margin.
-const DRAIN: Duration = Duration::from_secs(30);
+pub(super) const DRAIN: Duration = Duration::from_secs(30);
 
 /// The kinds of this file.
 pub(super) const KINDS: &[Kind] = &[
@@ -199,7 +199,7 @@ async fn wait_for_held(link: &FaultProxy) {
     let _ = tokio::time::timeout(MOMENT, held).await;
 }
 
-async fn start(world: &World, instance: usize) {
+pub(super) async fn start(world: &World, instance: usize) {
     world.deployment.instances[instance]
         .lock()
         .await

@@ -1,9 +1,10 @@
 //! The faults of a chaos run: each kind is a small value that begins and heals, in the file of what it breaks, named with
-//! its row of the fault matrix. What overlaps follows from the parts that a kind needs for itself ([`Parts`]).
+//! its row of the fault matrix (H1 and H2 are none of it: what an operator and an owner do to history). What overlaps follows from the parts that a kind needs for itself ([`Parts`]).
 
 mod balancer;
 mod client;
 mod clock;
+mod history;
 mod instance;
 mod pooler;
 mod postgres;
@@ -61,7 +62,7 @@ pub(crate) struct Kind {
 
 /// Every kind there is.
 pub(crate) fn catalogue() -> Vec<&'static Kind> {
-    let files: [&'static [Kind]; 8] = [
+    let files: [&'static [Kind]; 9] = [
         redis::KINDS,
         postgres::KINDS,
         pooler::KINDS,
@@ -70,6 +71,7 @@ pub(crate) fn catalogue() -> Vec<&'static Kind> {
         balancer::KINDS,
         client::KINDS,
         provider::KINDS,
+        history::KINDS,
     ];
     files.into_iter().flatten().collect()
 }
