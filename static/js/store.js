@@ -35,6 +35,7 @@
  * @property {number} attempt
  * @property {number} chunks the highest chunk number in `text`
  * @property {string} text
+ * @property {number | null} told how much of the text was written before one came, or came back; null: all that comes next
  * @property {string | null} frozen what was shown when this reader pressed stop
  *
  * @typedef {object} Outgoing

@@ -25,6 +25,7 @@ mod chromium;
 mod composer;
 mod context;
 mod empty;
+mod fading;
 mod history;
 mod http_api;
 mod integrations;
