@@ -50,6 +50,7 @@ mod screenshots;
 mod scripts;
 mod scrolling;
 mod sign_in;
+mod steady;
 #[path = "../support/mod.rs"]
 #[expect(unused_imports, reason = "not every helper is of use here")]
 mod support;
@@ -59,5 +60,6 @@ mod unread;
 mod update;
 mod usage;
 mod variants;
+mod ways;
 mod webhooks;
 mod windows;
