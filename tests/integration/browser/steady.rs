@@ -2,6 +2,7 @@
 //! and a dialog while a word is composed.
 
 use serde_json::json;
+use thirtyfour::Key;
 
 use super::around::{GENEROUS, count, go_to, must, page_of, press, sea, until_focused};
 use super::chromium::Chromium;
@@ -10,7 +11,6 @@ use super::model::{fill, start};
 use super::page::{LATER, Page, SOON};
 use crate::support::fake_provider::FakeProvider;
 use crate::support::salon::SalonProcess;
-use thirtyfour::Key;
 
 #[tokio::test]
 async fn a_quote_in_the_past_leads_further_into_it() {

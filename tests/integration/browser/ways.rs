@@ -1,6 +1,7 @@
 //! Ways on: to the start of a message, from a room that is closed to one; and keeping somebody out who is not there.
 
 use serde_json::{Value, json};
+use thirtyfour::Key;
 
 use super::around::{GENEROUS, count, go_to, must, page_of, press, sea};
 use super::chromium::Chromium;
@@ -57,7 +58,7 @@ async fn a_button_and_a_key_lead_to_the_start_of_the_message_above() {
     page.run::<()>("document.querySelector('#composer-input').focus()", &[])
         .await;
     for seq in (1..=5).rev() {
-        press(&page, "\u{e00a}\u{e00e}").await;
+        press(&page, Key::Alt + Key::PageUp).await;
         until_first(&page, seq).await;
     }
     let writes = "return document.activeElement.id";
@@ -67,7 +68,7 @@ async fn a_button_and_a_key_lead_to_the_start_of_the_message_above() {
     assert!(!page.sees("#jump-previous").await);
     page.click("#jump-latest").await;
     page.find("#jump-previous").await;
-    press(&page, "\u{e009}/").await;
+    press(&page, Key::Control + "/").await;
     page.until_text(".keys-help", "To the start of the message above")
         .await;
     page.quit().await;
