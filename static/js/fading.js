@@ -3,7 +3,7 @@
  * document, so what grew is what would be built anew, and settled blocks keep their nodes. A browser without them, a reader who
  * wants no motion and a page that nobody sees have the words at once. `GrowingBody` tells what grew.
  */
-import { FreshWords, STEPS } from './fresh.js';
+import { FRESH_MS, FreshWords, STEPS } from './fresh.js';
 
 /** So long after the page was hidden what comes is what was missed. */
 const BACK_MS = 250;
@@ -18,7 +18,7 @@ const highlights = globalThis.CSS?.highlights === undefined || globalThis.Highli
 
 /** The bodies in which words are pale. */
 const fading = new Set();
-let frame = null;
+let timer = null;
 let shownAt = -Infinity;
 globalThis.document?.addEventListener('visibilitychange', () => { shownAt = performance.now(); });
 
@@ -66,17 +66,13 @@ export class Fading {
   }
 }
 
-/** All bodies anew, and again with the next frame while there is something pale. */
+/** All bodies anew, and again a little later while there is something pale: a step takes several frames. */
 function draw() {
   for (const highlight of highlights) highlight.clear();
   const now = performance.now();
   for (const body of fading) if (!body.draw(now)) fading.delete(body);
-  if (fading.size > 0) {
-    frame ??= requestAnimationFrame(() => {
-      frame = null;
-      draw();
-    });
-  }
+  clearTimeout(timer);
+  timer = fading.size > 0 ? setTimeout(draw, FRESH_MS / STEPS / 2) : null;
 }
 
 /** The texts of an element but those of the bars above code, from the last to the first. @param {Element} element */

@@ -22,7 +22,7 @@ const STAGE: &str = "window.away = false;
     };
     const look = () => {
         for (const [name, highlight] of CSS.highlights) {
-            if (name.startsWith('fresh-')) window.pale += [...highlight].map(words).join('');
+            if (name.startsWith('fresh-')) window.pale += [...highlight].map((part) => `${words(part)}|`).join('');
         }
         window.marks = Math.max(window.marks, document.querySelectorAll('.message.assistant .body :not(div, p, em)').length);
         requestAnimationFrame(look);
@@ -30,15 +30,21 @@ const STAGE: &str = "window.away = false;
     requestAnimationFrame(look);";
 const FRESH: &str = "[...CSS.highlights].reduce((sum, [name, highlight]) => sum + (name.startsWith('fresh-') ? highlight.size : 0), 0)";
 
+/// Waits until nothing is pale.
+async fn until_full(page: &Page) {
+    be_drawn(page).await;
+    let full = format!("return {FRESH} === 0");
+    page.wait("all is full", SOON, &full, &[]).await;
+}
+
 /// Opens the gate and waits until that word is there and nothing is pale any more. Returns what was pale meanwhile.
 async fn pale(page: &Page, gate: &Gate, word: &str) -> String {
+    until_full(page).await;
     page.run::<()>("window.pale = ''", &[]).await;
     gate.open();
     page.see_reply(word, |reply| reply.text.contains(word))
         .await;
-    be_drawn(page).await;
-    let full = format!("return {FRESH} === 0");
-    page.wait("all is full", SOON, &full, &[]).await;
+    until_full(page).await;
     page.run("return window.pale", &[]).await
 }
 
@@ -67,9 +73,13 @@ async fn new_words_fade_in_while_one_looks_and_leave_no_mark() {
     page.see_reply("it begins", |reply| reply.text.contains("first"))
         .await;
 
+    let colours = "const words = document.querySelector('.message.assistant .body p');
+        return [getComputedStyle(words).color, getComputedStyle(words, '::highlight(fresh-0)').color]";
+    let [full, palest]: [String; 2] = page.run(colours, &[]).await;
+    assert_ne!(full, palest, "what is new is paler");
     let second = pale(&page, &gates[0], "second").await;
     assert!(second.contains("second words."), "{second:?}");
-    assert!(!second.contains("The first second"), "{second:?}");
+    assert!(!second.contains("first"), "{second:?}");
 
     page.run::<()>("window.hide(true)", &[]).await;
     assert_eq!(pale(&page, &gates[1], "hidden").await, "");
