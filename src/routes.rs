@@ -80,7 +80,7 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/rooms/{slug}/members", get(members::list_members).post(members::set_member))
         .route("/api/rooms/{slug}/members/{user}", delete(members::remove_member))
         .route("/api/rooms/{slug}/transfer", post(bans::transfer_room))
-        .route("/api/rooms/{slug}/bans", get(bans::list_bans))
+        .route("/api/rooms/{slug}/bans", get(bans::list_bans).post(bans::ban_by_name))
         .route("/api/rooms/{slug}/bans/{user}", put(bans::ban_user).delete(bans::unban_user))
         .route("/api/rooms/{slug}/invites", get(invites::list_invites).post(invites::create_invite))
         .route("/api/rooms/{slug}/invites/{invite}", delete(invites::revoke_invite))

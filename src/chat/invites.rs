@@ -117,6 +117,24 @@ impl Chat {
         Ok(version)
     }
 
+    /// The same for a user by its name.
+    ///
+    /// # Errors
+    /// As [`Chat::ban`].
+    pub async fn ban_by_name(
+        &self,
+        who: &Identity,
+        slug: &str,
+        user_name: &str,
+        reason: String,
+    ) -> Result<Version, Refusal> {
+        // Who may not see the room learns nothing of names.
+        self.find(who, slug).await?;
+        let found = self.store.user_by_name(user_name).await;
+        let user = found.map_err(StoreError::into_refusal)?;
+        self.ban(who, slug, user.id, reason).await
+    }
+
     /// Lets somebody come again.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use super::error::Problem;
 use super::extract::{Caller, JsonBody, MemberPath, RoomPath};
 use super::rooms::Changed;
 use crate::app::App;
+use crate::auth::names;
 use crate::db::rows::UserRow;
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::UserId;
@@ -20,6 +21,15 @@ use crate::limits;
 /// Why somebody is banned.
 #[derive(Deserialize, ToSchema)]
 pub struct BanWanted {
+    /// At most 200 characters, for those who may ban; may be left out.
+    reason: Option<String>,
+}
+
+/// Who is to be kept out, by name: of whoever is not there one knows no id.
+#[derive(Deserialize, ToSchema)]
+pub struct NamedBan {
+    /// The user's name; compared without case. Guests have no name of their own: they are banned by their id.
+    name: String,
     /// At most 200 characters, for those who may ban; may be left out.
     reason: Option<String>,
 }
@@ -79,13 +89,35 @@ pub async fn ban_user(
     MemberPath { slug, user }: MemberPath,
     JsonBody(BanWanted { reason }): JsonBody<BanWanted>,
 ) -> Result<Json<Changed>, Problem> {
+    let reason = reason_of(reason)?;
+    let version = app.chat.ban(&who, &slug, user, reason).await?;
+    Ok(Json(Changed { version }))
+}
+
+/// Keeps somebody out by name, member or not.
+#[utoipa::path(post, path = "/api/rooms/{slug}/bans", tag = "members", request_body = NamedBan, params(("slug" = String, Path)),
+    responses((status = 200, description = "Banned", body = Changed), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn ban_by_name(
+    State(app): State<Arc<App>>,
+    Caller(who): Caller,
+    RoomPath(slug): RoomPath,
+    JsonBody(NamedBan { name, reason }): JsonBody<NamedBan>,
+) -> Result<Json<Changed>, Problem> {
+    let reason = reason_of(reason)?;
+    // What cannot be a name is nobody's.
+    let name = names::display_name(&name).map_err(|_rule| ErrorCode::UserNotFound)?;
+    let version = app.chat.ban_by_name(&who, &slug, &name, reason).await?;
+    Ok(Json(Changed { version }))
+}
+
+/// Why somebody is banned, as it is kept.
+fn reason_of(reason: Option<String>) -> Result<String, Refusal> {
     let reason = reason.unwrap_or_default().trim().to_owned();
     if reason.chars().count() > limits::BAN_REASON_CHARS || reason.contains('\0') {
         let sentence = "`reason` has at most 200 characters and no NUL.";
-        return Err(Refusal::with_message(ErrorCode::BadRequest, sentence).into());
+        return Err(Refusal::with_message(ErrorCode::BadRequest, sentence));
     }
-    let version = app.chat.ban(&who, &slug, user, reason).await?;
-    Ok(Json(Changed { version }))
+    Ok(reason)
 }
 
 /// Lets somebody come again.

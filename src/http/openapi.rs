@@ -57,6 +57,7 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         auth::create_user,
         auth::delete_session,
         auth::me,
+        bans::ban_by_name,
         bans::ban_user,
         bans::list_bans,
         bans::transfer_room,

@@ -155,6 +155,7 @@ pub const ROUTES: &[Route] = &[
     route("delete", "/api/rooms/{slug}/members/{user}", Own(Read, ManageMembers)),
     route("post", "/api/rooms/{slug}/transfer", Room(ManageOwners)),
     route("get", "/api/rooms/{slug}/bans", Room(Ban)),
+    route("post", "/api/rooms/{slug}/bans", Room(Ban)),
     route("put", "/api/rooms/{slug}/bans/{user}", Room(Ban)),
     route("delete", "/api/rooms/{slug}/bans/{user}", Room(Ban)),
     route("get", "/api/rooms/{slug}/invites", Room(Invite)),

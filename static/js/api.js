@@ -83,6 +83,8 @@ export class Api {
   ban(slug, user, reason) {
     return this.#call('PUT', `/rooms/${encodeURIComponent(slug)}/bans/${encodeURIComponent(user)}`, { reason });
   }
+  /** Keeps somebody out who need not be there. @param {string} slug @param {string} name @param {string} reason */
+  banByName(slug, name, reason) { return this.#call('POST', `/rooms/${encodeURIComponent(slug)}/bans`, { name, reason }); }
   /** @param {string} slug @param {string} user the id */
   unban(slug, user) { return this.#call('DELETE', `/rooms/${encodeURIComponent(slug)}/bans/${encodeURIComponent(user)}`); }
   /** @param {string} slug @returns {Promise<object[]>} those that have not ended */

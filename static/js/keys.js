@@ -17,7 +17,7 @@ export const KEYS = [
     title: 'help.everywhere',
     rows: [
       row('help.switch', 'Mod', 'K'), row('help.help', 'Mod', '/'), row('help.regions', 'F6'), row('help.regions_back', 'Shift', 'F6'),
-      row('help.close', 'Escape'),
+      row('help.message_start', 'Alt', 'PageUp'), row('help.close', 'Escape'),
     ],
   },
   {
@@ -39,7 +39,7 @@ export const KEYS = [
 /**
  * What a press of a key asks for, whatever has the focus.
  * @param {{key: string, ctrlKey: boolean, metaKey: boolean, altKey: boolean, shiftKey: boolean}} event
- * @returns {'switch' | 'help' | 'forward' | 'back' | null}
+ * @returns {'switch' | 'help' | 'forward' | 'back' | 'previous' | null}
  */
 export function command({ key, ctrlKey, metaKey, altKey, shiftKey }) {
   const mod = (ctrlKey || metaKey) && !(ctrlKey && metaKey) && !altKey;
@@ -47,6 +47,7 @@ export function command({ key, ctrlKey, metaKey, altKey, shiftKey }) {
   // On many keyboards the stroke is on a key that needs Shift.
   if (mod && key === '/') return 'help';
   if (key === 'F6' && !ctrlKey && !metaKey && !altKey) return shiftKey ? 'back' : 'forward';
+  if (key === 'PageUp' && altKey && !ctrlKey && !metaKey && !shiftKey) return 'previous';
   return null;
 }
 

@@ -3,7 +3,7 @@
  *
  * Hooks that tests and extensions may rely on: `#guest-name`, `#guest-go`, `.room-link[data-slug]`,
  * `#composer-input`, `#composer-send[data-mode="send|stop"]`, `.message[data-seq][data-state]`, `.message .body`,
- * `.banner`, `#jump-latest`, `#status`. `docs/client.md` says what each means.
+ * `.banner`, `#jump-latest`, `#jump-previous`, `#status`. `docs/client.md` says what each means.
  */
 import { chooseLanguage } from './look.js';
 

@@ -1,6 +1,7 @@
 /**
  * Which messages are worth a notification. Pure: `notifier.js` shows what this lets through.
  */
+import { plainOf } from './plain.js';
 
 /** Characters of a message in a notification. */
 const SHOWN_CHARS = 140;
@@ -21,6 +22,6 @@ export function newsOf(message, { me, room, muted, authorOf }) {
 
 /** The beginning of a message in one line. @param {string} body */
 export function gist(body) {
-  const letters = [...body.replace(/\s+/g, ' ').trim()];
+  const letters = [...plainOf(body)];
   return letters.length <= SHOWN_CHARS ? letters.join('') : `${letters.slice(0, SHOWN_CHARS).join('')}…`;
 }

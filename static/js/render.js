@@ -3,6 +3,7 @@
  * same way (links say where they lead, code has a copy button). Never a string of HTML; see `html.js` for that.
  */
 import { h, icon } from './dom.js';
+import { wordsOf } from './fading.js';
 import { highlight } from './highlight.js';
 import { fragmentOf } from './html.js';
 import { hostOf, linkify, safeHref } from './inline.js';
@@ -64,33 +65,57 @@ export class GrowingBody {
   #markdown = new GrowingMarkdown();
   #code = null;
   #container;
+  #fading;
+  /** How long the text was, and none before it was shown at first. */
+  #length = -1;
 
-  /** @param {HTMLElement} container which this owns from now on */
-  constructor(container) {
+  /**
+   * @param {HTMLElement} container which this owns from now on
+   * @param {import('./fading.js').Fading | null} [fading] shows what is new of it
+   */
+  constructor(container, fading = null) {
     this.#container = container;
+    this.#fading = fading;
     container.replaceChildren();
   }
 
-  /** @param {string} text the whole text so far @param {{open?: boolean}} [options] */
-  update(text, { open = true } = {}) {
+  /**
+   * @param {string} text the whole text so far
+   * @param {{open?: boolean, told?: number | null}} [options] `told`: so much of it was written while one was away
+   */
+  update(text, { open = true, told = 0 } = {}) {
+    const fades = this.#fading?.wanted === true && this.#length >= 0 && told !== null && told <= this.#length;
+    this.#length = text.length;
     const { blocks, kept } = this.#markdown.update(text, { open });
-    if (kept === blocks.length - 1 && this.#container.children.length === blocks.length && this.#grewInPlace(blocks[kept])) return;
-    while (this.#container.children.length > kept) this.#container.lastElementChild.remove();
+    if (kept === blocks.length - 1 && this.#container.children.length === blocks.length && this.#grewInPlace(blocks[kept], fades)) return;
+    const tail = () => [...this.#container.children].slice(kept);
+    const before = fades ? tail().map(wordsOf).join('') : '';
+    for (const holder of tail()) holder.remove();
     for (const block of blocks.slice(kept)) {
       const holder = h('div.block', {}, renderBlock(block));
       dress(holder, { copyable: block.type === 'code' && !block.open });
       this.#container.append(holder);
     }
     this.#code = openCode(blocks.at(-1), this.#container.lastElementChild);
+    if (fades) this.#fading.grew(before, tail().map(wordsOf).join(''));
+    else this.#fading?.end();
   }
 
   /** Code may be long before its fence is closed: what is new of it is appended. */
-  #grewInPlace(block) {
+  #grewInPlace(block, fades) {
     const before = this.#code;
     if (before === null || !block.open || block.language !== before.language || !block.text.startsWith(before.text)) return false;
-    before.node.appendData(block.text.slice(before.text.length));
+    const fresh = block.text.slice(before.text.length);
+    before.node.appendData(fresh);
     before.text = block.text;
+    if (fades) this.#fading.grew('', fresh);
+    else this.#fading?.end();
     return true;
+  }
+
+  /** It does not grow any more: nothing of it is new. */
+  end() {
+    this.#fading?.end();
   }
 }
 

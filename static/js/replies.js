@@ -31,7 +31,12 @@ export function trackReply(replies, message) {
     attempt,
     chunks: 0,
     text: '',
+<<<<<<< HEAD
     contextFrom: null,
+||||||| 7571bbd
+=======
+    told: 0,
+>>>>>>> page
     frozen: null,
   });
 }
@@ -46,13 +51,30 @@ export function trackReply(replies, message) {
 export function applyDelta(replies, { seq, attempt, chunk, count, text, context_from: contextFrom = null }) {
   let reply = replies.get(seq);
   if (reply === undefined || attempt < reply.attempt) return replies;
+<<<<<<< HEAD
   if (attempt > reply.attempt) reply = { ...reply, attempt, chunks: 0, text: '', contextFrom: null, frozen: null };
+||||||| 7571bbd
+  if (attempt > reply.attempt) reply = { ...reply, attempt, chunks: 0, text: '', frozen: null };
+=======
+  if (attempt > reply.attempt) reply = { ...reply, attempt, chunks: 0, text: '', told: 0, frozen: null };
+>>>>>>> page
   const last = chunk + count - 1;
   if (last <= reply.chunks) return replies;
+<<<<<<< HEAD
   if (chunk === 1) reply = { ...reply, chunks: last, text, contextFrom };
   else if (chunk === reply.chunks + 1) reply = { ...reply, chunks: last, text: reply.text + text };
   else return null;
   return new Map(replies).set(seq, reply);
+||||||| 7571bbd
+  if (chunk === 1) reply = { ...reply, chunks: last, text };
+  else if (chunk === reply.chunks + 1) reply = { ...reply, chunks: last, text: reply.text + text };
+  else return null;
+  return new Map(replies).set(seq, reply);
+=======
+  if (chunk !== 1 && chunk !== reply.chunks + 1) return null;
+  const whole = chunk === 1 ? text : reply.text + text;
+  return new Map(replies).set(seq, { ...reply, chunks: last, text: whole, told: reply.told ?? whole.length });
+>>>>>>> page
 }
 
 /**
@@ -65,15 +87,24 @@ export function joinReplies(held, told) {
   for (const { seq, prompt_seq: promptSeq, attempt, chunks, body, context_from: contextFrom = null } of told) {
     const before = replies.get(seq);
     const same = before?.attempt === attempt;
+    if (same && body !== null && before.chunks >= chunks) continue;
     // A body that does not fit the page follows as one delta from chunk 1; until then the held text may stay.
-    if (same && (body === null || before.chunks >= chunks)) continue;
+    if (same && body === null) {
+      replies.set(seq, { ...before, told: null });
+      continue;
+    }
     replies.set(seq, {
       seq,
       promptSeq,
       attempt,
       chunks: body === null ? 0 : chunks,
       text: body ?? '',
+<<<<<<< HEAD
       contextFrom,
+||||||| 7571bbd
+=======
+      told: body?.length ?? null,
+>>>>>>> page
       frozen: same ? before.frozen : null,
     });
   }

@@ -1,6 +1,7 @@
 /**
  * A room as one line of the list: its name, what was said last, and since when. Pure; the book and the elements call it.
  */
+import { plainOf } from './plain.js';
 import { t } from './words.js';
 
 /** As the server cuts it. */
@@ -27,9 +28,12 @@ export function lastOf(message) {
 export function previewOf(room, me) {
   const last = room.last ?? null;
   if (last === null) return room.topic ?? '';
-  const what = last.deleted ? t('preview.deleted') : last.text.replace(/\s+/g, ' ').trim() || '…';
+  const what = last.deleted ? t('preview.deleted') : plainOf(last.text, { cut: [...last.text].length >= PREVIEW_CHARS }) || '…';
   return last.author === me ? t('preview.you', { what }) : room.people === 2 ? what : `${last.author}: ${what}`;
 }
+
+/** The drawing that tells who may come. @param {{visibility: string}} room @returns {'lock' | 'chat' | 'hash'} */
+export const shapeOf = ({ visibility }) => (visibility === 'private' ? 'lock' : visibility === 'direct' ? 'chat' : 'hash');
 
 /** A direct room of people goes by the others' names. @param {object} room @param {string} me @returns {string} */
 export function titleOf(room, me) {

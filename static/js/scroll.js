@@ -65,6 +65,16 @@ export class ScrollKeeper {
     return this.#scroller.scrollTop;
   }
 
+  /** The last message that begins above the view, and how far above. @returns {{line: HTMLElement, hidden: number} | null} */
+  get previous() {
+    if (this.#isHidden()) return null;
+    const top = this.#scroller.scrollTop;
+    const lines = this.#content.children;
+    let place = this.#firstLine((line) => line.offsetTop > top - 1) - 1;
+    while (place >= 0 && !lines[place].matches('salon-message')) place -= 1;
+    return place < 0 ? null : { line: lines[place], hidden: top - lines[place].offsetTop };
+  }
+
   /** Whether the end of what is said is in sight. */
   get atEnd() {
     return this.mayFollow && (this.following || this.distance <= END_PX);
@@ -92,14 +102,19 @@ export class ScrollKeeper {
     this.#remember();
   }
 
-  /** Puts a line near the top, and leaves the end. @param {HTMLElement} line */
-  showLine(line) {
+  /** Puts a line near the top, and leaves the end. @param {HTMLElement} line @param {number} [gap] pixels above it */
+  showLine(line, gap = this.#scroller.clientHeight / 4) {
     this.#release();
     this.following = false;
-    this.#move(line.offsetTop - this.#scroller.clientHeight / 4);
+    this.#move(line.offsetTop - gap);
     this.following = this.mayFollow && this.distance <= END_PX;
     this.#remember();
     this.#judge();
+  }
+
+  /** Puts the start of a message near the top, and leaves the end. @param {HTMLElement} line */
+  showStart(line) {
+    this.showLine(line, HELD_TOP_PX);
   }
 
   /** Puts a question near the top and keeps the rest of the view free for its answer. @param {HTMLElement} line */
@@ -156,16 +171,23 @@ export class ScrollKeeper {
     if (this.#isHidden()) return;
     const top = this.#scroller.scrollTop;
     const lines = this.#content.children;
+    let low = this.#firstLine((line) => line.offsetTop + line.offsetHeight > top);
+    while (low < lines.length && !lines[low].matches('salon-message')) low += 1;
+    const line = lines[low];
+    this.#anchor = line === undefined ? null : { line, offset: line.offsetTop - top };
+  }
+
+  /** The place of the first line from which on all are so: lines stand below each other. @param {(line: HTMLElement) => boolean} isSo */
+  #firstLine(isSo) {
+    const lines = this.#content.children;
     let low = 0;
     let high = lines.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (lines[middle].offsetTop + lines[middle].offsetHeight <= top) low = middle + 1;
-      else high = middle;
+      if (isSo(lines[middle])) high = middle;
+      else low = middle + 1;
     }
-    while (low < lines.length && !lines[low].matches('salon-message')) low += 1;
-    const line = lines[low];
-    this.#anchor = line === undefined ? null : { line, offset: line.offsetTop - top };
+    return low;
   }
 
   #restore() {

@@ -36,6 +36,7 @@
  * @property {number} chunks the highest chunk number in `text`
  * @property {number | null} contextFrom the oldest message that its assistant was told of, where older ones were left out; with the first text
  * @property {string} text
+ * @property {number | null} told how much of the text was written before one came, or came back; null: all that comes next
  * @property {string | null} frozen what was shown when this reader pressed stop
  *
  * @typedef {object} Outgoing

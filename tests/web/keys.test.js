@@ -17,7 +17,8 @@ test('keys that act everywhere', () => {
   assert.equal(command(press('/', 'ctrl', 'shift')), 'help', 'where the stroke needs Shift');
   assert.equal(command(press('F6')), 'forward');
   assert.equal(command(press('F6', 'shift')), 'back');
-  for (const other of [press('k'), press('k', 'ctrl', 'alt'), press('k', 'ctrl', 'shift'), press('/'), press('F6', 'ctrl'), press('F5')]) {
+  assert.equal(command(press('PageUp', 'alt')), 'previous');
+  for (const other of [press('PageUp'), press('PageUp', 'alt', 'shift'), press('PageUp', 'ctrl', 'alt'), press('PageDown', 'alt'), press('k'), press('k', 'ctrl', 'alt'), press('k', 'ctrl', 'shift'), press('/'), press('F6', 'ctrl'), press('F5')]) {
     assert.equal(command(other), null, JSON.stringify(other));
   }
 });
@@ -34,6 +35,7 @@ test('keys on a message, of which letters may be off', () => {
 
 test('the list of keys tells of every key on a message, in words that there are', () => {
   const rows = KEYS.flatMap((group) => group.rows);
+  assert.ok(rows.some(({ keys }) => keys.join() === 'Alt,PageUp'));
   for (const key of Object.keys(DEEDS)) {
     assert.ok(rows.some(({ keys }) => keys.length === 1 && keys[0].toLowerCase() === key.toLowerCase()), key);
   }

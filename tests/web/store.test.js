@@ -388,3 +388,26 @@ test('one client id is one message on its way, however often it is said', () => 
   assert.equal(client.state, state);
   assert.equal(state.outgoing.length, 1);
 });
+
+test('what was written before one came, or came back, is told apart from what comes', () => {
+  const model = new ModelRoom();
+  const { seq } = model.prompt(OTHER, '@assistant go').message;
+  const present = reader(model);
+  present.apply(model.delta(seq, 'one'));
+  assert.equal(present.state.replies.get(seq).told, 0);
+  const late = reader(model);
+  assert.equal(late.state.replies.get(seq).told, 3);
+  late.apply(model.delta(seq, ' two'));
+  assert.equal(late.state.replies.get(seq).told, 3, 'what comes is new');
+  // Who missed a part joins again and is told of it.
+  model.delta(seq, ' three');
+  present.join();
+  assert.deepEqual([present.state.replies.get(seq).text, present.state.replies.get(seq).told], ['one two three', 13]);
+  // A text that does not fit the answer to the join follows as one delta.
+  const joined = model.joined('1');
+  const long = new Reader(model);
+  long.apply({ type: 'local.joining', ref: '1' });
+  long.apply({ ...joined, replies: joined.replies.map((reply) => ({ ...reply, body: null })) });
+  long.apply({ type: 'reply.delta', room: 'lobby', seq, attempt: 1, chunk: 1, count: 3, text: 'one two three' });
+  assert.equal(long.state.replies.get(seq).told, 13);
+});

@@ -74,7 +74,7 @@ test('the scan for words finds what is said', () => {
 });
 
 /** Names, keys of a keyboard, and what is said to programs. A `Refusal` has a code, by which its sentence is said. */
-const NOT_SAID = /^(Salon|This message was not sent\.|English|Deutsch|app signed-out|icon icon-|noopener noreferrer nofollow ugc|ask again|textarea, dialog input|Enter|Escape|Tab|Arrow\w+|Page(?:Up|Down)|Home|End|Delete|Shift|Mod|F6|Edge|Opera|Firefox|Chrome|Safari|Android|iPhone|iPad|Windows|Mac OS|macOS|Linux|Refusal|NotAllowedError|DELETE|PATCH|GET|POST|PUT|SALON-MESSAGE|K|R|E|A|C|G|P|B|KB|MB|GB|Edg.|OPR.|Firefox.|Chrome.|Safari.)$/;
+const NOT_SAID = /^(Salon|This message was not sent\.|English|Deutsch|app signed-out|icon icon-|noopener noreferrer nofollow ugc|ask again|not all|textarea, dialog input|Enter|Escape|Tab|Arrow\w+|Page(?:Up|Down)|Home|End|Delete|Shift|Alt|Mod|F6|Edge|Opera|Firefox|Chrome|Safari|Android|iPhone|iPad|Windows|Mac OS|macOS|Linux|Refusal|NotAllowedError|DELETE|PATCH|GET|POST|PUT|SALON-MESSAGE|K|R|E|A|C|G|P|B|KB|MB|GB|Edg.|OPR.|Firefox.|Chrome.|Safari.)$/;
 
 /** Whether a literal is a word or sentence for people. */
 function isSaid(text) {

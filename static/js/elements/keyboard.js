@@ -39,6 +39,7 @@ export class Keyboard {
       event.preventDefault();
       if (wanted === 'switch') openSwitcher(this.#context, this.#opener);
       else if (wanted === 'help') openHelpDialog();
+      else if (wanted === 'previous') this.#opener.querySelector('#jump-previous')?.click();
       else this.#region(wanted === 'forward' ? 1 : -1);
       return;
     }

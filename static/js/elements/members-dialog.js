@@ -1,6 +1,6 @@
 /**
  * The dialog that lists a room's members, those who are there first. Owners and moderators add and remove them there,
- * give them roles, ban them and lift bans; an owner gives the room away.
+ * give them roles, ban them, or somebody who is not there, and lift bans; an owner gives the room away.
  */
 import { h } from '../dom.js';
 import { avatar } from '../avatar.js';
@@ -21,12 +21,20 @@ export function openMembersDialog({ salon }, open, opener) {
   const manages = keepsOrder(room.role);
   const list = h('ul.members', { 'aria-busy': 'true' }, h('li.empty', { text: t('reading_list') }));
   const banned = h('ul.members', {});
-  const bans = h('details.bans', { hidden: true }, h('summary', { text: t('members.banned') }), banned);
+  const spoke = h('datalist', { id: 'ban-names' });
+  const banName = h('input', {
+    id: 'ban-name', required: true, maxlength: 64, autocomplete: 'off', spellcheck: 'false', list: 'ban-names', placeholder: t('name'), 'aria-label': t('members.ban_name'),
+  });
+  const banReason = h('input', { id: 'ban-reason', maxlength: 200, autocomplete: 'off', placeholder: t('members.reason'), 'aria-label': t('members.reason') });
+  const banForm = h('form.ban-somebody', { onsubmit: (event) => banSomebody(event) }, h('p.hint', { text: t('members.ban_hint') }),
+    banName, spoke, banReason, h('button.quiet', { type: 'submit', text: t('members.ban') }));
+  const bans = h('details.bans', { hidden: true }, h('summary', { text: t('members.banned') }), banned, banForm);
   const problem = h('p.problem', { role: 'alert' });
   const name = h('input', { id: 'member-name', required: true, maxlength: 64, autocomplete: 'off', spellcheck: 'false', placeholder: t('name') });
   const role = h('select', { 'aria-label': t('members.role') },
     ...['member', 'reader', 'moderator'].map((value) => h('option', { value, text: ROLES[value] })));
 
+  let bannedIds = new Set();
   const more = h('button.quiet.members-more', { type: 'button', text: t('more'), hidden: true });
   /** A page of the members, those who are there first. */
   const read = async (after) => {
@@ -48,8 +56,9 @@ export function openMembersDialog({ salon }, open, opener) {
     list.removeAttribute('aria-busy');
   };
   const showBans = (rows) => {
-    bans.hidden = rows.length === 0;
+    bans.hidden = room.visibility === 'direct';
     bans.firstElementChild.textContent = t('members.banned_count', { count: rows.length });
+    bannedIds = new Set(rows.map(({ user }) => user.id));
     banned.replaceChildren(...rows.map(({ user, by, reason }) => h('li', {}, avatar(user),
       h('span.member-name', {}, h('strong', { text: user.name }),
         h('small', { text: reason === '' ? t('members.by', { name: by.name }) : t('members.by_why', { name: by.name, reason }) })),
@@ -65,6 +74,23 @@ export function openMembersDialog({ salon }, open, opener) {
     }
     await reload();
   };
+  /** Those who spoke here lately and are gone, as far as the page knows; guests among them have no name of their own. */
+  const gone = () => {
+    const authors = new Map(open.state.messages.filter(({ kind, author }) => kind === 'user' && author.kind !== 'deleted').map(({ author }) => [author.id, author]));
+    return [...authors.values()].filter(({ id }) => id !== salon.user.id && !bannedIds.has(id) && list.querySelector(`[data-user="${id}"]`) === null);
+  };
+  banName.addEventListener('focus', () => spoke.replaceChildren(...gone().map(({ name: value }) => h('option', { value }))));
+  const banSomebody = (event) => submitting(event, problem, async () => {
+    const wanted = banName.value.trim();
+    const [known, ...others] = gone().filter((user) => user.name.toLowerCase() === wanted.toLowerCase());
+    // Guests may be called alike: whom of them one means, nobody can tell by the name.
+    if (others.length > 0) throw new Error(t('members.ban_several', { name: wanted }));
+    if (known?.kind === 'guest') await salon.api.ban(room.slug, known.id, banReason.value.trim());
+    else await salon.api.banByName(room.slug, wanted, banReason.value.trim());
+    [banName.value, banReason.value] = ['', ''];
+    await reload();
+    banName.focus();
+  });
   const leave = async () => {
     try {
       if (await leaveRoom(salon, room, opener)) dialog.close();

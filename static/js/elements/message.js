@@ -6,6 +6,7 @@ import { h, icon } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { replyFailure, sentenceOf } from '../errors.js';
 import { queueLine } from '../people.js';
+import { Fading } from '../fading.js';
 import { GrowingBody, copyButton, renderPlain, renderSettled } from '../render.js';
 import { permalink } from '../permalink.js';
 import { isRunning } from '../replies.js';
@@ -158,6 +159,7 @@ class SalonMessage extends HTMLElement {
   }
 
   #drawOnce(key, draw) {
+    this.#growing?.end();
     this.#growing = null;
     if (this.#drawn.body === key) return;
     this.#drawn.body = key;
@@ -169,8 +171,8 @@ class SalonMessage extends HTMLElement {
     const key = `growing ${reply?.attempt} ${text.length}`;
     if (this.#drawn.body === key && this.#growing !== null) return;
     this.#drawn.body = key;
-    this.#growing ??= new GrowingBody(this.body);
-    this.#growing.update(text, { open: true });
+    this.#growing ??= new GrowingBody(this.body, new Fading(this.body));
+    this.#growing.update(text, { open: true, told: reply?.told ?? 0 });
   }
 
   #drawFoot(item) {

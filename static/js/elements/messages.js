@@ -3,7 +3,7 @@
  * ones near the top, and follows the end only while the reader is there.
  */
 import { asksAssistant } from '../asks.js';
-import { h, icon } from '../dom.js';
+import { h, icon, iconButton } from '../dom.js';
 import { buildItems, promptOf } from '../items.js';
 import { titleOf } from '../room-line.js';
 import { ScrollKeeper } from '../scroll.js';
@@ -27,6 +27,8 @@ const STEP = 60;
 const JUMP_PAGES = 20;
 /** So near to an edge more is shown. */
 const EDGE_PX = 800;
+/** So much of the newest message above the view makes it a long one. */
+const LONG_PX = 200;
 /** With so few that are new the end is shown, and the line above them is in sight all the same. */
 const FEW = 3;
 
@@ -62,9 +64,13 @@ class SalonMessages extends HTMLElement {
     this.column = h('div.column', { role: 'log', 'aria-live': 'off', 'aria-label': t('messages.title') }, this.above, this.below);
     this.scroller = h('div.scroller', { tabindex: '0', 'aria-label': t('messages.scroller'), role: 'region' }, this.column);
     this.jump = h('button.jump', { id: 'jump-latest', type: 'button', hidden: true, onclick: () => this.toLatest() });
-    // The button lies over the column; the wheel goes on scrolling there.
-    this.jump.addEventListener('wheel', ({ deltaY }) => this.scroller.scrollBy(0, deltaY), { passive: true });
-    this.append(this.scroller, this.jump);
+    this.previous = iconButton('up', t('messages.previous'), () => this.toPrevious(), 'jump');
+    this.previous.id = 'jump-previous';
+    this.previous.hidden = true;
+    const jumps = h('div.jumps', {}, this.previous, this.jump);
+    // The buttons lie over the column; the wheel goes on scrolling there.
+    jumps.addEventListener('wheel', ({ deltaY }) => this.scroller.scrollBy(0, deltaY), { passive: true });
+    this.append(this.scroller, jumps);
     this.addEventListener('salon-jump', ({ detail }) => this.jumpTo(detail.seq));
     this.#keeper = new ScrollKeeper(this.scroller, this.column, this.below, () => this.#scrolled());
     this.visible = () => this.#keeper.atEnd && this.#atEnd(this.#room.state);
@@ -201,6 +207,18 @@ class SalonMessages extends HTMLElement {
     this.#keeper.following = true;
     this.update(this.#room.state);
     this.#keeper.toEnd();
+    this.#showJump();
+  }
+
+  /** Goes to the start of the message that begins above the view: of a long one that is read, to its own. */
+  toPrevious() {
+    const { previous } = this.#keeper;
+    if (previous === null) return;
+    this.#placing = false;
+    this.#upward = true;
+    this.#keeper.showStart(previous.line);
+    // Who writes goes on writing.
+    if (document.activeElement?.id !== 'composer-input') previous.line.focus({ preventScroll: true });
     this.#showJump();
   }
 
@@ -377,6 +395,10 @@ class SalonMessages extends HTMLElement {
   #showJump() {
     const show = this.#keeper.away || this.#highSeq !== null || this.#inWindow;
     this.jump.hidden = !show;
+    const { previous } = this.#keeper;
+    // At the end it is of use for an answer that is longer than the view.
+    const long = previous !== null && previous.hidden > LONG_PX && previous.line.nextElementSibling === this.below;
+    this.previous.hidden = previous === null || !(show || long);
     const count = show ? unseenCount(this.#mark, this.#lastSeq) : 0;
     const label = count > 0 ? t('messages.jump_new', { count }) : t('messages.jump');
     if (this.jump.dataset.label === label) return;

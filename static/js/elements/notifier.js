@@ -1,8 +1,9 @@
 /**
  * Notifications of the browser, for what is said to the reader while the page is hidden: mentions, replies, direct messages, and
  * the end of an answer one asked for. Permission is asked for by a press in the account's dialog and nowhere else; a muted
- * room notifies of nothing. Also the picture of the tab, which shows whether there is something new.
+ * room notifies of nothing. Also the picture of the tab, which shows how much is new.
  */
+import { faviconOf } from '../favicon.js';
 import { promptOf } from '../items.js';
 import { setSetting, setting } from '../look.js';
 import { gist, newsOf } from '../news.js';
@@ -105,8 +106,8 @@ function noteOf(title, options) {
 }
 
 /** The picture of the tab. @param {{unread: number, mentions: number}} news */
-export function showIcon({ unread, mentions }) {
-  const href = mentions > 0 ? '/icon-mention.svg' : unread > 0 ? '/icon-unread.svg' : '/icon.svg';
+export function showIcon(news) {
+  const href = faviconOf(news);
   const link = document.querySelector('link[rel="icon"]');
   if (link !== null && link.getAttribute('href') !== href) link.setAttribute('href', href);
 }

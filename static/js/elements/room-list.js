@@ -3,7 +3,7 @@
  */
 import { h, icon, iconButton } from '../dom.js';
 import { avatar } from '../avatar.js';
-import { previewOf, titleOf } from '../room-line.js';
+import { previewOf, shapeOf, titleOf } from '../room-line.js';
 import { t } from '../words.js';
 import { openAccountDialog, openBrowseDialog, openDirectDialog, openRoomDialog } from './dialogs.js';
 
@@ -112,11 +112,10 @@ class SalonRoomList extends HTMLElement {
     const mentions = book.mentions(room);
     const current = room.slug === book.current;
     const preview = room.role === null ? '' : previewOf(room, salon.user.name);
-    const shape = room.visibility === 'private' ? 'lock' : room.visibility === 'direct' ? 'chat' : 'hash';
     return h('a.room-link', {
       href: `#/rooms/${encodeURIComponent(room.slug)}`, 'data-slug': room.slug, 'data-unread': unread > 0 && !room.muted, 'data-muted': room.muted,
       'aria-current': current ? 'page' : null,
-    }, icon(shape),
+    }, icon(shapeOf(room)),
     h('span.room-text', {}, h('span.room-name', { text: titleOf(room, salon.user.name) }), preview !== '' && h('small.room-preview', { dir: 'auto', text: preview })),
     room.archived && h('span.state', { text: t('archived') }),
     room.muted && h('span.state', { 'aria-label': t('list.muted'), title: t('list.muted') }, icon('muted')),

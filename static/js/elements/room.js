@@ -5,7 +5,8 @@
 import { h, icon, iconButton } from '../dom.js';
 import { roomMenu } from './room-menu.js';
 import { hereLine, seenLine, typingLine } from '../people.js';
-import { titleOf } from '../room-line.js';
+import { permalink } from '../permalink.js';
+import { shapeOf, titleOf } from '../room-line.js';
 import { replyRefusal } from '../salon.js';
 import { readingSwitch } from './reading-switch.js';
 import { showNote } from './banner.js';
@@ -21,6 +22,9 @@ const REFUSALS = {
   deleted: t('refused.deleted'),
   banned: t('refused.banned'),
 };
+
+/** Rooms that are offered in place of one that is closed. */
+const OTHERS_SHOWN = 5;
 
 class SalonRoom extends HTMLElement {
   #context;
@@ -94,7 +98,7 @@ class SalonRoom extends HTMLElement {
     const state = this.#room?.state;
     if (state === undefined) return;
     if (state.phase === 'refused' || state.phase === 'removed') {
-      this.#showNothing(t('room.closed'), REFUSALS[state.refusal.code] ?? state.refusal.message);
+      this.#showNothing(t('room.closed'), REFUSALS[state.refusal.code] ?? state.refusal.message, state.slug);
       this.#context.salon.closeRoom(state.slug);
       this.#room = null;
       return;
@@ -184,10 +188,22 @@ class SalonRoom extends HTMLElement {
     if (this.#room.state.room !== null) openMembersDialog(this.#context, this.#room, this);
   }
 
-  #showNothing(title, sentence) {
+  /** The rooms that are left, those with the latest messages first. @param {string} closed the one that is not among them */
+  #otherRooms(closed) {
+    const { book, salon } = this.#context;
+    const rooms = book.mine().filter(({ slug }) => slug !== closed).slice(0, OTHERS_SHOWN);
+    return rooms.length === 0 ? null : h('nav.nothing-rooms', { 'aria-labelledby': 'nothing-rooms' },
+      h('h2', { id: 'nothing-rooms', text: t('room.others') }),
+      h('ul', {}, ...rooms.map((room) => h('li', {}, h('a.quiet', { href: permalink(room.slug), 'data-slug': room.slug },
+        icon(shapeOf(room)), h('span', { dir: 'auto', text: titleOf(room, salon.user.name) }))))));
+  }
+
+  /** @param {string} title @param {string} sentence @param {string | null} [closed] the room that is closed: others are offered */
+  #showNothing(title, sentence, closed = null) {
     delete this.dataset.head;
     const way = (id, text, go) => h('button.quiet', { type: 'button', id, text, onclick: go });
     this.replaceChildren(h('div.nothing', {}, icon('chat'), h('h1', { text: title }), h('p', { text: sentence }),
+      closed !== null && this.#otherRooms(closed),
       h('p.nothing-ways', {},
         way('nothing-browse', t('list.public'), () => openBrowseDialog(this.#context, this)),
         way('nothing-new', t('room.new'), () => openRoomDialog(this.#context, this)),

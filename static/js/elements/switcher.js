@@ -4,7 +4,7 @@
 import { h, icon } from '../dom.js';
 import { switchable } from '../switching.js';
 import { permalink } from '../permalink.js';
-import { titleOf } from '../room-line.js';
+import { shapeOf, titleOf } from '../room-line.js';
 import { t } from '../words.js';
 import { openDialog } from './dialog.js';
 import { openBrowseDialog } from './find-dialogs.js';
@@ -35,7 +35,7 @@ export function openSwitcher(context, opener) {
   const line = (room, place) => h('li.switch-line', {
     id: `switch-${place}`, role: 'option', 'data-slug': room.slug, 'aria-selected': String(place === chosen),
     onclick: () => go(room),
-  }, icon(room.visibility === 'private' ? 'lock' : room.visibility === 'direct' ? 'chat' : 'hash'),
+  }, icon(shapeOf(room)),
   h('span.room-name', { text: titleOf(room, salon.user.name) }),
   book.unread(room) > 0 && h('span.badge', { text: book.unread(room) > 99 ? '99+' : book.unread(room) }),
   room.role === null && h('small', { text: t('join') }));

@@ -51,10 +51,10 @@ pub(crate) async fn count(page: &Page, css: &str, wanted: usize) {
         .await;
 }
 
-/// Presses keys, whatever has the focus; those that come behind Ctrl or Shift, while that is held.
+/// Presses keys, whatever has the focus; those that come behind Ctrl, Shift or Alt, while that is held.
 pub(crate) async fn press(page: &Page, keys: impl Into<TypingData>) {
     let keys = keys.into().as_vec();
-    let held = [char::from(Key::Control), char::from(Key::Shift)];
+    let held = [Key::Control, Key::Shift, Key::Alt].map(char::from);
     let first = keys.first().copied().filter(|key| held.contains(key));
     let others: String = keys[usize::from(first.is_some())..].iter().collect();
     let hands = page.driver.action_chain();

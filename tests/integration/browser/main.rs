@@ -25,6 +25,7 @@ mod chromium;
 mod composer;
 mod context;
 mod empty;
+mod fading;
 mod history;
 mod http_api;
 mod integrations;
@@ -49,6 +50,7 @@ mod screenshots;
 mod scripts;
 mod scrolling;
 mod sign_in;
+mod steady;
 #[path = "../support/mod.rs"]
 #[expect(unused_imports, reason = "not every helper is of use here")]
 mod support;
@@ -58,5 +60,6 @@ mod unread;
 mod update;
 mod usage;
 mod variants;
+mod ways;
 mod webhooks;
 mod windows;

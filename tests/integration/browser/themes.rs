@@ -120,3 +120,52 @@ async fn forced_colours_leave_edges_and_less_motion_leaves_none() {
     .await;
     page.quit().await;
 }
+
+/// What the browser takes for the colour around the page: the first that holds. And the page's own ground.
+const AROUND: &str = "const paint = document.createElement('i');
+    document.body.append(paint);
+    paint.style.color = [...document.querySelectorAll('meta[name=theme-color]')].find(({ media }) => matchMedia(media).matches).content;
+    const around = getComputedStyle(paint).color;
+    paint.style.color = 'var(--page)';
+    const page = getComputedStyle(paint).color;
+    paint.remove();
+    return [around, page]";
+
+#[tokio::test]
+async fn the_colour_around_the_page_is_that_of_the_theme() {
+    let chromium = Chromium::start().await;
+    let salon = SalonProcess::start(&[]).await;
+    let page = Page::open(&chromium, &salon.url()).await;
+    page.find("#guest-name").await;
+    let set = "if (arguments[0] === 'system') delete document.documentElement.dataset.theme;
+        else document.documentElement.dataset.theme = arguments[0]";
+    let mut seen = std::collections::BTreeSet::new();
+    for scheme in ["light", "dark"] {
+        for contrast in ["no-preference", "more"] {
+            let features = [
+                ("prefers-color-scheme", scheme),
+                ("prefers-contrast", contrast),
+            ];
+            media(&page, &features).await;
+            for theme in ["system", "light", "dark", "contrast"] {
+                page.run::<()>(set, &[json!(theme)]).await;
+                let [around, ground]: [String; 2] = page.run(AROUND, &[]).await;
+                assert_eq!(around, ground, "{theme}, {scheme}, {contrast}");
+                seen.insert(around);
+            }
+        }
+    }
+    assert_eq!(seen.len(), 4, "{seen:?}");
+    // It is so from the beginning.
+    page.run::<()>("localStorage.setItem('salon.look.theme', 'light')", &[])
+        .await;
+    media(&page, &[("prefers-color-scheme", "dark")]).await;
+    page.load().await;
+    page.find("#guest-name").await;
+    let [around, ground]: [String; 2] = page.run(AROUND, &[]).await;
+    assert_eq!(
+        (around.as_str(), ground.as_str()),
+        ("rgb(246, 245, 241)", "rgb(246, 245, 241)")
+    );
+    page.quit().await;
+}

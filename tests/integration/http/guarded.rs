@@ -130,6 +130,7 @@ pub(super) const GUARDED: &[(&str, &str, bool)] = &[
     ),
     ("POST", "/api/rooms/lobby/transfer", true),
     ("GET", "/api/rooms/lobby/bans", false),
+    ("POST", "/api/rooms/lobby/bans", true),
     // All of these two may be left out, so they are asked wrongly below.
     (
         "PUT",

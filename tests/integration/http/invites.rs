@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use salon::limits;
 use serde_json::{Value, json};
 
-use crate::support::app::{Answer, TestApp, ask};
+use crate::support::app::{Answer, TestApp, ask, person};
 
 /// Enough for whoever asks often in a test.
 const RATES: &[&str] = &["--rate-sign-ins", "1000", "--rate-frames", "1000"];
@@ -158,6 +158,37 @@ async fn bans_are_listed_and_lifted_and_tell_their_reason_to_few() {
     let either = json!({"user": bo_id, "name": "Bo"});
     let both = ask(&app, &ada, "POST /api/rooms/den/members", either).await;
     assert_eq!(both.code(), "bad_request");
+}
+
+#[tokio::test]
+async fn who_was_never_there_is_banned_by_name() {
+    let app = TestApp::start(RATES).await;
+    let (ada, bo) = (app.guest("Ada").await, app.guest("Bo").await);
+    let mary = person(&app, "Mary").await;
+    ok(&app, &ada, "POST /api/rooms", json!({"slug": "den"})).await;
+    let ban = "POST /api/rooms/den/bans";
+    let wanted = json!({"name": "mary", "reason": " noise "});
+    assert_eq!(
+        ask(&app, &bo, ban, wanted.clone()).await.code(),
+        "not_a_member"
+    );
+    for nobody in ["Nobody", "Bo", "\u{0}"] {
+        let unknown = ask(&app, &ada, ban, json!({"name": nobody})).await;
+        assert_eq!(unknown.code(), "user_not_found", "{nobody}");
+    }
+    ok(&app, &ada, ban, wanted).await;
+    let listed = ok(&app, &ada, "GET /api/rooms/den/bans", Value::Null).await;
+    let rows = listed["bans"].as_array().unwrap();
+    assert_eq!(rows.len(), 1, "{listed}");
+    assert_eq!(
+        (&rows[0]["user"]["name"], &rows[0]["reason"]),
+        (&json!("Mary"), &json!("noise"))
+    );
+    let join = ask(&app, &mary, "POST /api/rooms/den/join", Value::Null).await;
+    assert_eq!(join.code(), "banned");
+    let long = "é".repeat(limits::BAN_REASON_CHARS + 1);
+    let too_long = ask(&app, &ada, ban, json!({"name": "mary", "reason": long})).await;
+    assert_eq!(too_long.code(), "bad_request");
 }
 
 #[tokio::test]

@@ -60,7 +60,9 @@ fn body(world: &World, route: &Route, slug: &str) -> Value {
         ("patch", "/api/rooms/{slug}") => json!({"topic": "tides"}),
         ("put", "/api/rooms/{slug}/mute") => json!({"muted": true}),
         ("put", "/api/rooms/{slug}/retention") => json!({"days": 9}),
-        ("post", "/api/rooms/{slug}/members") => json!({"name": "Newcomer"}),
+        ("post", "/api/rooms/{slug}/members" | "/api/rooms/{slug}/bans") => {
+            json!({"name": "Newcomer"})
+        }
         ("post", "/api/rooms/{slug}/transfer") => json!({"user": world.victim.id}),
         ("put", "/api/rooms/{slug}/bans/{user}") | ("post", "/api/rooms/{slug}/invites") => {
             json!({})
