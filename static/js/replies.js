@@ -31,12 +31,8 @@ export function trackReply(replies, message) {
     attempt,
     chunks: 0,
     text: '',
-<<<<<<< HEAD
     contextFrom: null,
-||||||| 7571bbd
-=======
     told: 0,
->>>>>>> page
     frozen: null,
   });
 }
@@ -51,30 +47,13 @@ export function trackReply(replies, message) {
 export function applyDelta(replies, { seq, attempt, chunk, count, text, context_from: contextFrom = null }) {
   let reply = replies.get(seq);
   if (reply === undefined || attempt < reply.attempt) return replies;
-<<<<<<< HEAD
-  if (attempt > reply.attempt) reply = { ...reply, attempt, chunks: 0, text: '', contextFrom: null, frozen: null };
-||||||| 7571bbd
-  if (attempt > reply.attempt) reply = { ...reply, attempt, chunks: 0, text: '', frozen: null };
-=======
-  if (attempt > reply.attempt) reply = { ...reply, attempt, chunks: 0, text: '', told: 0, frozen: null };
->>>>>>> page
+  if (attempt > reply.attempt) reply = { ...reply, attempt, chunks: 0, text: '', contextFrom: null, told: 0, frozen: null };
   const last = chunk + count - 1;
   if (last <= reply.chunks) return replies;
-<<<<<<< HEAD
-  if (chunk === 1) reply = { ...reply, chunks: last, text, contextFrom };
-  else if (chunk === reply.chunks + 1) reply = { ...reply, chunks: last, text: reply.text + text };
-  else return null;
-  return new Map(replies).set(seq, reply);
-||||||| 7571bbd
-  if (chunk === 1) reply = { ...reply, chunks: last, text };
-  else if (chunk === reply.chunks + 1) reply = { ...reply, chunks: last, text: reply.text + text };
-  else return null;
-  return new Map(replies).set(seq, reply);
-=======
   if (chunk !== 1 && chunk !== reply.chunks + 1) return null;
   const whole = chunk === 1 ? text : reply.text + text;
-  return new Map(replies).set(seq, { ...reply, chunks: last, text: whole, told: reply.told ?? whole.length });
->>>>>>> page
+  const from = chunk === 1 ? contextFrom : reply.contextFrom;
+  return new Map(replies).set(seq, { ...reply, chunks: last, text: whole, contextFrom: from, told: reply.told ?? whole.length });
 }
 
 /**
@@ -99,12 +78,8 @@ export function joinReplies(held, told) {
       attempt,
       chunks: body === null ? 0 : chunks,
       text: body ?? '',
-<<<<<<< HEAD
       contextFrom,
-||||||| 7571bbd
-=======
       told: body?.length ?? null,
->>>>>>> page
       frozen: same ? before.frozen : null,
     });
   }
