@@ -127,14 +127,16 @@ impl ListedRecord {
             self.message_text,
             self.message_at,
         ) {
-            (Some(seq), Some(author), Some(id), Some(text), Some(created_at)) => Some(LastMessage {
-                seq,
-                author,
-                author_id: UserId(id),
-                text,
-                created_at,
-                deleted: self.message_deleted.unwrap_or(false),
-            }),
+            (Some(seq), Some(author), Some(id), Some(text), Some(created_at)) => {
+                Some(LastMessage {
+                    seq,
+                    author,
+                    author_id: UserId(id),
+                    text,
+                    created_at,
+                    deleted: self.message_deleted.unwrap_or(false),
+                })
+            }
             _ => None,
         };
         Ok(ListedRoom {

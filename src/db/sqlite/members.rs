@@ -61,22 +61,22 @@ pub(super) fn fellows(
     wanted: &[UserId],
 ) -> Work<Vec<UserRow>> {
     let own = diesel::alias!(memberships as own_memberships);
+    let living = rooms_table::table
+        .filter(rooms_table::deleted_at.is_null())
+        .select(rooms_table::id);
+    let rooms_of_user = own
+        .filter(own.field(memberships::user_id).eq(StoredId(user.0)))
+        .filter(own.field(memberships::room_id).eq_any(living))
+        .select(own.field(memberships::room_id));
+    let wanted: Vec<StoredId> = wanted.iter().map(|user| StoredId(user.0)).collect();
     let shared = memberships::table
-        .inner_join(
-            own.on(own
-                .field(memberships::room_id)
-                .eq(memberships::room_id)
-                .and(own.field(memberships::user_id).eq(StoredId(user.0)))),
-        )
-        .inner_join(rooms_table::table.on(rooms_table::id.eq(memberships::room_id)))
-        .filter(memberships::user_id.eq(users::id))
-        .filter(rooms_table::deleted_at.is_null());
-    let wanted = wanted.iter().map(|user| StoredId(user.0));
+        .filter(memberships::user_id.eq_any(wanted))
+        .filter(memberships::room_id.eq_any(rooms_of_user))
+        .select(memberships::user_id);
     let found = users::table
-        .filter(users::id.eq_any(wanted))
+        .filter(users::id.eq_any(shared))
         .filter(users::disabled_at.is_null())
         .filter(users::kind.ne(UserKind::Deleted.as_str()))
-        .filter(diesel::dsl::exists(shared))
         .select((users::id, users::name, users::kind, users::owner_id))
         .load::<UserColumns>(conn)?;
     found.into_iter().map(user_row).collect()

@@ -49,6 +49,8 @@ export function peoplePicker(context, input, { many, leaves = () => false }) {
     known = await knownPeople(context);
     draw();
   };
+  if (many) reading = read();
+  // Who only looks at a list of members asks for nobody.
   input.addEventListener('focus', () => { reading ??= read(); });
   input.addEventListener('input', draw);
   return {

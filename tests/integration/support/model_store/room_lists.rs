@@ -100,9 +100,15 @@ impl Tables {
             let mut living = self.rooms.values().filter(|room| !room.deleted);
             living.any(|room| room.members.contains_key(&user) && room.members.contains_key(one))
         };
-        let found = wanted.iter().filter(|one| shared(one) && !self.is_disabled(**one));
+        let is_there = |one: &UserId| {
+            let user = self.users.get(one);
+            user.is_some_and(|user| user.disabled.is_none())
+        };
+        let found = wanted.iter().filter(|one| shared(one) && is_there(one));
         let rows = found.filter_map(|one| self.user(*one));
-        rows.filter(|row| row.kind != UserKind::Deleted).cloned().collect()
+        rows.filter(|row| row.kind != UserKind::Deleted)
+            .cloned()
+            .collect()
     }
 
     /// The direct room of exactly these people, made when there is none.
