@@ -36,6 +36,6 @@ function tellOnlyOwner(context, room, opener) {
   };
   openDialog(t('leave.only_owner'), h('div.only-owner', {}, h('p', { text: t('leave.only_owner_hint') }),
     h('div.buttons', {},
-      h('button.quiet', { type: 'button', id: 'leave-delete', text: t('leave.delete'), onclick: go(() => openSettingsDialog(context, room)) }),
+      h('button.quiet', { type: 'button', id: 'leave-delete', text: t('leave.delete'), onclick: go(() => openSettingsDialog(context, room, { deletes: true })) }),
       h('button.primary', { type: 'button', id: 'leave-give', text: t('leave.give'), onclick: go(() => openMembersDialog(context, context.salon.room(room.slug), opener)) }))));
 }

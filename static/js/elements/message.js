@@ -3,7 +3,7 @@
  * stopped, failed or broke off. It draws again only what changed.
  */
 import { h, icon } from '../dom.js';
-import { avatar } from '../avatar.js';
+import { avatar, guestMark } from '../avatar.js';
 import { replyFailure, sentenceOf } from '../errors.js';
 import { queueLine } from '../people.js';
 import { Fading } from '../fading.js';
@@ -99,18 +99,19 @@ class SalonMessage extends HTMLElement {
     this.append(this.picture, h('div.content', {}, this.head, this.quote, this.body, this.marks, h('div.under', {}, this.foot, this.tools)));
   }
 
-  #drawHead({ type, message, entry, grouped }) {
+  #drawHead({ type, message, entry, grouped, namesake }) {
     const at = type === 'outgoing' ? entry.at : Date.parse(message.created_at);
     const author = message?.author;
-    const key = `${author?.id} ${author?.name} ${at} ${grouped} ${message?.reply?.model} ${message?.reply?.attempt}`;
+    const key = `${author?.id} ${author?.name} ${at} ${grouped} ${namesake} ${message?.reply?.model} ${message?.reply?.attempt}`;
     if (this.#drawn.head === key) return;
     this.#drawn.head = key;
     const time = h('time', { datetime: new Date(at).toISOString(), title: fullTime(at), text: clockTime(at) });
-    const about = author && author.kind !== 'deleted' && author.id !== this.#room.state.me ? () => openPersonDialog(this.#context, author, this) : null;
+    const about = author && author.kind !== 'deleted' && author.id !== this.#room.state.me ? () => openPersonDialog(this.#context, author, this.closest('salon-room')) : null;
     this.picture.replaceChildren(...(!author || grouped ? [] : about === null ? [avatar(author)]
       : [h('button.picture-button', { type: 'button', 'aria-label': t('person.about', { name: author.name }), title: t('person.about', { name: author.name }), onclick: about }, avatar(author))]));
     this.head.replaceChildren(...[
       author && h('span.author', { text: author.name, title: author.kind === 'guest' ? t('guest.named', { name: author.name }) : null }),
+      author && (namesake || author.name.toLowerCase() === this.#context.salon.user.name.toLowerCase()) && guestMark(author),
       author?.kind === 'bot' && h('span.bot-mark', { text: t('message.bot') }),
       modelMark(message?.reply, this.#context.config?.currency),
       time,

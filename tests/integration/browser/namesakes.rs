@@ -44,6 +44,7 @@ async fn somebody_of_ones_own_name_is_somebody_else_and_can_be_written_to() {
     page.see_lobby().await;
     page.until_text(preview, "Bob: hello from another").await;
 
+    page.until_text(".message.other .head", "guest").await;
     page.click(".message.other .picture-button").await;
     page.until_text("dialog .person-line", "guest").await;
     page.click("#person-write").await;

@@ -38,7 +38,7 @@ async fn the_link_of_a_private_room_is_an_invite_and_its_only_owner_is_told_how_
     page.run::<()>("window.confirm = () => true", &[]).await;
     for (way, there) in [
         ("#leave-give", "#member-name"),
-        ("#leave-delete", "#room-topic"),
+        ("#leave-delete", "#room-delete-slug"),
     ] {
         page.click(".room-menu-button").await;
         page.click("[data-menu=leave]").await;
