@@ -99,6 +99,7 @@ class SalonComposer extends HTMLElement {
       again && h('button.quiet', { type: 'button', 'data-action': 'save-only', title: t('composer.save_only_hint'), onclick: () => this.#send(false) }, t('composer.save_only'))].filter(Boolean),
       iconButton('close', kind === 'edit' ? t('composer.no_edit') : t('composer.no_reply'), () => this.#unaim()));
     this.about.hidden = false;
+    this.#showMode();
     if (kind === 'edit') this.#put(message.body);
     // The text of an edit is not what one wants to reply.
     else if (leavesEdit) this.#put(this.#context.memory.draft(this.#room.slug));
@@ -220,9 +221,9 @@ class SalonComposer extends HTMLElement {
     const empty = this.input.value.trim() === '';
     const mode = empty && this.#running !== null ? 'stop' : 'send';
     this.button.disabled = mode === 'send' && (empty || this.tooLong);
-    if (this.button.dataset.mode === mode) return;
+    const label = mode === 'stop' ? t('composer.stop') : this.#target?.again ? t('composer.save_and_ask') : t('composer.send');
+    if (this.button.dataset.mode === mode && this.button.title === label) return;
     this.button.dataset.mode = mode;
-    const label = mode === 'stop' ? t('composer.stop') : t('composer.send');
     this.button.setAttribute('aria-label', label);
     this.button.title = label;
     this.button.replaceChildren(icon(mode));
