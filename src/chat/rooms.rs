@@ -67,8 +67,8 @@ impl Chat {
             .map_err(StoreError::into_refusal)
     }
 
-    /// The direct room of `who` and those of these names, made when there is none; with the assistant alone it is that
-    /// one's.
+    /// The direct room of `who` and those of these names and ids, made when there is none; with the assistant alone it is
+    /// that one's. By id only who shares a room with `who` is found: to others an id tells nothing.
     ///
     /// # Errors
     /// `user_not_found`; `bad_request` for nobody else, for too many, and for the assistant among others.
@@ -76,22 +76,16 @@ impl Chat {
         &self,
         who: &Identity,
         names: &[String],
+        ids: &[UserId],
     ) -> Result<RoomView, Refusal> {
         let bad = |sentence| Err(Refusal::with_message(ErrorCode::BadRequest, sentence));
-        if names.len() >= limits::DIRECT_PEOPLE {
+        if names.len().saturating_add(ids.len()) >= limits::DIRECT_PEOPLE {
             return bad("A direct room is of at most 10 people: name at most 9 others.");
         }
-        let mut people = vec![who.user.clone()];
-        for name in names {
-            let user = self.store.user_by_name(name).await;
-            let user = user.map_err(StoreError::into_refusal)?;
-            if people.iter().all(|known| known.id != user.id) {
-                people.push(user);
-            }
-        }
+        let people = self.named(who, names, ids).await?;
         let is_assistant = |user: &UserRow| user.kind == UserKind::Assistant;
         match people.as_slice() {
-            [_] => return bad("Name somebody else in `users`."),
+            [_] => return bad("Name somebody else in `users` or `user_ids`."),
             [_, other] if is_assistant(other) => return self.direct_room(who).await,
             _ if people.iter().any(is_assistant) => {
                 return bad("The assistant is called by its name, not added.");
@@ -118,6 +112,38 @@ impl Chat {
             self.reading.tell_room(user, News::Gained { slug });
         }
         Ok(view)
+    }
+
+    /// `who` and those of these names and ids, each once.
+    async fn named(
+        &self,
+        who: &Identity,
+        names: &[String],
+        ids: &[UserId],
+    ) -> Result<Vec<UserRow>, Refusal> {
+        let mut people = vec![who.user.clone()];
+        let add = |people: &mut Vec<UserRow>, user: UserRow| {
+            if people.iter().all(|known| known.id != user.id) {
+                people.push(user);
+            }
+        };
+        for name in names {
+            let user = self.store.user_by_name(name).await;
+            add(&mut people, user.map_err(StoreError::into_refusal)?);
+        }
+        if ids.is_empty() {
+            return Ok(people);
+        }
+        let found = self.store.fellows(who.user.id, ids).await;
+        let found = found.map_err(StoreError::into_refusal)?;
+        let is_found = |id: &UserId| *id == who.user.id || found.iter().any(|user| user.id == *id);
+        if !ids.iter().all(is_found) {
+            return Err(ErrorCode::UserNotFound.into());
+        }
+        for user in found {
+            add(&mut people, user);
+        }
+        Ok(people)
     }
 
     /// Public rooms after the slug `after`, those only that hold `text`.

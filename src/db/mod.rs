@@ -150,6 +150,9 @@ pub trait Store:
     /// `user_not_found`.
     async fn user_by_name(&self, name: &str) -> StoreResult<UserRow>;
 
+    /// Those of these users, in any order, that are members of some room that `user` is a member of; none who is gone.
+    async fn fellows(&self, user: UserId, wanted: &[UserId]) -> StoreResult<Vec<UserRow>>;
+
     // --- rooms
 
     /// A room with its owner as first member, its head at version 0 and a fresh epoch.

@@ -148,6 +148,8 @@ pub struct LastMessage {
     pub seq: Seq,
     /// The author's name.
     pub author: String,
+    /// Who that is: names may be alike.
+    pub author_id: UserId,
     /// At most [`crate::limits::PREVIEW_CHARS`] characters of its text; empty of a deleted one.
     pub text: String,
     /// When it was stored.

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::auth::names;
 use crate::db::rows::{LastMessage, ListPlace, ListedRoom, PublicRoom};
 use crate::error::{ErrorCode, Refusal};
-use crate::ids::Seq;
+use crate::ids::{Seq, UserId};
 use crate::limits;
 use crate::permissions::Role;
 use crate::protocol::server::{RoomBody, millis};
@@ -94,6 +94,8 @@ pub struct LastBody<'a> {
     seq: Seq,
     /// The author's name.
     author: &'a str,
+    /// The author's id, since guests may be called alike.
+    author_id: UserId,
     /// At most 120 characters of its text; empty of a deleted one.
     text: &'a str,
     /// When it was stored.
@@ -118,6 +120,7 @@ impl<'a> LastBody<'a> {
         Self {
             seq: last.seq,
             author: &last.author,
+            author_id: last.author_id,
             text: &last.text,
             created_at: last.created_at,
             deleted: last.deleted,

@@ -17,7 +17,7 @@ use crate::auth::names;
 use crate::db::changes;
 use crate::db::rows::{RoomView, Visibility};
 use crate::error::{ErrorCode, Refusal};
-use crate::ids::Version;
+use crate::ids::{UserId, Version};
 use crate::protocol::server::RoomBody;
 use crate::quotas::Operation;
 
@@ -48,8 +48,12 @@ pub struct RoomEdit {
 /// With whom.
 #[derive(Deserialize, ToSchema)]
 pub struct DirectWith {
-    /// The names of the others, at most 9; compared without case.
+    /// The names of the others; compared without case. Guests have no name of their own: they are named in `user_ids`.
+    #[serde(default)]
     users: Vec<String>,
+    /// The ids of others, who share a room with one. At most 9 in both.
+    #[serde(default)]
+    user_ids: Vec<UserId>,
 }
 
 /// The version a change took.
@@ -95,7 +99,8 @@ pub async fn direct_room(
         .collect::<Result<_, _>>()
         .map_err(|_rule| ErrorCode::UserNotFound)?;
     client.take(Operation::Room).await?;
-    Ok(room_json(&app.chat.direct_room_with(&who, &named).await?))
+    let with = app.chat.direct_room_with(&who, &named, &with.user_ids);
+    Ok(room_json(&with.await?))
 }
 
 /// One room.

@@ -54,8 +54,8 @@ export class Api {
     const query = new URLSearchParams(Object.entries({ q, after }).filter(([, value]) => value !== undefined && value !== ''));
     return this.#call('GET', `/rooms/public?${query}`);
   }
-  /** One's direct room with people of these names. @param {string[]} users */
-  direct(users) { return this.#call('POST', '/direct', { users }); }
+  /** One's direct room with people of these names and ids. @param {string[]} users @param {string[]} [ids] of people one shares a room with */
+  direct(users, ids = []) { return this.#call('POST', '/direct', { users, user_ids: ids }); }
   /** @param {string} slug @param {boolean} muted */
   mute(slug, muted) { return this.#call('PUT', `/rooms/${encodeURIComponent(slug)}/mute`, { muted }); }
   /** @param {string} slug @param {{name?: string, topic?: string, visibility?: string, archived?: boolean}} change */

@@ -2,6 +2,7 @@
  * Who somebody is at a glance: initials on a colour that is always the same for the same user.
  */
 import { h, icon } from './dom.js';
+import { t } from './words.js';
 
 const HUES = 10;
 
@@ -18,6 +19,9 @@ export function hueOf(id) {
   for (const character of id) hash = Math.imul(hash ^ character.codePointAt(0), 16777619);
   return (hash >>> 0) % HUES;
 }
+
+/** Beside a guest's name: guests may be called as anybody is. @param {{kind: string}} user @returns {HTMLElement | null} */
+export const guestMark = ({ kind }) => (kind === 'guest' ? h('small.guest-mark', { text: t('kind.guest') }) : null);
 
 /** @param {{id: string, name: string, kind: string}} user @returns {HTMLElement} */
 export function avatar(user) {

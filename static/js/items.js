@@ -3,7 +3,7 @@
  * way. Pure. Called by `elements/messages.js`.
  *
  * @typedef {{key: string, type: 'day', label: string} | {key: string, type: 'new', since: number} | {key: string, type: 'context', label: string}
- *   | {key: string, type: 'message', message: object, reply: import('./store.js').Reply | null, place: {position: number, user: object} | null, mine: boolean, asked: boolean, grouped: boolean}
+ *   | {key: string, type: 'message', message: object, reply: import('./store.js').Reply | null, place: {position: number, user: object} | null, mine: boolean, namesake: boolean, asked: boolean, grouped: boolean}
  *   | {key: string, type: 'outgoing', entry: import('./store.js').Outgoing, grouped: boolean}} Item
  */
 import { contextLabel, contextMarks } from './context-marks.js';
@@ -28,6 +28,7 @@ export function buildItems(state, messages, { readSeq, atEnd, queue = new Map(),
   let previous = null;
   const lineAt = placeOfLine(messages, readSeq, state.me, state.complete && messages[0] === state.messages[0]);
   const contexts = contextMarks(state.messages, state.replies);
+  const shared = sharedNames(messages);
   for (const [place, message] of messages.entries()) {
     const context = contextLabel(contexts, previous?.seq ?? null, message.seq);
     if (context !== null) items.push({ key: `context-${context}`, type: 'context', label: context });
@@ -48,6 +49,7 @@ export function buildItems(state, messages, { readSeq, atEnd, queue = new Map(),
       reply: running ? (state.replies.get(message.seq) ?? null) : null,
       place: running ? (queue.get(message.seq) ?? null) : null,
       mine,
+      namesake: shared.has(message.author.name.toLowerCase()),
       asked: message.kind === 'assistant' && isMyPrompt(state, promptOf(state, message)),
       grouped,
     });
@@ -55,6 +57,17 @@ export function buildItems(state, messages, { readSeq, atEnd, queue = new Map(),
   }
   if (atEnd) appendOutgoing(items, state, previous);
   return items;
+}
+
+/** Names, in small letters, that more than one of the authors has. */
+function sharedNames(messages) {
+  const [holders, shared] = [new Map(), new Set()];
+  for (const { author: { id, name } } of messages) {
+    const key = name.toLowerCase();
+    if ((holders.get(key) ?? id) !== id) shared.add(key);
+    holders.set(key, id);
+  }
+  return shared;
 }
 
 function dayItem(at, now) {

@@ -80,10 +80,16 @@ export function typingLine({ typing }) {
 export function seenLine({ read, users }, { messages, me }) {
   const last = messages.at(-1);
   if (last === undefined || last.author?.id !== me || read.size === 0) return '';
-  const names = new Map([...messages.map(({ author }) => author), ...users].filter(Boolean).map(({ id, name }) => [id, name]));
-  const seen = [...read].filter(([id, seq]) => seq >= last.seq && names.has(id)).map(([id]) => names.get(id));
+  const known = new Map([...messages.map(({ author }) => author), ...users].filter(Boolean).map((user) => [user.id, user]));
+  const seen = [...read].filter(([id, seq]) => seq >= last.seq && known.has(id)).map(([id]) => toldApart(known.get(id), known));
   if (seen.length === 0) return '';
   return seen.length > NAMES ? t('seen.count', { count: seen.length }) : t('seen.names', { names: joined(seen) });
+}
+
+/** A name; of a guest that is called as somebody else is, that it is one. @param {object} user @param {Map<string, object>} known */
+function toldApart(user, known) {
+  const alike = ({ id, name }) => id !== user.id && name.toLowerCase() === user.name.toLowerCase();
+  return user.kind === 'guest' && [...known.values()].some(alike) ? t('guest.named', { name: user.name }) : user.name;
 }
 
 /** @param {People} people @returns {string} such as `3 here`; empty while that is not known */

@@ -31,7 +31,7 @@ export function memberRights({ role, visibility, people }, member, self) {
   const mayBan = owner || member.role === 'member' || member.role === 'reader';
   return {
     roles: manages ? Object.keys(ROLES).filter((name) => owner || name !== 'owner') : [],
-    removes: self ? people !== 2 : keepsOrder(role) && below,
+    removes: self ? open || people > 2 : keepsOrder(role) && below,
     bans: manages && mayBan && member.user.kind !== 'assistant',
     gives: manages && owner,
   };

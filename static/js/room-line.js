@@ -10,26 +10,26 @@ const PREVIEW_CHARS = 120;
 /**
  * The beginning of a message, as the list of rooms has it.
  * @param {object | undefined} message
- * @returns {{seq: number, author: string, text: string, created_at: string, deleted: boolean} | null}
+ * @returns {{seq: number, author: string, author_id: string, text: string, created_at: string, deleted: boolean} | null}
  */
 export function lastOf(message) {
   if (message === undefined) return null;
   const deleted = Boolean(message.deleted_at);
   return {
-    seq: message.seq, author: message.author.name, created_at: message.created_at, deleted,
+    seq: message.seq, author: message.author.name, author_id: message.author.id, created_at: message.created_at, deleted,
     text: deleted ? '' : [...message.body ?? ''].slice(0, PREVIEW_CHARS).join(''),
   };
 }
 
 /**
  * What was said last, or what the room is about before anything was.
- * @param {object} room @param {string} me one's own name @returns {string}
+ * @param {object} room @param {string} me one's own id: others may have the same name @returns {string}
  */
 export function previewOf(room, me) {
   const last = room.last ?? null;
   if (last === null) return room.topic ?? '';
   const what = last.deleted ? t('preview.deleted') : plainOf(last.text, { cut: [...last.text].length >= PREVIEW_CHARS }) || '…';
-  return last.author === me ? t('preview.you', { what }) : room.people === 2 ? what : `${last.author}: ${what}`;
+  return last.author_id === me ? t('preview.you', { what }) : room.people === 2 ? what : `${last.author}: ${what}`;
 }
 
 /** The drawing that tells who may come. @param {{visibility: string}} room @returns {'lock' | 'chat' | 'hash'} */

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { foundSoFar, nextFound, PAGES_AT_ONCE } from '../../static/js/found.js';
+import { foundSoFar, nextFound, PAGES_AT_ONCE, plainSnippet } from '../../static/js/found.js';
 
 /** Reads from these pages, each named by its place; notes what was asked for. */
 const reader = (pages) => {
@@ -41,4 +41,14 @@ test('what is said never claims an end that was not reached', () => {
   assert.equal(foundSoFar(0, false), 'Nothing was found.');
   assert.equal(foundSoFar(7, true), 'The newest 7.');
   assert.equal(foundSoFar(7, false), '7 found.');
+});
+
+test('a part that was found is in plain words, with its hits', () => {
+  const snippet = [{ text: '… **put the ', hit: false }, { text: 'kettle', hit: true }, { text: '** on `', hit: false }, { text: 'now', hit: true }, { text: '`, [Ada](https://x', hit: false }];
+  const plain = plainSnippet(snippet);
+  assert.equal(plain.filter(({ hit }) => !hit).map(({ text }) => text).join('|').includes('*'), false);
+  assert.deepEqual(plain.filter(({ hit }) => hit).map(({ text }) => text), ['kettle', 'now']);
+  assert.equal(plain.map(({ text }) => text).join('').startsWith('… put the kettle on now'), true);
+  assert.deepEqual(plainSnippet([{ text: 'a\uE000b', hit: false }]), [{ text: 'ab', hit: false }]);
+  assert.deepEqual(plainSnippet([{ text: '## ', hit: false }, { text: 'Sea', hit: true }]), [{ text: 'Sea', hit: true }]);
 });

@@ -76,6 +76,9 @@ test('one sees who has seen one\'s own last word', () => {
   const seen = take(people, [read('bob', 2)]);
   assert.equal(seenLine(seen, { messages, me: ADA.id }), 'Seen by bob');
   assert.equal(seenLine(seen, { messages: messages.slice(0, 1), me: ADA.id }), '', 'another spoke last');
+  const alike = { id: 'other', name: 'Ada', kind: 'guest' };
+  const both = take(NOBODY, [read('other', 2)]);
+  assert.equal(seenLine({ ...both, users: [ADA, alike] }, { messages, me: ADA.id }), 'Seen by Ada (guest)');
   const many = take(NOBODY, ['w', 'x', 'y', 'z'].flatMap((name) => [read(name, 2)]));
   const known = { ...many, users: ['w', 'x', 'y', 'z'].map(user) };
   assert.equal(seenLine(known, { messages, me: ADA.id }), 'Seen by 4');

@@ -19,7 +19,8 @@ test('the preview says who spoke, and nothing of what was deleted', () => {
   const room = (more) => ({ topic: 'The sea', people: 0, last: lastOf(message(more)) });
   assert.equal(previewOf({ topic: 'The sea', last: null }, 'ada'), 'The sea');
   assert.equal(previewOf(room({ body: 'one\n\n two' }), 'ada'), 'bob: one two');
-  assert.equal(previewOf(room(), 'bob'), 'You: hello');
+  assert.equal(previewOf(room(), 'b'), 'You: hello');
+  assert.equal(previewOf(room(), 'bob'), 'bob: hello', 'somebody else of one’s own name');
   assert.equal(previewOf({ ...room(), people: 2 }, 'ada'), 'hello');
   assert.equal(previewOf(room({ deleted_at: 'x' }), 'ada'), 'bob: Message deleted');
   assert.equal(previewOf(room({ body: '' }), 'ada'), 'bob: …');

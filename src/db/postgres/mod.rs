@@ -160,6 +160,11 @@ impl Store for PostgresStore {
         run!(self, |pools| accounts::by_name(pools, &name))
     }
 
+    async fn fellows(&self, user: UserId, wanted: &[UserId]) -> StoreResult<Vec<UserRow>> {
+        let wanted = wanted.to_vec();
+        run!(self, |pools| people_rooms::fellows(pools, user, &wanted))
+    }
+
     async fn create_room(&self, room: NewRoom, owner: UserId) -> StoreResult<RoomView> {
         run!(self, |pools| rooms::create(pools, room, owner))
     }

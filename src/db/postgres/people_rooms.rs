@@ -4,11 +4,11 @@
 use uuid::Uuid;
 
 use super::pool::{Conn, Pools};
-use super::records::{ViewRecord, view_columns};
+use super::records::{ViewRecord, user_kind, user_row, view_columns};
 use super::rooms::{LockHead, LockUser};
 use super::statement::statement;
 use crate::db::changes::NewRoom;
-use crate::db::rows::RoomView;
+use crate::db::rows::{RoomView, UserRow};
 use crate::db::{StoreError, StoreResult};
 use crate::error::ErrorCode;
 use crate::ids::{Epoch, UserId};
@@ -20,6 +20,16 @@ statement!(
         "SELECT ", view_columns!(), " FROM rooms r JOIN room_heads h ON h.room_id = r.id \
          LEFT JOIN memberships own ON own.room_id = r.id AND own.user_id = $1 \
          WHERE r.direct_key = $2 AND r.deleted_at IS NULL"
+    )
+);
+statement!(
+    /// Those of these that are in a room with the user: of each, the rooms are looked up by the key of both.
+    FindFellows { user: Uuid, wanted: Vec<Uuid> } -> (Uuid, String, String),
+    concat!(
+        "SELECT u.id, u.name, ", user_kind!("u"), " FROM users u \
+         WHERE u.id = ANY($2) AND u.disabled_at IS NULL AND u.deleted_at IS NULL AND EXISTS ( \
+             SELECT FROM memberships own JOIN memberships other ON other.room_id = own.room_id AND other.user_id = u.id \
+             JOIN rooms r ON r.id = own.room_id AND r.deleted_at IS NULL WHERE own.user_id = $1)"
     )
 );
 statement!(
@@ -48,6 +58,22 @@ statement!(
 
 fn refused<T>(code: ErrorCode) -> StoreResult<T> {
     Err(StoreError::Refused(code.into()))
+}
+
+/// Those of these that the user shares a room with.
+pub(super) async fn fellows(
+    pools: &Pools,
+    user: UserId,
+    wanted: &[UserId],
+) -> StoreResult<Vec<UserRow>> {
+    let find = FindFellows {
+        user: user.0,
+        wanted: wanted.iter().map(|user| user.0).collect(),
+    };
+    let found = pools.read(find).await?.into_iter();
+    found
+        .map(|(id, name, kind)| user_row(id, name, &kind))
+        .collect()
 }
 
 /// The room is made from `fresh`; a race for the set has one winner, whom all then read.

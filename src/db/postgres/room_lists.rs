@@ -29,12 +29,12 @@ statement!(
     } -> struct ListedRecord,
     concat!(
         "SELECT * FROM ((SELECT 0 AS part, coalesce(last.created_at, r.created_at) AS active, own.muted, \
-             last.seq AS message_seq, last.author AS message_author, last.text AS message_text, \
+             last.seq AS message_seq, last.author AS message_author, last.author_id AS message_author_id, last.text AS message_text, \
              last.created_at AS message_at, last.deleted AS message_deleted, ", view_columns!(), " \
          FROM memberships own JOIN rooms r ON r.id = own.room_id AND r.deleted_at IS NULL \
          JOIN room_heads h ON h.room_id = r.id \
          LEFT JOIN LATERAL ( \
-             SELECT m.seq, u.name AS author, left(m.body, $3::integer) AS text, m.created_at, \
+             SELECT m.seq, u.name AS author, m.author_id, left(m.body, $3::integer) AS text, m.created_at, \
                  m.deleted_at IS NOT NULL AS deleted \
              FROM ( \
                  SELECT room_id, seq, author_id, body, created_at, deleted_at FROM messages \
@@ -46,7 +46,7 @@ statement!(
              OR (coalesce(last.created_at, r.created_at) = $5 AND r.slug COLLATE \"C\" > $6)) \
          ORDER BY active DESC, r.slug COLLATE \"C\" LIMIT $2) \
          UNION ALL \
-         (SELECT 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ", view_columns!(), " \
+         (SELECT 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ", view_columns!(), " \
          FROM rooms r JOIN room_heads h ON h.room_id = r.id LEFT JOIN memberships own ON false \
          WHERE r.visibility = 'public' AND r.deleted_at IS NULL AND r.slug COLLATE \"C\" > $7 \
            AND NOT EXISTS (SELECT FROM memberships m WHERE m.room_id = r.id AND m.user_id = $1) \
@@ -106,6 +106,8 @@ pub(super) struct ListedRecord {
     message_seq: Option<i64>,
     #[diesel(sql_type = sql::Nullable<sql::Text>)]
     message_author: Option<String>,
+    #[diesel(sql_type = sql::Nullable<sql::Uuid>)]
+    message_author_id: Option<Uuid>,
     #[diesel(sql_type = sql::Nullable<sql::Text>)]
     message_text: Option<String>,
     #[diesel(sql_type = sql::Nullable<sql::Timestamptz>)]
@@ -121,16 +123,20 @@ impl ListedRecord {
         let last = match (
             self.message_seq,
             self.message_author,
+            self.message_author_id,
             self.message_text,
             self.message_at,
         ) {
-            (Some(seq), Some(author), Some(text), Some(created_at)) => Some(LastMessage {
-                seq,
-                author,
-                text,
-                created_at,
-                deleted: self.message_deleted.unwrap_or(false),
-            }),
+            (Some(seq), Some(author), Some(id), Some(text), Some(created_at)) => {
+                Some(LastMessage {
+                    seq,
+                    author,
+                    author_id: UserId(id),
+                    text,
+                    created_at,
+                    deleted: self.message_deleted.unwrap_or(false),
+                })
+            }
             _ => None,
         };
         Ok(ListedRoom {

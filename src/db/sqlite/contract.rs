@@ -83,6 +83,12 @@ impl Store for SqliteStore {
         self.read(move |conn| accounts::by_name(conn, &name)).await
     }
 
+    async fn fellows(&self, user: UserId, wanted: &[UserId]) -> StoreResult<Vec<UserRow>> {
+        let wanted = wanted.to_vec();
+        self.read(move |conn| members::fellows(conn, user, &wanted))
+            .await
+    }
+
     async fn create_room(&self, room: NewRoom, owner: UserId) -> StoreResult<RoomView> {
         self.write(move |conn| rooms::create(conn, &room, owner))
             .await

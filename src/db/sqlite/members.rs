@@ -9,8 +9,8 @@ use super::columns::{StoredId, named};
 use super::failure::{Failure, Work};
 use super::invites;
 use super::rooms;
-use super::schema::{memberships, users};
-use crate::db::rows::{MemberRow, Proof, ReadState};
+use super::schema::{memberships, rooms as rooms_table, users};
+use crate::db::rows::{MemberRow, Proof, ReadState, UserKind, UserRow};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::UserId;
 use crate::permissions::Role;
@@ -52,6 +52,34 @@ pub(super) fn join(conn: &mut SqliteConnection, user: UserId, slug: &str) -> Wor
         });
     }
     Ok(Proof { user, role, view })
+}
+
+/// Those of these users that are in a room with the user.
+pub(super) fn fellows(
+    conn: &mut SqliteConnection,
+    user: UserId,
+    wanted: &[UserId],
+) -> Work<Vec<UserRow>> {
+    let own = diesel::alias!(memberships as own_memberships);
+    let living = rooms_table::table
+        .filter(rooms_table::deleted_at.is_null())
+        .select(rooms_table::id);
+    let rooms_of_user = own
+        .filter(own.field(memberships::user_id).eq(StoredId(user.0)))
+        .filter(own.field(memberships::room_id).eq_any(living))
+        .select(own.field(memberships::room_id));
+    let wanted: Vec<StoredId> = wanted.iter().map(|user| StoredId(user.0)).collect();
+    let shared = memberships::table
+        .filter(memberships::user_id.eq_any(wanted))
+        .filter(memberships::room_id.eq_any(rooms_of_user))
+        .select(memberships::user_id);
+    let found = users::table
+        .filter(users::id.eq_any(shared))
+        .filter(users::disabled_at.is_null())
+        .filter(users::kind.ne(UserKind::Deleted.as_str()))
+        .select((users::id, users::name, users::kind, users::owner_id))
+        .load::<UserColumns>(conn)?;
+    found.into_iter().map(user_row).collect()
 }
 
 /// The members by name.

@@ -54,7 +54,7 @@ struct Held {
 type OwnColumns = (
     StoredId,
     bool,
-    Option<(Seq, String, Micros, Option<Micros>)>,
+    Option<(Seq, StoredId, String, Micros, Option<Micros>)>,
     Option<String>,
 );
 
@@ -127,6 +127,7 @@ fn joined(
             memberships::muted,
             (
                 messages::seq,
+                messages::author_id,
                 substr(messages::body, 1_i64, PREVIEW_CHARS),
                 messages::created_at,
                 messages::deleted_at,
@@ -146,9 +147,10 @@ fn joined(
     let mut listed = Vec::with_capacity(places.len());
     for (room, muted, message, author) in places {
         let last = match (message, author) {
-            (Some((seq, text, created_at, deleted_at)), Some(author)) => Some(LastMessage {
+            (Some((seq, id, text, created_at, deleted_at)), Some(author)) => Some(LastMessage {
                 seq,
                 author,
+                author_id: UserId(id.0),
                 text,
                 created_at: time(created_at)?,
                 deleted: deleted_at.is_some(),

@@ -172,7 +172,12 @@ class SalonApp extends HTMLElement {
   /** Where the list stands alone it is what the page is about. */
   #landmarks() {
     const alone = this.#narrow.matches && this.dataset.pane === 'list';
-    this.querySelector('salon-room-list')?.setAttribute('role', alone ? 'main' : 'complementary');
+    const list = this.querySelector('salon-room-list');
+    list?.setAttribute('role', alone ? 'main' : 'complementary');
+    // What the banner says is for whoever looks at the one pane that is shown.
+    const pane = alone ? list : this.querySelector('main');
+    const banner = this.querySelector('salon-banner');
+    if (pane && banner && banner.parentElement !== pane) pane.prepend(banner);
     const brand = this.querySelector('.list-head .brand');
     if (alone) brand?.setAttribute('aria-level', '1');
     else brand?.removeAttribute('aria-level');

@@ -4,6 +4,9 @@
  */
 import { h, icon, iconButton } from '../dom.js';
 import { myRunningReply, repliesTo } from '../items.js';
+import { fenced } from '../paste.js';
+import { isRunning } from '../replies.js';
+import { steering } from '../steering.js';
 import { MentionMenu } from './mention-menu.js';
 import { showNote } from './banner.js';
 import { PromptQueue } from './prompt-queue.js';
@@ -23,6 +26,7 @@ class SalonComposer extends HTMLElement {
   #target = null;
   #menu;
   #queue;
+  #archived = false;
   /** How long the text was when its height was measured. */
   #measured = 0;
   /** A soft keyboard has no Shift: there Enter makes a line and the button sends. */
@@ -38,7 +42,7 @@ class SalonComposer extends HTMLElement {
     this.input = h('textarea', {
       id: 'composer-input', rows: 1, 'aria-label': t('composer.title'),
       autocomplete: 'off', enterkeyhint: this.#touch.matches ? 'enter' : 'send', 'aria-haspopup': 'listbox',
-      oninput: (event) => this.#typed(event), onkeydown: (event) => this.#key(event),
+      oninput: (event) => this.#typed(event), onkeydown: (event) => this.#key(event), onpaste: (event) => this.#pasted(event),
     });
     const invite = () => { this.input.placeholder = t(this.#narrow.matches ? 'composer.ask_short' : 'composer.ask'); };
     this.#narrow.onchange = invite;
@@ -78,7 +82,8 @@ class SalonComposer extends HTMLElement {
     const archived = state.room?.archived ?? false;
     this.hidden = state.room?.role === 'reader';
     this.box.hidden = archived;
-    this.keys.textContent = archived ? t('composer.archived') : this.hint;
+    if (archived !== this.#archived) this.keys.textContent = archived ? t('composer.archived') : this.hint;
+    this.#archived = archived;
     this.#queue.update(state);
     this.#showMode();
   }
@@ -86,18 +91,26 @@ class SalonComposer extends HTMLElement {
   /** What is written from now on is for that message. */
   #aim(kind, message) {
     const leavesEdit = this.#target?.kind === 'edit' && kind === 'reply';
-    this.#target = { kind, message };
+    const again = kind === 'edit' && this.#askedAgain(message);
+    this.#target = { kind, message, again };
     const label = kind === 'edit' ? t('composer.editing') : t('composer.replying', { name: message.author.name });
-    const asked = kind === 'edit' && repliesTo(this.#room.state, message.seq).length > 0;
     this.about.replaceChildren(h('strong', { text: label }), h('span', { text: excerpt(message.body) }), ...[
-      asked && h('button.quiet', { type: 'button', 'data-action': 'ask again', title: t('composer.save_ask'), onclick: () => this.#send(true) },
-        icon('another'), h('span', { text: t('message.ask_again') }))].filter(Boolean),
+      again && h('button.primary', { type: 'button', 'data-action': 'ask again', title: t('composer.save_ask'), onclick: () => this.#send(true) }, t('composer.save_and_ask')),
+      again && h('button.quiet', { type: 'button', 'data-action': 'save-only', title: t('composer.save_only_hint'), onclick: () => this.#send(false) }, t('composer.save_only'))].filter(Boolean),
       iconButton('close', kind === 'edit' ? t('composer.no_edit') : t('composer.no_reply'), () => this.#unaim()));
     this.about.hidden = false;
+    this.#showMode();
     if (kind === 'edit') this.#put(message.body);
     // The text of an edit is not what one wants to reply.
     else if (leavesEdit) this.#put(this.#context.memory.draft(this.#room.slug));
     else this.input.focus();
+  }
+
+  /** Whether answers of a question would be written again with it: that is what one mostly wants of a question put better. */
+  #askedAgain({ seq }) {
+    const { state } = this.#room;
+    const replies = repliesTo(state, seq);
+    return replies.length > 0 && replies.every((reply) => !isRunning(reply) && steering(state.room, reply.author.id, true).again);
   }
 
   /** What was written before an edit began is there again. */
@@ -133,6 +146,41 @@ class SalonComposer extends HTMLElement {
     if (inputType !== 'insertText') this.#measured = Infinity;
     this.#edited();
     if (this.input.value.trim() !== '') this.#room.typing();
+  }
+
+  /** Code that is pasted keeps its indentation by a fence around it, which one can undo, or have taken away. */
+  #pasted(event) {
+    const text = event.clipboardData?.getData('text/plain') ?? '';
+    const { value, selectionStart, selectionEnd } = this.input;
+    const code = fenced(text, value.slice(0, selectionStart), value.slice(selectionEnd));
+    if (code === null) return;
+    event.preventDefault();
+    this.#insert(code);
+    const plain = () => {
+      const at = this.input.value.indexOf(code);
+      if (at >= 0) {
+        this.input.setSelectionRange(at, at + code.length);
+        this.#insert(text.replace(/\r\n?/g, '\n'));
+      }
+      this.#hintAgain();
+      this.input.focus();
+    };
+    this.keys.replaceChildren(t('composer.pasted_code'), ' ', h('button.text-button', { type: 'button', 'data-action': 'paste-text', text: t('composer.paste_text'), onclick: plain }));
+    this.input.addEventListener('input', () => this.#hintAgain(), { once: true });
+  }
+
+  #hintAgain() {
+    this.keys.textContent = this.hint;
+  }
+
+  /** As if it were typed, so that the browser can undo it. */
+  #insert(text) {
+    this.input.focus();
+    if (!document.execCommand('insertText', false, text)) {
+      const { selectionStart, selectionEnd } = this.input;
+      this.input.setRangeText(text, selectionStart, selectionEnd, 'end');
+      this.input.dispatchEvent(new InputEvent('input', { inputType: 'insertFromPaste' }));
+    }
   }
 
   #edited() {
@@ -173,9 +221,9 @@ class SalonComposer extends HTMLElement {
     const empty = this.input.value.trim() === '';
     const mode = empty && this.#running !== null ? 'stop' : 'send';
     this.button.disabled = mode === 'send' && (empty || this.tooLong);
-    if (this.button.dataset.mode === mode) return;
+    const label = mode === 'stop' ? t('composer.stop') : this.#target?.again ? t('composer.save_and_ask') : t('composer.send');
+    if (this.button.dataset.mode === mode && this.button.title === label) return;
     this.button.dataset.mode = mode;
-    const label = mode === 'stop' ? t('composer.stop') : t('composer.send');
     this.button.setAttribute('aria-label', label);
     this.button.title = label;
     this.button.replaceChildren(icon(mode));
@@ -213,7 +261,7 @@ class SalonComposer extends HTMLElement {
     this.input.focus();
   }
 
-  #send(resend = false) {
+  #send(resend = this.#target?.again ?? false) {
     const body = this.input.value.trim();
     if (body === '' || this.tooLong) return;
     const text = body.replaceAll('\0', '');

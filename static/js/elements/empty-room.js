@@ -2,7 +2,9 @@
  * What an empty room shows: what it is, who is here, how to call its assistants, and something to begin with.
  */
 import { h, icon } from '../dom.js';
+import { keepsOrder } from '../roles.js';
 import { joined, pieces, t } from '../words.js';
+import { openInvitesDialog } from './dialogs.js';
 
 /** Names that are shown. */
 const NAMES = 5;
@@ -12,17 +14,19 @@ const NAMES = 5;
  * @param {{config: object | null, salon: import('../salon.js').Salon}} context
  * @param {(text: string) => void} suggest puts a sample into the composer
  */
-export function emptyRoom(room, { config, salon }, suggest) {
+export function emptyRoom(room, context, suggest) {
+  const { config, salon } = context;
+  const alone = room.visibility === 'direct' && !(room.people > 0);
   const scripted = config?.assistant?.scripted === true;
-  const who = h('p', { text: t(`empty.${room.visibility}`) });
+  const who = h('p', { text: alone ? t('empty.assistant') : t(`empty.${room.visibility}`) });
   const people = h('p.empty-people', { hidden: true });
   const call = h('p');
   const samples = h('div.samples');
   const invite = (name) => {
     const code = h('code', { dir: 'ltr', text: `@${name}` });
-    call.replaceChildren(...pieces('empty.call', { assistant: code }), scripted ? h('small.demo', { text: t('empty.demo') }) : '');
+    call.replaceChildren(...(alone ? [t('empty.answers')] : pieces('empty.call', { assistant: code })), scripted ? h('small.demo', { text: t('empty.demo') }) : '');
     samples.replaceChildren(...['empty.sample_1', 'empty.sample_2', 'empty.sample_3'].map((key) =>
-      h('button.sample', { type: 'button', text: t(key), onclick: () => suggest(`@${name} ${t(key)}`) })));
+      h('button.sample', { type: 'button', text: t(key), onclick: () => suggest(alone ? t(key) : `@${name} ${t(key)}`) })));
   };
   invite('assistant');
   salon.api.membersPage(room.slug).then(({ members }) => {
@@ -30,7 +34,7 @@ export function emptyRoom(room, { config, salon }, suggest) {
     const names = others.slice(0, NAMES).map(({ name }) => name);
     if (others.length > NAMES) names.push(t('empty.others', { count: others.length - NAMES }));
     people.textContent = others.length === 0 ? t('empty.alone') : t('empty.people', { count: others.length, names: joined(names) });
-    people.hidden = false;
+    people.hidden = alone;
   }, () => {});
   salon.api.assistants(room.slug).then((assistants) => {
     const first = assistants.find(({ enabled }) => enabled);
@@ -43,5 +47,8 @@ export function emptyRoom(room, { config, salon }, suggest) {
   return h('div.empty-room', {},
     h('span.empty-mark', { 'aria-hidden': 'true' }, icon('spark')),
     h('h2', { text: t('empty.welcome', { name: room.name }) }),
-    room.topic ? h('p.empty-topic', { dir: 'auto', text: room.topic }) : null, who, people, call, samples);
+    room.topic ? h('p.empty-topic', { dir: 'auto', text: room.topic }) : null, who, people,
+    room.visibility === 'private' && keepsOrder(room.role)
+      && h('button.quiet', { type: 'button', id: 'empty-invite', text: t('empty.invite'), onclick: () => openInvitesDialog(context, room) }),
+    call, samples);
 }

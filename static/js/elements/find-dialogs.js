@@ -5,6 +5,8 @@ import { h } from '../dom.js';
 import { placeOf } from '../permalink.js';
 import { inviteToken } from '../roles.js';
 import { openDialog, submitting } from './dialog.js';
+import { peoplePicker } from './people-picker.js';
+import { meet } from './person-dialog.js';
 import { t } from '../words.js';
 
 /** What is written is looked for after this pause. */
@@ -17,7 +19,7 @@ const open = (opener, slug) => opener.dispatchEvent(new CustomEvent('salon-open'
  * @param {HTMLElement} opener which dispatches `salon-open` with the chosen room
  */
 export function openBrowseDialog({ salon }, opener) {
-  const query = h('input', { id: 'browse-query', type: 'search', maxlength: 100, autocomplete: 'off', placeholder: t('browse.example'), 'aria-label': t('browse.label') });
+  const query = h('input', { id: 'browse-query', role: 'searchbox', enterkeyhint: 'search', maxlength: 100, autocomplete: 'off', placeholder: t('browse.example'), 'aria-label': t('browse.label') });
   const list = h('ul.found-rooms', { 'aria-busy': 'true' });
   const problem = h('p.problem', { role: 'alert' });
   const more = h('button.quiet', { type: 'button', text: t('more'), hidden: true, onclick: () => read(list.lastElementChild?.dataset.slug) });
@@ -75,21 +77,28 @@ export function openLinkDialog() {
 }
 
 /**
- * @param {{salon: import('../salon.js').Salon, book: import('../room-book.js').RoomBook}} context
+ * @param {object} context as `<salon-app>` makes it
  * @param {HTMLElement} opener which dispatches `salon-open` with the room
  */
-export function openDirectDialog({ salon, book }, opener) {
+export function openDirectDialog(context, opener) {
   const names = h('input', { id: 'direct-names', required: true, maxlength: 640, autocomplete: 'off', spellcheck: 'false', placeholder: t('direct.example') });
+  const people = peoplePicker(context, names, { many: true });
   const problem = h('p.problem', { role: 'alert' });
   const begin = (event) => submitting(event, problem, async () => {
-    const users = names.value.split(',').map((name) => name.trim()).filter(Boolean);
-    const room = await salon.api.direct(users);
-    book.put(room);
+    await meet(context, people.chosen(), opener);
     dialog.close();
-    open(opener, room.slug);
   });
+  const alone = async () => {
+    problem.textContent = '';
+    try {
+      await meet(context, { names: [context.config?.assistant?.name ?? 'assistant'] }, opener);
+      dialog.close();
+    } catch (refusal) {
+      problem.textContent = refusal.message;
+    }
+  };
   const dialog = openDialog(t('direct.title'), h('form', { onsubmit: begin },
     h('label', { for: 'direct-names', text: t('direct.to') }), names,
-    h('p.hint', { text: t('direct.hint') }), problem,
-    h('div.buttons', {}, h('button.primary', { type: 'submit', id: 'direct-begin', text: t('direct.begin') }))));
+    people.element, h('p.hint', { text: t('direct.hint') }), problem,
+    h('div.buttons', {}, h('button.quiet', { type: 'button', id: 'direct-assistant', text: t('direct.assistant'), onclick: alone }), h('button.primary', { type: 'submit', id: 'direct-begin', text: t('direct.begin') }))));
 }

@@ -9,14 +9,17 @@ import { titleOf } from '../room-line.js';
 import { openDialog, submitting } from './dialog.js';
 import { openInvitesDialog } from './invite-dialogs.js';
 import { leaveRoom } from './leave.js';
+import { peoplePicker } from './people-picker.js';
+import { meet } from './person-dialog.js';
 import { t } from '../words.js';
 
 /**
- * @param {{salon: import('../salon.js').Salon}} context
+ * @param {object} context as `<salon-app>` makes it
  * @param {import('../room.js').Room} open
  * @param {HTMLElement} opener which dispatches `salon-left` when one leaves the room oneself
  */
-export function openMembersDialog({ salon }, open, opener) {
+export function openMembersDialog(context, open, opener) {
+  const { salon } = context;
   const { room } = open.state;
   const manages = keepsOrder(room.role);
   const list = h('ul.members', { 'aria-busy': 'true' }, h('li.empty', { text: t('reading_list') }));
@@ -93,7 +96,18 @@ export function openMembersDialog({ salon }, open, opener) {
   });
   const leave = async () => {
     try {
-      if (await leaveRoom(salon, room, opener)) dialog.close();
+      if (await leaveRoom(context, room, opener)) dialog.close();
+    } catch (refusal) {
+      problem.textContent = refusal.message;
+    }
+  };
+  /** Two of a direct room meet there already. */
+  const writes = ({ id, kind }) => id !== salon.user.id && kind !== 'assistant' && kind !== 'deleted' && room.people !== 2;
+  const write = async (user) => {
+    problem.textContent = '';
+    try {
+      await meet(context, { ids: [user.id] }, opener);
+      dialog.close();
     } catch (refusal) {
       problem.textContent = refusal.message;
     }
@@ -130,23 +144,26 @@ export function openMembersDialog({ salon }, open, opener) {
     const may = memberRights(room, member, self);
     return h('li', { 'data-user': user.id }, avatar(user),
       h('span.member-name', {}, h('strong', { text: user.name }),
-        h('small', {}, user.kind === 'assistant' ? t('kind.assistant') : user.kind === 'bot' ? t('kind.bot_role', { role: ROLES[held] }) : ROLES[held], online && h('span.online', {}, h('i.dot', { 'aria-hidden': 'true' }), t('members.here')))),
+        h('small', {}, user.kind === 'assistant' ? t('kind.assistant') : user.kind === 'bot' ? t('kind.bot_role', { role: ROLES[held] }) : ROLES[held], user.kind === 'guest' && h('span.guest-mark', { text: t('kind.guest') }), self && h('span.guest-mark', { text: t('reacted.you') }), online && h('span.online', {}, h('i.dot', { 'aria-hidden': 'true' }), t('members.here')))),
       may.roles.length > 0 && roleMenu(user, held, may.roles),
       h('span.member-deeds', {},
+        writes(user) && button(t('person.write'), t('person.write_of', { name: user.name }), () => write(user)),
         may.gives && button(t('members.give'), t('members.give_of', { name: user.name }), () => give(user)),
         may.removes && button(self ? t('members.leave') : t('remove'), self ? t('members.leave_long') : t('remove_of', { name: user.name }),
           () => (self ? leave() : doing(() => salon.api.removeMember(room.slug, user.id)))),
         may.bans && button(t('members.ban'), t('members.ban_of', { name: user.name }), () => ban(user), 'text-button.bad')));
   };
+  const people = peoplePicker(context, name, { many: false, leaves: ({ id }) => list.querySelector(`[data-user="${id}"]`) !== null });
   const add = (event) => submitting(event, problem, async () => {
-    await salon.api.addMember(room.slug, { name: name.value.trim(), role: role.value });
-    name.value = '';
+    const { names: [named], ids: [user] } = people.chosen();
+    await salon.api.addMember(room.slug, user === undefined ? { name: named, role: role.value } : { user, role: role.value });
+    people.clear();
     await reload();
   });
   const invites = manages && room.visibility !== 'direct';
   const dialog = openDialog(t('members.title', { name: titleOf(room, salon.user.name) }),
     manages && h('form.add-member', { onsubmit: add }, h('label.visually-hidden', { for: 'member-name', text: t('name') }),
-      name, role, h('button.primary', { type: 'submit', text: t('add') })),
+      name, role, h('button.primary', { type: 'submit', text: t('add') }), people.element),
     invites && h('p.invite-people', {}, h('button.quiet', {
       type: 'button', id: 'invite-people', text: t('members.invite'), onclick: () => { dialog.close(); openInvitesDialog({ salon }, room); },
     })),

@@ -3,7 +3,7 @@
  * `<salon-composer>`.
  */
 import { h } from '../dom.js';
-import { avatar } from '../avatar.js';
+import { avatar, guestMark } from '../avatar.js';
 import { t } from '../words.js';
 
 const ASSISTANT = { id: 'assistant', name: 'assistant', kind: 'assistant' };
@@ -86,7 +86,7 @@ export class MentionMenu {
     this.#list.replaceChildren(...this.#matches.map((user, place) => h('li', {
       id: `mention-${place}`, role: 'option', 'aria-selected': String(place === this.#chosen),
       onmousedown: (event) => { event.preventDefault(); this.#take(user); },
-    }, avatar(user), h('span', { text: user.name }), user.kind === 'assistant' && h('small', { text: t('mention.assistant') }))));
+    }, avatar(user), h('span', { text: user.name }), user.kind === 'assistant' ? h('small', { text: t('mention.assistant') }) : guestMark(user))));
     this.#input.setAttribute('aria-activedescendant', `mention-${this.#chosen}`);
     this.#list.hidden = false;
   }

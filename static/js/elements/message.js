@@ -3,12 +3,14 @@
  * stopped, failed or broke off. It draws again only what changed.
  */
 import { h, icon } from '../dom.js';
-import { avatar } from '../avatar.js';
+import { avatar, guestMark } from '../avatar.js';
 import { replyFailure, sentenceOf } from '../errors.js';
 import { queueLine } from '../people.js';
 import { Fading } from '../fading.js';
+import { goingOn } from '../going-on.js';
 import { GrowingBody, copyButton, renderPlain, renderSettled } from '../render.js';
 import { permalink } from '../permalink.js';
+import { plainOf } from '../plain.js';
 import { isRunning } from '../replies.js';
 import { steering } from '../steering.js';
 import { clockTime, fullTime } from '../time.js';
@@ -18,7 +20,7 @@ import { reactionChips, reactionChoice, rights, toolButtons, variantSwitch } fro
 import { quoteOf } from './quote.js';
 import { t } from '../words.js';
 import { modelMark } from './usage-mark.js';
-import { openEditsDialog } from './dialogs.js';
+import { openEditsDialog, openPersonDialog } from './dialogs.js';
 
 /** Waiting becomes worth a number after this. */
 const ELAPSED_AFTER_S = 3;
@@ -50,6 +52,7 @@ class SalonMessage extends HTMLElement {
     const { message, entry } = item;
     const own = item.type === 'outgoing' || item.mine;
     const classes = ['message', own ? 'own' : message.kind === 'assistant' ? 'assistant' : 'other', item.grouped && 'grouped',
+      message !== undefined && goingOn(message) !== null && 'goes-on',
       message?.mentions?.includes(room.state.me) && 'mentions-me',
       ...['opened', 'led-to'].filter((name) => this.classList.contains(name))];
     this.className = classes.filter(Boolean).join(' ');
@@ -96,16 +99,19 @@ class SalonMessage extends HTMLElement {
     this.append(this.picture, h('div.content', {}, this.head, this.quote, this.body, this.marks, h('div.under', {}, this.foot, this.tools)));
   }
 
-  #drawHead({ type, message, entry, grouped }) {
+  #drawHead({ type, message, entry, grouped, namesake }) {
     const at = type === 'outgoing' ? entry.at : Date.parse(message.created_at);
     const author = message?.author;
-    const key = `${author?.id} ${author?.name} ${at} ${grouped} ${message?.reply?.model} ${message?.reply?.attempt}`;
+    const key = `${author?.id} ${author?.name} ${at} ${grouped} ${namesake} ${message?.reply?.model} ${message?.reply?.attempt}`;
     if (this.#drawn.head === key) return;
     this.#drawn.head = key;
     const time = h('time', { datetime: new Date(at).toISOString(), title: fullTime(at), text: clockTime(at) });
-    this.picture.replaceChildren(...(author && !grouped ? [avatar(author)] : []));
+    const about = author && author.kind !== 'deleted' && author.id !== this.#room.state.me ? () => openPersonDialog(this.#context, author, this.closest('salon-room')) : null;
+    this.picture.replaceChildren(...(!author || grouped ? [] : about === null ? [avatar(author)]
+      : [h('button.picture-button', { type: 'button', 'aria-label': t('person.about', { name: author.name }), title: t('person.about', { name: author.name }), onclick: about }, avatar(author))]));
     this.head.replaceChildren(...[
-      author && h('span.author', { text: author.name }),
+      author && h('span.author', { text: author.name, title: author.kind === 'guest' ? t('guest.named', { name: author.name }) : null }),
+      author && (namesake || author.name.toLowerCase() === this.#context.salon.user.name.toLowerCase()) && guestMark(author),
       author?.kind === 'bot' && h('span.bot-mark', { text: t('message.bot') }),
       modelMark(message?.reply, this.#context.config?.currency),
       time,
@@ -121,6 +127,8 @@ class SalonMessage extends HTMLElement {
       this.#drawOnce('deleted', () => this.body.replaceChildren(h('p.deleted', { text: t('message.deleted') })));
     } else if (isRunning(message)) {
       this.#drawGrowing(reply);
+    } else if (goingOn(message) !== null) {
+      this.#drawOnce('goes-on', () => this.body.replaceChildren(...goingOnLine(goingOn(message))));
     } else {
       // The echo of one's own plain words looks like what is there already: nothing to draw.
       const key = message.html === undefined && message.kind === 'user' ? `plain ${message.body}` : `version ${message.version}`;
@@ -130,7 +138,8 @@ class SalonMessage extends HTMLElement {
 
   /** The message that a person's message answers; a reply stands right below its prompt. */
   #drawQuote({ message, entry }) {
-    const seq = (message?.kind === 'user' && !message.deleted_at ? message.reply_to : entry?.replyTo) ?? null;
+    const quotes = message?.kind === 'user' && !message.deleted_at && goingOn(message) === null;
+    const seq = (quotes ? message.reply_to : entry?.replyTo) ?? null;
     const key = seq === null ? '' : `${seq} ${messageAt(this.#room.state, seq)?.version}`;
     if ((this.#drawn.quote ?? '') === key) return;
     this.#drawn.quote = key;
@@ -221,10 +230,11 @@ class SalonMessage extends HTMLElement {
     const { seq, body } = this.#item.message;
     const { room } = this.#room.state;
     if (room?.archived) return [];
-    const writes = room?.role !== 'reader';
+    // To go on is to ask, in one's own name: that is for who asked.
+    const goes = this.#item.asked && room?.role !== 'reader' && body !== '';
     return [
-      this.#steering().again && button('retry', 'retry', () => this.#ask(this.#room.retryReply(seq))),
-      writes && body !== '' && button('more', 'continue', () => this.#ask(this.#room.continueReply(seq))),
+      this.#steering().again && button('retry', 'retry', () => this.#ask(this.#room.retryReply(seq)), { words: 'retry_reply', title: t('message.retry_hint') }),
+      goes && button('more', 'continue', () => this.#ask(this.#room.continueReply(seq)), { title: t('message.continue_hint') }),
     ];
   }
 
@@ -313,7 +323,14 @@ const samePlace = (one, other) => one?.position !== undefined && one.position ==
 
 const chip = (kind, shape, text) => h(`span.chip.chip-${kind}`, {}, icon(shape), h('span', { text }));
 
-const button = (shape, action, onclick) => h('button.quiet', { type: 'button', 'data-action': action, onclick }, icon(shape), h('span', { text: t(`message.${action}`) }));
+const button = (shape, action, onclick, { words = action, title = null } = {}) =>
+  h('button.quiet', { type: 'button', 'data-action': action, title, onclick }, icon(shape), h('span', { text: t(`message.${words}`) }));
+
+/** That somebody asked to go on; what with is folded. */
+const goingOnLine = ({ quote }) => [
+  h('p.going-on', {}, icon('more'), h('span', { text: t(quote === '' ? 'message.asked_again' : 'message.asked_on') })),
+  ...(quote === '' ? [] : [h('details.going-on-quote', {}, h('summary', { text: t('message.asked_on_with') }), h('p', { dir: 'auto', text: plainOf(quote) }))]),
+];
 
 /** What stands under a message, by its state. */
 const FEET = {

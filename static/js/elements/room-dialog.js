@@ -52,8 +52,9 @@ export function openRoomDialog({ salon, book }, opener) {
 /**
  * @param {{salon: import('../salon.js').Salon, book: import('../room-book.js').RoomBook}} context
  * @param {object} room
+ * @param {{deletes?: boolean}} [options] whether one comes to delete the room
  */
-export function openSettingsDialog({ salon }, room) {
+export function openSettingsDialog({ salon }, room, { deletes = false } = {}) {
   const name = h('input', { id: 'room-name', required: true, maxlength: 64, value: room.name, autocomplete: 'off' });
   const topic = h('input', { id: 'room-topic', maxlength: 256, value: room.topic ?? '', autocomplete: 'off', placeholder: t('room.topic_example') });
   const archived = h('input', { type: 'checkbox', id: 'room-archived', checked: room.archived });
@@ -106,7 +107,7 @@ export function openSettingsDialog({ salon }, room) {
     }), h('button.quiet', {
       type: 'button', id: 'room-usage', text: t('usage.open'), onclick: () => openRoomUsageDialog(salon, room),
     })),
-    h('details.danger', {}, h('summary', { text: t('room.delete') }),
+    h('details.danger', { open: deletes }, h('summary', { text: t('room.delete') }),
       h('form', { onsubmit: remove },
         h('p', { text: t('room.delete_hint') }),
         h('label', { for: 'room-delete-slug', text: t('room.delete_write', { slug: room.slug }) }), confirmation, lost,

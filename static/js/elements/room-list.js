@@ -38,7 +38,7 @@ class SalonRoomList extends HTMLElement {
       h('div.list-head', {},
         h('p.brand', {}, h('img', { src: '/icon.svg', alt: '', width: 28, height: 28 }), h('span', { text: 'Salon' })),
         h('span.list-tools', {},
-          iconButton('search', t('list.public'), () => openBrowseDialog(context, this)),
+          iconButton('compass', t('list.public'), () => openBrowseDialog(context, this)),
           iconButton('chat', t('direct.title'), () => openDirectDialog(context, this)),
           iconButton('plus', t('room.new'), () => openRoomDialog(context, this), 'icon-button'))),
       h('search', {}, this.search), this.rooms, this.#me());
@@ -51,7 +51,7 @@ class SalonRoomList extends HTMLElement {
     const { user } = this.#context.salon;
     return h('div.me', {}, avatar(user),
       h('span.me-name', {}, h('strong', { text: user.name }), h('small', { text: user.kind === 'guest' ? t('account.kind_guest') : t('list.signed_in') })),
-      iconButton('settings', t('account.title'), () => openAccountDialog(this.#context)),
+      iconButton('person', t('account.title'), () => openAccountDialog(this.#context)),
       iconButton('leave', t('sign_out'), () => this.#signOut(user)));
   }
 
@@ -111,7 +111,7 @@ class SalonRoomList extends HTMLElement {
     const unread = book.unread(room);
     const mentions = book.mentions(room);
     const current = room.slug === book.current;
-    const preview = room.role === null ? '' : previewOf(room, salon.user.name);
+    const preview = room.role === null ? '' : previewOf(room, salon.user.id);
     return h('a.room-link', {
       href: `#/rooms/${encodeURIComponent(room.slug)}`, 'data-slug': room.slug, 'data-unread': unread > 0 && !room.muted, 'data-muted': room.muted,
       'aria-current': current ? 'page' : null,

@@ -20,17 +20,19 @@ const copyLink = async (slug) => {
 function entries(context, room, opener) {
   const { salon } = context;
   const direct = room.visibility === 'direct';
+  const hidden = room.visibility === 'private';
   const owns = room.role === 'owner';
-  const leave = () => leaveRoom(salon, room, opener).catch((refusal) => showNote(refusal.message));
+  const leave = () => leaveRoom(context, room, opener).catch((refusal) => showNote(refusal.message));
   return [
-    keepsOrder(room.role) && !direct && ['people', 'menu.invite', 'invite', () => openInvitesDialog(context, room)],
+    // The address of a private room lets nobody in: there the link is an invite.
+    keepsOrder(room.role) && !direct && [hidden ? 'link' : 'people', hidden ? 'members.invite' : 'menu.invite', 'invite', () => openInvitesDialog(context, room)],
     !direct && ['spark', 'assistants.open', 'assistants', () => openAssistantsDialog(context, room)],
-    ['link', 'menu.link', 'link', () => copyLink(room.slug)],
+    !(hidden && keepsOrder(room.role)) && ['link', hidden || direct ? 'menu.link_members' : 'menu.link', 'link', () => copyLink(room.slug)],
     ['download', 'menu.export', 'export', () => openExportDialog(context, room)],
     keepsOrder(room.role) && ['hash', 'integrations.open', 'integrations', () => openIntegrationsDialog(context, room)],
     keepsOrder(room.role) && ['usage', 'usage.open', 'usage', () => openRoomUsageDialog(salon, room)],
-    owns && ['settings', 'menu.settings', 'settings', () => openSettingsDialog(context, room)],
-    room.people !== 2 && ['leave', 'menu.leave', 'leave', leave],
+    owns && ['gear', 'menu.settings', 'settings', () => openSettingsDialog(context, room)],
+    (!direct || room.people > 2) && ['leave', 'menu.leave', 'leave', leave],
   ].filter(Boolean);
 }
 

@@ -146,7 +146,7 @@ class SalonRoom extends HTMLElement {
       iconButton('people', t('members.open'), () => this.#openMembers()),
       ...(role === 'moderator' ? [iconButton('link', t('integrations.title'), () => openIntegrationsDialog(this.#context, this.#room.state.room), wide)] : []),
       ...(role === 'moderator' ? [iconButton('usage', t('usage.title'), () => openRoomUsageDialog(this.#context.salon, this.#room.state.room), wide)] : []),
-      ...(role === 'owner' ? [iconButton('settings', t('room.settings'), () => openSettingsDialog(this.#context, this.#room.state.room), wide)] : []),
+      ...(role === 'owner' ? [iconButton('gear', t('room.settings'), () => openSettingsDialog(this.#context, this.#room.state.room), wide)] : []),
       ...(room === null ? [] : roomMenu(this.#context, room, this, [['search', 'search.title', 'search', search], [shape, key, 'mute', mute], ['pin', 'pins.open', 'pins', pins]])),
     ];
   }

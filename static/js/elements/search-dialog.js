@@ -5,7 +5,7 @@
 import { h } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { clockTime, fullTime, shortDate } from '../time.js';
-import { foundSoFar, nextFound } from '../found.js';
+import { foundSoFar, nextFound, plainSnippet } from '../found.js';
 import { openDialog, submitting } from './dialog.js';
 import { openExportDialog } from './export-dialog.js';
 import { t } from '../words.js';
@@ -16,7 +16,7 @@ import { t } from '../words.js';
  */
 export function openSearchDialog({ salon }, room) {
   const words = h('input', {
-    id: 'search-words', type: 'search', required: true, maxlength: 256, autocomplete: 'off', spellcheck: 'false',
+    id: 'search-words', role: 'searchbox', enterkeyhint: 'search', required: true, maxlength: 256, autocomplete: 'off', spellcheck: 'false',
     placeholder: t('search.example'), 'aria-describedby': 'search-hint',
   });
   const author = h('input', { id: 'search-author', maxlength: 64, autocomplete: 'off', spellcheck: 'false', placeholder: t('search.anybody') });
@@ -61,27 +61,29 @@ export function openSearchDialog({ salon }, room) {
     const { q } = asked;
     const plain = q.replace(/"/g, '');
     const fewer = plain.split(/\s+/).filter((word) => word !== '' && !word.startsWith('-'));
-    ideas.hidden = !nothing;
-    ideas.replaceChildren(h('p.hint', { text: t('search.ideas') }), ...[
+    const offered = [
       asked.room !== undefined && idea('everywhere', () => { here.checked = false; }),
       asked.author !== '' && idea('anybody', () => { author.value = ''; }),
       (after.value !== '' || before.value !== '') && idea('any_time', () => { after.value = ''; before.value = ''; }),
       plain !== q && idea('no_quotes', () => { words.value = plain; }),
       fewer.length > 1 && idea('fewer', () => { words.value = fewer.slice(0, -1).join(' '); }),
-    ].filter(Boolean));
+    ].filter(Boolean);
+    ideas.hidden = !nothing || offered.length === 0;
+    ideas.replaceChildren(h('p.hint', { text: t('search.ideas') }), ...offered);
   };
   const row = ({ room: { slug, name }, seq, author: by, created_at: at, snippet }) => h('li', {},
     h('a', { href: `#/rooms/${encodeURIComponent(slug)}/${seq}`, 'data-seq': seq, onclick: () => dialog.close() },
       h('span.found-head', {}, avatar(by), h('strong', { text: by.name }), h('span', { text: name }),
         h('time', { datetime: at, title: fullTime(Date.parse(at)), text: when(Date.parse(at)) })),
-      h('span.found-text', { dir: 'auto' }, ...snippet.map(({ text, hit }) => (hit ? h('mark', { text }) : text)))));
+      h('span.found-text', { dir: 'auto' }, ...plainSnippet(snippet).map(({ text, hit }) => (hit ? h('mark', { text }) : text)))));
 
   const form = h('form.search-form', { onsubmit: find, role: 'search' },
     h('label', { for: 'search-words', text: t('search.words') }), words,
     h('p.hint', { id: 'search-hint', text: t('search.hint') }),
-    h('label', { for: 'search-author', text: t('search.by') }), author,
-    h('div.search-days', {}, h('label', { for: 'search-after', text: t('search.after') }), h('label', { for: 'search-before', text: t('search.before') }), after, before),
-    h('label.check', {}, here, t('search.only', { name: room.name })), problem,
+    h('details.search-narrow', {}, h('summary', { text: t('more') }),
+      h('label', { for: 'search-author', text: t('search.by') }), author,
+      h('div.search-days', {}, h('label', { for: 'search-after', text: t('search.after') }), h('label', { for: 'search-before', text: t('search.before') }), after, before),
+      h('label.check', {}, here, t('search.only', { name: room.name }))), problem,
     h('div.buttons', {}, h('button.primary', { type: 'submit', id: 'search-go', text: t('search.go') })));
   const dialog = openDialog(t('search.title'),
     form,

@@ -126,6 +126,7 @@ async fn a_search_without_hits_says_what_else_to_look_for() {
     let page = page_of(&chromium, &salon, &ada).await;
     page.click("[aria-label='Search messages']").await;
     page.type_into("#search-words", "\"kettle on\" extra").await;
+    page.click(".search-narrow summary").await;
     page.type_into("#search-author", "Bob").await;
     page.click("#search-here").await;
     page.click("#search-go").await;

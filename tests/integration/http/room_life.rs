@@ -18,6 +18,12 @@ async fn no(app: &TestApp, token: &str, what: &str, body: Value) -> (u16, String
     (answer.status.as_u16(), answer.code().to_owned())
 }
 
+/// Whose token it is.
+async fn id_of(app: &TestApp, token: &str) -> Value {
+    let me = ok(app, token, "GET /api/me", Value::Null).await;
+    me["user"]["id"].clone()
+}
+
 fn refusal(status: u16, code: &str) -> (u16, String) {
     (status, code.to_owned())
 }
@@ -111,10 +117,17 @@ async fn rooms_are_listed_searched_and_muted() {
         (
             &last["seq"],
             &last["author"],
+            &last["author_id"],
             &last["text"],
             &last["deleted"]
         ),
-        (&json!(1), &json!("ada"), &json!("hello"), &json!(false))
+        (
+            &json!(1),
+            &json!("ada"),
+            &id_of(&app, &ada).await,
+            &json!("hello"),
+            &json!(false)
+        )
     );
     assert_eq!(list["rooms"][1]["last"], Value::Null);
 
@@ -205,6 +218,46 @@ async fn people_meet_in_direct_rooms() {
         )
         .await,
         refusal(403, "forbidden")
+    );
+}
+
+#[tokio::test]
+async fn s28_by_an_id_only_who_shares_a_room_is_met() {
+    let app = TestApp::start(&[]).await;
+    let ada = person(&app, "ada").await;
+    let guest = json!({"name": "Bob"});
+    let came = async || {
+        let answer = app.request("POST", "/api/guests", None, &guest).await;
+        answer.json()["token"].as_str().unwrap().to_owned()
+    };
+    let (one, other) = (came().await, came().await);
+    let (first, second) = (id_of(&app, &one).await, id_of(&app, &other).await);
+    let direct = "POST /api/direct";
+    let found = ok(&app, &ada, direct, json!({"user_ids": [first]})).await;
+    let again = json!({"users": ["ada"], "user_ids": [first, second]});
+    let group = ok(&app, &one, direct, again).await;
+    assert_eq!((&found["people"], &group["people"]), (&json!(2), &json!(3)));
+    let back = ok(&app, &one, direct, json!({"users": ["ada"]})).await;
+    assert_eq!(back["slug"], found["slug"], "it is that very guest");
+
+    // Out of every room, an id is nobody's, as one that never was.
+    let second = second.as_str().unwrap();
+    for slug in ["lobby", group["slug"].as_str().unwrap()] {
+        let leave = format!("DELETE /api/rooms/{slug}/members/{second}");
+        ok(&app, &other, &leave, Value::Null).await;
+    }
+    let never = "019a7b1d-0000-7000-8000-000000000009";
+    for ids in [json!([second]), json!([first, never])] {
+        let wish = json!({"user_ids": ids});
+        assert_eq!(
+            no(&app, &ada, direct, wish).await,
+            refusal(404, "user_not_found")
+        );
+    }
+    let many = json!({"users": ["x"; 5], "user_ids": [never; 5]});
+    assert_eq!(
+        no(&app, &ada, direct, many).await,
+        refusal(400, "bad_request")
     );
 }
 

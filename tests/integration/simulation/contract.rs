@@ -89,6 +89,10 @@ impl Store for SimStore {
         read!(self.user_by_name(name))
     }
 
+    async fn fellows(&self, user: UserId, wanted: &[UserId]) -> StoreResult<Vec<UserRow>> {
+        read!(self.fellows(user, wanted))
+    }
+
     async fn create_room(&self, room: NewRoom, owner: UserId) -> StoreResult<RoomView> {
         commit!(self.create_room(room, owner))
     }

@@ -127,6 +127,7 @@ macro_rules! for_store {
                     joining_a_public_room_takes_no_version
                     racing_joins_make_one_member
                     a_direct_room_is_made_once
+                    who_shares_a_room_is_a_fellow
                     own_rooms_are_listed_before_public_ones
                     members_are_listed_by_name_in_pages
                     proofs_come_in_the_order_asked

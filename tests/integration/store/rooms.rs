@@ -106,6 +106,41 @@ pub(super) async fn racing_joins_make_one_member(store: &TestStore) {
     assert_eq!(members.len(), 2);
 }
 
+pub(super) async fn who_shares_a_room_is_a_fellow(store: &TestStore) {
+    let [ada, bob, eve] = [
+        store.person("ada").await,
+        store.person("bob").await,
+        store.person("eve").await,
+    ];
+    let nobody = UserId::new();
+    let fellows = async |user: &UserRow, wanted: &[UserId]| {
+        let mut found = store.fellows(user.id, wanted).await.unwrap();
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        found
+    };
+    let wanted = [eve.id, bob.id, nobody];
+    let lobby = [bob.clone(), eve.clone()];
+    assert_eq!(fellows(&ada, &wanted).await, lobby, "all are in the lobby");
+    assert_eq!(fellows(&ada, &[]).await, []);
+    let lobby = store.room(ada.id, LOBBY).await.unwrap().room.id;
+    for user in [&bob, &eve] {
+        let leave = Change::RemoveMember {
+            actor: user.id,
+            user: user.id,
+        };
+        changed(store.change(lobby, leave).await);
+    }
+    assert_eq!(fellows(&ada, &wanted).await, []);
+    assert_eq!(fellows(&eve, &[ada.id, bob.id]).await, []);
+    let den = store.make_room(&ada, "den", Visibility::Public).await;
+    store.join_room(bob.id, "den").await.unwrap();
+    assert_eq!(fellows(&ada, &wanted).await, [bob.clone()]);
+    assert_eq!(fellows(&bob, &wanted[..1]).await, []);
+    let delete = Change::DeleteRoom { actor: ada.id };
+    changed(store.change(den.room.id, delete).await);
+    assert_eq!(fellows(&ada, &wanted).await, [], "that room is gone");
+}
+
 pub(super) async fn a_direct_room_is_made_once(store: &TestStore) {
     let user = store.person("ada").await;
     let other = store.person("bob").await;

@@ -250,6 +250,9 @@ impl Store for FaultyStore {
     async fn user_by_name(&self, name: &str) -> StoreResult<UserRow> {
         self.inner.user_by_name(name).await
     }
+    async fn fellows(&self, user: UserId, wanted: &[UserId]) -> StoreResult<Vec<UserRow>> {
+        self.inner.fellows(user, wanted).await
+    }
     async fn create_room(&self, room: NewRoom, owner: UserId) -> StoreResult<RoomView> {
         self.inner.create_room(room, owner).await
     }

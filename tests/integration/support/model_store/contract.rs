@@ -67,6 +67,10 @@ impl Store for ModelStore {
         self.unit(|tables, _| tables.user_by_name(name))
     }
 
+    async fn fellows(&self, user: UserId, wanted: &[UserId]) -> StoreResult<Vec<UserRow>> {
+        self.unit(|tables, _| Ok(tables.fellows(user, wanted)))
+    }
+
     async fn create_room(&self, room: NewRoom, owner: UserId) -> StoreResult<RoomView> {
         self.unit(|tables, now| tables.create_room(&room, owner, now))
     }

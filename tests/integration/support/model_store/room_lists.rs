@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use salon::db::StoreResult;
 use salon::db::changes::NewRoom;
 use salon::db::rows::{
-    LastMessage, ListPlace, ListedRoom, PublicRoom, RoomView, UserKind, Visibility,
+    LastMessage, ListPlace, ListedRoom, PublicRoom, RoomView, UserKind, UserRow, Visibility,
 };
 use salon::error::ErrorCode;
 use salon::ids::UserId;
@@ -94,6 +94,23 @@ impl Tables {
         Ok(())
     }
 
+    /// Those of these users that are in a room with the user.
+    pub(super) fn fellows(&self, user: UserId, wanted: &[UserId]) -> Vec<UserRow> {
+        let shared = |one: &UserId| {
+            let mut living = self.rooms.values().filter(|room| !room.deleted);
+            living.any(|room| room.members.contains_key(&user) && room.members.contains_key(one))
+        };
+        let is_there = |one: &UserId| {
+            let user = self.users.get(one);
+            user.is_some_and(|user| user.disabled.is_none())
+        };
+        let found = wanted.iter().filter(|one| shared(one) && is_there(one));
+        let rows = found.filter_map(|one| self.user(*one));
+        rows.filter(|row| row.kind != UserKind::Deleted)
+            .cloned()
+            .collect()
+    }
+
     /// The direct room of exactly these people, made when there is none.
     pub(super) fn people_room(
         &mut self,
@@ -144,6 +161,7 @@ impl Room {
         Some(LastMessage {
             seq: row.seq,
             author: row.author.name.clone(),
+            author_id: row.author.id,
             text: row.body.chars().take(PREVIEW_CHARS as usize).collect(),
             created_at: row.created_at,
             deleted: row.deleted_at.is_some(),
