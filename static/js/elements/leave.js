@@ -1,6 +1,7 @@
 /**
  * Leaving a room oneself: asked once, done, and the page goes on without the room. Called by the members' dialog and the room's menu.
  */
+import { ask } from './dialogs.js';
 import { t } from '../words.js';
 
 /**
@@ -11,7 +12,7 @@ import { t } from '../words.js';
  * @throws {Refusal}
  */
 export async function leaveRoom(salon, room, opener) {
-  if (!confirm(t('members.leave_ask'))) return false;
+  if (!(await ask(t('members.leave_ask'), t('members.leave')))) return false;
   await salon.api.removeMember(room.slug, salon.user.id);
   opener.dispatchEvent(new CustomEvent('salon-left', { bubbles: true, detail: { slug: room.slug } }));
   return true;

@@ -25,7 +25,7 @@ const choices = (visibility) => h('fieldset', {}, h('legend', { text: t('room.wh
  * @param {HTMLElement} opener which dispatches `salon-open` with the new room
  */
 export function openRoomDialog({ salon, book }, opener) {
-  const name = h('input', { id: 'room-name', required: true, maxlength: 64, autocomplete: 'off', placeholder: t('room.name_example') });
+  const name = h('input', { autofocus: true, id: 'room-name', required: true, maxlength: 64, autocomplete: 'off', placeholder: t('room.name_example') });
   const slug = h('input', {
     id: 'room-slug', required: true, maxlength: 64, pattern: '[a-z0-9]([a-z0-9\\-]*[a-z0-9])?', autocomplete: 'off', spellcheck: 'false',
     title: t('room.slug_form'),

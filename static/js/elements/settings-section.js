@@ -3,18 +3,23 @@
  * a newcomer has the first two before signing in.
  */
 import { h } from '../dom.js';
-import { SETTINGS, setSetting, setting } from '../look.js';
+import { SETTINGS, browserLanguage, setSetting, setting } from '../look.js';
+import { leavePlace } from '../memory.js';
 import { LANGUAGES, t } from '../words.js';
 import { notifies, permission, turnOn } from './notifier.js';
 import { openHelpDialog } from './dialogs.js';
 
-/** A menu of languages; choosing one loads the page anew, where what was written still is. */
+/** A menu of languages; choosing one loads the page anew, where what was written still is, and one is where one was. */
 export function languageMenu() {
-  const names = SETTINGS.language.map((value) => [value, LANGUAGES[value] ?? t('settings.language_browser')]);
+  const names = SETTINGS.language.map((value) => [value, LANGUAGES[value] ?? t('settings.language_browser', { language: LANGUAGES[browserLanguage()] })]);
   return h('select', {
-    id: 'setting-language', 'aria-label': t('settings.language'),
+    id: 'setting-language',
     onchange: (event) => {
       setSetting('language', event.target.value);
+      leavePlace({
+        dialog: event.target.closest('dialog') !== null, pane: document.querySelector('salon-app').dataset.pane,
+        name: document.querySelector('#guest-name, #account-name')?.value,
+      });
       location.reload();
     },
   }, ...names.map(([value, text]) => h('option', { value, text, lang: value || null, selected: setting('language') === value })));
