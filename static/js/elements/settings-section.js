@@ -53,6 +53,8 @@ function notifications() {
 
 /** The section. */
 export function settingsSection() {
+  // A keyboard of glass leads to no message.
+  const hasKeys = !matchMedia('(hover: none) and (pointer: coarse)').matches;
   const line = (id, text, control) => h('div.setting', {}, h('label', { for: id, text }), control);
   const keys = h('input', {
     type: 'checkbox', id: 'setting-keys', checked: setting('keys') === 'on',
@@ -61,7 +63,7 @@ export function settingsSection() {
   return h('section.uses-section.settings', {}, h('h3', { text: t('settings.title') }),
     line('setting-language', t('settings.language'), languageMenu()),
     line('setting-theme', t('settings.theme'), themeMenu()),
-    h('label.choice', { for: 'setting-keys' }, keys, h('span', {}, h('strong', { text: t('settings.keys') }), h('small', { text: t('settings.keys_hint') }))),
+    hasKeys && h('label.choice', { for: 'setting-keys' }, keys, h('span', {}, h('strong', { text: t('settings.keys') }), h('small', { text: t('settings.keys_hint') }))),
     notifications(),
-    h('p.use-buttons', {}, h('button.quiet', { type: 'button', id: 'show-keys', text: t('settings.show_keys'), onclick: () => openHelpDialog() })));
+    hasKeys && h('p.use-buttons', {}, h('button.quiet', { type: 'button', id: 'show-keys', text: t('settings.show_keys'), onclick: () => openHelpDialog() })));
 }
