@@ -32,8 +32,6 @@ class SalonApp extends HTMLElement {
   #notifier = null;
   #narrow = matchMedia('(max-width: 720px)');
   #hiddenAt = null;
-  /** The invite that somebody read on the first page and came in by: it is asked about no more. */
-  #invited = null;
 
   connectedCallback() {
     addEventListener('hashchange', () => this.#route());
@@ -47,10 +45,7 @@ class SalonApp extends HTMLElement {
     this.addEventListener('salon-open', (event) => this.#open(event.detail.slug));
     this.addEventListener('salon-list', () => { location.hash = '#/'; });
     this.addEventListener('salon-sign-out', () => this.#signOut());
-    this.addEventListener('salon-signed-in', ({ detail }) => {
-      this.#invited = detail.invited;
-      this.#enter(detail.user);
-    });
+    this.addEventListener('salon-signed-in', ({ detail }) => this.#enter(detail.user, detail.invite));
     this.addEventListener('salon-left', (event) => this.#left(event.detail.slug));
     this.#narrow.addEventListener('change', () => this.#landmarks());
     followKeyboard();
@@ -73,18 +68,21 @@ class SalonApp extends HTMLElement {
     }
   }
 
-  async #enter(user) {
+  /** @param {object} user @param {string | null} [invite] that somebody read on the first page and came in by */
+  async #enter(user, invite = null) {
     this.#memory = new Memory(user.id);
     await this.#salon.connect(user);
     this.#book = new RoomBook(this.#salon, this.#memory);
     this.#book.on('change', () => this.#titleChanged());
     this.#showChat();
     const place = takePlace();
+    if (invite !== null && invite === inviteToken(location.hash)) await this.#accept(invite);
     // Which room is asked for may be known before which rooms there are.
     const asked = location.hash.length > 2;
     if (asked) this.#route();
     await this.#book.load();
-    if (!asked && !(this.#narrow.matches && place?.pane === 'list')) this.#openFirst();
+    if (!asked && this.#narrow.matches && place?.pane === 'list') this.#route();
+    else if (!asked) this.#openFirst();
     if (place?.dialog) this.#backToSettings();
   }
 
@@ -173,8 +171,7 @@ class SalonApp extends HTMLElement {
     if (token !== null) {
       // The secret does not stay in the address, nor in the browser's history.
       history.replaceState(null, '', '#/');
-      if (token === this.#invited) this.#accept(token);
-      else this.#openInvitation(token);
+      this.#openInvitation(token);
     }
     const { slug, seq } = placeOf(location.hash) ?? { slug: null, seq: null };
     this.dataset.pane = slug === null ? 'list' : 'room';
@@ -184,15 +181,14 @@ class SalonApp extends HTMLElement {
     this.#titleChanged();
   }
 
-  /** What was read on the first page is not asked again; a refusal is said by the dialog. */
+  /** What was read on the first page is not asked again. */
   async #accept(token) {
-    this.#invited = null;
     try {
       const room = await this.#salon.api.acceptInvite(token);
       this.#book.put(room);
-      this.#open(room.slug);
+      history.replaceState(null, '', permalink(room.slug));
     } catch {
-      await this.#openInvitation(token);
+      // The invite stays in the address: its dialog says what is wrong.
     }
   }
 

@@ -114,7 +114,7 @@ class SalonSignIn extends HTMLElement {
       const { user } = mode === 'guest' ? await api.guest(called)
         : mode === 'sign_in' ? await api.signIn(called, password.value)
         : await api.signUp(called, password.value);
-      this.dispatchEvent(new CustomEvent('salon-signed-in', { bubbles: true, detail: { user, invited: this.#invite } }));
+      this.dispatchEvent(new CustomEvent('salon-signed-in', { bubbles: true, detail: { user, invite: this.#invite } }));
     } catch (refusal) {
       problem.textContent = refusal.message;
       go.disabled = false;
