@@ -225,6 +225,12 @@ mod tests {
             && usage.output_tokens > 0));
     }
 
+    #[test]
+    fn one_word_is_counted_as_one() {
+        assert!(compose(&ask("hello")).contains("it counted one word in"));
+        assert!(compose(&ask("hello there")).contains("it counted 2 words in"));
+    }
+
     #[tokio::test]
     async fn the_same_prompt_gets_the_same_answer() {
         assert_eq!(collect(ask("hello")).await, collect(ask("hello")).await);

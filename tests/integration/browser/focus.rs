@@ -221,9 +221,12 @@ async fn the_choice_of_reactions_moves_nothing_and_is_not_under_the_pointer() {
     go_to(&page, "sea").await;
     page.see_reply("a reply", |reply| reply.state == "complete")
         .await;
+    count(&page, ".message [data-tool=react]", 5).await;
     let places = "return [...document.querySelectorAll('.message .body')].map((one) => one.getBoundingClientRect().top)";
     for seq in 1..=5 {
         let react = format!(".message[data-seq='{seq}'] [data-tool=react]");
+        let button = page.driver.find(By::Css(react.as_str())).await.unwrap();
+        button.scroll_into_view().await.unwrap();
         let before: Vec<f64> = page.run(places, &[]).await;
         page.click(&react).await;
         page.find(".reaction-choice").await;
@@ -234,7 +237,6 @@ async fn the_choice_of_reactions_moves_nothing_and_is_not_under_the_pointer() {
         assert!(page.run::<bool>(apart, &[json!(react)]).await, "{seq}");
         press(&page, Key::Escape).await;
         count(&page, ".reaction-choice", 0).await;
-        let button = page.find(&react).await;
         let hand = page.driver.action_chain().move_to_element_center(&button);
         hand.double_click().perform().await.unwrap();
         press(&page, Key::Escape).await;
