@@ -18,3 +18,6 @@ export function followKeyboard(viewport = globalThis.visualViewport, root = docu
   viewport.addEventListener('resize', fit);
   fit();
 }
+
+/** Whether a box may take the focus by itself: a keyboard of glass, which that would bring up, hides half the page. @returns {boolean} */
+export const mayBegin = () => matchMedia('(hover: hover)').matches;

@@ -8,6 +8,7 @@ import { MentionMenu } from './mention-menu.js';
 import { showNote } from './banner.js';
 import { PromptQueue } from './prompt-queue.js';
 import { excerpt } from './quote.js';
+import { mayBegin } from '../viewport.js';
 import { t } from '../words.js';
 
 /** The counter appears when less than this part of the limit is left. */
@@ -70,7 +71,7 @@ class SalonComposer extends HTMLElement {
 
   /** One writes here: but a keyboard of glass comes only when it is asked for. */
   begin() {
-    if (matchMedia('(hover: hover)').matches) this.input.focus({ preventScroll: true });
+    if (mayBegin()) this.input.focus({ preventScroll: true });
   }
 
   disconnectedCallback() {

@@ -6,6 +6,7 @@ import { openAssistantsDialog } from './assistants-dialog.js';
 import { openDialog, submitting } from './dialog.js';
 import { ask } from './dialogs.js';
 import { openIntegrationsDialog } from './integrations-dialog.js';
+import { mayBegin } from '../viewport.js';
 import { joined, t } from '../words.js';
 import { openRoomUsageDialog } from './usage-dialog.js';
 
@@ -26,7 +27,7 @@ const choices = (visibility) => h('fieldset', {}, h('legend', { text: t('room.wh
  * @param {HTMLElement} opener which dispatches `salon-open` with the new room
  */
 export function openRoomDialog({ salon, book }, opener) {
-  const name = h('input', { autofocus: true, id: 'room-name', required: true, maxlength: 64, autocomplete: 'off', placeholder: t('room.name_example') });
+  const name = h('input', { autofocus: mayBegin(), id: 'room-name', required: true, maxlength: 64, autocomplete: 'off', placeholder: t('room.name_example') });
   const slug = h('input', {
     id: 'room-slug', required: true, maxlength: 64, pattern: '[a-z0-9]([a-z0-9\\-]*[a-z0-9])?', autocomplete: 'off', spellcheck: 'false',
     title: t('room.slug_form'),

@@ -4,6 +4,7 @@
  */
 import { h, icon } from '../dom.js';
 import { remember } from '../organisation.js';
+import { mayBegin } from '../viewport.js';
 import { languageMenu } from './settings-section.js';
 import { t } from '../words.js';
 
@@ -39,7 +40,7 @@ class SalonSignIn extends HTMLElement {
 
   /** The first field is where one writes; on a keyboard of glass that would hide the rest. */
   #begin() {
-    if (matchMedia('(hover: hover)').matches) this.querySelector('input')?.focus();
+    if (mayBegin()) this.querySelector('input')?.focus();
   }
 
   /** Says why one comes. @param {string} sentence @param {string | null} [invite] by which one comes in when one goes on */
