@@ -7,6 +7,7 @@ use thirtyfour::prelude::*;
 use super::around::{GENEROUS, count, go_to, must, page_of, press, sea, until_focused};
 use super::chromium::Chromium;
 use super::page::{Page, SOON};
+use crate::support::event_stream::ApiClient;
 use crate::support::salon::SalonProcess;
 
 const WRITTEN: &str = "return document.querySelector('#composer-input').value === arguments[0]";
@@ -204,7 +205,7 @@ async fn the_choice_of_reactions_moves_nothing_and_is_not_under_the_pointer() {
     let chromium = Chromium::start().await;
     let salon = SalonProcess::start(&GENEROUS).await;
     let (ada, bob) = sea(&salon).await;
-    let say = async |who, text| {
+    let say = async |who: &ApiClient, text: &str| {
         must(
             who,
             "POST",
