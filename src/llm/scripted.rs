@@ -132,6 +132,10 @@ fn question_words(question: &str) -> Vec<String> {
 }
 
 fn short_answer(quoted: &str, longest: &str, words: usize, turns: usize) -> String {
+    let counted = match words {
+        1 => "one word".to_owned(),
+        more => format!("{more} words"),
+    };
     let turns = match turns {
         1 => "one turn".to_owned(),
         more => format!("{more} turns"),
@@ -140,7 +144,7 @@ fn short_answer(quoted: &str, longest: &str, words: usize, turns: usize) -> Stri
         "## About “{quoted}”\n\n\
          This is Salon's **built-in demo**, not a language model: it answers from a script and sends nothing anywhere. \
          It did read your message, though:\n\n\
-         - it counted {words} words in your last line,\n\
+         - it counted {counted} in your last line,\n\
          - the longest of them is *{longest}*,\n\
          - and it was given {turns} of this room's conversation.\n\n\
          ### How to get a real model\n\n\
@@ -220,6 +224,12 @@ mod tests {
         assert!(completion.usage.is_some_and(|usage| usage.estimated
             && usage.input_tokens > 0
             && usage.output_tokens > 0));
+    }
+
+    #[test]
+    fn one_word_is_counted_as_one() {
+        assert!(compose(&ask("hello")).contains("it counted one word in"));
+        assert!(compose(&ask("hello there")).contains("it counted 2 words in"));
     }
 
     #[tokio::test]

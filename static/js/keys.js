@@ -1,10 +1,11 @@
 /**
  * The keys of the page, in one table: `keyboard.js` acts on them, the help dialog lists them. Pure.
  *
- * `Mod` is Ctrl, or ⌘ on a Mac. Keys of one letter act on the message that has the focus, and only there.
+ * `Mod` is Ctrl, or ⌘ on a Mac. Keys of one letter act on the message that the keyboard led to, and only there: who clicked on one
+ * and types wants to write.
  */
 
-/** One letter on a message, and the tool of the message that it presses. */
+/** One letter on a message, and the tool of the message that it presses; of one that costs something, to which it leads. */
 export const DEEDS = { r: 'reply', e: 'edit', a: 'react', c: 'copy', g: 'regenerate', p: 'pin', Delete: 'delete' };
 
 const MOVES = { ArrowDown: 'next', ArrowUp: 'previous', Home: 'first', End: 'last' };
@@ -62,4 +63,16 @@ export function messageCommand({ key, ctrlKey, metaKey, altKey, shiftKey }, lett
   if (Object.hasOwn(MOVES, key)) return { move: MOVES[key] };
   const name = key.length === 1 ? key.toLowerCase() : key;
   return letters && Object.hasOwn(DEEDS, name) ? { deed: DEEDS[name] } : null;
+}
+
+/** The tool that a letter only leads to, to be pressed there: what it does costs something and asks nothing. */
+export const LED_TO = 'regenerate';
+
+/**
+ * Whether a key writes something: typed where there is no box it is meant for the composer. The space bar scrolls.
+ * @param {{key: string, ctrlKey: boolean, metaKey: boolean, altKey: boolean}} event
+ * @returns {boolean}
+ */
+export function writes({ key, ctrlKey, metaKey, altKey }) {
+  return [...key].length === 1 && key !== ' ' && !ctrlKey && !metaKey && !altKey;
 }

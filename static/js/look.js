@@ -39,9 +39,14 @@ export function applyTheme(theme) {
   else root.dataset.theme = theme;
 }
 
+const wantedByBrowser = () => navigator.languages ?? [navigator.language];
+
+/** The browser's first language that is known. @returns {string} */
+export const browserLanguage = () => languageOf('', wantedByBrowser());
+
 /** Speaks the language that was chosen, or the browser's first that is known; before any element is made. */
 export async function chooseLanguage() {
-  const wanted = navigator.languages ?? [navigator.language];
+  const wanted = wantedByBrowser();
   await speak(languageOf(setting('language'), wanted), wanted);
   document.documentElement.lang = language();
   document.documentElement.dir = direction();

@@ -79,6 +79,25 @@ export function takeNote() {
   return note;
 }
 
+/**
+ * Leaves word of where one is, for the page that this one becomes when it is loaded in another language.
+ * @param {{dialog: boolean, pane?: string, name?: string}} place
+ */
+export function leavePlace(place) {
+  session.setItem('salon.place', JSON.stringify(place));
+}
+
+/** Where one was, once; null when nothing was left. @returns {{dialog: boolean, pane?: string, name?: string} | null} */
+export function takePlace() {
+  const place = session.getItem('salon.place');
+  session.removeItem('salon.place');
+  try {
+    return JSON.parse(place);
+  } catch {
+    return null;
+  }
+}
+
 /** What one user has left in this browser. */
 export class Memory {
   #user;

@@ -1,6 +1,6 @@
 /**
  * Keeps the page as high as what can be seen of it: where a keyboard of glass covers the window instead of making it smaller (Safari
- * on a phone), the composer stays above it. Called once by `<salon-app>`.
+ * on a phone), the composer stays above it. Called once by `<salon-app>`. And tells every element whether it may bring one up.
  */
 
 /** @param {VisualViewport | null | undefined} viewport @param {HTMLElement} root */
@@ -18,3 +18,6 @@ export function followKeyboard(viewport = globalThis.visualViewport, root = docu
   viewport.addEventListener('resize', fit);
   fit();
 }
+
+/** Whether a box may take the focus by itself: a keyboard of glass, which that would bring up, hides half the page. @returns {boolean} */
+export const mayBegin = () => matchMedia('(hover: hover)').matches;

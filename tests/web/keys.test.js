@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { DEEDS, KEYS, command, messageCommand } from '../../static/js/keys.js';
+import { DEEDS, KEYS, command, messageCommand, writes } from '../../static/js/keys.js';
 import en from '../../static/js/words/en.js';
 
 const press = (key, ...held) => ({
@@ -42,5 +42,13 @@ test('the list of keys tells of every key on a message, in words that there are'
   for (const { keys, says } of rows) {
     assert.ok(says in en, says);
     for (const key of keys) assert.ok(key === 'Mod' || key.length === 1 || `key.${key.toLowerCase()}` in en, key);
+  }
+});
+
+test('what is typed where no box is goes to the composer, and nothing else does', () => {
+  for (const key of ['c', 'C', '?', 'ä', 'ж', '🙂']) assert.ok(writes(press(key)), key);
+  assert.ok(writes(press('C', 'shift')));
+  for (const other of [press(' '), press('Enter'), press('Tab'), press('F6'), press('Dead'), press('c', 'ctrl'), press('c', 'meta'), press('c', 'alt')]) {
+    assert.ok(!writes(other), JSON.stringify(other));
   }
 });

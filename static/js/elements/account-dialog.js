@@ -7,6 +7,7 @@ import { tokenLine } from '../use.js';
 import { deleteSection, passwordSection, sessionsSection } from './account-sessions.js';
 import { openAdministrationDialog } from './administration-dialog.js';
 import { openDialog, submitting } from './dialog.js';
+import { ask } from './dialogs.js';
 import { settingsSection } from './settings-section.js';
 import { secretBox } from './secret.js';
 import { joined, t } from '../words.js';
@@ -72,7 +73,7 @@ function tokensSection(title, name, sentence, { list, create, revoke }) {
     h('button.text-button', {
       type: 'button', text: t('tokens.revoke'), 'aria-label': t('tokens.revoke_of', { name: token.name }),
       onclick: async () => {
-        if (!confirm(t('tokens.revoke_ask', { name: token.name }))) return;
+        if (!(await ask(t('tokens.revoke_ask', { name: token.name }), t('tokens.revoke')))) return;
         await revoke(token.id).catch((refusal) => { problem.textContent = refusal.message; });
         await reload();
       },
@@ -114,7 +115,7 @@ function botsSection(salon) {
     h('button.text-button', {
       type: 'button', text: t('remove'), 'aria-label': t('remove_of', { name: user.name }),
       onclick: async () => {
-        if (!confirm(t('bots.remove_ask', { name: user.name }))) return;
+        if (!(await ask(t('bots.remove_ask', { name: user.name }), t('remove')))) return;
         await salon.api.removeBot(user.id).catch((refusal) => { problem.textContent = refusal.message; });
         await reload();
       },

@@ -4,6 +4,7 @@
 import { h } from '../dom.js';
 import { programName, sessionLine } from '../use.js';
 import { submitting } from './dialog.js';
+import { ask } from './dialogs.js';
 import { t } from '../words.js';
 
 /** The page has no session any more: it says so to itself, and the dialogs go. */
@@ -28,8 +29,8 @@ export function sessionsSection(salon) {
       problem.textContent = refusal.message;
     }
   };
-  const ending = (question, work) => async () => {
-    if (!confirm(question)) return;
+  const ending = (question, deed, work) => async () => {
+    if (!(await ask(question, deed))) return;
     problem.textContent = '';
     await work().catch((refusal) => { problem.textContent = refusal.message; });
     await reload();
@@ -40,7 +41,7 @@ export function sessionsSection(salon) {
       h('span.use', {}, h('strong', { text: session.current ? t('sessions.this', { name }) : name }), h('small', { text: sessionLine(session) })),
       session.current ? null : h('button.text-button', {
         type: 'button', text: t('sign_out'), 'aria-label': t('sessions.sign_out_of', { name }),
-        onclick: ending(t('sessions.end_ask'), () => salon.api.endSession(session.id)),
+        onclick: ending(t('sessions.end_ask'), t('sign_out'), () => salon.api.endSession(session.id)),
       }));
   };
   reload();
@@ -48,12 +49,12 @@ export function sessionsSection(salon) {
     h('p.use-buttons', {},
       h('button.quiet', {
         id: 'end-other-sessions', type: 'button', text: t('sessions.end_others'),
-        onclick: ending(t('sessions.end_others_ask'), () => salon.api.endOtherSessions()),
+        onclick: ending(t('sessions.end_others_ask'), t('sign_out'), () => salon.api.endOtherSessions()),
       }),
       h('button.quiet', {
         id: 'end-all-sessions', type: 'button', text: t('sessions.end_all'),
         onclick: async () => {
-          if (!confirm(t('sessions.end_all_ask'))) return;
+          if (!(await ask(t('sessions.end_all_ask'), t('sign_out')))) return;
           await salon.api.endAllSessions().then(leave, (refusal) => { problem.textContent = refusal.message; });
         },
       })), problem);
@@ -80,12 +81,16 @@ export function deleteSection(salon) {
   const guest = salon.user.kind === 'guest';
   const problem = h('p.problem', { role: 'alert' });
   const password = guest ? null : passwordField('delete-password', t('password.yours'), 'current-password');
-  const submit = (event) => submitting(event, problem, async () => {
-    if (!confirm(t('delete_account.ask'))) return;
-    await salon.api.deleteAccount(password?.value);
-    leave();
-  });
+  const go = guest ? t('delete_account.go_guest') : t('delete_account.go');
+  const submit = async (event) => {
+    event.preventDefault();
+    if (!(await ask(t('delete_account.ask'), go))) return;
+    await submitting(event, problem, async () => {
+      await salon.api.deleteAccount(password?.value);
+      leave();
+    });
+  };
   return h('section.uses-section', {}, h('h3', { text: guest ? t('delete_account.title_guest') : t('delete_account.title') }),
     h('p.hint', { text: t('delete_account.hint') }),
-    h('form.use-form.short', { onsubmit: submit }, password, h('button.danger-button', { id: 'delete-account', type: 'submit', text: guest ? t('delete_account.go_guest') : t('delete_account.go') })), problem);
+    h('form.use-form.short', { onsubmit: submit }, password, h('button.danger-button', { id: 'delete-account', type: 'submit', text: go })), problem);
 }

@@ -6,6 +6,7 @@ import { h } from '../dom.js';
 import { Refusal } from '../errors.js';
 import { clockTime, shortDate } from '../time.js';
 import { openDialog } from './dialog.js';
+import { ask } from './dialogs.js';
 import { joined, t } from '../words.js';
 import { usageSection } from './usage-dialog.js';
 
@@ -70,16 +71,17 @@ function usersSection(api) {
     h('span.use', {}, h('strong', { text: user.name }), h('small', {
       text: [t(`kind.${user.kind}`), admin && t('administration.admin'), disabled !== null && t('administration.disabled'), t('administration.sessions', { count: sessions })].filter(Boolean).join(' · '),
     })),
-    sessions > 0 && action(t('sign_out'), t('administration.end_of', { name: user.name }), () => {
-      if (confirm(t('administration.end_ask', { name: user.name }))) trying(() => api.endSessions(user.id));
+    sessions > 0 && action(t('sign_out'), t('administration.end_of', { name: user.name }), async () => {
+      if (await ask(t('administration.end_ask', { name: user.name }), t('sign_out'))) trying(() => api.endSessions(user.id));
     }),
-    ['user', 'guest'].includes(user.kind) && action(disabled === null ? t('administration.disable') : t('administration.enable'), t(disabled === null ? 'administration.disable_of' : 'administration.enable_of', { name: user.name }), () => {
-      if (disabled !== null || confirm(t('administration.disable_ask', { name: user.name }))) {
+    ['user', 'guest'].includes(user.kind) && action(disabled === null ? t('administration.disable') : t('administration.enable'), t(disabled === null ? 'administration.disable_of' : 'administration.enable_of', { name: user.name }), async () => {
+      if (disabled !== null || await ask(t('administration.disable_ask', { name: user.name }), t('administration.disable'))) {
         trying(() => api.setDisabled(user.id, disabled === null));
       }
     }),
-    user.kind === 'user' && action(admin ? t('administration.unmake') : t('administration.make'), t(admin ? 'administration.unmake_of' : 'administration.make_of', { name: user.name }), () => {
-      if (confirm(admin ? t('administration.unmake_ask', { name: user.name }) : t('administration.make_ask', { name: user.name }))) {
+    user.kind === 'user' && action(admin ? t('administration.unmake') : t('administration.make'), t(admin ? 'administration.unmake_of' : 'administration.make_of', { name: user.name }), async () => {
+      const question = t(admin ? 'administration.unmake_ask' : 'administration.make_ask', { name: user.name });
+      if (await ask(question, t(admin ? 'administration.unmake' : 'administration.make'))) {
         trying(() => api.setAdmin(user.id, !admin));
       }
     }));
@@ -103,8 +105,8 @@ function roomsSection(api) {
       const name = prompt(t('administration.give_ask', { name: room.name }), '')?.trim() ?? '';
       if (name !== '') trying(async () => api.adminGiveRoom(room.slug, await userOf(api, name)));
     }),
-    action(t('delete'), t('delete_of', { name: room.slug }), () => {
-      if (confirm(t('administration.delete_ask', { name: room.name }))) trying(() => api.adminDeleteRoom(room.slug));
+    action(t('delete'), t('delete_of', { name: room.slug }), async () => {
+      if (await ask(t('administration.delete_ask', { name: room.name }), t('delete'))) trying(() => api.adminDeleteRoom(room.slug));
     }));
   const read = async (after) => {
     const { rooms, more } = await api.adminRooms({ text: search.value.trim(), after });

@@ -4,7 +4,7 @@
  */
 import { Refusal, Salon, keptInBrowser } from '../salon.js';
 import { alarm, announce, h } from '../dom.js';
-import { Memory, leaveNote, takeNote } from '../memory.js';
+import { Memory, leaveNote, takeNote, takePlace } from '../memory.js';
 import { permalink, placeOf } from '../permalink.js';
 import { returned } from '../organisation.js';
 import { RoomBook } from '../room-book.js';
@@ -14,7 +14,7 @@ import { Keyboard } from './keyboard.js';
 import { Notifier, showIcon } from './notifier.js';
 import { ReplyNews } from './reply-news.js';
 import { VersionWatch } from './version-watch.js';
-import { openInvitation } from './dialogs.js';
+import { openAccountDialog, openInvitation } from './dialogs.js';
 import './banner.js';
 import './room-list.js';
 import './room.js';
@@ -45,7 +45,7 @@ class SalonApp extends HTMLElement {
     this.addEventListener('salon-open', (event) => this.#open(event.detail.slug));
     this.addEventListener('salon-list', () => { location.hash = '#/'; });
     this.addEventListener('salon-sign-out', () => this.#signOut());
-    this.addEventListener('salon-signed-in', (event) => this.#enter(event.detail.user));
+    this.addEventListener('salon-signed-in', ({ detail }) => this.#enter(detail.user, detail.invite));
     this.addEventListener('salon-left', (event) => this.#left(event.detail.slug));
     this.#narrow.addEventListener('change', () => this.#landmarks());
     followKeyboard();
@@ -68,25 +68,38 @@ class SalonApp extends HTMLElement {
     }
   }
 
-  async #enter(user) {
+  /** @param {object} user @param {string | null} [invite] that somebody read on the first page and came in by */
+  async #enter(user, invite = null) {
     this.#memory = new Memory(user.id);
     await this.#salon.connect(user);
     this.#book = new RoomBook(this.#salon, this.#memory);
     this.#book.on('change', () => this.#titleChanged());
     this.#showChat();
+    const place = takePlace();
+    if (invite !== null && invite === inviteToken(location.hash)) await this.#accept(invite);
     // Which room is asked for may be known before which rooms there are.
     const asked = location.hash.length > 2;
     if (asked) this.#route();
     await this.#book.load();
-    if (!asked) this.#openFirst();
+    if (!asked && this.#narrow.matches && place?.pane === 'list') this.#route();
+    else if (!asked) this.#openFirst();
+    if (place?.dialog) this.#backToSettings();
+  }
+
+  /** Who changed the language in the account's dialog goes on there. */
+  async #backToSettings() {
+    await openAccountDialog(this.#context());
+    document.querySelector('dialog #setting-language')?.focus();
   }
 
   #showSignIn(note = '') {
     const form = document.createElement('salon-sign-in');
-    form.show({ salon: this.#salon, config: this.#config ?? { guests: true, signup: true }, note });
+    const place = takePlace();
+    form.show({ salon: this.#salon, config: this.#config ?? { guests: true, signup: true }, note, name: place?.name });
     this.#tellInvitation(form);
     this.className = 'app signed-out';
     this.replaceChildren(form);
+    if (place !== null) form.querySelector('#setting-language').focus();
     document.title = 'Salon';
   }
 
@@ -95,7 +108,7 @@ class SalonApp extends HTMLElement {
     const token = inviteToken(location.hash);
     if (token === null) return;
     try {
-      form.tell(invitation(await this.#salon.api.lookUpInvite(token)));
+      form.tell(invitation(await this.#salon.api.lookUpInvite(token)), token);
     } catch (refusal) {
       form.tell(refusal.message);
     }
@@ -111,15 +124,28 @@ class SalonApp extends HTMLElement {
 
   #showChat() {
     const [list, room, banner] = ['salon-room-list', 'salon-room', 'salon-banner'].map((tag) => document.createElement(tag));
-    const context = { salon: this.#salon, book: this.#book, memory: this.#memory, config: this.#config };
+    const context = this.#context();
     this.className = 'app';
     this.dataset.pane = 'list';
-    this.replaceChildren(list, h('main.main', { id: 'main' }, banner, room));
+    // A link, so that it is found where such links are looked for; it leads to no address.
+    const skip = h('a.skip', { href: '#composer-input', text: t('app.skip'), onclick: (event) => this.#skip(event) });
+    this.replaceChildren(skip, list, h('main.main', { id: 'main' }, banner, room));
     for (const element of [list, room, banner]) element.show(context);
     new Keyboard(context, this);
     this.#notifier = new Notifier(context);
     new ReplyNews(context);
     new VersionWatch(this.#salon, this.#config?.page, banner);
+  }
+
+  #context() {
+    return { salon: this.#salon, book: this.#book, memory: this.#memory, config: this.#config };
+  }
+
+  /** To the box, or to what stands in its place. */
+  #skip(event) {
+    event.preventDefault();
+    const stops = ['#composer-input', '.scroller', '.nothing button'].flatMap((css) => [...this.querySelectorAll(css)]);
+    stops.find((stop) => stop.getClientRects().length > 0)?.focus();
   }
 
   /** A newcomer lands in the lobby; who has been here, in the last room; a narrow screen shows the list first. */
@@ -153,6 +179,17 @@ class SalonApp extends HTMLElement {
     if (slug !== null) this.#book.open(slug);
     this.querySelector('salon-room')?.open(slug ?? this.#book.current, seq);
     this.#titleChanged();
+  }
+
+  /** What was read on the first page is not asked again. */
+  async #accept(token) {
+    try {
+      const room = await this.#salon.api.acceptInvite(token);
+      this.#book.put(room);
+      history.replaceState(null, '', permalink(room.slug));
+    } catch {
+      // The invite stays in the address: its dialog says what is wrong.
+    }
   }
 
   /** An invite whose dialog could not be loaded stays in the address, for another try. */

@@ -3,6 +3,7 @@
  */
 import { h } from '../dom.js';
 import { openDialog, submitting } from './dialog.js';
+import { ask } from './dialogs.js';
 import { t } from '../words.js';
 
 const ROLES = [['reader', t('assistants.everybody')], ['member', t('assistants.members')], ['moderator', t('assistants.moderators')], ['owner', t('assistants.owners')]];
@@ -80,7 +81,7 @@ function form(salon, room, assistant, isDefault, reload) {
   });
   const remove = async () => {
     const question = isDefault ? t('assistants.reset_ask', { name: assistant.name }) : t('assistants.remove_ask', { name: assistant.name });
-    if (!confirm(question)) return;
+    if (!(await ask(question, isDefault ? t('assistants.reset') : t('assistants.remove')))) return;
     await salon.api.removeAssistant(room.slug, assistant.id).catch((refusal) => { said.textContent = refusal.message; });
     await reload();
   };

@@ -11,6 +11,7 @@ import { MentionMenu } from './mention-menu.js';
 import { showNote } from './banner.js';
 import { PromptQueue } from './prompt-queue.js';
 import { excerpt } from './quote.js';
+import { mayBegin } from '../viewport.js';
 import { t } from '../words.js';
 
 /** The counter appears when less than this part of the limit is left. */
@@ -69,7 +70,12 @@ class SalonComposer extends HTMLElement {
       this.#measured = Infinity;
       this.#grow();
     }).observe(this.box);
-    if (matchMedia('(hover: hover)').matches) this.input.focus({ preventScroll: true });
+    this.begin();
+  }
+
+  /** One writes here: but a keyboard of glass comes only when it is asked for. */
+  begin() {
+    if (mayBegin()) this.input.focus({ preventScroll: true });
   }
 
   disconnectedCallback() {
@@ -233,7 +239,7 @@ class SalonComposer extends HTMLElement {
     if (event.isComposing || event.keyCode === 229) return;
     if (this.#menu.key(event)) return;
     if (event.key === 'Escape') {
-      this.#escape(event);
+      if (this.cancel()) event.preventDefault();
       return;
     }
     if (event.key === 'ArrowUp' && this.input.value === '' && this.#target === null) {
@@ -247,12 +253,15 @@ class SalonComposer extends HTMLElement {
     }
   }
 
-  /** Cancels what was begun; with nothing written it stops one's own answer. */
-  #escape(event) {
+  /**
+   * Cancels the edit or reply that was begun; else stops one's own answer, whatever is written: a draft stays.
+   * @returns {boolean} whether there was something to cancel
+   */
+  cancel() {
     if (this.#target !== null) this.#unaim();
-    else if (this.button.dataset.mode === 'stop') this.#stop();
-    else return;
-    event.preventDefault();
+    else if (this.#running !== null) this.#stop();
+    else return false;
+    return true;
   }
 
   #pressed() {

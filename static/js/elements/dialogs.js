@@ -26,6 +26,8 @@ export function opener(load, name) {
   };
 }
 
+const openAskDialog = opener(() => import('./ask-dialog.js'), 'openAskDialog');
+
 export const openAccountDialog = opener(() => import('./account-dialog.js'), 'openAccountDialog');
 export const openAssistantsDialog = opener(() => import('./assistants-dialog.js'), 'openAssistantsDialog');
 export const openBrowseDialog = opener(() => import('./find-dialogs.js'), 'openBrowseDialog');
@@ -45,3 +47,13 @@ export const openRoomUsageDialog = opener(() => import('./usage-dialog.js'), 'op
 export const openSettingsDialog = opener(() => import('./room-dialog.js'), 'openSettingsDialog');
 export const openSearchDialog = opener(() => import('./search-dialog.js'), 'openSearchDialog');
 export const openSwitcher = opener(() => import('./switcher.js'), 'openSwitcher');
+
+/**
+ * Asks before a deed that cannot be taken back. A question that could not be put was not answered with yes.
+ * @param {string} question
+ * @param {string} deed what is done after a yes, as its button says it
+ * @returns {Promise<boolean>}
+ */
+export const ask = (question, deed) => new Promise((answer) => {
+  openAskDialog(question, deed, answer).then((opened) => opened || answer(false));
+});

@@ -13,6 +13,7 @@ const NAMES = 5;
  * @param {object} room
  * @param {{config: object | null, salon: import('../salon.js').Salon}} context
  * @param {(text: string) => void} suggest puts a sample into the composer
+ * @returns {{element: HTMLElement, tell: (here: object[]) => void}} `tell`: who is there now
  */
 export function emptyRoom(room, context, suggest) {
   const { config, salon } = context;
@@ -29,12 +30,19 @@ export function emptyRoom(room, context, suggest) {
       h('button.sample', { type: 'button', text: t(key), onclick: () => suggest(alone ? t(key) : `@${name} ${t(key)}`) })));
   };
   invite('assistant');
-  salon.api.membersPage(room.slug).then(({ members }) => {
-    const others = members.map(({ user }) => user).filter(({ id, kind }) => id !== salon.user.id && kind !== 'assistant');
+  const known = { members: null, here: [] };
+  const show = () => {
+    if (known.members === null) return;
+    const all = new Map([...known.members, ...known.here].map((user) => [user.id, user]));
+    const others = [...all.values()].filter(({ id, kind }) => id !== salon.user.id && kind !== 'assistant');
     const names = others.slice(0, NAMES).map(({ name }) => name);
     if (others.length > NAMES) names.push(t('empty.others', { count: others.length - NAMES }));
     people.textContent = others.length === 0 ? t('empty.alone') : t('empty.people', { count: others.length, names: joined(names) });
     people.hidden = alone;
+  };
+  salon.api.membersPage(room.slug).then(({ members }) => {
+    known.members = members.map(({ user }) => user);
+    show();
   }, () => {});
   salon.api.assistants(room.slug).then((assistants) => {
     const first = assistants.find(({ enabled }) => enabled);
@@ -44,11 +52,19 @@ export function emptyRoom(room, context, suggest) {
       samples.replaceChildren();
     }
   }, () => {});
-  return h('div.empty-room', {},
+  const element = h('div.empty-room', {},
     h('span.empty-mark', { 'aria-hidden': 'true' }, icon('spark')),
     h('h2', { text: t('empty.welcome', { name: room.name }) }),
     room.topic ? h('p.empty-topic', { dir: 'auto', text: room.topic }) : null, who, people,
     room.visibility === 'private' && keepsOrder(room.role)
       && h('button.quiet', { type: 'button', id: 'empty-invite', text: t('empty.invite'), onclick: () => openInvitesDialog(context, room) }),
     call, samples);
+  return {
+    element,
+    tell: (here) => {
+      if (here === known.here) return;
+      known.here = here;
+      show();
+    },
+  };
 }

@@ -7,6 +7,7 @@ import { inviteToken } from '../roles.js';
 import { openDialog, submitting } from './dialog.js';
 import { peoplePicker } from './people-picker.js';
 import { meet } from './person-dialog.js';
+import { mayBegin } from '../viewport.js';
 import { t } from '../words.js';
 
 /** What is written is looked for after this pause. */
@@ -19,7 +20,7 @@ const open = (opener, slug) => opener.dispatchEvent(new CustomEvent('salon-open'
  * @param {HTMLElement} opener which dispatches `salon-open` with the chosen room
  */
 export function openBrowseDialog({ salon }, opener) {
-  const query = h('input', { id: 'browse-query', role: 'searchbox', enterkeyhint: 'search', maxlength: 100, autocomplete: 'off', placeholder: t('browse.example'), 'aria-label': t('browse.label') });
+  const query = h('input', { autofocus: mayBegin(), id: 'browse-query', role: 'searchbox', enterkeyhint: 'search', maxlength: 100, autocomplete: 'off', placeholder: t('browse.example'), 'aria-label': t('browse.label') });
   const list = h('ul.found-rooms', { 'aria-busy': 'true' });
   const problem = h('p.problem', { role: 'alert' });
   const more = h('button.quiet', { type: 'button', text: t('more'), hidden: true, onclick: () => read(list.lastElementChild?.dataset.slug) });
@@ -60,7 +61,7 @@ export function openBrowseDialog({ salon }, opener) {
 
 /** Takes the link of an invite or of a room, as somebody sent it. */
 export function openLinkDialog() {
-  const link = h('input', { id: 'link-address', required: true, maxlength: 2048, autocomplete: 'off', spellcheck: 'false', dir: 'ltr', placeholder: `${location.origin}/#/invite/…` });
+  const link = h('input', { autofocus: mayBegin(), id: 'link-address', required: true, maxlength: 2048, autocomplete: 'off', spellcheck: 'false', dir: 'ltr', placeholder: `${location.origin}/#/invite/…` });
   const problem = h('p.problem', { role: 'alert' });
   const follow = (event) => submitting(event, problem, async () => {
     const hash = link.value.trim().replace(/^[^#]*/, '');
@@ -81,7 +82,7 @@ export function openLinkDialog() {
  * @param {HTMLElement} opener which dispatches `salon-open` with the room
  */
 export function openDirectDialog(context, opener) {
-  const names = h('input', { id: 'direct-names', required: true, maxlength: 640, autocomplete: 'off', spellcheck: 'false', placeholder: t('direct.example') });
+  const names = h('input', { autofocus: mayBegin(), id: 'direct-names', required: true, maxlength: 640, autocomplete: 'off', spellcheck: 'false', placeholder: t('direct.example') });
   const people = peoplePicker(context, names, { many: true });
   const problem = h('p.problem', { role: 'alert' });
   const begin = (event) => submitting(event, problem, async () => {

@@ -5,6 +5,7 @@
 import { h } from '../dom.js';
 import { hookLine } from '../use.js';
 import { openDialog, submitting } from './dialog.js';
+import { ask } from './dialogs.js';
 import { outgoingWebhooks } from './outgoing-webhooks.js';
 import { secretBox } from './secret.js';
 import { t } from '../words.js';
@@ -40,15 +41,15 @@ function incomingSection(salon, room) {
     h('span.use', {}, h('strong', { text: hook.user.name }), h('small', { text: hookLine(hook) })),
     h('button.text-button', {
       type: 'button', text: t('incoming.rotate'), 'aria-label': t('incoming.rotate_of', { name: hook.user.name }),
-      onclick: () => {
-        if (!confirm(t('incoming.rotate_ask', { name: hook.user.name }))) return;
+      onclick: async () => {
+        if (!(await ask(t('incoming.rotate_ask', { name: hook.user.name }), t('incoming.rotate')))) return;
         trying(async () => show(await salon.api.rotateIncomingHook(room.slug, hook.id)));
       },
     }),
     h('button.text-button', {
       type: 'button', text: t('tokens.revoke'), 'aria-label': t('tokens.revoke_of', { name: hook.user.name }),
-      onclick: () => {
-        if (!confirm(t('incoming.revoke_ask', { name: hook.user.name }))) return;
+      onclick: async () => {
+        if (!(await ask(t('incoming.revoke_ask', { name: hook.user.name }), t('tokens.revoke')))) return;
         trying(() => salon.api.revokeIncomingHook(room.slug, hook.id));
       },
     }));

@@ -1,9 +1,12 @@
 /**
  * The keys that act on the whole page and on the message that has the focus. `<salon-app>` starts it; `keys.js` says which key
  * is which. It presses the buttons that are there: what has no button, no key does.
+ *
+ * A message that the keyboard led to has `data-keyed`; letters act on it alone. What is typed on one that was clicked, or to which
+ * a search led, goes to the composer.
  */
 import { setting } from '../look.js';
-import { command, messageCommand } from '../keys.js';
+import { LED_TO, command, messageCommand, writes } from '../keys.js';
 import { openHelpDialog, openSwitcher } from './dialogs.js';
 
 /** The regions that F6 goes through, each by what takes the focus there. */
@@ -15,15 +18,19 @@ const inDialog = () => document.querySelector('dialog[open]') !== null;
 export class Keyboard {
   #context;
   #opener;
+  /** What gets the focus now gets it by a key. */
+  #byKey = false;
   #ends;
 
   /** @param {object} context as `<salon-app>` makes it @param {HTMLElement} opener the app */
   constructor(context, opener) {
     this.#context = context;
     this.#opener = opener;
-    const listen = (event) => this.#pressed(event);
-    document.addEventListener('keydown', listen);
-    this.#ends = () => document.removeEventListener('keydown', listen);
+    const listeners = {
+      keydown: (event) => this.#pressed(event), focusin: ({ target }) => this.#focused(target), pointerdown: () => { this.#byKey = false; },
+    };
+    for (const [name, listen] of Object.entries(listeners)) document.addEventListener(name, listen);
+    this.#ends = () => Object.entries(listeners).forEach(([name, listen]) => document.removeEventListener(name, listen));
   }
 
   /** Hears nothing any more. */
@@ -31,7 +38,16 @@ export class Keyboard {
     this.#ends();
   }
 
+  /** The question whether to delete a message comes back to it. */
+  #focused(target) {
+    if (target.closest('.ask') !== null) return;
+    const message = target.closest('salon-message');
+    for (const one of this.#opener.querySelectorAll('[data-keyed]')) if (one !== message) delete one.dataset.keyed;
+    if (message !== null && this.#byKey) message.dataset.keyed = '';
+  }
+
   #pressed(event) {
+    this.#byKey = event.key === 'Tab';
     if (event.defaultPrevented || event.isComposing) return;
     const wanted = command(event);
     if (wanted !== null) {
@@ -39,12 +55,34 @@ export class Keyboard {
       event.preventDefault();
       if (wanted === 'switch') openSwitcher(this.#context, this.#opener);
       else if (wanted === 'help') openHelpDialog();
-      else if (wanted === 'previous') this.#opener.querySelector('#jump-previous')?.click();
+      else if (wanted === 'previous') this.#keyed(() => this.#opener.querySelector('#jump-previous')?.click());
       else this.#region(wanted === 'forward' ? 1 : -1);
       return;
     }
-    const at = document.activeElement;
-    if (at?.tagName === 'SALON-MESSAGE' || at?.classList.contains('scroller')) this.#message(event, at);
+    if (inDialog()) return;
+    const at = document.activeElement ?? document.body;
+    const inColumn = at.tagName === 'SALON-MESSAGE' || at.classList.contains('scroller');
+    if (event.key === 'Escape') this.#cancel(event, at);
+    else if (inColumn && this.#message(event, at)) return;
+    else if ((inColumn || at === document.body) && at.dataset.keyed === undefined && writes(event)) this.#write();
+  }
+
+  #keyed(lead) {
+    this.#byKey = true;
+    lead();
+    this.#byKey = false;
+  }
+
+  /** The character itself lands in the box, as it has the focus by then. */
+  #write() {
+    const box = this.#opener.querySelector('#composer-input');
+    if (seen(box)) box.focus({ preventScroll: true });
+  }
+
+  /** Escape is the composer's, wherever one is; but what is open has it first, and a box keeps its own. */
+  #cancel(event, at) {
+    if (document.querySelector(':popover-open') !== null || at.matches('input, select, textarea')) return;
+    if (this.#opener.querySelector('salon-composer')?.cancel()) event.preventDefault();
   }
 
   #region(step) {
@@ -56,12 +94,14 @@ export class Keyboard {
     stops[next].focus();
   }
 
+  /** @returns {boolean} whether the key is one of the column's */
   #message(event, at) {
-    const asked = messageCommand(event, setting('keys') === 'on');
-    if (asked === null) return;
-    if (asked.move !== undefined) this.#move(event, at, asked.move);
+    const asked = messageCommand(event, at.dataset.keyed !== undefined && setting('keys') === 'on');
+    if (asked === null) return false;
+    if (asked.move !== undefined) this.#keyed(() => this.#move(event, at, asked.move));
     // A key that is held down does a deed once.
-    else if (at.tagName === 'SALON-MESSAGE' && !event.repeat) this.#deed(event, at, asked.deed);
+    else if (!event.repeat) this.#deed(event, at, asked.deed);
+    return true;
   }
 
   #move(event, at, move) {
@@ -84,7 +124,8 @@ export class Keyboard {
     const button = tools?.querySelector(`[data-tool="${deed}"]`) ?? null;
     if (button === null) return;
     event.preventDefault();
-    button.click();
+    if (deed === LED_TO) button.focus();
+    else button.click();
   }
 }
 

@@ -5,7 +5,7 @@
 import { h } from '../dom.js';
 import { t } from '../words.js';
 import { openDialog } from './dialog.js';
-import { openMembersDialog, openSettingsDialog } from './dialogs.js';
+import { ask, openMembersDialog, openSettingsDialog } from './dialogs.js';
 
 /**
  * @param {object} context as `<salon-app>` makes it
@@ -16,7 +16,7 @@ import { openMembersDialog, openSettingsDialog } from './dialogs.js';
  */
 export async function leaveRoom(context, room, opener) {
   const { salon } = context;
-  if (!confirm(t('members.leave_ask'))) return false;
+  if (!(await ask(t('members.leave_ask'), t('members.leave')))) return false;
   try {
     await salon.api.removeMember(room.slug, salon.user.id);
   } catch (refusal) {

@@ -8,6 +8,9 @@ import { copyButton } from '../render.js';
 import { steering } from '../steering.js';
 import { t } from '../words.js';
 
+/** Between the buttons and what opens beside them. */
+const GAP_PX = 6;
+
 /**
  * What the reader may do to a message.
  * @param {object} message
@@ -86,6 +89,7 @@ export function reactionChoice(choose) {
     role: 'group', 'aria-label': t('message.reactions'),
     onkeydown: (event) => {
       if (event.key !== 'Escape') return;
+      event.preventDefault();
       const message = choice.closest('salon-message');
       close();
       message?.focus();
@@ -99,6 +103,23 @@ export function reactionChoice(choose) {
     },
   })));
   return choice;
+}
+
+/**
+ * Puts what was just opened over the page right beside the buttons it comes from: above them, or below where there is no room.
+ * Nothing else moves, and the pointer that pressed a button is on none of the new ones.
+ * @param {HTMLElement} opened within the message's content
+ * @param {HTMLElement} buttons
+ * @param {HTMLElement} view what scrolls
+ */
+export function placeBeside(opened, buttons, view) {
+  const frame = opened.parentElement.getBoundingClientRect();
+  const [at, box, seen] = [buttons, opened, view].map((one) => one.getBoundingClientRect());
+  const above = at.top - box.height - GAP_PX;
+  const top = above >= seen.top ? above : at.bottom + GAP_PX;
+  const left = Math.max(seen.left + GAP_PX, Math.min(at.left, seen.right - box.width - 3 * GAP_PX));
+  opened.style.top = `${top - frame.top}px`;
+  opened.style.left = `${left - frame.left}px`;
 }
 
 /**

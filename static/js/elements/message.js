@@ -16,11 +16,11 @@ import { steering } from '../steering.js';
 import { clockTime, fullTime } from '../time.js';
 import { messageAt } from '../store.js';
 import { showNote } from './banner.js';
-import { reactionChips, reactionChoice, rights, toolButtons, variantSwitch } from './message-tools.js';
+import { placeBeside, reactionChips, reactionChoice, rights, toolButtons, variantSwitch } from './message-tools.js';
 import { quoteOf } from './quote.js';
 import { t } from '../words.js';
 import { modelMark } from './usage-mark.js';
-import { openEditsDialog, openPersonDialog } from './dialogs.js';
+import { ask, openEditsDialog, openPersonDialog } from './dialogs.js';
 
 /** Waiting becomes worth a number after this. */
 const ELAPSED_AFTER_S = 3;
@@ -96,7 +96,8 @@ class SalonMessage extends HTMLElement {
     this.body.addEventListener('click', ({ target }) => {
       if (matchMedia('(hover: none) and (pointer: coarse)').matches && target.closest('a, button') === null) this.classList.toggle('opened');
     });
-    this.append(this.picture, h('div.content', {}, this.head, this.quote, this.body, this.marks, h('div.under', {}, this.foot, this.tools)));
+    this.content = h('div.content', {}, this.head, this.quote, this.body, this.marks, h('div.under', {}, this.foot, this.tools));
+    this.append(this.picture, this.content);
   }
 
   #drawHead({ type, message, entry, grouped, namesake }) {
@@ -283,13 +284,28 @@ class SalonMessage extends HTMLElement {
       case 'edit': return this.#tell('salon-edit', { message });
       case 'regenerate': return this.#ask(this.#room.regenerate(message.seq));
       case 'pin': return this.#ask(this.#room.pin(message.seq, message.pinned === undefined));
-      case 'delete': return confirm(t('message.delete_ask')) && this.#ask(this.#room.delete(message.seq));
+      case 'delete': return this.#delete(message.seq);
       default: {
         const choice = reactionChoice((emoji) => this.#react(emoji, true));
-        this.marks.append(choice);
-        choice.querySelector('button').focus();
+        this.content.append(choice);
+        placeBeside(choice, this.tools, this.closest('.scroller'));
+        choice.querySelector('button').focus({ preventScroll: true });
         return undefined;
       }
+    }
+  }
+
+  /** Who was led here by the keyboard goes on with the message beside it, everybody else with writing. */
+  async #delete(seq) {
+    if (!(await ask(t('message.delete_ask'), t('delete'))) || !(await this.#ask(this.#room.delete(seq)))) return;
+    const at = document.activeElement;
+    if (at !== null && at !== document.body && !this.contains(at)) return;
+    const neighbour = this.dataset.keyed === undefined ? null : neighbourOf(this);
+    if (neighbour !== null) {
+      neighbour.dataset.keyed = '';
+      neighbour.focus({ preventScroll: true });
+    } else {
+      document.querySelector('salon-composer')?.begin();
     }
   }
 
@@ -303,17 +319,28 @@ class SalonMessage extends HTMLElement {
     requestAnimationFrame(() => this.classList.add('led-to'));
   }
 
+  /** @returns {Promise<boolean>} whether it was done */
   async #ask(promise) {
     try {
       await promise;
+      return true;
     } catch (refusal) {
       showNote(refusal.code === 'disconnected' ? t('message.no_connection') : refusal.message);
+      return false;
     }
   }
 }
 
 /** The states in which something can be done to a message. A `failed` one may also be on its way. */
 const SETTLED = new Set(['complete', 'stopped', 'failed', 'interrupted']);
+
+/** The message after that one, or else before it, of which something is left. */
+function neighbourOf(message) {
+  for (const way of ['nextElementSibling', 'previousElementSibling']) {
+    for (let one = message[way]; one !== null; one = one[way]) if (one.dataset.seq !== undefined && one.dataset.state !== 'deleted') return one;
+  }
+  return null;
+}
 
 /** Safari has no idle callbacks. */
 const whenIdle = globalThis.requestIdleCallback ?? ((call) => setTimeout(call, 50));

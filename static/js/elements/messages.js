@@ -15,6 +15,7 @@ import { showNote } from './banner.js';
 import { emptyRoom } from './empty-room.js';
 import { contextLine, dayLine, newLine } from './lines.js';
 import './message.js';
+import { RovingTab } from './roving.js';
 import { t } from '../words.js';
 
 /** Messages in the document at most. */
@@ -36,6 +37,7 @@ class SalonMessages extends HTMLElement {
   #context;
   #room;
   #keeper;
+  #roving;
   #elements = new Map();
   #items = new Map();
   /** What the column was drawn from, to draw only words where only words came. */
@@ -52,6 +54,8 @@ class SalonMessages extends HTMLElement {
   #lastSeq = 0;
   #target = null;
   #marked = null;
+  /** What an empty room shows, while it is empty. */
+  #empty = null;
   #inWindow = false;
 
   /** @param {object} context @param {import('../room.js').Room} room */
@@ -72,6 +76,7 @@ class SalonMessages extends HTMLElement {
     jumps.addEventListener('wheel', ({ deltaY }) => this.scroller.scrollBy(0, deltaY), { passive: true });
     this.append(this.scroller, jumps);
     this.addEventListener('salon-jump', ({ detail }) => this.jumpTo(detail.seq));
+    this.#roving = new RovingTab(this.column);
     this.#keeper = new ScrollKeeper(this.scroller, this.column, this.below, () => this.#scrolled());
     this.visible = () => this.#keeper.atEnd && this.#atEnd(this.#room.state);
     document.addEventListener('visibilitychange', this.visible);
@@ -80,12 +85,14 @@ class SalonMessages extends HTMLElement {
 
   disconnectedCallback() {
     this.#keeper?.disconnect();
+    this.#roving?.disconnect();
     document.removeEventListener('visibilitychange', this.visible);
     window.removeEventListener('focus', this.visible);
   }
 
   /** @param {import('../store.js').RoomState} state */
   update(state) {
+    this.#empty?.tell(this.#room.people.users);
     if (!this.#opened && state.room !== null) this.#open(state);
     const view = this.#viewOf(state);
     if (this.#onlyWords(state, view)) {
@@ -382,12 +389,17 @@ class SalonMessages extends HTMLElement {
     if (this.above.dataset.kind === kind && kind !== 'start') return;
     if (this.above.dataset.kind === kind && this.above.dataset.name === this.#title(state)) return;
     this.above.dataset.kind = kind;
+    this.#empty = null;
     this.above.dataset.name = this.#title(state);
     this.above.replaceChildren(...({
       opening: () => [h('div.skeletons', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i'))],
       more: () => [h('p.loading', {}, h('span.spinner', { 'aria-hidden': 'true' }), t('messages.earlier'))],
-      empty: () => [emptyRoom(state.room, this.#context, (text) =>
-        this.dispatchEvent(new CustomEvent('salon-suggest', { bubbles: true, detail: { text } })))],
+      empty: () => {
+        this.#empty = emptyRoom(state.room, this.#context, (text) =>
+          this.dispatchEvent(new CustomEvent('salon-suggest', { bubbles: true, detail: { text } })));
+        this.#empty.tell(this.#room.people.users);
+        return [this.#empty.element];
+      },
       start: () => [h('p.start', {}, icon('hash'), t('messages.begins', { name: this.#title(state) }))],
     })[kind]());
   }

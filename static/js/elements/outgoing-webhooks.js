@@ -5,6 +5,7 @@
 import { h } from '../dom.js';
 import { EVENTS, outcomeLine, webhookLine } from '../webhook-line.js';
 import { submitting } from './dialog.js';
+import { ask } from './dialogs.js';
 import { attemptList, changeForm, eventBoxes } from './webhook-more.js';
 import { t } from '../words.js';
 
@@ -66,7 +67,7 @@ export function outgoingWebhooks(api, room) {
     const rotate = async () => showSecret(await api.newOutgoingWebhookSecret(room.slug, webhook.id));
     const turnText = webhook.enabled ? t('outgoing.off') : t('outgoing.on');
     const remove = async () => {
-      if (!confirm(t('outgoing.delete_ask'))) return;
+      if (!(await ask(t('outgoing.delete_ask'), t('delete')))) return;
       await api.deleteOutgoingWebhook(room.slug, webhook.id);
       await reload();
     };

@@ -4,7 +4,9 @@
 import { h } from '../dom.js';
 import { openAssistantsDialog } from './assistants-dialog.js';
 import { openDialog, submitting } from './dialog.js';
+import { ask } from './dialogs.js';
 import { openIntegrationsDialog } from './integrations-dialog.js';
+import { mayBegin } from '../viewport.js';
 import { joined, t } from '../words.js';
 import { openRoomUsageDialog } from './usage-dialog.js';
 
@@ -25,7 +27,7 @@ const choices = (visibility) => h('fieldset', {}, h('legend', { text: t('room.wh
  * @param {HTMLElement} opener which dispatches `salon-open` with the new room
  */
 export function openRoomDialog({ salon, book }, opener) {
-  const name = h('input', { id: 'room-name', required: true, maxlength: 64, autocomplete: 'off', placeholder: t('room.name_example') });
+  const name = h('input', { autofocus: mayBegin(), id: 'room-name', required: true, maxlength: 64, autocomplete: 'off', placeholder: t('room.name_example') });
   const slug = h('input', {
     id: 'room-slug', required: true, maxlength: 64, pattern: '[a-z0-9]([a-z0-9\\-]*[a-z0-9])?', autocomplete: 'off', spellcheck: 'false',
     title: t('room.slug_form'),
@@ -69,16 +71,19 @@ export function openSettingsDialog({ salon }, room, { deletes = false } = {}) {
   const messages = h('input', { id: 'room-messages', type: 'number', min: 1, max: 1_000_000_000, step: 1, placeholder: t('retention.all') });
   const countOf = (input) => (input.value === '' ? null : Number(input.value));
   const kept = h('p.problem', { role: 'alert' });
-  const keep = (event) => submitting(event, kept, async () => {
+  const keep = async (event) => {
+    event.preventDefault();
     const wanted = { days: countOf(days), messages: countOf(messages) };
     const goes = [
       wanted.days !== null && t('retention.older', { count: wanted.days }),
       wanted.messages !== null && t('retention.before', { count: wanted.messages }),
     ].filter(Boolean);
-    if (goes.length > 0 && !confirm(t('retention.ask', { what: joined(goes) }))) return;
-    await salon.api.setRetention(room.slug, wanted);
-    dialog.close();
-  });
+    if (goes.length > 0 && !(await ask(t('retention.ask', { what: joined(goes) }), t('retention.save')))) return;
+    await submitting(event, kept, async () => {
+      await salon.api.setRetention(room.slug, wanted);
+      dialog.close();
+    });
+  };
   const showKept = (value) => { [days.value, messages.value] = [value.days ?? '', value.messages ?? '']; };
   salon.api.retention(room.slug).then(showKept, (refusal) => { kept.textContent = refusal.message; });
   const confirmation = h('input', { id: 'room-delete-slug', autocomplete: 'off', spellcheck: 'false', required: true, pattern: room.slug, title: room.slug });

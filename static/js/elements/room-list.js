@@ -5,7 +5,7 @@ import { h, icon, iconButton } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { previewOf, shapeOf, titleOf } from '../room-line.js';
 import { t } from '../words.js';
-import { openAccountDialog, openBrowseDialog, openDirectDialog, openRoomDialog } from './dialogs.js';
+import { ask, openAccountDialog, openBrowseDialog, openDirectDialog, openRoomDialog } from './dialogs.js';
 
 /** With fewer rooms than this there is nothing to search. */
 const SEARCH_FROM = 8;
@@ -55,9 +55,8 @@ class SalonRoomList extends HTMLElement {
       iconButton('leave', t('sign_out'), () => this.#signOut(user)));
   }
 
-  #signOut(user) {
-    const question = t('list.sign_out_ask');
-    if (user.kind === 'guest' && !confirm(question)) return;
+  async #signOut(user) {
+    if (user.kind === 'guest' && !(await ask(t('list.sign_out_ask'), t('sign_out')))) return;
     this.dispatchEvent(new CustomEvent('salon-sign-out', { bubbles: true }));
   }
 

@@ -37,6 +37,24 @@ function entries(context, room, opener) {
 }
 
 /**
+ * How answers are read: the end is followed, or the question stays near the top and its answer fills the page below it. What was
+ * chosen is remembered.
+ */
+function readingItem(memory, close) {
+  const item = h('button.menu-item', {
+    type: 'button', 'data-menu': 'reading',
+    onclick: () => {
+      memory.setReading(memory.reading() === 'question' ? 'follow' : 'question');
+      show();
+      close();
+    },
+  }, icon('top'), h('span', { text: t('menu.reading') }), icon('check'));
+  const show = () => item.setAttribute('aria-pressed', String(memory.reading() === 'question'));
+  show();
+  return item;
+}
+
+/**
  * The button of the menu and the menu itself.
  * @param {object} context as `<salon-app>` makes it
  * @param {object} room as the reader sees it
@@ -50,7 +68,8 @@ export function roomMenu(context, room, opener, first) {
     type: 'button', 'data-menu': name, onclick: () => { menu.hidePopover(); deed(); },
   }, icon(shape), h('span', { text: t(key) }));
   const menu = h('div.room-menu', { id: 'room-menu', popover: 'auto', role: 'group', 'aria-label': t('menu.title') },
-    ...first.map((one) => item(one, true)), ...entries(context, room, opener).map((one) => item(one, false)));
+    ...first.map((one) => item(one, true)), ...entries(context, room, opener).map((one) => item(one, false)),
+    readingItem(context.memory, () => menu.hidePopover()));
   button.setAttribute('popovertarget', 'room-menu');
   return [button, menu];
 }

@@ -8,7 +8,6 @@ import { hereLine, seenLine, typingLine } from '../people.js';
 import { permalink } from '../permalink.js';
 import { shapeOf, titleOf } from '../room-line.js';
 import { replyRefusal } from '../salon.js';
-import { readingSwitch } from './reading-switch.js';
 import { showNote } from './banner.js';
 import './composer.js';
 import './messages.js';
@@ -44,6 +43,7 @@ class SalonRoom extends HTMLElement {
   open(slug, seq = null) {
     if (slug !== null && this.#room?.slug === slug) {
       if (seq !== null) this.messages.goTo(seq);
+      else this.composer.begin();
       return;
     }
     for (const end of this.#ends) end();
@@ -81,7 +81,7 @@ class SalonRoom extends HTMLElement {
       h('header.room-head', {},
         iconButton('back', t('room.back'), () => this.dispatchEvent(new CustomEvent('salon-list', { bubbles: true })), 'icon-button.back'),
         h('div.room-titles', {}, this.heading, this.sub), this.buttons),
-      this.messages, h('div.people-line', {}, this.typing, this.seen, readingSwitch(this.#context.memory)), this.composer);
+      this.messages, h('div.people-line', {}, this.typing, this.seen), this.composer);
     this.messages.show(this.#context, this.#room);
     this.composer.show(this.#context, this.#room, this.messages);
   }

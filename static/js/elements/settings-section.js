@@ -3,18 +3,23 @@
  * a newcomer has the first two before signing in.
  */
 import { h } from '../dom.js';
-import { SETTINGS, setSetting, setting } from '../look.js';
+import { SETTINGS, browserLanguage, setSetting, setting } from '../look.js';
+import { leavePlace } from '../memory.js';
 import { LANGUAGES, t } from '../words.js';
 import { notifies, permission, turnOn } from './notifier.js';
 import { openHelpDialog } from './dialogs.js';
 
-/** A menu of languages; choosing one loads the page anew, where what was written still is. */
+/** A menu of languages; choosing one loads the page anew, where what was written still is, and one is where one was. */
 export function languageMenu() {
-  const names = SETTINGS.language.map((value) => [value, LANGUAGES[value] ?? t('settings.language_browser')]);
+  const names = SETTINGS.language.map((value) => [value, LANGUAGES[value] ?? t('settings.language_browser', { language: LANGUAGES[browserLanguage()] })]);
   return h('select', {
-    id: 'setting-language', 'aria-label': t('settings.language'),
+    id: 'setting-language',
     onchange: (event) => {
       setSetting('language', event.target.value);
+      leavePlace({
+        dialog: event.target.closest('dialog') !== null, pane: document.querySelector('salon-app').dataset.pane,
+        name: document.querySelector('#guest-name, #account-name')?.value,
+      });
       location.reload();
     },
   }, ...names.map(([value, text]) => h('option', { value, text, lang: value || null, selected: setting('language') === value })));
@@ -48,6 +53,8 @@ function notifications() {
 
 /** The section. */
 export function settingsSection() {
+  // A keyboard of glass leads to no message.
+  const hasKeys = !matchMedia('(hover: none) and (pointer: coarse)').matches;
   const line = (id, text, control) => h('div.setting', {}, h('label', { for: id, text }), control);
   const keys = h('input', {
     type: 'checkbox', id: 'setting-keys', checked: setting('keys') === 'on',
@@ -56,7 +63,7 @@ export function settingsSection() {
   return h('section.uses-section.settings', {}, h('h3', { text: t('settings.title') }),
     line('setting-language', t('settings.language'), languageMenu()),
     line('setting-theme', t('settings.theme'), themeMenu()),
-    h('label.choice', { for: 'setting-keys' }, keys, h('span', {}, h('strong', { text: t('settings.keys') }), h('small', { text: t('settings.keys_hint') }))),
+    hasKeys && h('label.choice', { for: 'setting-keys' }, keys, h('span', {}, h('strong', { text: t('settings.keys') }), h('small', { text: t('settings.keys_hint') }))),
     notifications(),
-    h('p.use-buttons', {}, h('button.quiet', { type: 'button', id: 'show-keys', text: t('settings.show_keys'), onclick: () => openHelpDialog() })));
+    hasKeys && h('p.use-buttons', {}, h('button.quiet', { type: 'button', id: 'show-keys', text: t('settings.show_keys'), onclick: () => openHelpDialog() })));
 }

@@ -4,6 +4,7 @@
  */
 import { h, icon } from '../dom.js';
 import { remember } from '../organisation.js';
+import { mayBegin } from '../viewport.js';
 import { languageMenu } from './settings-section.js';
 import { t } from '../words.js';
 
@@ -17,9 +18,15 @@ class SalonSignIn extends HTMLElement {
   #salon;
   #config;
   #modes;
+  /** The invite that one was told of. */
+  #invite = null;
 
-  /** @param {{salon: import('../salon.js').Salon, config: object, note: string}} context */
-  show({ salon, config, note }) {
+  connectedCallback() {
+    this.#begin();
+  }
+
+  /** @param {{salon: import('../salon.js').Salon, config: object, note: string, name?: string}} context `name`: what was written already */
+  show({ salon, config, note, name = '' }) {
     this.#salon = salon;
     this.#config = config;
     this.#modes = [config.guests && 'guest', 'sign_in', config.signup && 'sign_up'].filter(Boolean);
@@ -28,10 +35,17 @@ class SalonSignIn extends HTMLElement {
     this.invited = h('p.invited', { role: 'status', hidden: true });
     this.append(this.#intro(), h('div.sign-in-card', {}));
     this.#showMode(this.#modes[0], note);
+    this.querySelector('input').value = name;
   }
 
-  /** Says why one comes. @param {string} sentence */
-  tell(sentence) {
+  /** The first field is where one writes; on a keyboard of glass that would hide the rest. */
+  #begin() {
+    if (mayBegin()) this.querySelector('input')?.focus();
+  }
+
+  /** Says why one comes. @param {string} sentence @param {string | null} [invite] by which one comes in when one goes on */
+  tell(sentence, invite = null) {
+    this.#invite = invite;
     this.invited.textContent = sentence;
     this.invited.hidden = false;
   }
@@ -45,7 +59,7 @@ class SalonSignIn extends HTMLElement {
       h('h1', { text: t('sign_in.headline') }),
       h('p.lead', { text: t('sign_in.lead') }),
       model && h('p.model', {}, icon('spark'), h('span', { text: model })),
-      h('p.language', {}, languageMenu()));
+      h('p.language', {}, h('label', { for: 'setting-language', text: t('settings.language') }), languageMenu()));
   }
 
   #showMode(mode, note = '') {
@@ -68,7 +82,7 @@ class SalonSignIn extends HTMLElement {
       password && h('label', { for: password.id, text: t('password') }), password,
       hint && h('p.hint', { text: hint }), problem, go);
     this.lastElementChild.replaceChildren(this.invited, ...[this.#organisation()].filter(Boolean), form, this.#otherWays(mode));
-    if (matchMedia('(hover: hover)').matches) name.focus();
+    this.#begin();
   }
 
   /** The way to the organisation's own sign-in: the browser goes there and comes back. */
@@ -89,7 +103,11 @@ class SalonSignIn extends HTMLElement {
   async #submit(event, { mode, name, password, problem, go }) {
     event.preventDefault();
     const called = name.value.trim();
-    if (called === '') return;
+    if (called === '') {
+      problem.textContent = t('sign_in.no_name');
+      name.focus();
+      return;
+    }
     go.disabled = true;
     problem.textContent = '';
     try {
@@ -97,7 +115,7 @@ class SalonSignIn extends HTMLElement {
       const { user } = mode === 'guest' ? await api.guest(called)
         : mode === 'sign_in' ? await api.signIn(called, password.value)
         : await api.signUp(called, password.value);
-      this.dispatchEvent(new CustomEvent('salon-signed-in', { bubbles: true, detail: { user } }));
+      this.dispatchEvent(new CustomEvent('salon-signed-in', { bubbles: true, detail: { user, invite: this.#invite } }));
     } catch (refusal) {
       problem.textContent = refusal.message;
       go.disabled = false;

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::around::say_yes;
 use super::chromium::Chromium;
 use super::look::photograph;
 use super::page::{Page, SOON};
@@ -18,12 +19,6 @@ const COUNT: &str = "return document.querySelectorAll(arguments[0]).length === a
 async fn count(page: &Page, css: &str, wanted: usize) {
     let arguments = [json!(css), json!(wanted)];
     page.wait(&format!("{wanted} of {css}"), SOON, COUNT, &arguments)
-        .await;
-}
-
-async fn say_yes(page: &Page) {
-    let _: bool = page
-        .run("window.confirm = () => true; return true", &[])
         .await;
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::around::say_yes;
 use super::chromium::Chromium;
 use super::look::photograph;
 use super::page::{Page, SOON};
@@ -57,9 +58,7 @@ async fn an_administrator_finds_users_rooms_and_the_audit_log() {
     count(&page, ".uses [data-room='hidden']", 1).await;
     page.type_into("#admin-users", "ad").await;
     count(&page, ".uses [data-user]", 1).await;
-    let _: bool = page
-        .run("window.confirm = () => true; return true", &[])
-        .await;
+    say_yes(&page).await;
     page.click("[aria-label='Make an administrator of Ada']")
         .await;
     page.find("[aria-label='Take the right to administer from Ada']")

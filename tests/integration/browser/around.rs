@@ -83,6 +83,12 @@ pub(crate) async fn go_to(page: &Page, slug: &str) {
         .await;
 }
 
+/// Says yes to every question from now on, until the page is loaded again.
+pub(crate) async fn say_yes(page: &Page) {
+    let script = "new MutationObserver(() => document.querySelector('#ask-yes')?.click()).observe(document.body, { childList: true })";
+    page.run::<()>(script, &[]).await;
+}
+
 /// Closes every dialog.
 pub(crate) async fn close_dialogs(page: &Page) {
     let close = "document.querySelectorAll('dialog').forEach((one) => one.close())";

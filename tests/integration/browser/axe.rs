@@ -128,8 +128,9 @@ async fn axe_finds_nothing_in_any_state_or_theme() {
 
 /// What a message and the composer can look like.
 async fn messages(judge: &Judge, page: &Page) {
-    page.run::<()>("document.querySelector('.message').focus()", &[])
+    page.run::<()>("document.querySelector('.scroller').focus()", &[])
         .await;
+    press(page, Key::Home).await;
     judge.judge(page, "a message with the focus").await;
     press(page, "a").await;
     page.find(".reaction-choice").await;

@@ -85,7 +85,7 @@ async fn messages_are_answered_marked_edited_and_deleted() {
     // A finger does not hover: a tap shows the tools.
     page.click(".message.own .body").await;
     page.click(".message.own [data-tool=delete]").await;
-    page.driver.accept_alert().await.unwrap();
+    page.click("#ask-yes").await;
     page.see("This message was deleted.", "deleted").await;
     assert!(!page.sees(".message.own .mark-note").await);
     page.quit().await;

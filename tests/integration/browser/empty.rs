@@ -75,9 +75,9 @@ async fn who_has_no_room_finds_makes_or_follows_one() {
     let eve = ApiClient::account(&salon, "Eve").await;
     sign_in(&page, &eve).await;
     page.see_lobby().await;
-    page.run::<()>("window.confirm = () => true", &[]).await;
     page.click(".room-menu-button").await;
     page.click("[data-menu=leave]").await;
+    page.click("#ask-yes").await;
     page.until_text(".nothing", "Choose a room").await;
     page.until_text(".rooms", "None yet.").await;
     page.click("#nothing-new").await;
@@ -102,6 +102,21 @@ async fn who_has_no_room_finds_makes_or_follows_one() {
     page.click("#invite-join:enabled").await;
     page.until_text(".room-title", "Den").await;
     page.quit().await;
+}
+
+#[tokio::test]
+async fn an_empty_room_does_not_say_that_one_is_alone_when_somebody_comes() {
+    let chromium = Chromium::start().await;
+    let salon = SalonProcess::start(&GENEROUS).await;
+    let ada = Page::open(&chromium, &salon.url()).await;
+    ada.come_in("Ada").await;
+    ada.until_text(".empty-people", "Nobody else is here yet.")
+        .await;
+    let bob = Page::open(&chromium, &salon.url()).await;
+    bob.come_in("Bob").await;
+    ada.until_text(".empty-people", "Here with you: Bob.").await;
+    ada.quit().await;
+    bob.quit().await;
 }
 
 #[tokio::test]

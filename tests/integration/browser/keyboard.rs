@@ -5,7 +5,7 @@ use thirtyfour::prelude::*;
 
 use super::around::{GENEROUS, close_dialogs, count, go_to, must, page_of, press, until_focused};
 use super::chromium::Chromium;
-use super::page::{Page, SOON};
+use super::page::Page;
 use crate::support::event_stream::ApiClient;
 use crate::support::salon::SalonProcess;
 
@@ -138,9 +138,13 @@ async fn single_keys_act_on_the_message_that_has_the_focus_until_they_are_switch
     press(&page, "c").await;
     page.until_text(".message[data-seq='2'] [data-tool=copy]", "Copied")
         .await;
-    page.run::<()>("window.confirm = () => true", &[]).await;
     focus(&page, 1).await;
     press(&page, Key::Delete + "").await;
+    until_focused(&page, "#ask-no").await;
+    press(&page, Key::Escape + "").await;
+    until_focused(&page, ".message[data-seq='1']").await;
+    press(&page, Key::Delete + "").await;
+    page.click("#ask-yes").await;
     page.find(".message[data-seq='1'][data-state=deleted]")
         .await;
 
@@ -162,10 +166,13 @@ async fn single_keys_act_on_the_message_that_has_the_focus_until_they_are_switch
     page.quit().await;
 }
 
+/// Goes to a message as who has no pointer does.
 async fn focus(page: &Page, seq: u64) {
-    let script = "const message = document.querySelector(`.message[data-seq='${arguments[0]}']`);
-        message?.focus();
-        return message !== null && document.activeElement === message";
-    page.wait("a message is focused", SOON, script, &[json!(seq)])
+    page.run::<()>("document.querySelector('.scroller').focus()", &[])
         .await;
+    press(page, Key::Home + "").await;
+    for _ in 1..seq {
+        press(page, Key::Down + "").await;
+    }
+    until_focused(page, &format!(".message[data-seq='{seq}']")).await;
 }

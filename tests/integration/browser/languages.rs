@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use super::around::{close_dialogs, until_focused};
 use super::chromium::Chromium;
 use super::page::{Page, SOON};
 use crate::support::salon::SalonProcess;
@@ -56,6 +57,8 @@ async fn the_browser_and_the_setting_choose_the_language() {
     .await;
     page.see_lobby().await;
     assert_eq!(html(&page).await, ["ar", "rtl"]);
+    until_focused(&page, "dialog #setting-language").await;
+    close_dialogs(&page).await;
     let sides = "const left = (css) => document.querySelector(css).getBoundingClientRect().left;
         return [left('.room-list'), left('.main')]";
     let [list, main]: [f64; 2] = page.run(sides, &[]).await;
@@ -64,6 +67,39 @@ async fn the_browser_and_the_setting_choose_the_language() {
     page.run::<()>("location.hash = '#/rooms/nowhere'", &[])
         .await;
     page.until_text(".nothing", "لا توجد غرفة كهذه").await;
+    page.quit().await;
+}
+
+#[tokio::test]
+async fn another_language_leaves_one_where_one_was() {
+    let chromium = Chromium::start().await;
+    let salon = SalonProcess::start(&[]).await;
+    let page = Page::blank(&chromium, &salon.url()).await;
+    page.be_a_phone().await;
+    page.load().await;
+    page.until_text("label[for=setting-language]", "Language")
+        .await;
+    page.until_text("#setting-language option", "As the browser: English")
+        .await;
+    page.type_into("#guest-name", "Ada").await;
+    let choose = "const menu = document.querySelector('#setting-language');
+        menu.value = arguments[0];
+        menu.dispatchEvent(new Event('change'));";
+    page.run::<()>(choose, &[json!("de")]).await;
+    page.until_text("#guest-go", "Als Gast eintreten").await;
+    until_focused(&page, "#setting-language").await;
+    let name = page.find("#guest-name").await.prop("value").await.unwrap();
+    assert_eq!(name.as_deref(), Some("Ada"));
+    page.click("#guest-go").await;
+    page.see_lobby().await;
+    page.click(".back").await;
+    page.click(".me button").await;
+    page.find("dialog #setting-language").await;
+    page.run::<()>(choose, &[json!("en")]).await;
+    page.until_text("dialog", "Your account").await;
+    until_focused(&page, "dialog #setting-language").await;
+    let pane = "return document.querySelector('salon-app').dataset.pane";
+    assert_eq!(page.run::<String>(pane, &[]).await, "list");
     page.quit().await;
 }
 

@@ -26,6 +26,7 @@ mod composer;
 mod context;
 mod empty;
 mod fading;
+mod focus;
 mod history;
 mod http_api;
 mod integrations;

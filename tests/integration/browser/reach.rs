@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::administration::make_root;
-use super::around::{GENEROUS, count, go_to, must, page_of, sign_in};
+use super::around::{GENEROUS, count, go_to, must, page_of, say_yes, sign_in};
 use super::chromium::Chromium;
 use super::page::{Page, SOON};
 use crate::support::event_stream::ApiClient;
@@ -125,11 +125,9 @@ async fn an_administrator_gives_an_orphaned_room_away_and_narrows_the_audit_log(
     page.click("[aria-label='Your account']").await;
     page.click("#administration").await;
     page.find("[aria-label='Give club away']").await;
-    page.run::<()>(
-        "window.confirm = () => true; window.prompt = () => window.name_given;",
-        &[],
-    )
-    .await;
+    say_yes(&page).await;
+    page.run::<()>("window.prompt = () => window.name_given", &[])
+        .await;
     give(&page, "Nobody").await;
     page.until_text("dialog:last-of-type", "There is nobody called “Nobody”.")
         .await;

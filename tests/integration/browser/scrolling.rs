@@ -167,9 +167,13 @@ async fn the_question_stays_on_top_while_the_answer_fills_the_view() {
     fill(&bob, 20).await;
     let page = Page::open(&chromium, &salon.url()).await;
     page.come_in("Ada").await;
-    page.click(".reading[data-reading=follow]").await;
+    page.click(".room-menu-button").await;
+    page.click("[data-menu=reading][aria-pressed=false]").await;
     page.driver.refresh().await.unwrap();
-    page.find(".reading[data-reading=question]").await;
+    page.click(".room-menu-button").await;
+    page.find("[data-menu=reading][aria-pressed=true]").await;
+    page.run::<()>("document.querySelector('#room-menu').hidePopover()", &[])
+        .await;
     page.send("@assistant go").await;
     gates[0].reached().await;
     page.see_reply("it begins", |reply| reply.text.contains("It begins"))

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::around::say_yes;
 use super::chromium::Chromium;
 use super::look::photograph;
 use super::page::{Page, SOON};
@@ -49,8 +50,8 @@ async fn a_webhook_is_made_tested_and_deleted_on_the_page() {
     page.until_text(".webhooks li", "Switch on").await;
     page.be_a_phone().await;
     photograph(&page, "phone", "webhooks", ".webhook-actions").await;
-    let confirmed = format!("window.confirm = () => true; {PRESS}; return true");
-    let _: bool = page.run(&confirmed, &[json!("Delete")]).await;
+    say_yes(&page).await;
+    let _: bool = page.run(&press, &[json!("Delete")]).await;
     let gone = "return document.querySelector('.webhooks li') === null";
     page.wait("it is gone", SOON, gone, &[]).await;
     page.quit().await;
