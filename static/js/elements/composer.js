@@ -76,9 +76,10 @@ class SalonComposer extends HTMLElement {
   update(state) {
     this.#running = myRunningReply(state);
     const archived = state.room?.archived ?? false;
-    this.hidden = state.room?.role === 'reader';
-    this.box.hidden = archived;
-    this.keys.textContent = archived ? t('composer.archived') : this.hint;
+    const reads = state.room?.role === 'reader';
+    this.box.hidden = archived || reads;
+    if (this.box.hidden) this.about.hidden = true;
+    this.keys.textContent = archived ? t('composer.archived') : reads ? t('composer.reader') : this.hint;
     this.#queue.update(state);
     this.#showMode();
   }

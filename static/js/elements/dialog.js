@@ -20,6 +20,9 @@ export function openDialog(title, ...content) {
   return dialog;
 }
 
+/** Whether a dialog's first field has the focus as it opens: the keyboard of a finger would cover half of what it is about. */
+export const takesFocus = () => matchMedia('(hover: hover)').matches;
+
 /**
  * Runs what a form asks for; a refusal is said inside the form.
  * @param {SubmitEvent} event

@@ -4,7 +4,7 @@
 import { h } from '../dom.js';
 import { placeOf } from '../permalink.js';
 import { inviteToken } from '../roles.js';
-import { openDialog, submitting } from './dialog.js';
+import { openDialog, submitting, takesFocus } from './dialog.js';
 import { t } from '../words.js';
 
 /** What is written is looked for after this pause. */
@@ -17,7 +17,7 @@ const open = (opener, slug) => opener.dispatchEvent(new CustomEvent('salon-open'
  * @param {HTMLElement} opener which dispatches `salon-open` with the chosen room
  */
 export function openBrowseDialog({ salon }, opener) {
-  const query = h('input', { id: 'browse-query', type: 'search', maxlength: 100, autocomplete: 'off', placeholder: t('browse.example'), 'aria-label': t('browse.label') });
+  const query = h('input', { id: 'browse-query', type: 'search', maxlength: 100, autocomplete: 'off', autofocus: takesFocus(), placeholder: t('browse.example'), 'aria-label': t('browse.label') });
   const list = h('ul.found-rooms', { 'aria-busy': 'true' });
   const problem = h('p.problem', { role: 'alert' });
   const more = h('button.quiet', { type: 'button', text: t('more'), hidden: true, onclick: () => read(list.lastElementChild?.dataset.slug) });
@@ -58,7 +58,7 @@ export function openBrowseDialog({ salon }, opener) {
 
 /** Takes the link of an invite or of a room, as somebody sent it. */
 export function openLinkDialog() {
-  const link = h('input', { id: 'link-address', required: true, maxlength: 2048, autocomplete: 'off', spellcheck: 'false', dir: 'ltr', placeholder: `${location.origin}/#/invite/…` });
+  const link = h('input', { id: 'link-address', required: true, autofocus: takesFocus(), maxlength: 2048, autocomplete: 'off', spellcheck: 'false', dir: 'ltr', placeholder: `${location.origin}/#/invite/…` });
   const problem = h('p.problem', { role: 'alert' });
   const follow = (event) => submitting(event, problem, async () => {
     const hash = link.value.trim().replace(/^[^#]*/, '');
@@ -79,7 +79,7 @@ export function openLinkDialog() {
  * @param {HTMLElement} opener which dispatches `salon-open` with the room
  */
 export function openDirectDialog({ salon, book }, opener) {
-  const names = h('input', { id: 'direct-names', required: true, maxlength: 640, autocomplete: 'off', spellcheck: 'false', placeholder: t('direct.example') });
+  const names = h('input', { id: 'direct-names', required: true, autofocus: takesFocus(), maxlength: 640, autocomplete: 'off', spellcheck: 'false', placeholder: t('direct.example') });
   const problem = h('p.problem', { role: 'alert' });
   const begin = (event) => submitting(event, problem, async () => {
     const users = names.value.split(',').map((name) => name.trim()).filter(Boolean);

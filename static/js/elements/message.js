@@ -104,7 +104,7 @@ class SalonMessage extends HTMLElement {
     const time = h('time', { datetime: new Date(at).toISOString(), title: fullTime(at), text: clockTime(at) });
     this.picture.replaceChildren(...(author && !grouped ? [avatar(author)] : []));
     this.head.replaceChildren(...[
-      author && h('span.author', { text: author.name }),
+      author && h('span.author', { dir: 'auto', text: author.name }),
       author?.kind === 'bot' && h('span.bot-mark', { text: t('message.bot') }),
       modelMark(message?.reply, this.#context.config?.currency),
       time,

@@ -370,7 +370,7 @@ class SalonMessages extends HTMLElement {
       more: () => [h('p.loading', {}, h('span.spinner', { 'aria-hidden': 'true' }), t('messages.earlier'))],
       empty: () => [emptyRoom(state.room, this.#context, (text) =>
         this.dispatchEvent(new CustomEvent('salon-suggest', { bubbles: true, detail: { text } })))],
-      start: () => [h('p.start', {}, icon('hash'), t('messages.begins', { name: this.#title(state) }))],
+      start: () => [h('p.start', {}, icon(state.room.visibility === 'direct' ? 'chat' : state.room.visibility === 'private' ? 'lock' : 'hash'), t('messages.begins', { name: this.#title(state) }))],
     })[kind]());
   }
 

@@ -3,7 +3,7 @@
  */
 import { h } from '../dom.js';
 import { openAssistantsDialog } from './assistants-dialog.js';
-import { openDialog, submitting } from './dialog.js';
+import { openDialog, submitting, takesFocus } from './dialog.js';
 import { openIntegrationsDialog } from './integrations-dialog.js';
 import { joined, t } from '../words.js';
 import { openRoomUsageDialog } from './usage-dialog.js';
@@ -25,9 +25,9 @@ const choices = (visibility) => h('fieldset', {}, h('legend', { text: t('room.wh
  * @param {HTMLElement} opener which dispatches `salon-open` with the new room
  */
 export function openRoomDialog({ salon, book }, opener) {
-  const name = h('input', { id: 'room-name', required: true, maxlength: 64, autocomplete: 'off', placeholder: t('room.name_example') });
+  const name = h('input', { id: 'room-name', required: true, maxlength: 64, autocomplete: 'off', autofocus: takesFocus(), placeholder: t('room.name_example') });
   const slug = h('input', {
-    id: 'room-slug', required: true, maxlength: 64, pattern: '[a-z0-9]([a-z0-9\\-]*[a-z0-9])?', autocomplete: 'off', spellcheck: 'false',
+    id: 'room-slug', required: true, maxlength: 64, dir: 'ltr', pattern: '[a-z0-9]([a-z0-9\\-]*[a-z0-9])?', autocomplete: 'off', spellcheck: 'false',
     title: t('room.slug_form'),
   });
   let touched = false;

@@ -45,7 +45,7 @@ class SalonSignIn extends HTMLElement {
       h('h1', { text: t('sign_in.headline') }),
       h('p.lead', { text: t('sign_in.lead') }),
       model && h('p.model', {}, icon('spark'), h('span', { text: model })),
-      h('p.language', {}, languageMenu()));
+      h('p.language', {}, h('label', { for: 'setting-language', text: t('settings.language') }), languageMenu()));
   }
 
   #showMode(mode, note = '') {

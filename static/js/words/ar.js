@@ -68,7 +68,7 @@ export default {
   'composer.archived': 'هذه الغرفة مؤرشفة: لا تقبل جديدًا.', 'composer.ask': 'اكتب رسالة، أو ‎@assistant لتسأل',
   'composer.ask_short': 'رسالة، أو اسأل ‎@assistant', 'composer.editing': 'تعديل', 'composer.hint': 'Enter للإرسال · Shift + Enter لسطر جديد',
   'composer.left': 'بقي {count}', 'composer.no_edit': 'ترك التعديل', 'composer.no_reply': 'ترك الرد', 'composer.over': 'زيادة {count}',
-  'composer.replying': 'رد على {name}', 'composer.save_ask': 'حفظ، وكتابة الجواب من جديد', 'composer.send': 'إرسال', 'composer.stop': 'إيقاف الجواب',
+  'composer.reader': 'يمكنك القراءة هنا دون الكتابة.', 'composer.replying': 'رد على {name}', 'composer.save_ask': 'حفظ، وكتابة الجواب من جديد', 'composer.send': 'إرسال', 'composer.stop': 'إيقاف الجواب',
   'composer.title': 'رسالة',
   'copied': 'نُسخ', 'copy': 'نسخ', 'delete': 'حذف',
   'delete_account.ask': 'حذف حسابك؟ لا رجعة في هذا.', 'delete_account.go': 'حذف الحساب', 'delete_account.go_guest': 'احذفني',

@@ -78,6 +78,7 @@ export default {
   'composer.ask': 'Schreibe eine Nachricht, oder @assistant für eine Frage', 'composer.ask_short': 'Nachricht, oder frage @assistant',
   'composer.editing': 'Bearbeiten', 'composer.hint': 'Enter sendet · Umschalt + Enter für eine neue Zeile', 'composer.left': 'noch {count}',
   'composer.no_edit': 'Nicht mehr bearbeiten', 'composer.no_reply': 'Nicht antworten', 'composer.over': '{count} zu viel',
+  'composer.reader': 'Du kannst hier lesen, aber nicht schreiben.',
   'composer.replying': 'Antwort an {name}', 'composer.save_ask': 'Speichern und die Antwort neu schreiben lassen', 'composer.send': 'Senden',
   'composer.stop': 'Die Antwort anhalten', 'composer.title': 'Nachricht',
   'copied': 'Kopiert', 'copy': 'Kopieren', 'delete': 'Löschen',
