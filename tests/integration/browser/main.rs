@@ -46,6 +46,7 @@ mod people;
 mod reach;
 mod rooms;
 mod screenshots;
+mod screenshots_both;
 mod scripts;
 mod scrolling;
 mod sign_in;
