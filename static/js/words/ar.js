@@ -56,7 +56,7 @@ export default {
   'audit.user.enabled': 'فعّل {who} المستخدم {whom}', 'audit.webhook.changed': 'غيّر {who} خطافًا صادرًا',
   'audit.webhook.made': 'أنشأ {who} خطافًا صادرًا', 'audit.webhook.removed': 'أزال {who} خطافًا صادرًا',
   'audit.webhook.rotated': 'أعطى {who} خطافًا صادرًا سرًّا جديدًا', 'audit.what': 'ما الذي جرى',
-  'banner.lost': 'جارٍ إعادة الاتصال… ما تكتبه محفوظ ويُرسل حالما يعود الاتصال.', 'banner.now': 'حاول الآن', 'banner.reload': 'إعادة التحميل',
+  'banner.kept': 'ما تكتبه محفوظ ويُرسل حالما يعود الاتصال.', 'banner.lost': 'جارٍ إعادة الاتصال…', 'banner.now': 'حاول الآن', 'banner.reload': 'إعادة التحميل',
   'banner.update': 'توجد نسخة جديدة من هذه الصفحة.',
   'bots.hint': 'الروبوت عضو قائم بذاته يتكلم عنه برنامج.', 'bots.line': 'روبوت. أضفه إلى غرفة باسمه.', 'bots.make': 'إنشاء روبوت',
   'bots.new_name': 'اسم روبوت جديد', 'bots.remove_ask': 'إزالة «{name}»؟ تنتهي رموزه ويغادر غرفه. ويبقى ما قاله.', 'bots.title': 'الروبوتات',

@@ -60,7 +60,7 @@ export default {
   'audit.user.enabled': '{who} enabled {whom}', 'audit.webhook.changed': '{who} changed an outgoing webhook',
   'audit.webhook.made': '{who} made an outgoing webhook', 'audit.webhook.removed': '{who} removed an outgoing webhook',
   'audit.webhook.rotated': '{who} gave an outgoing webhook a new secret', 'audit.what': 'What was done',
-  'banner.lost': 'Reconnecting… What you write is kept and sent as soon as the connection is back.', 'banner.now': 'Try now',
+  'banner.kept': 'What you write is kept and sent as soon as the connection is back.', 'banner.lost': 'Reconnecting…', 'banner.now': 'Try now',
   'banner.reload': 'Reload', 'banner.update': 'There is a new version of this page.',
   'bots.hint': 'A bot is a member of its own that a program speaks for.', 'bots.line': 'Bot. Add it to a room by its name.',
   'bots.make': 'Make a bot', 'bots.new_name': 'Name of a new bot',
