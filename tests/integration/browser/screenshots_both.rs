@@ -19,7 +19,7 @@ const REFUSE: &str = "const send = WebSocket.prototype.send;
         const frame = JSON.parse(text);
         if (frame.type !== 'message.send') return send.call(this, text);
         const error = { type: 'error', ref: frame.ref, room: frame.room, client_id: frame.client_id, code: 'too_large', message: 'Not now.', retry_after_ms: null };
-        queueMicrotask(() => this.dispatchEvent(new MessageEvent('message', { data: JSON.stringify(error) })));
+        setTimeout(() => this.onmessage({ data: JSON.stringify(error) }));
     };";
 
 const LONG: &str = "A message that is to be answered, and that is long enough to be cut off in the quote above its answer, wherever that is shown";
@@ -142,6 +142,9 @@ async fn every_other_state_is_drawn_as_it_is_kept_at_both_widths_light_and_dark(
     answers(&provider, &page, &mut album).await;
     salon.kill();
     page.find(".banner:not([hidden])").await;
+    let nobody = "return document.querySelector('.here').hidden";
+    page.wait("nobody is known to be here", SOON, nobody, &[])
+        .await;
     everywhere(&mut album, &page, "offline", false).await;
     page.quit().await;
     album.close().await;
@@ -167,9 +170,12 @@ async fn found(page: &Page, album: &mut Album) {
 
 /// Rooms in which one cannot write: archived, for reading only, and closed while one looks.
 async fn closed(page: &Page, album: &mut Album, bob: &ApiClient) {
-    for (slug, name) in [("old", "archived"), ("news", "reader")] {
+    for (slug, name, why) in [
+        ("old", "archived", "is archived"),
+        ("news", "reader", "can read"),
+    ] {
         go_to(page, slug).await;
-        page.find(".composer .keys").await;
+        page.until_text(".composer .keys", why).await;
         everywhere(album, page, name, true).await;
     }
     go_to(page, "soon").await;
