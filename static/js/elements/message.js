@@ -226,6 +226,12 @@ class SalonMessage extends HTMLElement {
     ];
   }
 
+  /** How a message stands that is on its way. */
+  sendingLine({ error }) {
+    if (error !== null) return t('message.next_try');
+    return t(this.#context.salon.status === 'open' ? 'sending' : 'message.when_back');
+  }
+
   sendButtons() {
     const { clientId } = this.#item.entry;
     return [
@@ -316,7 +322,7 @@ const button = (shape, action, onclick) => h('button.quiet', { type: 'button', '
 /** What stands under a message, by its state. */
 const FEET = {
   sending({ entry }) {
-    return [h('span.sending', { text: entry.error === null ? t('sending') : t('message.next_try') })];
+    return [h('span.sending', { text: this.sendingLine(entry) })];
   },
   failed(item) {
     if (item.type === 'outgoing') return [chip('bad', 'alert', t('message.not_sent', { why: sentenceOf(item.entry.error) })), ...this.sendButtons()];

@@ -176,7 +176,7 @@ export default {
   'message.react_with': 'التفاعل بـ {emoji}', 'message.reactions': 'التفاعلات', 'message.reply': 'رد', 'message.retry': 'إعادة',
   'message.said': '{name}، {time}', 'message.seconds': '{count} ث', 'message.stop': 'إيقاف', 'message.stopped': 'أُوقف',
   'message.stopped_by': 'أوقفه {name}', 'message.stopped_by_you': 'أوقفتَه أنت', 'message.stopping': 'يُوقَف…', 'message.table': 'جدول',
-  'message.unpin': 'إلغاء التثبيت', 'message.variants': 'صيغ هذا الجواب', 'message.you': 'أنت',
+  'message.unpin': 'إلغاء التثبيت', 'message.variants': 'صيغ هذا الجواب', 'message.when_back': 'تُرسل حين يعود الاتصال', 'message.you': 'أنت',
   'messages.begins': 'هنا تبدأ {name}.',
   'messages.context': { zero: 'لم يعد {names} يرى ما فوق من الرسائل', one: 'لم يعد {names} يرى ما فوق من الرسائل', two: 'لم يعد {names} يريان ما فوق من الرسائل', few: 'لم يعد {names} يرون ما فوق من الرسائل', many: 'لم يعد {names} يرون ما فوق من الرسائل', other: 'لم يعد {names} يرون ما فوق من الرسائل' },
   'messages.earlier': 'رسائل أقدم', 'messages.jump': 'إلى الأحدث', 'messages.jump_new': 'إلى الأحدث ({count} جديد)',

@@ -201,7 +201,7 @@ export default {
   'message.react_with': 'Mit {emoji} reagieren', 'message.reactions': 'Reaktionen', 'message.reply': 'Antworten', 'message.retry': 'Noch einmal',
   'message.said': '{name}, {time}', 'message.seconds': '{count} s', 'message.stop': 'Anhalten', 'message.stopped': 'Angehalten',
   'message.stopped_by': 'Von {name} angehalten', 'message.stopped_by_you': 'Von dir angehalten', 'message.stopping': 'Wird angehalten…',
-  'message.table': 'Tabelle', 'message.unpin': 'Lösen', 'message.variants': 'Fassungen dieser Antwort', 'message.you': 'Du',
+  'message.table': 'Tabelle', 'message.unpin': 'Lösen', 'message.variants': 'Fassungen dieser Antwort', 'message.when_back': 'Geht hinaus, sobald die Verbindung wieder da ist', 'message.you': 'Du',
   'messages.begins': 'Hier beginnt {name}.',
   'messages.context': { one: '{names} sieht die Nachrichten darüber nicht mehr', other: '{names} sehen die Nachrichten darüber nicht mehr' },
   'messages.earlier': 'Frühere Nachrichten', 'messages.jump': 'Zum Neuesten', 'messages.jump_new': 'Zum Neuesten ({count} neu)',

@@ -166,7 +166,7 @@ export default {
   'message.react': 'React', 'message.react_with': 'React with {emoji}', 'message.reactions': 'Reactions', 'message.reply': 'Reply',
   'message.retry': 'Retry', 'message.said': '{name}, {time}', 'message.seconds': '{count} s', 'message.stop': 'Stop', 'message.stopped': 'Stopped',
   'message.stopped_by': 'Stopped by {name}', 'message.stopped_by_you': 'Stopped by you', 'message.stopping': 'Stopping…', 'message.table': 'Table',
-  'message.unpin': 'Unpin', 'message.variants': 'Variants of this answer', 'message.you': 'You',
+  'message.unpin': 'Unpin', 'message.variants': 'Variants of this answer', 'message.when_back': 'Goes out when the connection is back', 'message.you': 'You',
   'messages.begins': 'This is where {name} begins.',
   'messages.context': { one: '{names} no longer sees messages above', other: '{names} no longer see messages above' },
   'messages.earlier': 'Earlier messages', 'messages.jump': 'Jump to latest', 'messages.jump_new': 'Jump to latest ({count} new)',
