@@ -145,6 +145,11 @@ async fn every_other_state_is_drawn_as_it_is_kept_at_both_widths_light_and_dark(
     let nobody = "return document.querySelector('.here').hidden";
     page.wait("nobody is known to be here", SOON, nobody, &[])
         .await;
+    page.send("Written without a connection").await;
+    let waits = "const line = document.querySelector('.sending');
+        return line !== null && getComputedStyle(line).visibility === 'visible'";
+    page.wait("it says what it waits for", SOON, waits, &[])
+        .await;
     everywhere(&mut album, &page, "offline", false).await;
     page.quit().await;
     album.close().await;
