@@ -105,6 +105,7 @@ fn the_texts_of_a_greeting_are_counted_as_they_are_on_the_wire() {
     let json = serde_json::to_string(text).unwrap();
     assert_eq!(encoded_bytes(text), json.len() - 2);
     let running = |seq, body: &str| RunningReply {
+        context_from: None,
         seq,
         prompt_seq: 1,
         state: ReplyState::Streaming,

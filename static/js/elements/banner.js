@@ -41,7 +41,7 @@ class SalonBanner extends HTMLElement {
     this.#shown = true;
     this.lost.replaceChildren(
       h('span.pulse', { 'aria-hidden': 'true' }),
-      h('span', { text: t('banner.lost') }),
+      h('span', {}, t('banner.lost'), ' ', h('span.banner-more', { text: t('banner.kept') })),
       h('button.text-button', { type: 'button', text: t('banner.now'), onclick: () => salon.retryNow() }),
     );
     this.lost.hidden = false;

@@ -27,7 +27,7 @@ class SalonComposer extends HTMLElement {
   #target = null;
   #menu;
   #queue;
-  #archived = false;
+  #closed = null;
   /** How long the text was when its height was measured. */
   #measured = 0;
   /** A soft keyboard has no Shift: there Enter makes a line and the button sends. */
@@ -86,10 +86,12 @@ class SalonComposer extends HTMLElement {
   update(state) {
     this.#running = myRunningReply(state);
     const archived = state.room?.archived ?? false;
-    this.hidden = state.room?.role === 'reader';
-    this.box.hidden = archived;
-    if (archived !== this.#archived) this.keys.textContent = archived ? t('composer.archived') : this.hint;
-    this.#archived = archived;
+    const reads = state.room?.role === 'reader';
+    const closed = archived ? 'composer.archived' : reads ? 'composer.reader' : null;
+    this.box.hidden = closed !== null;
+    if (this.box.hidden) this.about.hidden = true;
+    if (closed !== this.#closed) this.keys.textContent = closed === null ? this.hint : t(closed);
+    this.#closed = closed;
     this.#queue.update(state);
     this.#showMode();
   }

@@ -21,7 +21,7 @@ export function openInvitesDialog({ salon }, room) {
   const life = h('select', { id: 'invite-life' }, ...options(LIVES, '604800'));
   const uses = h('select', { id: 'invite-uses' }, ...options(USES, '10'));
   const problem = h('p.problem', { role: 'alert' });
-  const link = h('input', { id: 'invite-link', readonly: true, 'aria-label': t('invites.link'), onfocus: () => link.select() });
+  const link = h('input', { id: 'invite-link', readonly: true, dir: 'ltr', 'aria-label': t('invites.link'), onfocus: () => link.select() });
   const copy = h('button.primary', { type: 'button', id: 'invite-copy', text: t('copy'), onclick: () => copied() });
   const made = h('div.invite-made', { hidden: true }, link, copy,
     h('p.hint', { text: t('invites.secret') }));

@@ -143,7 +143,7 @@ export function openMembersDialog(context, open, opener) {
     const self = user.id === salon.user.id;
     const may = memberRights(room, member, self);
     return h('li', { 'data-user': user.id }, avatar(user),
-      h('span.member-name', {}, h('strong', { text: user.name }),
+      h('span.member-name', {}, h('strong', { dir: 'auto', text: user.name }),
         h('small', {}, user.kind === 'assistant' ? t('kind.assistant') : user.kind === 'bot' ? t('kind.bot_role', { role: ROLES[held] }) : ROLES[held], user.kind === 'guest' && h('span.guest-mark', { text: t('kind.guest') }), self && h('span.guest-mark', { text: t('reacted.you') }), online && h('span.online', {}, h('i.dot', { 'aria-hidden': 'true' }), t('members.here')))),
       may.roles.length > 0 && roleMenu(user, held, may.roles),
       h('span.member-deeds', {},

@@ -111,7 +111,7 @@ class SalonMessage extends HTMLElement {
     this.picture.replaceChildren(...(!author || grouped ? [] : about === null ? [avatar(author)]
       : [h('button.picture-button', { type: 'button', 'aria-label': t('person.about', { name: author.name }), title: t('person.about', { name: author.name }), onclick: about }, avatar(author))]));
     this.head.replaceChildren(...[
-      author && h('span.author', { text: author.name, title: author.kind === 'guest' ? t('guest.named', { name: author.name }) : null }),
+      author && h('span.author', { dir: 'auto', text: author.name, title: author.kind === 'guest' ? t('guest.named', { name: author.name }) : null }),
       author && (namesake || author.name.toLowerCase() === this.#context.salon.user.name.toLowerCase()) && guestMark(author),
       author?.kind === 'bot' && h('span.bot-mark', { text: t('message.bot') }),
       modelMark(message?.reply, this.#context.config?.currency),
@@ -239,6 +239,12 @@ class SalonMessage extends HTMLElement {
     ];
   }
 
+  /** How a message stands that is on its way. */
+  sendingLine({ error }) {
+    if (error !== null) return t('message.next_try');
+    return t(this.#context.salon.status === 'open' ? 'sending' : 'message.when_back');
+  }
+
   sendButtons() {
     const { clientId } = this.#item.entry;
     return [
@@ -362,7 +368,7 @@ const goingOnLine = ({ quote }) => [
 /** What stands under a message, by its state. */
 const FEET = {
   sending({ entry }) {
-    return [h('span.sending', { text: entry.error === null ? t('sending') : t('message.next_try') })];
+    return [h('span.sending', { text: this.sendingLine(entry) })];
   },
   failed(item) {
     if (item.type === 'outgoing') return [chip('bad', 'alert', t('message.not_sent', { why: sentenceOf(item.entry.error) })), ...this.sendButtons()];

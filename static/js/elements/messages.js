@@ -5,7 +5,7 @@
 import { asksAssistant } from '../asks.js';
 import { h, icon, iconButton } from '../dom.js';
 import { buildItems, promptOf } from '../items.js';
-import { titleOf } from '../room-line.js';
+import { shapeOf, titleOf } from '../room-line.js';
 import { ScrollKeeper } from '../scroll.js';
 import { placeFrom, shownPart } from '../shown.js';
 import { messageAt } from '../store.js';
@@ -400,7 +400,7 @@ class SalonMessages extends HTMLElement {
         this.#empty.tell(this.#room.people.users);
         return [this.#empty.element];
       },
-      start: () => [h('p.start', {}, icon('hash'), t('messages.begins', { name: this.#title(state) }))],
+      start: () => [h('p.start', {}, icon(shapeOf(state.room)), t('messages.begins', { name: this.#title(state) }))],
     })[kind]());
   }
 

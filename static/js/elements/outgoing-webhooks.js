@@ -18,11 +18,11 @@ export function outgoingWebhooks(api, room) {
   const list = h('ul.webhooks', { 'aria-label': t('outgoing.list') });
   const note = h('p.problem', { role: 'alert' });
   const secret = h('div.webhook-secret', { hidden: true });
-  const url = h('input', { id: 'webhook-url', type: 'url', required: true, maxlength: 2048, autocomplete: 'off', placeholder: 'https://example.org/salon' });
+  const url = h('input', { id: 'webhook-url', type: 'url', dir: 'ltr', required: true, maxlength: 2048, autocomplete: 'off', placeholder: 'https://example.org/salon' });
   const boxes = eventBoxes(['message']);
 
   const showSecret = (text) => {
-    const field = h('input', { readonly: true, value: text, 'aria-label': t('outgoing.secret_label'), onfocus: () => field.select() });
+    const field = h('input', { readonly: true, dir: 'ltr', value: text, 'aria-label': t('outgoing.secret_label'), onfocus: () => field.select() });
     secret.replaceChildren(h('p.hint', { text: t('outgoing.secret') }), field);
     secret.hidden = false;
     field.focus();

@@ -29,7 +29,7 @@ const choices = (visibility) => h('fieldset', {}, h('legend', { text: t('room.wh
 export function openRoomDialog({ salon, book }, opener) {
   const name = h('input', { autofocus: mayBegin(), id: 'room-name', required: true, maxlength: 64, autocomplete: 'off', placeholder: t('room.name_example') });
   const slug = h('input', {
-    id: 'room-slug', required: true, maxlength: 64, pattern: '[a-z0-9]([a-z0-9\\-]*[a-z0-9])?', autocomplete: 'off', spellcheck: 'false',
+    id: 'room-slug', required: true, maxlength: 64, dir: 'ltr', pattern: '[a-z0-9]([a-z0-9\\-]*[a-z0-9])?', autocomplete: 'off', spellcheck: 'false',
     title: t('room.slug_form'),
   });
   let touched = false;

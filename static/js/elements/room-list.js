@@ -50,7 +50,7 @@ class SalonRoomList extends HTMLElement {
   #me() {
     const { user } = this.#context.salon;
     return h('div.me', {}, avatar(user),
-      h('span.me-name', {}, h('strong', { text: user.name }), h('small', { text: user.kind === 'guest' ? t('account.kind_guest') : t('list.signed_in') })),
+      h('span.me-name', {}, h('strong', { dir: 'auto', text: user.name }), h('small', { text: user.kind === 'guest' ? t('account.kind_guest') : t('list.signed_in') })),
       iconButton('person', t('account.title'), () => openAccountDialog(this.#context)),
       iconButton('leave', t('sign_out'), () => this.#signOut(user)));
   }
@@ -115,7 +115,7 @@ class SalonRoomList extends HTMLElement {
       href: `#/rooms/${encodeURIComponent(room.slug)}`, 'data-slug': room.slug, 'data-unread': unread > 0 && !room.muted, 'data-muted': room.muted,
       'aria-current': current ? 'page' : null,
     }, icon(shapeOf(room)),
-    h('span.room-text', {}, h('span.room-name', { text: titleOf(room, salon.user.name) }), preview !== '' && h('small.room-preview', { dir: 'auto', text: preview })),
+    h('span.room-text', {}, h('span.room-name', { dir: 'auto', text: titleOf(room, salon.user.name) }), preview !== '' && h('small.room-preview', { dir: 'auto', text: preview })),
     room.archived && h('span.state', { text: t('archived') }),
     room.muted && h('span.state', { 'aria-label': t('list.muted'), title: t('list.muted') }, icon('muted')),
     mentions > 0 && h('span.badge.mentioned', { 'aria-label': t('list.mentions', { count: mentions }), text: `@${mentions > 99 ? '99+' : mentions}` }),

@@ -68,7 +68,7 @@ class SalonRoom extends HTMLElement {
   #build() {
     this.messages = document.createElement('salon-messages');
     this.composer = document.createElement('salon-composer');
-    this.heading = h('h1.room-title');
+    this.heading = h('h1.room-title', { dir: 'auto' });
     this.sub = h('p.room-sub');
     this.place = h('span.room-place');
     this.here = h('button.here', { type: 'button', hidden: true, onclick: () => this.#openMembers() }, h('i.dot', { 'aria-hidden': 'true' }), h('span'));

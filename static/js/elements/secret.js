@@ -11,7 +11,7 @@ import { t } from '../words.js';
  * @returns {HTMLElement}
  */
 export function secretBox(secret, sentence) {
-  const field = h('input.secret-value', { readonly: true, value: secret, 'aria-label': t('secret'), spellcheck: 'false' });
+  const field = h('input.secret-value', { readonly: true, dir: 'ltr', value: secret, 'aria-label': t('secret'), spellcheck: 'false' });
   field.addEventListener('focus', () => field.select());
   const button = h('button.primary', {
     type: 'button', text: t('copy'),

@@ -36,7 +36,7 @@ export function openSwitcher(context, opener) {
     id: `switch-${place}`, role: 'option', 'data-slug': room.slug, 'aria-selected': String(place === chosen),
     onclick: () => go(room),
   }, icon(shapeOf(room)),
-  h('span.room-name', { text: titleOf(room, salon.user.name) }),
+  h('span.room-name', { dir: 'auto', text: titleOf(room, salon.user.name) }),
   book.unread(room) > 0 && h('span.badge', { text: book.unread(room) > 99 ? '99+' : book.unread(room) }),
   room.role === null && h('small', { text: t('join') }));
   const draw = () => {

@@ -321,6 +321,9 @@ async fn what_is_sent_without_a_connection_goes_out_later_in_its_order() {
         page.send(text).await;
         page.see(text, "sending").await;
     }
+    let says = "return [...document.querySelectorAll('.sending')].at(-1).textContent === 'Goes out when the connection is back'";
+    page.wait("it says what it waits for", SOON, says, &[])
+        .await;
     salon.restart().await;
     page.until("all are kept", LATER, async || {
         let messages = page.messages().await;

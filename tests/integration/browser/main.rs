@@ -50,6 +50,7 @@ mod puzzles;
 mod reach;
 mod rooms;
 mod screenshots;
+mod screenshots_both;
 mod scripts;
 mod scrolling;
 mod sign_in;

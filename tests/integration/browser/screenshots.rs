@@ -62,7 +62,7 @@ const DIFFER: &str = "const [one, other, done] = arguments;
     }).then(done, () => done(1));";
 
 /// The pictures that are kept, and a window in which two are compared.
-struct Album {
+pub(super) struct Album {
     folder: PathBuf,
     table: Page,
     writes: bool,
@@ -71,7 +71,7 @@ struct Album {
 }
 
 impl Album {
-    async fn open(chromium: &Chromium, page: &Page) -> Self {
+    pub(super) async fn open(chromium: &Chromium, page: &Page) -> Self {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/screenshots");
         let writes = std::env::var_os("SALON_WRITE_SCREENSHOTS").is_some();
         let fonts: String = page.run(FONTS, &[]).await;
@@ -93,11 +93,16 @@ impl Album {
         }
     }
 
-    /// Draws what is shown, and compares it with what is kept.
-    async fn show(&mut self, page: &Page, name: &str) {
+    /// Draws what is shown once it is known who is here, and compares it with what is kept.
+    pub(super) async fn show(&mut self, page: &Page, name: &str) {
         let here =
             "const here = document.querySelector('.here'); return here === null || !here.hidden";
         page.wait("who is here is known", SOON, here, &[]).await;
+        self.draw(page, name).await;
+    }
+
+    /// The same while nobody can know who is here.
+    pub(super) async fn draw(&mut self, page: &Page, name: &str) {
         page.run::<()>(SETTLE, &[]).await;
         page.be_still().await;
         let drawn = page.driver.screenshot_as_png().await.unwrap();
@@ -125,24 +130,34 @@ impl Album {
         told.await.unwrap().convert().unwrap()
     }
 
-    async fn close(self) {
+    pub(super) async fn close(self) {
         self.table.quit().await;
         assert!(self.wrong.is_empty(), "drawn otherwise: {:#?}", self.wrong);
     }
 }
 
 /// A window of that size, without motion and scroll bars, in which everything is drawn pixel for pixel.
-async fn window(chromium: &Chromium, salon: &SalonProcess, width: u32, height: u32) -> Page {
+pub(super) async fn window(
+    chromium: &Chromium,
+    salon: &SalonProcess,
+    width: u32,
+    height: u32,
+) -> Page {
     let page = Page::blank(chromium, &salon.url()).await;
-    let size =
-        json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 720 });
-    page.devtools("Emulation.setDeviceMetricsOverride", size)
-        .await;
+    resize(&page, width, height).await;
     page.devtools("Emulation.setScrollbarsHidden", json!({ "hidden": true }))
         .await;
     scheme(&page, "light").await;
     page.load().await;
     page
+}
+
+/// Makes the window so large.
+pub(super) async fn resize(page: &Page, width: u32, height: u32) {
+    let size =
+        json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 720 });
+    page.devtools("Emulation.setDeviceMetricsOverride", size)
+        .await;
 }
 
 async fn scheme(page: &Page, scheme: &str) {
@@ -152,7 +167,7 @@ async fn scheme(page: &Page, scheme: &str) {
     page.devtools("Emulation.setEmulatedMedia", features).await;
 }
 
-async fn theme(page: &Page, theme: Option<&str>) {
+pub(super) async fn theme(page: &Page, theme: Option<&str>) {
     let script = "const [theme] = arguments;
         if (theme === null) delete document.documentElement.dataset.theme;
         else document.documentElement.dataset.theme = theme;";
