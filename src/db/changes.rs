@@ -1,5 +1,5 @@
-//! What the writer asks of a store: batches of changes, each room's under its head lock. The stores judge
-//! rights, repeats and counters inside the transaction; see the contract on `Store::apply`.
+//! What the writer asks of a store: batches of changes, each room's under its head lock. Stores judge rights, repeats and counters
+//! inside the transaction; see the contract on `Store::apply`.
 
 use chrono::{DateTime, Utc};
 
@@ -232,8 +232,7 @@ pub enum Change {
     },
     /// The runner's last word on its attempt. Refused (`reply_settled`) unless `owner` still holds `attempt`.
     SettleReply(Settlement),
-    /// A dead runner's reply, with the text that was saved. Refused unless the lease of `attempt` has run out
-    /// and something was shown.
+    /// A dead runner's reply, with the text that was saved. Refused unless the lease of `attempt` has run out and something was shown.
     InterruptReply {
         /// Which reply.
         seq: Seq,
@@ -243,8 +242,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// Who does what an archived room refuses of its members: all that adds to it. A post is not told here: it is
-    /// judged after its repeat.
+    /// Who does what an archived room refuses of its members: all that adds to it. A post is not told here: it is judged after its repeat.
     #[must_use]
     pub fn adds_to_room(&self) -> Option<UserId> {
         match self {
@@ -332,8 +330,7 @@ pub struct NewText {
     pub resend: Option<Caps>,
 }
 
-/// Whom a post mentions: at each place the members with the longest name that any member of the room has, each user once,
-/// never the author. `members` gives those with a name.
+/// Whom a post mentions: at each place the members of the longest name that one has, each once, never the author; `members` knows them.
 pub fn resolve_mentions(
     post: &NewPost,
     mut members: impl FnMut(&str) -> Vec<UserId>,
