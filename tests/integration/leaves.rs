@@ -71,7 +71,7 @@ async fn nothing_of_a_left_room_comes_though_its_join_still_catches_up() {
     let (salon, _database) = Instance::alone().await;
     let mut writer = salon.arrive("writer").await;
     let epoch = writer.join("lobby").await["epoch"].clone();
-    let body = "x".repeat(limits::BODY_BYTES / 4);
+    let body = "x".repeat(limits::BODY_BYTES / 8);
     for _ in 0..MESSAGES / AT_ONCE {
         for _ in 0..AT_ONCE {
             let frame = message("lobby", ClientId::new(), &body);
