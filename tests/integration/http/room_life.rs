@@ -254,7 +254,8 @@ async fn s28_by_an_id_only_who_shares_a_room_is_met() {
             refusal(404, "user_not_found")
         );
     }
-    let many = json!({"users": ["x"; 5], "user_ids": [never; 5]});
+    let (names, ids) = (vec!["x"; 5], vec![never; 5]);
+    let many = json!({"users": names, "user_ids": ids});
     assert_eq!(
         no(&app, &ada, direct, many).await,
         refusal(400, "bad_request")
