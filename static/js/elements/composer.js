@@ -183,9 +183,11 @@ class SalonComposer extends HTMLElement {
 
   /** As if it were typed, so that the browser can undo it. */
   #insert(text) {
+    const { selectionStart, selectionEnd } = this.input;
     this.input.focus();
+    // Without it, undoing takes what was typed before it too.
+    this.input.setSelectionRange(selectionStart, selectionEnd);
     if (!document.execCommand('insertText', false, text)) {
-      const { selectionStart, selectionEnd } = this.input;
       this.input.setRangeText(text, selectionStart, selectionEnd, 'end');
       this.input.dispatchEvent(new InputEvent('input', { inputType: 'insertFromPaste' }));
     }

@@ -225,12 +225,7 @@ async fn people_meet_in_direct_rooms() {
 async fn s28_by_an_id_only_who_shares_a_room_is_met() {
     let app = TestApp::start(&[]).await;
     let ada = person(&app, "ada").await;
-    let guest = json!({"name": "Bob"});
-    let came = async || {
-        let answer = app.request("POST", "/api/guests", None, &guest).await;
-        answer.json()["token"].as_str().unwrap().to_owned()
-    };
-    let (one, other) = (came().await, came().await);
+    let (one, other) = (app.guest("Bob").await, app.guest("Bob").await);
     let (first, second) = (id_of(&app, &one).await, id_of(&app, &other).await);
     let direct = "POST /api/direct";
     let found = ok(&app, &ada, direct, json!({"user_ids": [first]})).await;
@@ -254,7 +249,8 @@ async fn s28_by_an_id_only_who_shares_a_room_is_met() {
             refusal(404, "user_not_found")
         );
     }
-    let many = json!({"users": ["x"; 5], "user_ids": [never; 5]});
+    let (names, ids) = (vec!["x"; 5], vec![never; 5]);
+    let many = json!({"users": names, "user_ids": ids});
     assert_eq!(
         no(&app, &ada, direct, many).await,
         refusal(400, "bad_request")
