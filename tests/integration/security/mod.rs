@@ -60,6 +60,7 @@ pub(super) fn fitting(route: &Route) -> Value {
         ("patch", "/api/rooms/{slug}") => json!({"topic": "tides"}),
         (_, path) if path.ends_with("/retention") => json!({"days": 9}),
         (_, path) if path.ends_with("/members") => json!({"name": "ada"}),
+        ("post", path) if path.ends_with("/bans") => json!({"name": "ada"}),
         (_, path) if path.ends_with("/transfer") => {
             json!({"user": "018f0000-0000-7000-8000-000000000000"})
         }
