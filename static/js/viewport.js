@@ -20,4 +20,4 @@ export function followKeyboard(viewport = globalThis.visualViewport, root = docu
 }
 
 /** Whether a box may take the focus by itself: a keyboard of glass, which that would bring up, hides half the page. @returns {boolean} */
-export const mayBegin = () => matchMedia('(hover: hover)').matches;
+export const mayBegin = () => !matchMedia('(hover: none) and (pointer: coarse)').matches;

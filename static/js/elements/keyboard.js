@@ -40,7 +40,7 @@ export class Keyboard {
 
   /** The question whether to delete a message comes back to it. */
   #focused(target) {
-    if (target.closest('.ask') !== null) return;
+    if (target.closest('.ask-question') !== null) return;
     const message = target.closest('salon-message');
     for (const one of this.#opener.querySelectorAll('[data-keyed]')) if (one !== message) delete one.dataset.keyed;
     if (message !== null && this.#byKey) message.dataset.keyed = '';

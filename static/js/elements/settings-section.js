@@ -6,6 +6,7 @@ import { h } from '../dom.js';
 import { SETTINGS, browserLanguage, setSetting, setting } from '../look.js';
 import { leavePlace } from '../memory.js';
 import { LANGUAGES, t } from '../words.js';
+import { mayBegin } from '../viewport.js';
 import { notifies, permission, turnOn } from './notifier.js';
 import { openHelpDialog } from './dialogs.js';
 
@@ -54,7 +55,7 @@ function notifications() {
 /** The section. */
 export function settingsSection() {
   // A keyboard of glass leads to no message.
-  const hasKeys = !matchMedia('(hover: none) and (pointer: coarse)').matches;
+  const hasKeys = mayBegin();
   const line = (id, text, control) => h('div.setting', {}, h('label', { for: id, text }), control);
   const keys = h('input', {
     type: 'checkbox', id: 'setting-keys', checked: setting('keys') === 'on',

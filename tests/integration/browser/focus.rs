@@ -238,6 +238,7 @@ async fn the_choice_of_reactions_moves_nothing_and_is_not_under_the_pointer() {
         assert!(page.run::<bool>(apart, &[json!(react)]).await, "{seq}");
         press(&page, Key::Escape).await;
         count(&page, ".reaction-choice", 0).await;
+        let button = page.driver.find(By::Css(react.as_str())).await.unwrap();
         let hand = page.driver.action_chain().move_to_element_center(&button);
         hand.double_click().perform().await.unwrap();
         press(&page, Key::Escape).await;
