@@ -69,6 +69,8 @@ class SalonApp extends HTMLElement {
   }
 
   async #enter(user) {
+    // What is said to who signs in says nothing to who need not: the session was replaced by another page.
+    takeNote();
     this.#memory = new Memory(user.id);
     await this.#salon.connect(user);
     this.#book = new RoomBook(this.#salon, this.#memory);
