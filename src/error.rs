@@ -80,6 +80,7 @@ error_codes! {
     MethodNotAllowed = "method_not_allowed", 405, "This address does not answer this method.";
     UnsupportedMediaType = "unsupported_media_type", 415, "Send the body as plain application/json.";
     NotJoined = "not_joined", 409, "Join the room on this socket first.";
+    NotAGuest = "not_a_guest", 409, "Only a guest can become an account.";
     NameTaken = "name_taken", 409, "This name is taken.";
     SlugTaken = "slug_taken", 409, "A room with this address exists or existed.";
     LastOwner = "last_owner", 409, "A room keeps at least one owner.";

@@ -61,6 +61,7 @@ fn answers() -> Router<Arc<App>> {
         .route("/api/sessions/current", delete(auth::delete_session))
         .route("/api/me", get(auth::me).delete(account::delete_account))
         .route("/api/me/password", put(account::change_password))
+        .route("/api/me/account", post(account::upgrade_guest))
         .route("/api/tickets", post(auth::create_ticket))
         .route("/api/tokens", get(tokens::list_tokens).post(tokens::create_token))
         .route("/api/tokens/{token}", delete(tokens::revoke_token))

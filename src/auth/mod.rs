@@ -18,6 +18,7 @@ pub mod password;
 mod renewed;
 pub mod seen;
 pub mod token;
+mod upgrade;
 
 use std::net::IpAddr;
 use std::sync::Arc;

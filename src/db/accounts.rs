@@ -8,9 +8,9 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::StoreResult;
-use super::changes::VerifiedHash;
+use super::changes::{NewSession, VerifiedHash};
 use super::rows::{UserKind, UserRow};
+use super::{SignedIn, StoreResult};
 use crate::ids::{RoomId, SessionId, UserId};
 use crate::permissions::Role;
 
@@ -130,6 +130,17 @@ pub struct NewPassword {
     pub keep: Option<SessionId>,
 }
 
+/// A guest that is to be an account.
+#[derive(Clone)]
+pub struct GuestUpgrade {
+    /// Which guest.
+    pub user: UserId,
+    /// Its name from now on: one of its own.
+    pub name: String,
+    /// The argon2id PHC string of its password. Shown by no `Debug`: there is none.
+    pub password_hash: String,
+}
+
 /// Somebody as an operator sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AccountRow {
@@ -178,6 +189,18 @@ pub trait Accounts: Send + Sync + 'static {
     /// `user_not_found` for one that has no password of its own to be changed (a guest, a bot, the assistant, a deleted
     /// account); `bad_credentials` when the old one was changed meanwhile.
     async fn set_password(&self, user: UserId, password: NewPassword) -> StoreResult<u64>;
+
+    /// A guest becomes an account: the same user, by a name of its own and with a password. All that it had stays but its sessions
+    /// and their tickets, which end; the one given here is made in their place, by somebody who may have had no part in them.
+    ///
+    /// # Errors
+    /// `unauthenticated` for one that is not there, or is disabled or deleted; `not_a_guest` for any other user; `name_taken` when
+    /// another user (not a guest) has the name or one that looks like it.
+    async fn upgrade_guest(
+        &self,
+        upgrade: GuestUpgrade,
+        session: NewSession,
+    ) -> StoreResult<SignedIn>;
 
     /// The sessions of a user that live, the latest made first; at most [`crate::limits::SESSIONS_LISTED`].
     async fn sessions(&self, user: UserId) -> StoreResult<Vec<SessionRow>>;

@@ -37,6 +37,8 @@ acts! {
     UserCreated = "user.created";
     /// A guest came.
     GuestCame = "guest.came";
+    /// A guest became an account.
+    GuestUpgraded = "guest.upgraded";
     /// Somebody signed in, or failed to.
     SignedIn = "session.started";
     /// A session was ended by its holder.

@@ -1,20 +1,23 @@
-//! One's own account: `/api/sessions` (what one is signed in with, and ending it), `/api/me/password`, `DELETE /api/me`. All of
-//! it is for people who are signed in; a token can do nothing here.
+//! One's own account: `/api/sessions` (what one is signed in with, and ending it), `/api/me/password`, `/api/me/account` (a guest
+//! becomes one), `DELETE /api/me`. All of it is for people who are signed in; a token can do nothing here.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::auth::{Gone, TryAllowed, gone, nudge};
+use super::auth::{
+    self, Gone, SignInAllowed, SignInAnswer, TryAllowed, gone, nudge, origin_of, welcome,
+};
 use super::error::Problem;
 use super::extract::{JsonBody, QueryOf, SessionPath, SignedInCaller};
 use crate::app::App;
+use crate::error::ErrorCode;
 use crate::ids::SessionId;
 use crate::limits;
 
@@ -66,6 +69,16 @@ pub struct PasswordChange {
     password: String,
     /// The one from now on, 8 characters to 1024 bytes.
     new_password: String,
+}
+
+/// What a guest needs to be an account.
+#[derive(Deserialize, ToSchema)]
+pub struct GuestUpgrade {
+    /// 1 to 64 characters that no other account has; left out, the guest's own.
+    #[serde(default)]
+    name: Option<String>,
+    /// 8 characters to 1024 bytes.
+    password: String,
 }
 
 /// That it is oneself who wants it.
@@ -145,6 +158,29 @@ pub async fn change_password(
     let ended = changed.await?;
     nudge(&app);
     Ok(Json(EndedSessions { ended }))
+}
+
+/// Makes the guest who asks an account: the same user with all it has, who can sign in from now on. What it was signed in with ends,
+/// and what is connected with that is closed: the answer holds what is good in its place.
+#[utoipa::path(post, path = "/api/me/account", tag = "accounts", request_body = GuestUpgrade,
+    responses((status = 201, description = "An account, signed in", body = auth::Welcome), (status = "default", response = super::openapi::AnyProblem)))]
+pub async fn upgrade_guest(
+    State(app): State<Arc<App>>,
+    SignedInCaller(who): SignedInCaller,
+    SignInAllowed(client): SignInAllowed,
+    headers: HeaderMap,
+    JsonBody(wanted): JsonBody<GuestUpgrade>,
+) -> Result<SignInAnswer, Problem> {
+    if !app.config.signup.is_on() {
+        return Err(ErrorCode::SignupOff.into());
+    }
+    let name = wanted.name.as_deref();
+    let upgraded =
+        app.auth
+            .upgrade_guest(&who, name, &wanted.password, origin_of(client, &headers));
+    let signed_in = upgraded.await?;
+    nudge(&app);
+    Ok(welcome(&app, &headers, signed_in))
 }
 
 /// Deletes the account: sessions, tokens, bots and webhooks end, one leaves every room; messages stay, by nobody in particular.

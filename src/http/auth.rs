@@ -171,7 +171,8 @@ async fn sign_in_of(client: &Client, address: IpAddr) -> Result<(), Problem> {
 
 /// Done, and the cookie of it is nothing any more.
 pub(super) type Gone = (StatusCode, [(HeaderName, String); 1]);
-type SignInAnswer = (
+/// Somebody is signed in, in the body and by cookies.
+pub(super) type SignInAnswer = (
     StatusCode,
     AppendHeaders<Vec<(HeaderName, String)>>,
     Json<Welcome>,
@@ -356,7 +357,7 @@ pub(super) fn origin_of(client: IpAddr, headers: &HeaderMap) -> SessionOrigin {
     }
 }
 
-fn welcome(app: &App, headers: &HeaderMap, signed_in: SignedIn) -> SignInAnswer {
+pub(super) fn welcome(app: &App, headers: &HeaderMap, signed_in: SignedIn) -> SignInAnswer {
     let config = &app.config;
     let mut cookies = vec![(header::SET_COOKIE, session_cookie(app, &signed_in))];
     let SignedIn {

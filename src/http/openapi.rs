@@ -37,6 +37,7 @@ pub struct AnyProblem(#[to_schema] error::ProblemBody);
         account::end_session,
         account::end_sessions,
         account::list_sessions,
+        account::upgrade_guest,
         admin::archive_room,
         admin::delete_room,
         admin::disable_user,

@@ -125,6 +125,7 @@ pub const ROUTES: &[Route] = &[
     route("get", "/api/me", Session),
     route("delete", "/api/me", Account),
     route("put", "/api/me/password", Account),
+    route("post", "/api/me/account", Account),
     route("post", "/api/tickets", Account).with_claims(),
     route("get", "/api/rooms", Session),
     route("post", "/api/rooms", Session),

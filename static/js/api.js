@@ -36,6 +36,8 @@ export class Api {
   endAllSessions() { return this.#call('DELETE', '/sessions?all=true'); }
   /** @param {string} password @param {string} fresh */
   changePassword(password, fresh) { return this.#call('PUT', '/me/password', { password, new_password: fresh }); }
+  /** The guest that one is becomes an account; the session is replaced, so call `Salon.upgradeGuest`. @param {string} name @param {string} password */
+  upgradeGuest(name, password) { return this.#call('POST', '/me/account', { name, password }); }
   /** @param {string} [password] a guest has none */
   deleteAccount(password) { return this.#call('DELETE', '/me', { password }); }
 

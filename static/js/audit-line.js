@@ -5,7 +5,7 @@ import { says, t } from './words.js';
 
 /** The acts that the log may be asked for. */
 export const ACTS = [
-  'user.created', 'guest.came', 'session.started', 'session.ended', 'sessions.ended', 'password.set', 'user.disabled', 'user.enabled',
+  'user.created', 'guest.came', 'guest.upgraded', 'session.started', 'session.ended', 'sessions.ended', 'password.set', 'user.disabled', 'user.enabled',
   'user.deleted', 'admin.given', 'admin.taken', 'token.made', 'token.removed', 'bot.made', 'bot.removed', 'hook.made', 'hook.rotated',
   'hook.removed', 'webhook.made', 'webhook.changed', 'webhook.rotated', 'webhook.removed', 'room.created', 'room.changed',
   'room.retention', 'room.transferred', 'room.taken_over', 'room.deleted', 'room.exported', 'room.new_epoch', 'member.role',

@@ -35,7 +35,7 @@ export { isRunning } from './replies.js';
 /**
  * Events: `status` (of the connection), `welcome` (user, limits), `signed_out` (the session has ended), `room`
  * (`{slug, state}`: any change in any open room), `message` (`{slug, message}`: a new one, live), `user` (a `user.…`
- * frame: what one read, or which rooms one got and lost, on whatever device).
+ * frame: what one read, or which rooms one got and lost, on whatever device), `me` (who one is now: a guest has become an account).
  */
 export class Salon extends Emitter {
   #socketUrl;
@@ -47,6 +47,8 @@ export class Salon extends Emitter {
   #connection = null;
   #pending = null;
   #rooms = new Map();
+  /** The answer to a guest that becomes an account, while it is on its way. */
+  #upgrade = null;
 
   /**
    * @param {object} [options]
@@ -94,9 +96,35 @@ export class Salon extends Emitter {
     connection.on('welcome', (frame) => this.#welcomed(frame));
     connection.on('frame', (frame) => this.#received(frame));
     connection.on('failed', ({ failures }) => failures % 3 === 2 && this.#checkSession());
-    connection.on('ended', ({ code }) => this.emit('signed_out', { ended: code === SIGNED_OUT }));
+    connection.on('ended', ({ code }) => this.#ended(code));
     connection.start();
     if (known === null) await this.#firstWelcome();
+  }
+
+  /**
+   * The guest that one is becomes an account, with all that it has. The server ends the session, with its sockets, for one that
+   * nobody else can have: this page goes on with it at once, other pages of this browser when they are loaded anew.
+   * @param {string} name @param {string} password
+   * @throws {Refusal} `name_taken` and what else speaks against it; then nothing has changed
+   */
+  async upgradeGuest(name, password) {
+    this.#upgrade = this.api.upgradeGuest(name, password);
+    try {
+      this.user = (await this.#upgrade).user;
+    } finally {
+      this.#upgrade = null;
+    }
+    // The old socket is let go before it is ended; if it was ended already, this begins anew.
+    this.#connection?.restart();
+    this.#connection?.retryNow();
+    this.#connection?.start();
+    this.emit('me', this.user);
+  }
+
+  /** While the session is being replaced its end may be heard first: what the answer says counts. */
+  async #ended(code) {
+    if (this.#upgrade !== null && (await this.#upgrade.then(() => true, () => false))) return;
+    this.emit('signed_out', { ended: code === SIGNED_OUT });
   }
 
   #become(user, others) {

@@ -1,15 +1,15 @@
-//! [`Accounts`] on Postgres: which function each unit of work is. The SQL is in [`super::account_ends`], [`super::sessions`]
-//! and [`super::revocations`].
+//! [`Accounts`] on Postgres: which function each unit of work is. The SQL is in [`super::account_ends`],
+//! [`super::guest_upgrades`], [`super::sessions`] and [`super::revocations`].
 
 use async_trait::async_trait;
 
 use super::run::run;
-use super::{PostgresStore, account_ends, revocations, sessions};
-use crate::db::StoreResult;
+use super::{PostgresStore, account_ends, guest_upgrades, revocations, sessions};
 use crate::db::accounts::{
-    AccountRow, Accounts, LiveSession, NewPassword, Revocations, SessionRow,
+    AccountRow, Accounts, GuestUpgrade, LiveSession, NewPassword, Revocations, SessionRow,
 };
-use crate::db::changes::VerifiedHash;
+use crate::db::changes::{NewSession, VerifiedHash};
+use crate::db::{SignedIn, StoreResult};
 use crate::ids::{RoomId, SessionId, UserId};
 
 #[async_trait]
@@ -26,6 +26,16 @@ impl Accounts for PostgresStore {
     async fn set_password(&self, user: UserId, password: NewPassword) -> StoreResult<u64> {
         run!(self, |pools| account_ends::set_password(
             pools, user, password
+        ))
+    }
+
+    async fn upgrade_guest(
+        &self,
+        upgrade: GuestUpgrade,
+        session: NewSession,
+    ) -> StoreResult<SignedIn> {
+        run!(self, |pools| guest_upgrades::upgrade(
+            pools, upgrade, session
         ))
     }
 

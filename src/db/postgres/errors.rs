@@ -5,6 +5,10 @@
 use diesel::result::{DatabaseErrorKind, Error};
 
 use crate::db::StoreError;
+use crate::error::ErrorCode;
+
+/// The indexes that keep each name of an account, and what looks like it, one user's.
+const NAMES: [&str; 2] = ["users_name_key", "users_look"];
 
 /// Parts of the sentences of errors that pass by themselves: classes 08, 40, 53, 55, 57 and 58 of SQLSTATE, and what
 /// `PgBouncer` says (which is never translated). A server that speaks another language gets the same answer for all
@@ -40,6 +44,12 @@ pub(super) fn of_statement(error: &Error) -> StoreError {
     let text = describe(error);
     match error {
         Error::DatabaseError(kind, information) => match kind {
+            // Somebody else took it between the look and the write.
+            DatabaseErrorKind::UniqueViolation
+                if (information.constraint_name()).is_some_and(|name| NAMES.contains(&name)) =>
+            {
+                StoreError::Refused(ErrorCode::NameTaken.into())
+            }
             DatabaseErrorKind::UniqueViolation
             | DatabaseErrorKind::ForeignKeyViolation
             | DatabaseErrorKind::NotNullViolation

@@ -15,6 +15,7 @@ mod assistants;
 mod audit;
 mod durability;
 mod errors;
+mod guest_upgrades;
 mod history;
 mod hooks;
 mod identities;

@@ -17,7 +17,7 @@ use crate::ids::{SessionId, UserId};
 use crate::limits;
 
 /// A session with its user.
-type IdentityColumns = (Uuid, Uuid, String, String, DateTime<Utc>);
+pub(super) type IdentityColumns = (Uuid, Uuid, String, String, DateTime<Utc>);
 
 statement!(
     /// One more session, if the user is there, may come in, and has the password that was checked. The row is locked, so that
@@ -104,7 +104,9 @@ statement!(
      WHERE used.expires_at > clock_timestamp() AND s.expires_at > clock_timestamp() AND u.disabled_at IS NULL"
 );
 
-fn identity((session, user, name, kind, expires_at): IdentityColumns) -> StoreResult<Identity> {
+pub(super) fn identity(
+    (session, user, name, kind, expires_at): IdentityColumns,
+) -> StoreResult<Identity> {
     Ok(Identity {
         session: SessionId(session),
         user: user_row(user, name, &kind)?,
@@ -115,18 +117,8 @@ fn identity((session, user, name, kind, expires_at): IdentityColumns) -> StoreRe
 
 pub(super) async fn create(pools: &Pools, session: NewSession) -> StoreResult<SignedIn> {
     let user = session.user;
-    let create = CreateSession {
-        id: session.id.0,
-        user: user.0,
-        token_hash: session.token_hash.to_vec(),
-        lifetime_s: session.lifetime_s,
-        idle_s: session.idle_s,
-        address: session.origin.address,
-        user_agent: session.origin.user_agent,
-        verified: session.verified.map(|hash| hash.0),
-    };
     let made = pools
-        .write_noted(create, |made| {
+        .write_noted(making(session), |made| {
             (!made.is_empty()).then(|| NewAudit::of(Act::SignedIn).by(user))
         })
         .await?;
@@ -135,6 +127,20 @@ pub(super) async fn create(pools: &Pools, session: NewSession) -> StoreResult<Si
             identity: identity(columns)?,
         }),
         None => Err(StoreError::Refused(ErrorCode::UserNotFound.into())),
+    }
+}
+
+/// The statement that makes a session.
+pub(super) fn making(session: NewSession) -> CreateSession {
+    CreateSession {
+        id: session.id.0,
+        user: session.user.0,
+        token_hash: session.token_hash.to_vec(),
+        lifetime_s: session.lifetime_s,
+        idle_s: session.idle_s,
+        address: session.origin.address,
+        user_agent: session.origin.user_agent,
+        verified: session.verified.map(|hash| hash.0),
     }
 }
 

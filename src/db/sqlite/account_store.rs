@@ -1,14 +1,14 @@
 //! [`Accounts`] on SQLite: which unit of work each method is, and which connection it runs on. The SQL is in
-//! [`super::account_ends`], [`super::sessions`] and [`super::revocations`].
+//! [`super::account_ends`], [`super::guest_upgrades`], [`super::sessions`] and [`super::revocations`].
 
 use async_trait::async_trait;
 
-use super::{SqliteStore, account_ends, revocations, sessions};
-use crate::db::StoreResult;
+use super::{SqliteStore, account_ends, guest_upgrades, revocations, sessions};
 use crate::db::accounts::{
-    AccountRow, Accounts, LiveSession, NewPassword, Revocations, SessionRow,
+    AccountRow, Accounts, GuestUpgrade, LiveSession, NewPassword, Revocations, SessionRow,
 };
-use crate::db::changes::VerifiedHash;
+use crate::db::changes::{NewSession, VerifiedHash};
+use crate::db::{SignedIn, StoreResult};
 use crate::ids::{RoomId, SessionId, UserId};
 
 #[async_trait]
@@ -26,6 +26,15 @@ impl Accounts for SqliteStore {
 
     async fn set_password(&self, user: UserId, password: NewPassword) -> StoreResult<u64> {
         self.write(move |conn| account_ends::set_password(conn, user, &password))
+            .await
+    }
+
+    async fn upgrade_guest(
+        &self,
+        upgrade: GuestUpgrade,
+        session: NewSession,
+    ) -> StoreResult<SignedIn> {
+        self.write(move |conn| guest_upgrades::upgrade(conn, &upgrade, &session))
             .await
     }
 

@@ -17,6 +17,7 @@ mod columns;
 mod connection;
 mod contract;
 mod failure;
+mod guest_upgrades;
 mod history;
 mod hooks;
 mod identities;

@@ -8,6 +8,7 @@ import { deleteSection, passwordSection, sessionsSection } from './account-sessi
 import { openAdministrationDialog } from './administration-dialog.js';
 import { openDialog, submitting } from './dialog.js';
 import { ask } from './dialogs.js';
+import { keepSection } from './keep-account.js';
 import { settingsSection } from './settings-section.js';
 import { secretBox } from './secret.js';
 import { joined, t } from '../words.js';
@@ -18,13 +19,18 @@ const ENDS = [['', t('account.no_end')], [String(7 * DAY_S), t('account.ends_wee
 
 const option = ([value, text]) => h('option', { value, text });
 
-/** @param {{salon: import('../salon.js').Salon}} context */
-export function openAccountDialog({ salon }) {
+/**
+ * @param {{salon: import('../salon.js').Salon, config?: {signup: boolean} | null}} context
+ * @param {string} [note] what has just become of the account
+ */
+export function openAccountDialog(context, note = '') {
+  const { salon } = context;
   const { user } = salon;
   const who = h('p.account-who', {}, avatar(user), h('span', {}, h('strong', { text: user.name }),
     h('small', { text: user.kind === 'guest' ? t('account.kind_guest') : t('account.kind_user') })));
   const sections = user.kind === 'guest'
     ? [
+      context.config?.signup ? keepSection(context) : null,
       settingsSection(),
       h('p.account-note', { text: t('account.guest_note') }),
       sessionsSection(salon),
@@ -46,7 +52,8 @@ export function openAccountDialog({ salon }) {
   // Who may administer may change while the page is open.
   salon.api.me().then(({ admin }) => (admin ? administration.removeAttribute('hidden') : administration.remove())).catch(() => administration.remove());
   const usage = h('p.settings-more', {}, h('button.quiet', { type: 'button', id: 'own-usage', text: t('usage.own_open'), onclick: () => openOwnUsageDialog(salon) }));
-  const dialog = openDialog(t('account.title'), who, administration, usage, ...sections);
+  const said = note === '' ? null : h('p.account-note', { id: 'account-said', role: 'status', text: note });
+  const dialog = openDialog(t('account.title'), who, said, administration, usage, ...sections);
   dialog.classList.add('wide');
 }
 

@@ -70,6 +70,8 @@ class SalonApp extends HTMLElement {
 
   /** @param {object} user @param {string | null} [invite] that somebody read on the first page and came in by */
   async #enter(user, invite = null) {
+    // What is said to who signs in says nothing to who need not: the session was replaced by another page.
+    takeNote();
     this.#memory = new Memory(user.id);
     await this.#salon.connect(user);
     this.#book = new RoomBook(this.#salon, this.#memory);

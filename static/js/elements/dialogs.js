@@ -46,6 +46,7 @@ export const openRoomDialog = opener(() => import('./room-dialog.js'), 'openRoom
 export const openRoomUsageDialog = opener(() => import('./usage-dialog.js'), 'openRoomUsageDialog');
 export const openSettingsDialog = opener(() => import('./room-dialog.js'), 'openSettingsDialog');
 export const openSearchDialog = opener(() => import('./search-dialog.js'), 'openSearchDialog');
+export const openSignOutDialog = opener(() => import('./keep-account.js'), 'openSignOutDialog');
 export const openSwitcher = opener(() => import('./switcher.js'), 'openSwitcher');
 
 /**

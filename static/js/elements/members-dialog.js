@@ -7,6 +7,7 @@ import { avatar } from '../avatar.js';
 import { ROLES, keepsOrder, memberRights } from '../roles.js';
 import { titleOf } from '../room-line.js';
 import { openDialog, submitting } from './dialog.js';
+import { ask } from './dialogs.js';
 import { openInvitesDialog } from './invite-dialogs.js';
 import { leaveRoom } from './leave.js';
 import { peoplePicker } from './people-picker.js';
@@ -116,18 +117,17 @@ export function openMembersDialog(context, open, opener) {
     const reason = prompt(t('members.ban_ask', { name: user.name }), '');
     if (reason !== null) doing(() => salon.api.ban(room.slug, user.id, reason.slice(0, 200)));
   };
-  const give = (user) => {
-    if (confirm(t('members.give_ask', { name: user.name }))) {
-      dialog.close();
-      salon.api.transferRoom(room.slug, user.id).catch((refusal) => alert(refusal.message));
-    }
+  const give = async (user) => {
+    if (!(await ask(t('members.give_ask', { name: user.name }), t('members.give')))) return;
+    await doing(() => salon.api.transferRoom(room.slug, user.id));
+    if (problem.textContent === '') dialog.close();
   };
   const roleMenu = (user, held, roles) => {
     const menu = h('select.role', { 'aria-label': t('members.role_of', { name: user.name }) },
       ...roles.map((value) => h('option', { value, text: ROLES[value], selected: value === held })));
     menu.addEventListener('change', async () => {
       // The arrow keys change a menu at once: whoever only passes by an owner's role is asked.
-      if (menu.value === 'owner' && !confirm(t('members.owner_ask', { name: user.name }))) {
+      if (menu.value === 'owner' && !(await ask(t('members.owner_ask', { name: user.name }), ROLES.owner))) {
         menu.value = held;
         return;
       }

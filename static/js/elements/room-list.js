@@ -5,7 +5,7 @@ import { h, icon, iconButton } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { previewOf, shapeOf, titleOf } from '../room-line.js';
 import { t } from '../words.js';
-import { ask, openAccountDialog, openBrowseDialog, openDirectDialog, openRoomDialog } from './dialogs.js';
+import { openAccountDialog, openBrowseDialog, openDirectDialog, openRoomDialog, openSignOutDialog } from './dialogs.js';
 
 /** With fewer rooms than this there is nothing to search. */
 const SEARCH_FROM = 8;
@@ -44,6 +44,7 @@ class SalonRoomList extends HTMLElement {
       h('search', {}, this.search), this.rooms, this.#me());
     this.#standStill();
     context.book.on('change', () => this.#render());
+    context.salon.on('me', () => this.querySelector('.me').replaceWith(this.#me()));
     this.#render();
   }
 
@@ -55,9 +56,10 @@ class SalonRoomList extends HTMLElement {
       iconButton('leave', t('sign_out'), () => this.#signOut(user)));
   }
 
-  async #signOut(user) {
-    if (user.kind === 'guest' && !(await ask(t('list.sign_out_ask'), t('sign_out')))) return;
-    this.dispatchEvent(new CustomEvent('salon-sign-out', { bubbles: true }));
+  #signOut(user) {
+    const leave = () => this.dispatchEvent(new CustomEvent('salon-sign-out', { bubbles: true }));
+    if (user.kind === 'guest') openSignOutDialog(this.#context, leave);
+    else leave();
   }
 
   /** A line that moved away under the finger would open another room: during a press nothing is drawn, and once after it. */

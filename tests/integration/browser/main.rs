@@ -31,6 +31,7 @@ mod history;
 mod http_api;
 mod integrations;
 mod invites;
+mod keep;
 mod keyboard;
 mod kill;
 mod languages;

@@ -35,7 +35,7 @@ async fn two_windows_and_two_people_share_one_room() {
     assert!(!ada.see("Hello, Ada", "complete").await.own);
 
     ada.click("[aria-label='Sign out']").await;
-    ada.click("#ask-yes").await;
+    ada.click("#sign-out-anyway").await;
     ada.find("#guest-name").await;
     ada.driver.switch_to_window(first).await.unwrap();
     ada.find("#guest-name").await;

@@ -13,6 +13,7 @@ pub(super) const GUARDED: &[(&str, &str, bool)] = &[
     ),
     ("DELETE", "/api/me", false),
     ("PUT", "/api/me/password", true),
+    ("POST", "/api/me/account", true),
     ("GET", "/api/admin/users", false),
     (
         "PUT",

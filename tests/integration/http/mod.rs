@@ -5,6 +5,7 @@ mod administration;
 mod audit_places;
 mod bad_input;
 mod guarded;
+mod guest_accounts;
 mod invites;
 mod message_changes;
 mod origins;

@@ -9,6 +9,7 @@ mod database;
 mod deletion;
 mod document;
 mod floods;
+mod guest_accounts;
 mod handshake;
 mod injections;
 mod input;

@@ -1,11 +1,11 @@
 //! The part of the contract on a simulated connection that accounts are.
 
 use async_trait::async_trait;
-use salon::db::StoreResult;
 use salon::db::accounts::{
-    AccountRow, Accounts, LiveSession, NewPassword, Revocations, SessionRow,
+    AccountRow, Accounts, GuestUpgrade, LiveSession, NewPassword, Revocations, SessionRow,
 };
-use salon::db::changes::VerifiedHash;
+use salon::db::changes::{NewSession, VerifiedHash};
+use salon::db::{SignedIn, StoreResult};
 use salon::ids::{RoomId, SessionId, UserId};
 
 use super::contract::{commit, read};
@@ -21,6 +21,13 @@ impl Accounts for SimStore {
     }
     async fn set_password(&self, user: UserId, password: NewPassword) -> StoreResult<u64> {
         commit!(self.set_password(user, password))
+    }
+    async fn upgrade_guest(
+        &self,
+        upgrade: GuestUpgrade,
+        session: NewSession,
+    ) -> StoreResult<SignedIn> {
+        commit!(self.upgrade_guest(upgrade, session))
     }
     async fn sessions(&self, user: UserId) -> StoreResult<Vec<SessionRow>> {
         read!(self.sessions(user))

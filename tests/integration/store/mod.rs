@@ -13,6 +13,7 @@ mod asked_again;
 mod assistants;
 mod disabled;
 pub(crate) mod fixtures;
+mod guest_upgrades;
 mod history;
 mod identities;
 mod integrations;
@@ -108,6 +109,11 @@ macro_rules! for_store {
                     the_log_is_read_in_parts_and_forgotten_with_time
                     numbers_of_racing_ends_have_no_hole
                     who_administers_no_more_signs_in_again;
+                guest_upgrades:
+                    a_guest_becomes_an_account_with_all_it_has
+                    a_guest_takes_nobodys_name_with_it
+                    racing_guests_take_one_name_once
+                    only_a_guest_that_is_there_becomes_an_account;
                 people_gone:
                     who_is_disabled_can_do_nothing_until_enabled
                     a_deleted_account_leaves_its_words_and_nothing_else

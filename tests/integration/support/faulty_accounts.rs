@@ -1,11 +1,11 @@
 //! The part of the contract on a [`FaultyStore`] that accounts are: it passes everything on.
 
 use async_trait::async_trait;
-use salon::db::StoreResult;
 use salon::db::accounts::{
-    AccountRow, Accounts, LiveSession, NewPassword, Revocations, SessionRow,
+    AccountRow, Accounts, GuestUpgrade, LiveSession, NewPassword, Revocations, SessionRow,
 };
-use salon::db::changes::VerifiedHash;
+use salon::db::changes::{NewSession, VerifiedHash};
+use salon::db::{SignedIn, StoreResult};
 use salon::ids::{RoomId, SessionId, UserId};
 
 use super::faulty_store::FaultyStore;
@@ -20,6 +20,13 @@ impl Accounts for FaultyStore {
     }
     async fn set_password(&self, user: UserId, password: NewPassword) -> StoreResult<u64> {
         self.inner.set_password(user, password).await
+    }
+    async fn upgrade_guest(
+        &self,
+        upgrade: GuestUpgrade,
+        session: NewSession,
+    ) -> StoreResult<SignedIn> {
+        self.inner.upgrade_guest(upgrade, session).await
     }
     async fn sessions(&self, user: UserId) -> StoreResult<Vec<SessionRow>> {
         self.inner.sessions(user).await

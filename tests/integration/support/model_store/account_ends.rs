@@ -2,15 +2,15 @@
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use salon::db::StoreResult;
 use salon::db::accounts::{
-    AccountRow, Accounts, DELETED_NAME, LiveSession, NewPassword, Revocation, RevocationKind,
-    Revocations, SessionRow,
+    AccountRow, Accounts, DELETED_NAME, GuestUpgrade, LiveSession, NewPassword, Revocation,
+    RevocationKind, Revocations, SessionRow,
 };
 use salon::db::administration::AccountAct;
 use salon::db::audit::{Act, NewAudit};
-use salon::db::changes::VerifiedHash;
+use salon::db::changes::{NewSession, VerifiedHash};
 use salon::db::rows::{ReplyState, UserKind, UserRow};
+use salon::db::{SignedIn, StoreResult};
 use salon::error::ErrorCode;
 use salon::ids::{RoomId, SessionId, UserId};
 use salon::limits::{REVOCATIONS_PER_READ, SESSIONS_LISTED};
@@ -60,6 +60,14 @@ impl Accounts for ModelStore {
             tables.revoke(RevocationKind::Password, user, None, now);
             Ok(ended)
         })
+    }
+
+    async fn upgrade_guest(
+        &self,
+        upgrade: GuestUpgrade,
+        session: NewSession,
+    ) -> StoreResult<SignedIn> {
+        self.unit(|tables, now| tables.upgrade_guest(upgrade, &session, now))
     }
 
     async fn sessions(&self, user: UserId) -> StoreResult<Vec<SessionRow>> {
@@ -374,7 +382,7 @@ impl Tables {
     }
 
     /// Shows a user by another name wherever it stands.
-    fn rename(&mut self, row: &UserRow) {
+    pub(super) fn rename(&mut self, row: &UserRow) {
         for room in self.rooms.values_mut() {
             for message in room.messages.values_mut() {
                 if message.row.author.id == row.id {

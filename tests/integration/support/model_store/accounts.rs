@@ -110,7 +110,11 @@ impl Tables {
         Ok(made)
     }
 
-    fn insert_session(&mut self, session: &NewSession, now: Moment) -> StoreResult<SignedIn> {
+    pub(super) fn insert_session(
+        &mut self,
+        session: &NewSession,
+        now: Moment,
+    ) -> StoreResult<SignedIn> {
         let user = self.users.get(&session.user);
         let user = user.filter(|user| user.disabled.is_none());
         let has_still = |user: &User| match &session.verified {

@@ -11,6 +11,7 @@ mod administration;
 mod apply;
 mod assistants;
 mod contract;
+mod guest_upgrades;
 mod history;
 mod identities;
 mod integrations;
