@@ -4,8 +4,8 @@
  * `<salon-messages>`; the arrows that go from message to message are `keyboard.js`'s.
  */
 
-/** What the browser would stop at by itself, and what was told to be a stop. */
-const STOPS = 'a[href], button, summary, input, [tabindex]';
+/** What can be pressed. A block of code or a table that is wider than the page stays a stop: only so can it be scrolled by keys. */
+const STOPS = 'a[href], button, summary, input';
 
 export class RovingTab {
   /** The message whose buttons are stops. */
