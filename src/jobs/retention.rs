@@ -27,30 +27,37 @@ pub async fn run(store: Arc<dyn Store>, chat: Arc<Chat>, stop: CancellationToken
             () = set.notified() => {}
             () = tokio::time::sleep(wait) => {}
         }
-        wait = match retain_once(&store, &chat.writer).await {
-            true => limits::RETENTION_PAUSE,
-            false => limits::SWEEP_INTERVAL,
+        wait = match look(&store, &chat.writer).await {
+            Some(true) => limits::RETENTION_PAUSE,
+            Some(false) => limits::SWEEP_INTERVAL,
+            None => limits::RETENTION_RETRY,
         };
     }
 }
 
-/// Takes one part of each room that has something to remove; whether there is more. A room that keeps its latest messages has
-/// something to remove after each new one: that can wait for the next time.
+/// Takes one part of each room that has something to remove; whether there is more, as far as that could be read. A room that keeps
+/// its latest messages has something to remove after each new one: that can wait for the next time.
 pub async fn retain_once(store: &Arc<dyn Store>, writer: &Writer) -> bool {
+    look(store, writer).await.unwrap_or_default()
+}
+
+/// The same; none when something could not be read or removed now.
+async fn look(store: &Arc<dyn Store>, writer: &Writer) -> Option<bool> {
     match retain(store, writer).await {
         Ok(more) => more,
         Err(error) => {
             tracing::warn!(%error, "rooms past their retention could not be read");
-            false
+            None
         }
     }
 }
 
-async fn retain(store: &Arc<dyn Store>, writer: &Writer) -> StoreResult<bool> {
+async fn retain(store: &Arc<dyn Store>, writer: &Writer) -> StoreResult<Option<bool>> {
     let rooms = store.rooms_past_retention(ROOMS).await?;
     let ids: Vec<RoomId> = rooms.iter().map(|(id, _)| *id).collect();
     let before = store.heads(&ids).await?;
     let mut more = i64::try_from(rooms.len()).is_ok_and(|found| found >= ROOMS);
+    let mut failed = false;
     for (id, slug) in rooms {
         let room = RoomRef {
             id,
@@ -61,6 +68,7 @@ async fn retain(store: &Arc<dyn Store>, writer: &Writer) -> StoreResult<bool> {
         };
         if let Err(refusal) = writer.write(room, change).await {
             tracing::warn!(room = %id, %refusal, "a room's retention has to wait");
+            failed = true;
         }
     }
     for head in store.heads(&ids).await? {
@@ -68,5 +76,5 @@ async fn retain(store: &Arc<dyn Store>, writer: &Writer) -> StoreResult<bool> {
         let removed = first.map_or(0, |before| head.first_seq - before.first_seq);
         more |= removed >= limits::RETENTION_MESSAGES;
     }
-    Ok(more)
+    Ok((!failed).then_some(more))
 }

@@ -131,6 +131,8 @@ pub const RETENTION_KEPT: i64 = 1_000_000_000;
 pub const RETENTION_MESSAGES: i64 = 1_000;
 /// Between two of them.
 pub const RETENTION_PAUSE: Duration = Duration::from_millis(500);
+/// What retention could not read or remove is tried again after so long.
+pub const RETENTION_RETRY: Duration = Duration::from_secs(5);
 
 // --- deleted rooms
 

@@ -153,7 +153,7 @@ pub(crate) struct Join {
     pub(crate) private: bool,
 }
 
-/// Replays all sockets, each client's in the order they were opened.
+/// Replays all sockets, each client's together.
 pub(crate) fn replay(history: &History, report: &mut Report) -> Replay {
     let facts = Facts::new(history);
     let mut replay = Replay::default();
@@ -164,11 +164,16 @@ pub(crate) fn replay(history: &History, report: &mut Report) -> Replay {
         .filter_map(|(index, socket)| Some((socket.client?, socket.opened, index)))
         .collect();
     order.sort_unstable();
-    for (client, _, index) in order {
-        let Some(socket) = history.sockets.get(index) else {
+    for own in order.chunk_by(|(one, ..), (other, ..)| one == other) {
+        let Some((client, ..)) = own.first() else {
             continue;
         };
-        socket::SocketReplay::new(history, &facts, report, &mut replay, client, index).run(socket);
+        let own = own.iter().filter_map(|(_, _, index)| {
+            let socket = history.sockets.get(*index)?;
+            Some((*index, socket))
+        });
+        let sockets: Vec<_> = own.collect();
+        socket::SocketReplay::new(history, &facts, report, &mut replay, *client).run(&sockets);
     }
     named_cursors(history, &replay, report);
     replay

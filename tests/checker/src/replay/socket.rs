@@ -1,7 +1,8 @@
 //! One socket by the rule of the cursor. What the rule lets a client mend by joining again is still the server's breach of
 //! P3 when the socket was joined and in step: it is promised the stream, not a way to repair it.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 
 use super::ends::Leave;
 use super::facts::Facts;
@@ -56,16 +57,16 @@ struct Versioned<'a> {
     change: Option<(i64, &'a MarkChange)>,
 }
 
-/// One socket under replay.
+/// The sockets of one client under replay, of which one is at hand.
 pub(super) struct SocketReplay<'a> {
     pub(super) history: &'a History,
     pub(super) facts: &'a Facts,
     pub(super) report: &'a mut Report,
     pub(super) replay: &'a mut Replay,
     pub(super) client: usize,
-    index: usize,
     pub(super) user: Option<Name>,
     pub(super) who: &'a str,
+    /// The rooms on the socket at hand.
     pub(super) places: HashMap<Name, Place>,
 }
 
@@ -136,7 +137,6 @@ impl<'a> SocketReplay<'a> {
         report: &'a mut Report,
         replay: &'a mut Replay,
         client: usize,
-        index: usize,
     ) -> Self {
         let who = history.clients.get(client);
         Self {
@@ -145,21 +145,45 @@ impl<'a> SocketReplay<'a> {
             report,
             replay,
             client,
-            index,
             user: who.and_then(|client| client.user),
             who: history.names.optional(who.map(|client| client.name)),
             places: HashMap::new(),
         }
     }
 
-    /// From its first frame to its last.
-    pub(super) fn run(mut self, socket: &'a Socket) {
-        for event in &socket.events {
-            self.event(event);
+    /// From the first frame to the last, over all sockets as time went: they share what the client holds, so what one was told
+    /// builds on what came before on any other. Within a socket the order is the file's.
+    pub(super) fn run(mut self, sockets: &[(usize, &'a Socket)]) {
+        let mut places: Vec<HashMap<Name, Place>> = Vec::new();
+        let mut rest = Vec::new();
+        let mut next = BinaryHeap::new();
+        for (at, (_, socket)) in sockets.iter().enumerate() {
+            let mut events = socket.events.iter().peekable();
+            next.extend(events.peek().map(|event| Reverse((event.t, event.line, at))));
+            rest.push(events);
+            places.push(HashMap::new());
         }
-        for (room, place) in self.places {
+        while let Some(Reverse((_, _, at))) = next.pop() {
+            let (Some(events), Some(own)) = (rest.get_mut(at), places.get_mut(at)) else {
+                continue;
+            };
+            std::mem::swap(&mut self.places, own);
+            if let Some(event) = events.next() {
+                self.event(event);
+            }
+            std::mem::swap(&mut self.places, own);
+            next.extend(events.peek().map(|event| Reverse((event.t, event.line, at))));
+        }
+        for ((index, _), places) in sockets.iter().zip(places) {
+            self.ended(*index, places);
+        }
+    }
+
+    /// Where a socket stood in the end.
+    fn ended(&mut self, socket: usize, places: HashMap<Name, Place>) {
+        for (room, place) in places {
             self.replay.standings.push(Standing {
-                socket: self.index,
+                socket,
                 client: self.client,
                 room,
                 state: place.state,
