@@ -159,7 +159,11 @@ impl<'a> SocketReplay<'a> {
         let mut next = BinaryHeap::new();
         for (at, (_, socket)) in sockets.iter().enumerate() {
             let mut events = socket.events.iter().peekable();
-            next.extend(events.peek().map(|event| Reverse((event.t, event.line, at))));
+            next.extend(
+                events
+                    .peek()
+                    .map(|event| Reverse((event.t, event.line, at))),
+            );
             rest.push(events);
             places.push(HashMap::new());
         }
@@ -172,7 +176,11 @@ impl<'a> SocketReplay<'a> {
                 self.event(event);
             }
             std::mem::swap(&mut self.places, own);
-            next.extend(events.peek().map(|event| Reverse((event.t, event.line, at))));
+            next.extend(
+                events
+                    .peek()
+                    .map(|event| Reverse((event.t, event.line, at))),
+            );
         }
         for ((index, _), places) in sockets.iter().zip(places) {
             self.ended(*index, places);

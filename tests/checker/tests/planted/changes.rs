@@ -27,19 +27,27 @@ impl World {
         }
     }
 
-    /// A late message that is settled and not deleted; one's own, where it must be.
+    /// A late message that is settled and not deleted; one's own, where it must be. Now and then the one that was edited last,
+    /// so that changes come upon changes before everybody saw the first.
     fn some_message(&mut self, room: usize, author: Option<&str>) -> Option<i64> {
         let place = self.rng.random_range(0..6);
+        let is_again = self.rng.random_bool(0.25);
         let room = &self.rooms[room];
         let asked = |seq: i64| {
             let mut replies = room.replies.iter();
             replies.any(|(reply, prompt)| *prompt == seq && room.running.contains_key(reply))
         };
-        let fits = room.messages.iter().rev().filter(|message| {
+        let mut fits = room.messages.iter().rev().filter(|message| {
             let own = author.is_none_or(|author| message.author == author);
             own && message.state != "queued" && !message.deleted && !asked(message.seq)
         });
-        fits.map(|message| message.seq).nth(place)
+        let found = if is_again {
+            let edited = fits.filter(|message| message.edited);
+            edited.max_by_key(|message| message.text_version)
+        } else {
+            fits.nth(place)
+        };
+        found.map(|message| message.seq)
     }
 
     /// Says how it ended; `done` is the version it took, if it was done.

@@ -12,6 +12,7 @@ mod delivery;
 mod ending;
 mod history;
 mod lost;
+mod overlap;
 mod room;
 mod world;
 
@@ -93,7 +94,9 @@ fn zz_dump() {
 #[test]
 fn zz_reach() {
     for (bug, _) in bugs::ALL {
-        if std::env::var("BUG").is_ok_and(|b| b != format!("{bug:?}")) { continue; }
+        if std::env::var("BUG").is_ok_and(|b| b != format!("{bug:?}")) {
+            continue;
+        }
         let mut s = String::new();
         let from = std::time::Instant::now();
         for seed in 0..10 {
