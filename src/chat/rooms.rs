@@ -273,9 +273,25 @@ impl Chat {
             days,
             messages,
         };
-        let version = self.change(room, change).await?;
-        self.retention_set.notify_one();
+        let version = self.change(room.clone(), change).await?;
+        // It stands; a job has the rest removed, and all of it where this could not be.
+        if self.retain_a_part(room).await != Some(false) {
+            self.retention_set.notify_one();
+        }
         Ok(version)
+    }
+
+    /// Removes what a room no longer keeps, as much as one change may; whether there may be more, where that is known.
+    async fn retain_a_part(&self, room: RoomRef) -> Option<bool> {
+        let first = async || {
+            let heads = self.store.heads(&[room.id]).await.ok()?;
+            heads.first().map(|head| head.first_seq)
+        };
+        let limit = limits::RETENTION_MESSAGES;
+        let before = first().await?;
+        let change = Change::Retain { limit };
+        self.writer.write(room.clone(), change).await.ok()?;
+        Some(first().await? - before >= limit)
     }
 
     /// Deletes a room.

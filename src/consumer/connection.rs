@@ -75,8 +75,8 @@ pub struct Subscription {
 pub struct BegunJoin {
     /// Its number among those of the room.
     pub number: u64,
-    /// Where the feed delivers to.
-    pub subscription: Arc<Subscription>,
+    /// Set by the leave that ends it.
+    left: Arc<AtomicBool>,
 }
 
 /// A place among the requests one socket may have unanswered; given back when dropped.
@@ -183,7 +183,7 @@ impl Connection {
     }
 
     /// Begins a join. `None` when [`limits::ROOMS_PER_SOCKET`] are followed.
-    pub fn begin_join(self: &Arc<Self>, room: &RoomRef) -> Option<BegunJoin> {
+    pub fn begin_join(&self, room: &RoomRef) -> Option<BegunJoin> {
         let mut rooms = self.lock();
         let slot = slot(&mut rooms, room, &self.refused_early)?;
         if !std::mem::replace(&mut slot.joined, true) {
@@ -193,10 +193,18 @@ impl Connection {
         slot.order.reset();
         Some(BegunJoin {
             number: slot.joins,
-            subscription: Arc::new(Subscription {
-                connection: Arc::clone(self),
-                left: Arc::clone(&slot.left),
-            }),
+            left: Arc::clone(&slot.left),
+        })
+    }
+
+    /// Where the feed delivers to for this join. One that a leave and a later join overtook takes that one's place in the feed, so it
+    /// delivers as that one does.
+    pub fn subscription(self: &Arc<Self>, slug: &str, begun: &BegunJoin) -> Arc<Subscription> {
+        let rooms = self.lock();
+        let joined = rooms.iter().find(|slot| slot.is(slug) && slot.joined);
+        Arc::new(Subscription {
+            connection: Arc::clone(self),
+            left: Arc::clone(joined.map_or(&begun.left, |slot| &slot.left)),
         })
     }
 
@@ -239,12 +247,19 @@ impl Connection {
         self.lock().iter().any(|slot| slot.is(slug) && slot.joined)
     }
 
+    /// The same for the join of this number, if neither a leave nor a later join has overtaken it.
+    pub fn leave_of_join(&self, slug: &str, number: u64) {
+        let mut rooms = self.lock();
+        if let Some(slot) = rooms.iter_mut().find(|slot| slot.is_joined_by(slug, number)) {
+            slot.leave();
+        }
+    }
+
     /// Ends the subscription to a room; the room, when there was one.
     pub fn leave(&self, slug: &str) -> Option<RoomRef> {
         let mut rooms = self.lock();
         let slot = rooms.iter_mut().find(|slot| slot.is(slug) && slot.joined)?;
-        slot.joined = false;
-        slot.left.store(true, Ordering::Release);
+        slot.leave();
         Some(slot.room.clone())
     }
 
@@ -307,6 +322,11 @@ impl Slot {
         &*self.room.slug == slug
     }
 
+    fn leave(&mut self) {
+        self.joined = false;
+        self.left.store(true, Ordering::Release);
+    }
+
     fn is_joined_by(&self, slug: &str, number: u64) -> bool {
         self.is(slug) && self.joined && self.joins == number
     }
@@ -314,7 +334,7 @@ impl Slot {
 
 impl Reader for Subscription {
     fn deliver(&self, run: &Frame) -> bool {
-        !self.left.load(Ordering::Acquire) && self.connection.outbox.deliver(run)
+        self.connection.outbox.deliver_until(&self.left, run)
     }
 
     fn greet(&self, greeting: &Frame) -> bool {

@@ -170,7 +170,7 @@ impl Consumer {
                 self.shared
                     .chat
                     .feeds
-                    .detach_now(room.id, self.connection.id)
+                    .detach(room.id, self.connection.id)
                     .await;
                 self.connection.send(&ServerFrame::Ok {
                     reference,

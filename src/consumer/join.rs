@@ -61,15 +61,16 @@ pub(super) async fn join(
             continue;
         };
         let cursor = start.cursor;
+        let Some(turn) = connection.turn_to_fill().await else {
+            return Ok(());
+        };
         let attach = attach(
-            (connection, &join.subscription),
+            connection,
+            &connection.subscription(&room.slug, join),
             &proof,
             (cursor, proof.view.head.version),
             Some(greeting(proof.clone(), start, reference)),
         );
-        let Some(turn) = connection.turn_to_fill().await else {
-            return Ok(());
-        };
         let attached = shared.chat.feeds.attach(&room, attach).await?;
         drop(turn);
         match attached {
@@ -168,7 +169,8 @@ fn greeting(proof: Proof, start: Start, reference: Option<&str>) -> Greeting {
 }
 
 fn attach(
-    (connection, subscription): (&Connection, &Arc<Subscription>),
+    connection: &Connection,
+    subscription: &Arc<Subscription>,
     proof: &Proof,
     (cursor, whole_until): (Cursor, Version),
     greeting: Option<Greeting>,
@@ -226,13 +228,8 @@ async fn catch_up(
         let moved = page.range.to > cursor.version;
         cursor.version = page.range.to;
         drop(turn);
-        let attach = attach(
-            (connection, &join.subscription),
-            &proof,
-            (cursor, whole_until),
-            None,
-        );
-        let attached = match attach_again(shared, connection, room, attach, number).await {
+        let place = (cursor, whole_until);
+        let attached = match attach_again(shared, connection, room, &proof, place, join).await {
             Some(Ok(attached)) => attached,
             Some(Err(refusal)) => match may_try_again(connection, room, number, &refusal).await {
                 true => continue,
@@ -263,15 +260,18 @@ async fn catch_up(
 /// Attaches the socket to the feed where its pages end; none where it is going, or was overtaken.
 async fn attach_again(
     shared: &Consumers,
-    connection: &Connection,
+    connection: &Arc<Connection>,
     room: &RoomRef,
-    attach: Attach,
-    number: u64,
+    proof: &Proof,
+    place: (Cursor, Version),
+    join: &BegunJoin,
 ) -> Option<Result<Attached, Refusal>> {
     let _turn = connection.turn_to_fill().await?;
-    if !connection.is_latest_join(&room.slug, number) {
+    if !connection.is_latest_join(&room.slug, join.number) {
         return None;
     }
+    let subscription = connection.subscription(&room.slug, join);
+    let attach = attach(connection, &subscription, proof, place, None);
     Some(shared.chat.feeds.attach(room, attach).await)
 }
 
@@ -307,7 +307,7 @@ fn end_at(
     for run in [below, last] {
         connection.deliver_of_join(&room.slug, number, &run);
     }
-    connection.leave(&room.slug);
+    connection.leave_of_join(&room.slug, number);
 }
 
 /// Waits before a page is read again, for as long as this join is the room's latest. What will never be read closes the

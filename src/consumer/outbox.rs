@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -76,9 +77,19 @@ impl Outbox {
         self.push(run.bytes())
     }
 
+    /// The same for as long as `over` is not set: what is taken after it was, is taken by nobody. So nothing comes behind
+    /// what is delivered after setting it.
+    pub fn deliver_until(&self, over: &AtomicBool, run: &Frame) -> bool {
+        let mut state = self.lock();
+        !over.load(Ordering::Acquire) && self.push_to(&mut state, run.bytes())
+    }
+
     /// Takes whole frames, without the wrapper: the codec's own pongs and close frames come this way.
     pub fn push(&self, bytes: &Bytes) -> bool {
-        let mut state = self.lock();
+        self.push_to(&mut self.lock(), bytes)
+    }
+
+    fn push_to(&self, state: &mut State, bytes: &Bytes) -> bool {
         if state.broken || state.closing.is_some() {
             return false;
         }

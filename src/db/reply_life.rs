@@ -89,6 +89,10 @@ impl Standing {
                 Ok(Becomes::Ended(MessageState::Interrupted))
             }
             (ReplyState::Queued, Step::Stop) => Ok(Becomes::Ended(MessageState::Stopped)),
+            // Its runner is gone, and nobody would claim it before there is a place.
+            (ReplyState::Streaming, Step::Stop) if self.expired && !self.shown => {
+                Ok(Becomes::Ended(MessageState::Stopped))
+            }
             (ReplyState::Streaming, Step::Stop) => Ok(Becomes::AskedToStop),
             (ReplyState::Settled, Step::Retry(end)) if end != MessageState::Complete => {
                 Ok(Becomes::Queued)

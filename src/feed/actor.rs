@@ -371,11 +371,9 @@ impl Running {
     async fn handle(&mut self, command: Command) {
         match command {
             Command::Attach(attach, answer) => self.attach(attach, answer),
-            Command::Detach(connection, answer) => {
+            Command::Detach(connection) => {
                 self.waiting.remove(connection);
                 self.subscribers.remove(connection);
-                // Whoever asked may have gone meanwhile.
-                let _ = answer.map(|answer| answer.send(()));
             }
             Command::NextText(connection, answer) => {
                 let (replies, slug) = (&mut self.replies, &*self.feed.room.slug);

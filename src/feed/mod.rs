@@ -106,7 +106,7 @@ pub enum Attached {
 /// A message to a feed.
 pub(crate) enum Command {
     Attach(Attach, oneshot::Sender<Attached>),
-    Detach(ConnectionId, Option<oneshot::Sender<()>>),
+    Detach(ConnectionId),
     /// Give a reader the next text it is owed; answered whether another one is.
     NextText(ConnectionId, oneshot::Sender<bool>),
     /// The head check saw this.
@@ -222,26 +222,10 @@ impl Feeds {
 
     /// Takes a connection's reader off a room, soon.
     pub async fn detach(&self, room: RoomId, connection: ConnectionId) {
-        self.tell_to_detach(room, connection, None).await;
-    }
-
-    /// The same, and waits until the feed delivers nothing more to it.
-    pub async fn detach_now(&self, room: RoomId, connection: ConnectionId) {
-        let (answer, answered) = oneshot::channel();
-        self.tell_to_detach(room, connection, Some(answer)).await;
-        let _ = tokio::time::timeout(limits::ATTACH_DEADLINE, answered).await;
-    }
-
-    async fn tell_to_detach(
-        &self,
-        room: RoomId,
-        connection: ConnectionId,
-        answer: Option<oneshot::Sender<()>>,
-    ) {
         let handle = self.lock().get(&room).cloned();
         if let Some(handle) = handle {
             // A feed that has ended holds no readers, and one that is silent for so long delivers nothing.
-            let told = handle.commands.send(Command::Detach(connection, answer));
+            let told = handle.commands.send(Command::Detach(connection));
             let _ = tokio::time::timeout(limits::ATTACH_DEADLINE, told).await;
         }
     }

@@ -141,7 +141,7 @@ fn split(bytes: &Bytes) -> Option<(u8, Bytes, Bytes)> {
         ),
         length => (2, usize::from(length)),
     };
-    let end = header + length;
+    let end = usize::checked_add(header, length)?;
     (end <= bytes.len()).then(|| (kind, bytes.slice(header..end), bytes.slice(end..)))
 }
 

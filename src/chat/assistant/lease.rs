@@ -41,6 +41,8 @@ struct State {
     shown: bool,
     /// Whether it has a place at its provider, or had.
     placed: bool,
+    /// Whether it waits for what others may spend, and so for no place.
+    waits_for_money: bool,
 }
 
 impl Lease {
@@ -55,6 +57,7 @@ impl Lease {
                 verdict: None,
                 shown: false,
                 placed: false,
+                waits_for_money: false,
             }),
             changed: Notify::new(),
         }
@@ -157,9 +160,15 @@ impl Lease {
         self.lock().placed = true;
     }
 
-    /// Whether it will want a place of those that are free.
+    /// Whether what may be spent keeps it waiting: somebody else may have the place meanwhile.
+    pub(super) fn waits_for_money(&self, waits: bool) {
+        self.lock().waits_for_money = waits;
+    }
+
+    /// Whether it will soon want a place of those that are free.
     pub(super) fn wants_place(&self) -> bool {
-        !self.lock().placed
+        let state = self.lock();
+        !state.placed && !state.waits_for_money
     }
 
     /// What was decided, if anything.

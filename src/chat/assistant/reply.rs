@@ -118,7 +118,7 @@ pub(super) async fn run(parts: &AssistantParts, parked: &Parked, freed: &Notify,
         }
         Err(Verdict::Stop) => Ending::of_state(MessageState::Stopped),
         Err(Verdict::Drain) if writing.chunks == 0 => match writing.give_back().await {
-            Back::Stopped => Ending::of_state(MessageState::Stopped),
+            Back::Stopped => return writing.say_stopped().await,
             Back::Queued | Back::Unknown => return,
         },
         Err(Verdict::NoPlace) => {
@@ -130,7 +130,7 @@ pub(super) async fn run(parts: &AssistantParts, parked: &Parked, freed: &Notify,
                 Back::Unknown => return parked.forget(reply),
                 Back::Stopped => {
                     parked.forget(reply);
-                    Ending::of_state(MessageState::Stopped)
+                    return writing.say_stopped().await;
                 }
             }
         }
@@ -385,6 +385,11 @@ impl Writing<'_> {
                 Back::Unknown
             }
         }
+    }
+
+    /// Ends a reply that was given back too late: what it used was counted as it was.
+    async fn say_stopped(self) {
+        self.say_last(Ending::of_state(MessageState::Stopped)).await;
     }
 
     /// Counts what this attempt used, of which nothing more is said.

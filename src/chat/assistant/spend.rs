@@ -163,7 +163,10 @@ impl Asking<'_> {
         let until = Instant::now() + limits::SPENDING_WAIT;
         let mut wait = limits::SPENDING_RETRY;
         loop {
-            let pause = match self.once().await? {
+            let judged = self.once().await?;
+            let waits = matches!(judged, Ok(spending::Verdict::Waits));
+            self.lease.waits_for_money(waits);
+            let pause = match judged {
                 Ok(spending::Verdict::Fits) => return Ok(Begun::Yes),
                 Ok(spending::Verdict::Full(until)) => return Ok(Begun::Refused(until)),
                 Ok(spending::Verdict::Waits) if Instant::now() >= until => {

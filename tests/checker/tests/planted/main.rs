@@ -83,26 +83,3 @@ fn every_planted_bug_is_seen_by_its_check() {
         missed.join("\n")
     );
 }
-
-#[test]
-fn zz_dump() {
-    let (lines, _) = world::World::history(89, 400, None);
-    let (_, text) = judge(&lines);
-    std::fs::write("/tmp/seed89.jsonl", text).unwrap();
-}
-
-#[test]
-fn zz_reach() {
-    for (bug, _) in bugs::ALL {
-        if std::env::var("BUG").is_ok_and(|b| b != format!("{bug:?}")) {
-            continue;
-        }
-        let mut s = String::new();
-        let from = std::time::Instant::now();
-        for seed in 0..10 {
-            let (lines, struck) = world::World::history(seed, 600, Some(bug));
-            write!(s, "{struck}/{}k ", lines.len() / 1000).unwrap();
-        }
-        println!("{bug:?}: {s} {:?}", from.elapsed());
-    }
-}
