@@ -373,7 +373,7 @@ async fn what_is_drawn_otherwise_is_noticed() {
     assert!(album.differ(&one, &dark).await > 0.5);
     theme(&page, None).await;
     page.run::<()>(
-        "document.querySelector('.intro h1').style.transform = 'translateY(12px)'",
+        "document.querySelector('#guest-name').style.transform = 'translateY(12px)'",
         &[],
     )
     .await;

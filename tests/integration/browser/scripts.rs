@@ -67,7 +67,10 @@ const WATCH: &str = "
 const STRANGERS: &str = "
     const strangers = 'script,style,iframe,frame,object,embed,base,meta,link,template,math,audio,video,source,picture,marquee,animate,set,foreignObject,use,image,portal';
     const found = [...document.body.querySelectorAll(strangers)].map((one) => one.outerHTML);
+    // The picture of the tab is drawn by the page: it tells how much is unread, and nothing that anybody wrote.
+    const drawn = (one) => one.matches('head > link[rel~=\"icon\"]') && /^data:image\/svg\+xml,[\w%.-]+$/.test(one.getAttribute('href'));
     for (const one of document.querySelectorAll('*')) for (const { name, value } of one.attributes) {
+        if (name === 'href' && drawn(one)) continue;
         const leads = ['href', 'src', 'srcset', 'action', 'formaction', 'xlink:href', 'data', 'poster', 'background'].includes(name);
         const runs = name.startsWith('on') || name === 'srcdoc' || name === 'ping' || name === 'style' && one.closest('.message') !== null;
         if (runs || leads && /^\\W*(javascript|data|vbscript|blob|filesystem):/i.test(value)) found.push(`${one.tagName} ${name}=${value}`);

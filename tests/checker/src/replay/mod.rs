@@ -153,7 +153,7 @@ pub(crate) struct Join {
     pub(crate) private: bool,
 }
 
-/// Replays all sockets, each client's together.
+/// Replays all sockets, each client's together: they share what it holds.
 pub(crate) fn replay(history: &History, report: &mut Report) -> Replay {
     let facts = Facts::new(history);
     let mut replay = Replay::default();
