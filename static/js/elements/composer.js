@@ -89,7 +89,8 @@ class SalonComposer extends HTMLElement {
     const reads = state.room?.role === 'reader';
     const closed = archived ? 'composer.archived' : reads ? 'composer.reader' : null;
     this.box.hidden = closed !== null;
-    if (this.box.hidden) this.about.hidden = true;
+    // What it is for stays, and is seen again where the room takes words again.
+    this.about.hidden = this.box.hidden || this.#target === null;
     if (closed !== this.#closed) this.keys.textContent = closed === null ? this.hint : t(closed);
     this.#closed = closed;
     this.#queue.update(state);

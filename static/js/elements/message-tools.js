@@ -97,8 +97,12 @@ export function reactionChoice(choose) {
     onfocusout: ({ relatedTarget }) => !choice.contains(relatedTarget) && close(),
   }, ...OFFERED.map((emoji) => h('button', {
     type: 'button', text: emoji, 'aria-label': t('message.react_with', { emoji }),
+    // Safari gives no button the focus that is pressed, and takes it from the choice, which would go before the press is done.
+    onmousedown: (event) => event.preventDefault(),
     onclick: () => {
+      const message = choice.closest('salon-message');
       close();
+      message?.focus({ preventScroll: true });
       choose(emoji);
     },
   })));
