@@ -85,9 +85,9 @@ export class Keyboard {
     if (seen(box)) box.focus({ preventScroll: true });
   }
 
-  /** Escape is the composer's, wherever one is; but what is open has it first, and a box keeps its own. */
+  /** Escape is the composer's, wherever one is; but what is open has it first, and a box keeps its own. One that is held down cancels one thing. */
   #cancel(event, at) {
-    if (document.querySelector(':popover-open') !== null || at.matches('input, select, textarea')) return;
+    if (event.repeat || document.querySelector(':popover-open') !== null || at.matches('input, select, textarea')) return;
     if (this.#opener.querySelector('salon-composer')?.cancel()) event.preventDefault();
   }
 
