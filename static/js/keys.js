@@ -69,10 +69,11 @@ export function messageCommand({ key, ctrlKey, metaKey, altKey, shiftKey }, lett
 export const LED_TO = 'regenerate';
 
 /**
- * Whether a key writes something: typed where there is no box it is meant for the composer. The space bar scrolls.
+ * Whether a key writes something: typed where there is no box it is meant for the composer. The space bar scrolls. On a Mac signs are
+ * written with ⌥, as `@` is on a German keyboard; with a letter or a figure Alt asks for something else.
  * @param {{key: string, ctrlKey: boolean, metaKey: boolean, altKey: boolean}} event
  * @returns {boolean}
  */
 export function writes({ key, ctrlKey, metaKey, altKey }) {
-  return [...key].length === 1 && key !== ' ' && !ctrlKey && !metaKey && !altKey;
+  return [...key].length === 1 && key !== ' ' && !ctrlKey && !metaKey && !(altKey && /^[a-z0-9]$/i.test(key));
 }

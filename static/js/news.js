@@ -1,7 +1,9 @@
 /**
  * Which messages are worth a notification. Pure: `notifier.js` shows what this lets through.
  */
+import { askedIn } from './going-on.js';
 import { plainOf } from './plain.js';
+import { t } from './words.js';
 
 /** Characters of a message in a notification. */
 const SHOWN_CHARS = 140;
@@ -22,6 +24,8 @@ export function newsOf(message, { me, room, muted, authorOf }) {
 
 /** The beginning of a message in one line. @param {string} body */
 export function gist(body) {
+  const asked = askedIn(body);
+  if (asked !== null) return t(asked);
   const letters = [...plainOf(body)];
   return letters.length <= SHOWN_CHARS ? letters.join('') : `${letters.slice(0, SHOWN_CHARS).join('')}…`;
 }

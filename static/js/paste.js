@@ -31,7 +31,7 @@ export function looksLikeCode(text) {
  * @returns {string | null}
  */
 export function fenced(pasted, before, after) {
-  const text = pasted.replace(/\r\n?/g, '\n').replace(/^\n+|\s+$/g, '');
+  const text = pasted.replace(/\r\n?/g, '\n').replace(/^\n+/, '').trimEnd();
   const open = before.split('\n').filter((line) => FENCE.test(line)).length % 2 === 1;
   if (open || !looksLikeCode(text)) return null;
   const lead = before === '' || before.endsWith('\n') ? '' : '\n';

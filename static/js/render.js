@@ -166,9 +166,10 @@ function linkText(container) {
 function dress(container, { copyable }) {
   for (const link of container.querySelectorAll('a')) dressLink(link);
   for (const table of container.querySelectorAll('table')) {
-    const frame = h('div.table-frame', { tabindex: '0', role: 'group', 'aria-label': t('message.table') });
+    const frame = h('div.table-frame', { role: 'group', 'aria-label': t('message.table') });
     table.replaceWith(frame);
     frame.append(table);
+    stopIfWide(frame);
   }
   for (const pre of container.querySelectorAll('pre')) dressCode(pre, copyable);
 }
@@ -186,13 +187,28 @@ function dressLink(link) {
   if (host !== '' && !link.textContent.includes(host)) link.dataset.host = host;
 }
 
+/** Measures when the browser has laid out: then it costs nothing. Node has none. */
+let widths = null;
+
+/** What is wider than its place is a stop of the Tab key, for only so can it be scrolled by keys; all else would be one for nothing. */
+function stopIfWide(element) {
+  widths ??= new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      if (!target.isConnected) widths.unobserve(target);
+      else if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+      else if (target !== document.activeElement) target.removeAttribute('tabindex');
+    }
+  });
+  widths.observe(element);
+}
+
 function dressCode(pre, copyable) {
   const code = pre.querySelector('code');
   const language = /language-(\S+)/.exec(code?.className ?? '')?.[1] ?? '';
-  pre.tabIndex = 0;
   const frame = h('div.code', {}, h('div.code-bar', {}, h('span.code-language', { text: language || 'text' })));
   pre.replaceWith(frame);
   frame.append(pre);
+  stopIfWide(pre);
   if (!copyable) return;
   frame.firstElementChild.append(copyButton(() => code?.textContent ?? pre.textContent, t('message.copy_code')));
   if (code !== null) colour(code, language);

@@ -1,6 +1,7 @@
 /**
  * A room as one line of the list: its name, what was said last, and since when. Pure; the book and the elements call it.
  */
+import { askedIn } from './going-on.js';
 import { plainOf } from './plain.js';
 import { t } from './words.js';
 
@@ -28,8 +29,14 @@ export function lastOf(message) {
 export function previewOf(room, me) {
   const last = room.last ?? null;
   if (last === null) return room.topic ?? '';
-  const what = last.deleted ? t('preview.deleted') : plainOf(last.text, { cut: [...last.text].length >= PREVIEW_CHARS }) || '…';
+  const what = last.deleted ? t('preview.deleted') : lineOf(last.text) || '…';
   return last.author_id === me ? t('preview.you', { what }) : room.people === 2 ? what : `${last.author}: ${what}`;
+}
+
+function lineOf(text) {
+  const cut = [...text].length >= PREVIEW_CHARS;
+  const asked = askedIn(text, { cut });
+  return asked === null ? plainOf(text, { cut }) : t(asked);
 }
 
 /** The drawing that tells who may come. @param {{visibility: string}} room @returns {'lock' | 'chat' | 'hash'} */

@@ -251,11 +251,13 @@ export class Salon extends Emitter {
 
   /** A refused upgrade looks like any lost connection: ask whether there still is a session. */
   async #checkSession() {
-    if (this.#ticket !== null) return;
+    // While it is being replaced nothing is known of it, and once it was, what was asked with the old one says nothing.
+    if (this.#ticket !== null || this.#upgrade !== null) return;
+    const { user } = this;
     try {
       await this.api.me();
     } catch (refusal) {
-      if (refusal.status !== 401 || this.#connection === null) return;
+      if (refusal.status !== 401 || this.#connection === null || this.#upgrade !== null || this.user !== user) return;
       this.#connection.stop();
       this.emit('signed_out', { ended: true });
     }

@@ -7,7 +7,7 @@ import test from 'node:test';
 // The notes are an element's; no test here makes one.
 globalThis.HTMLElement ??= class {};
 globalThis.customElements ??= { define() {} };
-const { opener } = await import('../../static/js/elements/dialogs.js');
+const { asker, opener } = await import('../../static/js/elements/dialogs.js');
 
 test('a second press while a dialog is loaded does not open it twice', async () => {
   const opened = [];
@@ -36,4 +36,29 @@ test('a dialog that cannot be loaded says so, and can be asked for again', async
   assert.deepEqual(notes, ['salon-note']);
   works = true;
   assert.equal(await open(), true);
+});
+
+test('a question that comes while another is loaded is answered with no, and so is one that cannot be put', async () => {
+  let come;
+  const put = [];
+  const ask = asker(opener(() => new Promise((resolve, reject) => { come = { resolve, reject }; }), 'open'));
+  const module = { open: (question, deed, answer) => put.push({ question, answer }) };
+  const [first, second] = [ask('one?', 'do'), ask('two?', 'do')];
+  assert.equal(await second, false);
+  come.resolve(module);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(put.map(({ question }) => question), ['one?']);
+  put[0].answer(true);
+  assert.equal(await first, true);
+
+  globalThis.dispatchEvent = () => {};
+  const lost = ask('three?', 'do');
+  come.reject(new Error('away'));
+  assert.equal(await lost, false);
+  delete globalThis.dispatchEvent;
+  const last = ask('four?', 'do');
+  come.resolve(module);
+  await new Promise((resolve) => setImmediate(resolve));
+  put[1].answer(false);
+  assert.equal(await last, false);
 });

@@ -4,7 +4,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { goingOn } from '../../static/js/going-on.js';
+import { askedIn, goingOn } from '../../static/js/going-on.js';
+import { saidIn } from '../../static/js/elements/quote.js';
+import { gist } from '../../static/js/news.js';
+import { previewOf } from '../../static/js/room-line.js';
 
 const server = readFileSync(new URL('../../src/chat/messages.rs', import.meta.url), 'utf8');
 /** As `continuation_text` of the server writes it. */
@@ -27,4 +30,20 @@ test('words of a person’s own are theirs', () => {
     message(body, { reply_to: null }), message(body, { kind: 'assistant' }), message(body, { edited_at: 'x' }), message(body, { deleted_at: 'x' }),
     message(`${body}\nand be brief`), message(`Well, ${body}`), message('@poet please go on'), { kind: 'user', reply_to: 7 },
   ]) assert.equal(goingOn(other), null);
+});
+
+test('in one line it is called what it is, in a list that has its beginning too', () => {
+  const body = written('Please go on', `> ${'The sea is wide. '.repeat(20)}\n`);
+  assert.equal(askedIn(body), 'message.asked_on');
+  assert.equal(askedIn(written('Please answer again')), 'message.asked_again');
+  const cut = [...body].slice(0, 120).join('');
+  assert.equal(askedIn(cut, { cut: true }), 'message.asked_on');
+  assert.equal(askedIn(`${body}\nand be brief`), null, 'words of a person’s own go on');
+  assert.equal(askedIn('@poet please go on'), null);
+  assert.equal(askedIn('@poet please go on', { cut: true }), null);
+
+  const last = { author_id: 'b', author: 'bob', text: cut, deleted: false };
+  assert.equal(previewOf({ last, people: 0 }, 'a'), 'bob: Asked to go on');
+  assert.equal(gist(body), 'Asked to go on');
+  assert.equal(saidIn(message(body)), 'Asked to go on');
 });

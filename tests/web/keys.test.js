@@ -48,7 +48,8 @@ test('the list of keys tells of every key on a message, in words that there are'
 test('what is typed where no box is goes to the composer, and nothing else does', () => {
   for (const key of ['c', 'C', '?', 'ä', 'ж', '🙂']) assert.ok(writes(press(key)), key);
   assert.ok(writes(press('C', 'shift')));
-  for (const other of [press(' '), press('Enter'), press('Tab'), press('F6'), press('Dead'), press('c', 'ctrl'), press('c', 'meta'), press('c', 'alt')]) {
+  for (const key of ['@', '{', '~', 'ç', '€']) assert.ok(writes(press(key, 'alt')), `${key}, as a Mac writes it`);
+  for (const other of [press('7', 'alt'), press('@', 'alt', 'ctrl'), press(' ', 'alt'), press(' '), press('Enter'), press('Tab'), press('F6'), press('Dead'), press('c', 'ctrl'), press('c', 'meta'), press('c', 'alt')]) {
     assert.ok(!writes(other), JSON.stringify(other));
   }
 });

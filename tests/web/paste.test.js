@@ -25,11 +25,12 @@ test('a fence stands on lines of its own, and none within one', () => {
   assert.equal(fenced(PYTHON, 'Look:', '\nWell?'), `\n\`\`\`\n${code}\n\`\`\``);
   assert.equal(fenced(PYTHON.replaceAll('\n', '\r\n'), 'Look:\n', ''), `\`\`\`\n${code}\n\`\`\`\n`);
   assert.equal(fenced(PYTHON, '```python\n', '\n```'), null);
+  assert.equal(fenced(`\n\n${PYTHON}\n  \n`, '', ''), `\`\`\`\n${code}\n\`\`\`\n`);
   assert.equal(fenced('Two\nlines', '', ''), null);
 });
 
 test('a text of any length takes no time', () => {
   const began = performance.now();
-  for (const text of ['a'.repeat(500_000), '  {\n'.repeat(100_000), ' '.repeat(500_000), '<'.repeat(300_000)]) fenced(text, text, '');
+  for (const text of ['a'.repeat(500_000), '  {\n'.repeat(100_000), ' '.repeat(500_000), '<'.repeat(300_000), `${' '.repeat(500_000)}x`, `x${'\n'.repeat(500_000)}x`]) fenced(text, text, '');
   assert.ok(performance.now() - began < 2_000);
 });

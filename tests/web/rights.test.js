@@ -13,6 +13,8 @@ test('what may be done follows the role', () => {
   assert.equal(may({ role: 'reader' }, false), '');
   assert.equal(may({ role: 'member' }, false), 'reacts replies');
   assert.equal(may({ role: 'member' }, true), 'reacts replies edits deletes readsEdits');
+  const again = { ...said, body: '@poet Please answer again: nothing of the answer arrived.', reply_to: 7 };
+  assert.equal(may({ role: 'member' }, true, again), 'reacts replies deletes readsEdits', 'words of the server’s are not edited');
   assert.equal(may({ role: 'moderator', archived: false }, false), 'reacts replies deletes pins readsEdits');
 });
 

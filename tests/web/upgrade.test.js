@@ -15,11 +15,11 @@ const welcome = (user) => ({ type: 'welcome', protocol: 1, user, features: [], h
 async function guest() {
   const world = new World();
   const asked = [];
-  let answer;
+  const answers = [];
   const fetch = (url, { method, body }) => {
     asked.push(`${method} ${new URL(url).pathname} ${body}`);
     return new Promise((resolve) => {
-      answer = (status, json) => resolve(new Response(JSON.stringify(json), { status, headers: { 'content-type': 'application/json' } }));
+      answers.push((status, json) => resolve(new Response(JSON.stringify(json), { status, headers: { 'content-type': 'application/json' } })));
     });
   };
   const salon = new Salon({ origin: 'http://test', fetch, environment: world.environment() });
@@ -29,7 +29,7 @@ async function guest() {
   const told = [];
   salon.on('me', ({ name }) => told.push(name));
   salon.on('signed_out', () => told.push('signed out'));
-  return { world, salon, asked, told, answer: (...said) => answer(...said) };
+  return { world, salon, asked, told, answers, answer: (...said) => answers.at(-1)(...said) };
 }
 
 test('the page goes on as the account, on a socket of the new session', async () => {
@@ -80,4 +80,40 @@ test('what is refused changes nothing, and a session that ended meanwhile has en
   await gone;
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(told, ['signed out']);
+});
+
+/** The way back fails until the page asks whether it is still signed in, or so often at most. */
+function failing(world, asked) {
+  for (let count = 0; count < 6 && !asked.some((line) => line.startsWith('GET /api/me')); count += 1) {
+    const socket = world.socket;
+    socket.closed(1006);
+    world.runUntil(() => world.socket !== socket);
+  }
+}
+
+test('what the old session is told while it is replaced is no end of this page', async () => {
+  const settled = () => new Promise((resolve) => { setImmediate(resolve); });
+  const during = await guest();
+  const done = during.salon.upgradeGuest('Lady Ada', 'correct horse');
+  failing(during.world, during.asked);
+  assert.equal(during.asked.length, 1, 'nobody asks about a session that is being replaced');
+  during.answer(201, { token: 't', user: ACCOUNT });
+  await done;
+  assert.deepEqual(during.told, ['Lady Ada']);
+
+  for (const late of [false, true]) {
+    const { world, salon, asked, told, answers } = await guest();
+    failing(world, asked);
+    assert.ok(asked[0].startsWith('GET /api/me'));
+    const upgraded = salon.upgradeGuest('Lady Ada', 'correct horse');
+    const refuse = async () => {
+      answers[0](401, { status: 401, code: 'unauthenticated', detail: 'Sign in first.' });
+      await settled();
+    };
+    if (!late) await refuse();
+    answers[1](201, { token: 't', user: ACCOUNT });
+    await upgraded;
+    if (late) await refuse();
+    assert.deepEqual(told, ['Lady Ada'], late ? 'told after it' : 'told during it');
+  }
 });

@@ -3,6 +3,7 @@
  * reply while there is nothing to send. What is written is kept per room and survives a reload; an edit is no draft.
  */
 import { h, icon, iconButton } from '../dom.js';
+import { goingOn } from '../going-on.js';
 import { myRunningReply, repliesTo } from '../items.js';
 import { fenced } from '../paste.js';
 import { isRunning } from '../replies.js';
@@ -89,9 +90,12 @@ class SalonComposer extends HTMLElement {
     const reads = state.room?.role === 'reader';
     const closed = archived ? 'composer.archived' : reads ? 'composer.reader' : null;
     this.box.hidden = closed !== null;
-    if (this.box.hidden) this.about.hidden = true;
-    if (closed !== this.#closed) this.keys.textContent = closed === null ? this.hint : t(closed);
-    this.#closed = closed;
+    // What it is for stays, and is seen again where the room takes words again.
+    this.about.hidden = this.box.hidden || this.#target === null;
+    if (closed !== this.#closed) {
+      this.#closed = closed;
+      this.#hintAgain();
+    }
     this.#queue.update(state);
     this.#showMode();
   }
@@ -131,17 +135,18 @@ class SalonComposer extends HTMLElement {
     this.input.focus();
   }
 
-  /** ↑ in an empty box: the last message of one's own. */
+  /** ↑ in an empty box: the last message of one's own; to go on was asked by a press, in words of the server's. */
   #editLast() {
     const { state } = this.#room;
     const own = ({ author, kind, deleted_at: deletedAt }) => author.id === state.me && kind === 'user' && !deletedAt;
-    const last = state.messages.findLast(own);
+    const last = state.messages.findLast((message) => own(message) && goingOn(message) === null);
     if (last !== undefined) this.#aim('edit', last);
   }
 
   #setText(text) {
     this.input.value = text;
     this.#measured = Infinity;
+    this.#hintAgain();
   }
 
   #put(text) {
@@ -165,9 +170,9 @@ class SalonComposer extends HTMLElement {
     event.preventDefault();
     this.#insert(code);
     const plain = () => {
-      const at = this.input.value.indexOf(code);
-      if (at >= 0) {
-        this.input.setSelectionRange(at, at + code.length);
+      // It stands where it was pasted: whatever is written takes this button away.
+      if (this.input.value.startsWith(code, selectionStart)) {
+        this.input.setSelectionRange(selectionStart, selectionStart + code.length);
         this.#insert(text.replace(/\r\n?/g, '\n'));
       }
       this.#hintAgain();
@@ -178,7 +183,7 @@ class SalonComposer extends HTMLElement {
   }
 
   #hintAgain() {
-    this.keys.textContent = this.hint;
+    this.keys.textContent = this.#closed === null ? this.hint : t(this.#closed);
   }
 
   /** As if it were typed, so that the browser can undo it. */
@@ -243,7 +248,8 @@ class SalonComposer extends HTMLElement {
     if (event.isComposing || event.keyCode === 229) return;
     if (this.#menu.key(event)) return;
     if (event.key === 'Escape') {
-      if (this.cancel()) event.preventDefault();
+      // One that is held down cancels one thing.
+      if (!event.repeat && this.cancel()) event.preventDefault();
       return;
     }
     if (event.key === 'ArrowUp' && this.input.value === '' && this.#target === null) {

@@ -49,12 +49,24 @@ export const openSearchDialog = opener(() => import('./search-dialog.js'), 'open
 export const openSignOutDialog = opener(() => import('./keep-account.js'), 'openSignOutDialog');
 export const openSwitcher = opener(() => import('./switcher.js'), 'openSwitcher');
 
+/** @param {(question: string, deed: string, answer: (agreed: boolean) => void) => Promise<boolean>} open */
+export function asker(open) {
+  let opening = false;
+  return async (question, deed) => {
+    // While one is on its way another would not be put.
+    if (opening) return false;
+    opening = true;
+    let told;
+    const answer = new Promise((resolve) => { told = resolve; });
+    const opened = await open(question, deed, told).finally(() => { opening = false; });
+    return opened && answer;
+  };
+}
+
 /**
  * Asks before a deed that cannot be taken back. A question that could not be put was not answered with yes.
  * @param {string} question
  * @param {string} deed what is done after a yes, as its button says it
  * @returns {Promise<boolean>}
  */
-export const ask = (question, deed) => new Promise((answer) => {
-  openAskDialog(question, deed, answer).then((opened) => opened || answer(false));
-});
+export const ask = asker(openAskDialog);

@@ -27,7 +27,7 @@ export class Keyboard {
     this.#context = context;
     this.#opener = opener;
     const listeners = {
-      keydown: (event) => this.#pressed(event), focusin: ({ target }) => this.#focused(target), pointerdown: () => { this.#byKey = false; },
+      keydown: (event) => this.#pressed(event), focusin: ({ target }) => this.#focused(target), pointerdown: ({ target }) => this.#pointed(target),
     };
     for (const [name, listen] of Object.entries(listeners)) document.addEventListener(name, listen);
     this.#ends = () => Object.entries(listeners).forEach(([name, listen]) => document.removeEventListener(name, listen));
@@ -38,9 +38,15 @@ export class Keyboard {
     this.#ends();
   }
 
-  /** The question whether to delete a message comes back to it. */
+  /** Who takes the pointer is led by no key any more, on a message that has the focus already neither. */
+  #pointed(target) {
+    this.#byKey = false;
+    if (target.closest('dialog') === null) for (const one of this.#opener.querySelectorAll('[data-keyed]')) delete one.dataset.keyed;
+  }
+
+  /** The question whether to delete a message comes back to it; it has its class only once it is shown. */
   #focused(target) {
-    if (target.closest('.ask-question') !== null) return;
+    if (target.closest('.ask, .ask-question') !== null) return;
     const message = target.closest('salon-message');
     for (const one of this.#opener.querySelectorAll('[data-keyed]')) if (one !== message) delete one.dataset.keyed;
     if (message !== null && this.#byKey) message.dataset.keyed = '';
@@ -79,9 +85,9 @@ export class Keyboard {
     if (seen(box)) box.focus({ preventScroll: true });
   }
 
-  /** Escape is the composer's, wherever one is; but what is open has it first, and a box keeps its own. */
+  /** Escape is the composer's, wherever one is; but what is open has it first, and a box keeps its own. One that is held down cancels one thing. */
   #cancel(event, at) {
-    if (document.querySelector(':popover-open') !== null || at.matches('input, select, textarea')) return;
+    if (event.repeat || document.querySelector(':popover-open') !== null || at.matches('input, select, textarea')) return;
     if (this.#opener.querySelector('salon-composer')?.cancel()) event.preventDefault();
   }
 

@@ -3,6 +3,7 @@
  * there. Called by `<salon-message>`; it keeps no state but whether the choice is open.
  */
 import { h, icon } from '../dom.js';
+import { goingOn } from '../going-on.js';
 import { OFFERED, reactedBy } from '../marks.js';
 import { copyButton } from '../render.js';
 import { steering } from '../steering.js';
@@ -24,7 +25,7 @@ export function rights(message, mine, room, asked = false) {
   const open = room?.archived !== true;
   const keepsOrder = role === 'owner' || role === 'moderator';
   return {
-    reacts: writes && open, replies: writes && open, edits: writes && open && mine && message.kind === 'user',
+    reacts: writes && open, replies: writes && open, edits: writes && open && mine && message.kind === 'user' && goingOn(message) === null,
     deletes: (writes && mine) || keepsOrder, pins: keepsOrder && open, readsEdits: mine || keepsOrder,
     ...(message.kind === 'assistant' ? steering(room, message.author?.id, asked) : { stops: false, again: false, selects: false }),
   };
@@ -97,8 +98,12 @@ export function reactionChoice(choose) {
     onfocusout: ({ relatedTarget }) => !choice.contains(relatedTarget) && close(),
   }, ...OFFERED.map((emoji) => h('button', {
     type: 'button', text: emoji, 'aria-label': t('message.react_with', { emoji }),
+    // Safari gives no button the focus that is pressed, and takes it from the choice, which would go before the press is done.
+    onmousedown: (event) => event.preventDefault(),
     onclick: () => {
+      const message = choice.closest('salon-message');
       close();
+      message?.focus({ preventScroll: true });
       choose(emoji);
     },
   })));

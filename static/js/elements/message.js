@@ -68,10 +68,15 @@ class SalonMessage extends HTMLElement {
   #isSame(item) {
     const { state } = this.#room;
     const quoted = item.message?.reply_to ?? item.entry?.replyTo ?? null;
-    const now = { ...item, room: state.room, quoted: quoted === null ? undefined : messageAt(state, quoted)?.version };
+    const now = { ...item, room: state.room, quoted: quoted === null ? undefined : messageAt(state, quoted)?.version, online: this.#online(item) };
     const before = this.#before;
     this.#before = now;
     return before !== null && Object.keys(now).every((key) => now[key] === before[key] || samePlace(now[key], before[key]));
+  }
+
+  /** Of what is on its way, whether there is a connection: it says so. */
+  #online({ type }) {
+    return type === 'outgoing' ? this.#context.salon.status === 'open' : null;
   }
 
   /** `queued` on the wire covers waiting and being written; readers see the difference. */
@@ -103,7 +108,7 @@ class SalonMessage extends HTMLElement {
   #drawHead({ type, message, entry, grouped, namesake }) {
     const at = type === 'outgoing' ? entry.at : Date.parse(message.created_at);
     const author = message?.author;
-    const key = `${author?.id} ${author?.name} ${at} ${grouped} ${namesake} ${message?.reply?.model} ${message?.reply?.attempt}`;
+    const key = `${author?.id} ${author?.name} ${author?.kind} ${at} ${grouped} ${namesake} ${message?.reply?.model} ${message?.reply?.attempt}`;
     if (this.#drawn.head === key) return;
     this.#drawn.head = key;
     const time = h('time', { datetime: new Date(at).toISOString(), title: fullTime(at), text: clockTime(at) });
@@ -112,7 +117,7 @@ class SalonMessage extends HTMLElement {
       : [h('button.picture-button', { type: 'button', 'aria-label': t('person.about', { name: author.name }), title: t('person.about', { name: author.name }), onclick: about }, avatar(author))]));
     this.head.replaceChildren(...[
       author && h('span.author', { dir: 'auto', text: author.name, title: author.kind === 'guest' ? t('guest.named', { name: author.name }) : null }),
-      author && (namesake || author.name.toLowerCase() === this.#context.salon.user.name.toLowerCase()) && guestMark(author),
+      author && author.id !== this.#room.state.me && (namesake || author.name.toLowerCase() === this.#context.salon.user.name.toLowerCase()) && guestMark(author),
       author?.kind === 'bot' && h('span.bot-mark', { text: t('message.bot') }),
       modelMark(message?.reply, this.#context.config?.currency),
       time,
@@ -189,7 +194,7 @@ class SalonMessage extends HTMLElement {
     const { state } = this.dataset;
     const { place, entry, message } = item;
     const { room } = this.#room.state;
-    const key = `${state} ${place?.position} ${entry?.error?.code} ${message?.version} ${room?.role} ${room?.archived} ${JSON.stringify(this.#steering())}`;
+    const key = `${state} ${place?.position} ${entry?.error?.code} ${message?.version} ${room?.role} ${room?.archived} ${this.#online(item)} ${JSON.stringify(this.#steering())}`;
     if (this.#drawn.foot === key) return;
     this.#drawn.foot = key;
     clearInterval(this.#ticker);
@@ -204,6 +209,8 @@ class SalonMessage extends HTMLElement {
 
   #drawTools(item) {
     this.#toolsLater = null;
+    // The button that has the focus goes: the next key is still for this message.
+    if (this.tools.contains(document.activeElement)) this.focus({ preventScroll: true });
     if (item === null) return void this.tools.replaceChildren();
     const { message } = item;
     const may = rights(message, item.mine, this.#room.state.room, item.asked);

@@ -128,7 +128,7 @@ class SalonMessages extends HTMLElement {
     if (drawn === null || this.#target !== null || this.#placing || this.#asking !== null) return false;
     const { replies, ...rest } = drawn.state;
     return Object.keys(rest).every((key) => state[key] === rest[key])
-      && replies.size === state.replies.size && [...replies.keys()].every((seq) => state.replies.has(seq))
+      && replies.size === state.replies.size && [...replies].every(([seq, before]) => sameSight(before, state.replies.get(seq)))
       && view.messages === drawn.view.messages && drawn.queue === this.#room.people.queue
       && drawn.readSeq === this.#mark.readSeq && drawn.low === this.#lowSeq && drawn.high === this.#highSeq;
   }
@@ -425,6 +425,9 @@ function makeElement(item) {
   if (item.type === 'context') return contextLine(item);
   return document.createElement('salon-message');
 }
+
+/** Whether a running reply is told of the same part of the room: the line above that part comes with its first words. */
+const sameSight = (before, now) => now !== undefined && before.chunks > 0 === now.chunks > 0 && before.contextFrom === now.contextFrom;
 
 /** Whether somebody looks at this page. */
 const isLooking = () => !document.hidden && document.hasFocus();

@@ -45,6 +45,8 @@ export function outgoingWebhooks(api, room) {
       note.textContent = refusal.message;
     }
     button.disabled = false;
+    // A question gives the focus back to what was disabled meanwhile, which takes none.
+    if (document.activeElement === document.body) button.focus();
   };
   const action = (text, label, work) => h('button.text-button', { type: 'button', text, 'aria-label': label, onclick: doing(work) });
   const row = (webhook) => {

@@ -52,7 +52,11 @@ export function peoplePicker(context, input, { many, leaves = () => false }) {
   if (many) reading = read();
   // Who only looks at a list of members asks for nobody.
   input.addEventListener('focus', () => { reading ??= read(); });
-  input.addEventListener('input', draw);
+  input.addEventListener('input', () => {
+    // Who is written is meant in the place of who was pressed.
+    if (!many && input.value.trim() !== '') picked.clear();
+    draw();
+  });
   return {
     element: h('div.people-picker', {}, chips, list),
     chosen: () => {

@@ -2,6 +2,7 @@
  * The message that another one answers, shown above it in a line. One that is not held is read once over HTTP.
  */
 import { h } from '../dom.js';
+import { askedIn } from '../going-on.js';
 import { plainOf } from '../plain.js';
 import { messageAt } from '../store.js';
 import { t } from '../words.js';
@@ -13,6 +14,8 @@ const read = new Map();
 
 /** The beginning of a text, in one line. @param {string} body */
 export function excerpt(body) {
+  const asked = askedIn(body);
+  if (asked !== null) return t(asked);
   const line = plainOf(body);
   const characters = [...line];
   return characters.length <= EXCERPT_CHARS ? line : `${characters.slice(0, EXCERPT_CHARS).join('')}…`;

@@ -117,4 +117,5 @@ export function openSettingsDialog({ salon }, room, { deletes = false } = {}) {
         h('p', { text: t('room.delete_hint') }),
         h('label', { for: 'room-delete-slug', text: t('room.delete_write', { slug: room.slug }) }), confirmation, lost,
         h('div.buttons', {}, h('button.danger-button', { type: 'submit', text: t('room.delete_go') })))));
+  if (deletes) dialog.querySelector('.danger').scrollIntoView({ block: 'nearest' });
 }

@@ -54,7 +54,7 @@ function notifications() {
 
 /** The section. */
 export function settingsSection() {
-  // A keyboard of glass leads to no message.
+  // Who has a keyboard of glass has another one now and then, where the letters act.
   const hasKeys = mayBegin();
   const line = (id, text, control) => h('div.setting', {}, h('label', { for: id, text }), control);
   const keys = h('input', {
@@ -64,7 +64,7 @@ export function settingsSection() {
   return h('section.uses-section.settings', {}, h('h3', { text: t('settings.title') }),
     line('setting-language', t('settings.language'), languageMenu()),
     line('setting-theme', t('settings.theme'), themeMenu()),
-    hasKeys && h('label.choice', { for: 'setting-keys' }, keys, h('span', {}, h('strong', { text: t('settings.keys') }), h('small', { text: t('settings.keys_hint') }))),
+    h('label.choice', { for: 'setting-keys' }, keys, h('span', {}, h('strong', { text: t('settings.keys') }), h('small', { text: t('settings.keys_hint') }))),
     notifications(),
     hasKeys && h('p.use-buttons', {}, h('button.quiet', { type: 'button', id: 'show-keys', text: t('settings.show_keys'), onclick: () => openHelpDialog() })));
 }

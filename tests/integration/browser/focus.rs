@@ -94,7 +94,8 @@ async fn a_question_stands_before_what_cannot_be_taken_back_and_its_focus_does_n
         .await;
     until_focused(&page, "#composer-input").await;
 
-    page.click("[aria-label='Sign out']").await;
+    page.click(".room-menu-button").await;
+    page.click("[data-menu=leave]").await;
     until_focused(&page, "#ask-no").await;
     press(&page, Key::Escape).await;
     count(&page, "dialog", 0).await;
@@ -242,6 +243,13 @@ async fn the_choice_of_reactions_moves_nothing_and_is_not_under_the_pointer() {
     page.send("that was all").await;
     page.see("that was all", "complete").await;
     count(&page, ".reaction", 0).await;
+
+    // Who chose one is still on its message.
+    page.click(".message[data-seq='2'] [data-tool=react]").await;
+    until_focused(&page, ".reaction-choice button").await;
+    press(&page, Key::Enter).await;
+    page.find(".message[data-seq='2'] .reaction").await;
+    until_focused(&page, ".message[data-seq='2']").await;
     page.quit().await;
 }
 
