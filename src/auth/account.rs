@@ -30,7 +30,8 @@ impl Auth {
     }
 
     /// Somebody came in once more: ends those sessions of the user that are more than `limits::SESSIONS_PER_USER`, whichever were not
-    /// used for longest, never the new one. The claims of applications have a bound of their own. What cannot be ended now is at the next sign-in: nobody is kept out for it.
+    /// used for longest, never the new one. The claims of applications have a bound of their own. What cannot be ended now is at the
+    /// next sign-in: nobody is kept out for it.
     pub(super) async fn end_surplus_sessions(&self, new: &Identity) {
         let user = new.user.id;
         let mut sessions = match self.store.sessions(user).await {

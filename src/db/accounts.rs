@@ -53,7 +53,7 @@ impl Seen {
     pub fn is_so(&self, hash: Option<&str>) -> bool {
         match self {
             Self::NoPassword => hash.is_none(),
-            Self::Hash(seen) => hash == Some(&seen.0),
+            Self::Hash(seen) => hash == Some(seen.0.as_str()),
             Self::Operator => true,
         }
     }

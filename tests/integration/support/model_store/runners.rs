@@ -176,13 +176,13 @@ impl Tables {
     pub(super) fn running_replies(&self, room: RoomId) -> Vec<RunningReply> {
         let room = self.rooms.get(&room);
         let unsettled = room.into_iter().flat_map(|room| room.unsettled());
-        let version = |seq| room.and_then(|room| Some(room.messages.get(seq)?.row.version));
         let running = unsettled.map(|(seq, reply)| {
             let (chunks, body) = reply.saved();
+            let message = room.and_then(|room| room.messages.get(seq));
             RunningReply {
                 seq: *seq,
                 prompt_seq: reply.prompt_seq,
-                since: version(seq).unwrap(),
+                since: message.unwrap().row.version,
                 state: reply.state,
                 attempt: reply.attempt,
                 chunks,
