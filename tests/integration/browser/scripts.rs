@@ -68,7 +68,7 @@ const STRANGERS: &str = "
     const strangers = 'script,style,iframe,frame,object,embed,base,meta,link,template,math,audio,video,source,picture,marquee,animate,set,foreignObject,use,image,portal';
     const found = [...document.body.querySelectorAll(strangers)].map((one) => one.outerHTML);
     // The picture of the tab is drawn by the page: it tells how much is unread, and nothing that anybody wrote.
-    const drawn = (one) => one.matches('head > link[rel~=\"icon\"]') && /^data:image\/svg\+xml,[\w%.-]+$/.test(one.getAttribute('href'));
+    const drawn = (one) => one.matches('head > link[rel~=\"icon\"]') && one.getAttribute('href').startsWith('data:image/svg+xml,%3Csvg%20');
     for (const one of document.querySelectorAll('*')) for (const { name, value } of one.attributes) {
         if (name === 'href' && drawn(one)) continue;
         const leads = ['href', 'src', 'srcset', 'action', 'formaction', 'xlink:href', 'data', 'poster', 'background'].includes(name);
