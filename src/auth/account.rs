@@ -3,7 +3,7 @@
 
 use super::{Auth, password};
 use crate::db::StoreError;
-use crate::db::accounts::{NewPassword, SessionRow};
+use crate::db::accounts::{NewPassword, Seen, SessionRow};
 use crate::db::changes::VerifiedHash;
 use crate::db::rows::{Identity, UserKind};
 use crate::error::{ErrorCode, Refusal};
@@ -30,7 +30,8 @@ impl Auth {
     }
 
     /// Somebody came in once more: ends those sessions of the user that are more than `limits::SESSIONS_PER_USER`, whichever were not
-    /// used for longest, never the new one. What cannot be ended now is at the next sign-in: nobody is kept out for it.
+    /// used for longest, never the new one. The claims of applications have a bound of their own. What cannot be ended now is at the
+    /// next sign-in: nobody is kept out for it.
     pub(super) async fn end_surplus_sessions(&self, new: &Identity) {
         let user = new.user.id;
         let mut sessions = match self.store.sessions(user).await {
@@ -40,7 +41,7 @@ impl Auth {
                 return;
             }
         };
-        sessions.retain(|session| session.id != new.session);
+        sessions.retain(|session| session.id != new.session && !session.claimed);
         sessions.sort_by_key(|session| std::cmp::Reverse(session.last_seen_at));
         for session in sessions.iter().skip(limits::SESSIONS_PER_USER - 1) {
             match self.store.end_session(user, session.id).await {
@@ -108,10 +109,10 @@ impl Auth {
             ));
         }
         password::check_rules(&who.user.name, new)?;
-        let verified = self.check_password(who, Some(old)).await?;
+        let seen = self.check_password(who, Some(old)).await?;
         let password = NewPassword {
             hash: self.passwords.hash(new).await?,
-            verified,
+            seen,
             keep: Some(who.session),
         };
         let ended = self.store.set_password(who.user.id, password).await;
@@ -129,22 +130,22 @@ impl Auth {
         who: &Identity,
         password: Option<&str>,
     ) -> Result<(), Refusal> {
-        let verified = self.check_password(who, password).await?;
-        let deleted = self.store.delete_account(who.user.id, verified).await;
+        let seen = self.check_password(who, password).await?;
+        let deleted = self.store.delete_account(who.user.id, seen).await;
         deleted.map_err(StoreError::into_refusal)?;
         tracing::info!(user = %who.user.id, kind = who.user.kind.as_str(), "an account was deleted");
         Ok(())
     }
 
-    /// What the password of `who` was checked against; none for a user without one, who is not asked.
+    /// What the password of `who` was checked against; a user without one is not asked.
     async fn check_password(
         &self,
         who: &Identity,
         password: Option<&str>,
-    ) -> Result<Option<VerifiedHash>, Refusal> {
+    ) -> Result<Seen, Refusal> {
         let hash = self.store.password_hash(who.user.id).await;
         let Some(hash) = hash.map_err(StoreError::into_refusal)? else {
-            return Ok(None);
+            return Ok(Seen::NoPassword);
         };
         let password = password.unwrap_or_default();
         let fits = password.len() <= crate::limits::PASSWORD_MAX_BYTES;
@@ -152,6 +153,6 @@ impl Auth {
             tracing::info!(user = %who.user.id, session = %who.session, "a password was not right");
             return Err(ErrorCode::BadCredentials.into());
         }
-        Ok(Some(VerifiedHash(hash)))
+        Ok(Seen::Hash(VerifiedHash(hash)))
     }
 }

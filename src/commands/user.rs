@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use salon::auth::{Auth, Standing};
 use salon::config::Config;
 use salon::db::Store;
-use salon::db::accounts::NewPassword;
+use salon::db::accounts::{NewPassword, Seen};
 use salon::db::administration::UserAccount;
 use salon::error::Refusal;
 use salon::limits;
@@ -179,7 +179,10 @@ async fn sign_out(store: &dyn Store, name: &str) -> Result<(), Failure> {
 
 async fn delete(store: &dyn Store, name: &str) -> Result<(), Failure> {
     let user = find(store, name).await?.user;
-    store.delete_account(user.id, None).await.map_err(refused)?;
+    store
+        .delete_account(user.id, Seen::Operator)
+        .await
+        .map_err(refused)?;
     say(&format!(
         "{} is deleted; a server takes it out of its rooms.",
         user.name
@@ -223,7 +226,7 @@ async fn set_password(config: &Config, name: &str) -> Result<(), Failure> {
             .map_err(failed)?;
         let new = NewPassword {
             hash,
-            verified: None,
+            seen: Seen::Operator,
             keep: None,
         };
         store.set_password(user.id, new).await.map_err(refused)?;

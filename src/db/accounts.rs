@@ -32,6 +32,31 @@ pub struct SessionRow {
     pub address: Option<String>,
     /// What the program that made it called itself.
     pub user_agent: Option<String>,
+    /// Whether an application has it by a claim of its own: these have a bound of their own, and their use is not noted.
+    pub claimed: bool,
+}
+
+/// What was seen of somebody's password before something is done that takes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Seen {
+    /// There was none to ask for.
+    NoPassword,
+    /// The one that was given was checked against this.
+    Hash(VerifiedHash),
+    /// Nothing: the operator needs no password.
+    Operator,
+}
+
+impl Seen {
+    /// Whether it is still so, with this hash in the user's locked row.
+    #[must_use]
+    pub fn is_so(&self, hash: Option<&str>) -> bool {
+        match self {
+            Self::NoPassword => hash.is_none(),
+            Self::Hash(seen) => hash == Some(seen.0.as_str()),
+            Self::Operator => true,
+        }
+    }
 }
 
 /// A session or token that lives.
@@ -124,8 +149,8 @@ pub struct Revocations {
 pub struct NewPassword {
     /// Its argon2id PHC string. Shown by no `Debug`: there is none.
     pub hash: String,
-    /// What the old one was checked against, where that was asked for: nothing is changed when it is another by then.
-    pub verified: Option<VerifiedHash>,
+    /// What was seen of the old one: nothing is changed when it is another by then.
+    pub seen: Seen,
     /// The session that stays; none: all end.
     pub keep: Option<SessionId>,
 }
@@ -244,13 +269,9 @@ pub trait Accounts: Send + Sync + 'static {
     /// ([`Accounts::departures`]): each at a version of its room. False when it was deleted before.
     ///
     /// # Errors
-    /// `user_not_found` for one that is not, is a bot or the assistant; `bad_credentials` when what its password was
-    /// `verified` against was changed meanwhile.
-    async fn delete_account(
-        &self,
-        user: UserId,
-        verified: Option<VerifiedHash>,
-    ) -> StoreResult<bool>;
+    /// `user_not_found` for one that is not, is a bot or the assistant; `bad_credentials` when its password is no
+    /// longer as it was `seen`: another, or there is one now.
+    async fn delete_account(&self, user: UserId, seen: Seen) -> StoreResult<bool>;
 
     /// Memberships, in rooms that are there, of those who are deleted (of `user`, or of anybody), with their bots'; at most
     /// `limit`. Each ends by a [`Depart`](super::changes::Change::Depart).

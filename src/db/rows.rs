@@ -352,6 +352,8 @@ pub struct RunningReply {
     pub seq: Seq,
     /// The message that asked.
     pub prompt_seq: Seq,
+    /// The version that queued it, or queued it again: its message's, which nothing else moves while it is not settled.
+    pub since: Version,
     /// Queued or streaming.
     pub state: ReplyState,
     /// The current try.

@@ -105,7 +105,7 @@ impl Feed {
             version: head.version,
         };
         let mut replies = Replies::default();
-        replies.restore(known, start.version);
+        replies.restore(known);
         self.shown.set(start);
         let subscribers = Subscribers::new(Arc::clone(&self.seats));
         let running = Running {

@@ -209,6 +209,7 @@ impl Replies {
             .map(|(&seq, reply)| RunningReply {
                 seq,
                 prompt_seq: reply.prompt_seq,
+                since: reply.since,
                 state: if reply.chunks > 0 {
                     ReplyState::Streaming
                 } else {
@@ -224,14 +225,15 @@ impl Replies {
         all
     }
 
-    /// Starts over from what the database knows, when the feed begins at this version.
-    pub fn restore(&mut self, known: Vec<RunningReply>, version: Version) {
+    /// Starts over from what the database knows, when the feed begins. Some of it may have begun above the feed's own version: it is
+    /// told of to whoever has come as far.
+    pub fn restore(&mut self, known: Vec<RunningReply>) {
         for saved in known {
             self.running.insert(
                 saved.seq,
                 Running {
                     prompt_seq: saved.prompt_seq,
-                    since: version,
+                    since: saved.since,
                     // A queued reply's attempt is over; a streaming one's is not.
                     over: if saved.state == ReplyState::Streaming {
                         saved.attempt - 1

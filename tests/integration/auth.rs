@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{TimeDelta, Utc};
 use salon::auth::{Auth, Standing};
 use salon::db::Store;
 use salon::db::accounts::Accounts;
 use salon::db::changes::{NewSession, SessionOrigin};
+use salon::db::identities::{Identities, NewClaim};
 use salon::db::rows::UserKind;
 use salon::db::sqlite::SqliteStore;
 use salon::error::ErrorCode;
@@ -78,6 +80,15 @@ async fn one_session_too_many_ends_the_one_that_was_not_used_for_longest() {
         origin: origin(),
         verified: None,
     };
+    // An application came in for the user before any of them.
+    let claim = NewClaim {
+        session: SessionId::new(),
+        user,
+        claim_hash: [9; 32],
+        expires_at: Utc::now() + TimeDelta::hours(1),
+    };
+    let claimed = claim.session;
+    store.create_claim(claim).await.unwrap();
     let mut others = Vec::new();
     for number in 2..=limits::SESSIONS_PER_USER {
         let other = session(number);
@@ -93,7 +104,8 @@ async fn one_session_too_many_ends_the_one_that_was_not_used_for_longest() {
         .unwrap();
     let living = store.sessions(user).await.unwrap();
     let lives = |session: SessionId| living.iter().any(|one| one.id == session);
-    assert_eq!(living.len(), limits::SESSIONS_PER_USER);
+    assert_eq!(living.len(), limits::SESSIONS_PER_USER + 1);
+    assert!(lives(claimed), "it has a bound of its own");
     assert!(lives(first) && lives(entered.identity.session));
     assert!(!lives(others[0]) && lives(others[1]));
     // Sign-ins at the same time may have left more than one too many.
@@ -104,7 +116,9 @@ async fn one_session_too_many_ends_the_one_that_was_not_used_for_longest() {
         .await
         .unwrap();
     let living = store.sessions(user).await.unwrap();
-    assert_eq!(living.len(), limits::SESSIONS_PER_USER);
+    let (claims, sessions): (Vec<_>, Vec<_>) = living.iter().partition(|one| one.claimed);
+    assert_eq!(sessions.len(), limits::SESSIONS_PER_USER);
+    assert_eq!(claims.len(), 1);
 }
 
 #[tokio::test]

@@ -9,10 +9,9 @@ use super::pool::{Conn, Pools};
 use super::records::{name_key, user_kind, user_row};
 use super::statement::statement;
 use super::{revocations, sessions};
-use crate::db::accounts::{AccountRow, DELETED_NAME, NewPassword, RevocationKind};
+use crate::db::accounts::{AccountRow, DELETED_NAME, NewPassword, RevocationKind, Seen};
 use crate::db::administration::AccountAct;
 use crate::db::audit::{Act, NewAudit};
-use crate::db::changes::VerifiedHash;
 use crate::db::{StoreError, StoreResult};
 use crate::error::{ErrorCode, Refusal};
 use crate::ids::{RoomId, UserId};
@@ -148,9 +147,9 @@ impl Person {
         self.admin && !self.disabled && self.other_admins == 0
     }
 
-    /// Whether the password is still the one that was checked.
-    fn has_still(&self, verified: Option<&VerifiedHash>) -> bool {
-        verified.is_none_or(|hash| self.hash.as_ref() == Some(&hash.0))
+    /// Whether the password is still as it was seen.
+    fn is_still(&self, seen: &Seen) -> bool {
+        seen.is_so(self.hash.as_deref())
     }
 }
 
@@ -197,7 +196,7 @@ pub(super) async fn set_password(
     if person.deleted || person.kind == "guest" {
         return person.leave(refused(ErrorCode::UserNotFound)).await;
     }
-    if !person.has_still(password.verified.as_ref()) {
+    if !person.is_still(&password.seen) {
         return person.leave(refused(ErrorCode::BadCredentials)).await;
     }
     let connection = &mut person.connection;
@@ -309,16 +308,12 @@ async fn end_sessions(pools: &Pools, actor: UserId, user: UserId) -> StoreResult
     Ok(true)
 }
 
-pub(super) async fn delete(
-    pools: &Pools,
-    user: UserId,
-    verified: Option<VerifiedHash>,
-) -> StoreResult<bool> {
+pub(super) async fn delete(pools: &Pools, user: UserId, seen: Seen) -> StoreResult<bool> {
     let mut person = Person::lock(pools, user).await?;
     if person.deleted {
         return person.leave(Ok(false)).await;
     }
-    if !person.has_still(verified.as_ref()) {
+    if !person.is_still(&seen) {
         return person.leave(refused(ErrorCode::BadCredentials)).await;
     }
     if person.is_last_administrator() {

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use super::run::run;
 use super::{PostgresStore, account_ends, guest_upgrades, revocations, sessions};
 use crate::db::accounts::{
-    AccountRow, Accounts, GuestUpgrade, LiveSession, NewPassword, Revocations, SessionRow,
+    AccountRow, Accounts, GuestUpgrade, LiveSession, NewPassword, Revocations, Seen, SessionRow,
 };
-use crate::db::changes::{NewSession, VerifiedHash};
+use crate::db::changes::NewSession;
 use crate::db::{SignedIn, StoreResult};
 use crate::ids::{RoomId, SessionId, UserId};
 
@@ -80,12 +80,8 @@ impl Accounts for PostgresStore {
         run!(self, |pools| account_ends::enable(pools, None, user))
     }
 
-    async fn delete_account(
-        &self,
-        user: UserId,
-        verified: Option<VerifiedHash>,
-    ) -> StoreResult<bool> {
-        run!(self, |pools| account_ends::delete(pools, user, verified))
+    async fn delete_account(&self, user: UserId, seen: Seen) -> StoreResult<bool> {
+        run!(self, |pools| account_ends::delete(pools, user, seen))
     }
 
     async fn departures(

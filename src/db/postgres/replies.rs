@@ -82,12 +82,12 @@ statement!(
 );
 statement!(
     /// What is not settled, with its text so far.
-    Running { room: Uuid } -> (i64, i64, String, i32, i32, String, Option<i64>),
-    "SELECT r.seq, r.prompt_seq, r.state, r.attempt, coalesce(max(c.first + c.count - 1), 0), \
+    Running { room: Uuid } -> (i64, i64, i64, String, i32, i32, String, Option<i64>),
+    "SELECT r.seq, r.prompt_seq, m.version, r.state, r.attempt, coalesce(max(c.first + c.count - 1), 0), \
          coalesce(string_agg(c.text, '' ORDER BY c.first), ''), r.context_from \
-     FROM replies r LEFT JOIN reply_chunks c \
+     FROM replies r JOIN messages m ON m.room_id = r.room_id AND m.seq = r.seq LEFT JOIN reply_chunks c \
          ON c.room_id = r.room_id AND c.seq = r.seq AND c.attempt = r.attempt AND r.state = 'streaming' \
-     WHERE r.room_id = $1 AND r.state <> 'settled' GROUP BY r.room_id, r.seq ORDER BY r.seq"
+     WHERE r.room_id = $1 AND r.state <> 'settled' GROUP BY r.room_id, r.seq, m.version ORDER BY r.seq"
 );
 statement!(
     /// Leases that ran out, the oldest first.
@@ -211,10 +211,11 @@ pub(super) async fn running(pools: &Pools, room: RoomId) -> StoreResult<Vec<Runn
     let rows = pools.read(Running { room: room.0 }).await?;
     rows.into_iter()
         .map(
-            |(seq, prompt_seq, state, attempt, chunks, body, context_from)| {
+            |(seq, prompt_seq, since, state, attempt, chunks, body, context_from)| {
                 Ok(RunningReply {
                     seq,
                     prompt_seq,
+                    since,
                     state: word(&state, ReplyState::from_name)?,
                     attempt,
                     chunks,

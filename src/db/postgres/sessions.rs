@@ -61,8 +61,8 @@ statement!(
 statement!(
     /// Those of a user that live.
     ListSessions { user: Uuid, limit: i64 }
-        -> (Uuid, DateTime<Utc>, DateTime<Utc>, DateTime<Utc>, Option<String>, Option<String>),
-    "SELECT id, created_at, expires_at, coalesce(last_seen_at, created_at), address, user_agent FROM sessions \
+        -> (Uuid, DateTime<Utc>, DateTime<Utc>, DateTime<Utc>, Option<String>, Option<String>, bool),
+    "SELECT id, created_at, expires_at, coalesce(last_seen_at, created_at), address, user_agent, claimed FROM sessions \
      WHERE user_id = $1 AND expires_at > clock_timestamp() ORDER BY created_at DESC, id LIMIT $2"
 );
 statement!(
@@ -212,14 +212,16 @@ pub(super) async fn list(pools: &Pools, user: UserId) -> StoreResult<Vec<Session
         limit: limits::SESSIONS_LISTED,
     };
     let rows = pools.read(wanted).await?;
-    let row = |(id, created_at, expires_at, last_seen_at, address, user_agent)| SessionRow {
-        id: SessionId(id),
-        created_at,
-        expires_at,
-        last_seen_at,
-        address,
-        user_agent,
-    };
+    let row =
+        |(id, created_at, expires_at, last_seen_at, address, user_agent, claimed)| SessionRow {
+            id: SessionId(id),
+            created_at,
+            expires_at,
+            last_seen_at,
+            address,
+            user_agent,
+            claimed,
+        };
     Ok(rows.into_iter().map(row).collect())
 }
 

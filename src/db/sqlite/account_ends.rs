@@ -11,9 +11,8 @@ use super::schema::{
     rooms, users,
 };
 use super::{administration, audit, revocations, sessions};
-use crate::db::accounts::{AccountRow, DELETED_NAME, NewPassword, RevocationKind};
+use crate::db::accounts::{AccountRow, DELETED_NAME, NewPassword, RevocationKind, Seen};
 use crate::db::audit::{Act, NewAudit};
-use crate::db::changes::VerifiedHash;
 use crate::db::rows::UserKind;
 use crate::error::ErrorCode;
 use crate::ids::{RoomId, UserId};
@@ -62,13 +61,11 @@ impl Person {
         }
     }
 
-    /// Refuses when the password is no longer the one that was checked.
-    fn require_still(&self, verified: Option<&VerifiedHash>) -> Work<()> {
-        match verified {
-            Some(hash) if self.hash.as_ref() != Some(&hash.0) => {
-                Err(ErrorCode::BadCredentials.into())
-            }
-            _ => Ok(()),
+    /// Refuses when the password is no longer as it was seen.
+    fn require_still(&self, seen: &Seen) -> Work<()> {
+        match seen.is_so(self.hash.as_deref()) {
+            true => Ok(()),
+            false => Err(ErrorCode::BadCredentials.into()),
         }
     }
 }
@@ -113,7 +110,7 @@ pub(super) fn set_password(
     if person.kind == UserKind::Guest {
         return Err(ErrorCode::UserNotFound.into());
     }
-    person.require_still(password.verified.as_ref())?;
+    person.require_still(&password.seen)?;
     diesel::update(users::table.find(person.id))
         .set(users::password_hash.eq(&password.hash))
         .execute(conn)?;
@@ -153,16 +150,12 @@ pub(super) fn enable(conn: &mut SqliteConnection, user: UserId) -> Work<bool> {
 }
 
 /// The person becomes nobody in particular, and what goes with it goes.
-pub(super) fn delete(
-    conn: &mut SqliteConnection,
-    user: UserId,
-    verified: Option<&VerifiedHash>,
-) -> Work<bool> {
+pub(super) fn delete(conn: &mut SqliteConnection, user: UserId, seen: &Seen) -> Work<bool> {
     let person = Person::find(conn, user)?;
     if person.kind == UserKind::Deleted {
         return Ok(false);
     }
-    person.require_still(verified)?;
+    person.require_still(seen)?;
     administration::require_another(conn, user)?;
     stop_replies(conn, person.id)?;
     if person.kind == UserKind::Guest {

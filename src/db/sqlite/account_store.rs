@@ -5,9 +5,9 @@ use async_trait::async_trait;
 
 use super::{SqliteStore, account_ends, guest_upgrades, revocations, sessions};
 use crate::db::accounts::{
-    AccountRow, Accounts, GuestUpgrade, LiveSession, NewPassword, Revocations, SessionRow,
+    AccountRow, Accounts, GuestUpgrade, LiveSession, NewPassword, Revocations, Seen, SessionRow,
 };
-use crate::db::changes::{NewSession, VerifiedHash};
+use crate::db::changes::NewSession;
 use crate::db::{SignedIn, StoreResult};
 use crate::ids::{RoomId, SessionId, UserId};
 
@@ -84,12 +84,8 @@ impl Accounts for SqliteStore {
             .await
     }
 
-    async fn delete_account(
-        &self,
-        user: UserId,
-        verified: Option<VerifiedHash>,
-    ) -> StoreResult<bool> {
-        self.write(move |conn| account_ends::delete(conn, user, verified.as_ref()))
+    async fn delete_account(&self, user: UserId, seen: Seen) -> StoreResult<bool> {
+        self.write(move |conn| account_ends::delete(conn, user, &seen))
             .await
     }
 

@@ -61,12 +61,11 @@ pub(super) fn fellows(
     wanted: &[UserId],
 ) -> Work<Vec<UserRow>> {
     let own = diesel::alias!(memberships as own_memberships);
-    let living = rooms_table::table
-        .filter(rooms_table::deleted_at.is_null())
-        .select(rooms_table::id);
+    let room = rooms_table::id.eq(own.field(memberships::room_id));
     let rooms_of_user = own
+        .inner_join(rooms_table::table.on(room))
         .filter(own.field(memberships::user_id).eq(StoredId(user.0)))
-        .filter(own.field(memberships::room_id).eq_any(living))
+        .filter(rooms_table::deleted_at.is_null())
         .select(own.field(memberships::room_id));
     let wanted: Vec<StoredId> = wanted.iter().map(|user| StoredId(user.0)).collect();
     let shared = memberships::table

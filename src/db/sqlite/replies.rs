@@ -5,9 +5,9 @@ use diesel::prelude::*;
 
 use super::columns::{StoredId, named, now};
 use super::failure::Work;
-use super::schema::{replies, reply_chunks, reply_contexts};
+use super::schema::{messages, replies, reply_chunks, reply_contexts};
 use crate::db::rows::{ExpiredReply, ReplyChunk, ReplyState, RunningReply};
-use crate::ids::{Attempt, ChunkNumber, RoomId, Seq};
+use crate::ids::{Attempt, ChunkNumber, RoomId, Seq, Version};
 
 /// The saved chunks of an attempt from number `from` on; a run that holds `from` comes whole.
 pub(super) fn chunks(
@@ -45,25 +45,31 @@ pub(super) fn saved_text(
 
 /// The room's replies that are not settled.
 pub(super) fn running(conn: &mut SqliteConnection, room: RoomId) -> Work<Vec<RunningReply>> {
+    let message = messages::room_id
+        .eq(replies::room_id)
+        .and(messages::seq.eq(replies::seq));
     let found = replies::table
+        .inner_join(messages::table.on(message))
         .filter(replies::room_id.eq(StoredId(room.0)))
         .filter(replies::settled_at.is_null())
         .order(replies::seq)
         .select((
             replies::seq,
             replies::prompt_seq,
+            messages::version,
             replies::state,
             replies::attempt,
         ))
-        .load::<(Seq, Seq, String, Attempt)>(conn)?;
+        .load::<(Seq, Seq, Version, String, Attempt)>(conn)?;
     found
         .into_iter()
-        .map(|(seq, prompt_seq, state, attempt)| {
+        .map(|(seq, prompt_seq, since, state, attempt)| {
             let (chunks, body) = saved_text(conn, room, seq, attempt)?;
             let context_from = context_from(conn, room, seq)?;
             Ok(RunningReply {
                 seq,
                 prompt_seq,
+                since,
                 state: named(ReplyState::from_name, &state)?,
                 attempt,
                 chunks,

@@ -162,6 +162,7 @@ pub(super) fn list(conn: &mut SqliteConnection, user: UserId) -> Work<Vec<Sessio
         Option<Micros>,
         Option<String>,
         Option<String>,
+        bool,
     );
     let rows = sessions::table
         .filter(sessions::user_id.eq(StoredId(user.0)))
@@ -175,19 +176,23 @@ pub(super) fn list(conn: &mut SqliteConnection, user: UserId) -> Work<Vec<Sessio
             sessions::last_seen_at,
             sessions::address,
             sessions::user_agent,
+            sessions::claimed,
         ))
         .load::<Columns>(conn)?;
     rows.into_iter()
-        .map(|(id, created, expires, seen, address, user_agent)| {
-            Ok(SessionRow {
-                id: SessionId(id.0),
-                created_at: time(created)?,
-                expires_at: time(expires)?,
-                last_seen_at: time(seen.unwrap_or(created))?,
-                address,
-                user_agent,
-            })
-        })
+        .map(
+            |(id, created, expires, seen, address, user_agent, claimed)| {
+                Ok(SessionRow {
+                    id: SessionId(id.0),
+                    created_at: time(created)?,
+                    expires_at: time(expires)?,
+                    last_seen_at: time(seen.unwrap_or(created))?,
+                    address,
+                    user_agent,
+                    claimed,
+                })
+            },
+        )
         .collect()
 }
 

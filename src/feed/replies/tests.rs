@@ -108,6 +108,7 @@ fn the_texts_of_a_greeting_are_counted_as_they_are_on_the_wire() {
         context_from: None,
         seq,
         prompt_seq: 1,
+        since: 2,
         state: ReplyState::Streaming,
         attempt: 1,
         chunks: 1,
@@ -132,6 +133,34 @@ fn who_stands_below_a_retry_is_not_told_of_it_before_the_end_of_what_it_repeats(
     assert!(replies.snapshot(6).is_empty());
     assert_eq!(replies.snapshot(7)[0].body, "new");
     assert_eq!(replies.shown(), [2], "its text follows");
+}
+
+#[test]
+fn a_feed_that_starts_tells_of_each_reply_whoever_has_come_to_where_it_began() {
+    let saved = |seq, since, state| RunningReply {
+        seq,
+        prompt_seq: seq - 1,
+        since,
+        state,
+        attempt: 1,
+        chunks: 1,
+        body: "so far".into(),
+        context_from: None,
+    };
+    let mut replies = Replies::default();
+    // The feed starts at 57; the second was queued after its head was read.
+    replies.restore(vec![
+        saved(2, 40, ReplyState::Streaming),
+        saved(4, 58, ReplyState::Queued),
+    ]);
+    let told = |version| -> Vec<(Seq, Version)> {
+        let told = replies.snapshot(version).into_iter();
+        told.map(|reply| (reply.seq, reply.since)).collect()
+    };
+    assert_eq!(told(39), []);
+    assert_eq!(told(50), [(2, 40)]);
+    assert_eq!(told(57), [(2, 40)]);
+    assert_eq!(told(58), [(2, 40), (4, 58)]);
 }
 
 #[test]
@@ -192,6 +221,7 @@ fn a_gap_is_filled_from_what_was_saved() {
     let saved = RunningReply {
         seq: 2,
         prompt_seq: 1,
+        since: 2,
         state: ReplyState::Streaming,
         attempt: 1,
         chunks: 3,
@@ -225,7 +255,7 @@ proptest! {
             prop_assert!(whole.starts_with(&shown));
         }
         let saved = RunningReply {
-            seq: 2, prompt_seq: 1, state: ReplyState::Streaming, attempt: 1, chunks: first - 1, body: whole.clone(),
+            seq: 2, prompt_seq: 1, since: 2, state: ReplyState::Streaming, attempt: 1, chunks: first - 1, body: whole.clone(),
             context_from: None,
         };
         shown.push_str(&texts(&replies.fill("r", vec![saved])));

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use salon::db::accounts::{
-    AccountRow, Accounts, GuestUpgrade, LiveSession, NewPassword, Revocations, SessionRow,
+    AccountRow, Accounts, GuestUpgrade, LiveSession, NewPassword, Revocations, Seen, SessionRow,
 };
-use salon::db::changes::{NewSession, VerifiedHash};
+use salon::db::changes::NewSession;
 use salon::db::{SignedIn, StoreResult};
 use salon::ids::{RoomId, SessionId, UserId};
 
@@ -58,12 +58,8 @@ impl Accounts for SimStore {
     async fn enable_user(&self, user: UserId) -> StoreResult<bool> {
         commit!(self.enable_user(user))
     }
-    async fn delete_account(
-        &self,
-        user: UserId,
-        verified: Option<VerifiedHash>,
-    ) -> StoreResult<bool> {
-        commit!(self.delete_account(user, verified))
+    async fn delete_account(&self, user: UserId, seen: Seen) -> StoreResult<bool> {
+        commit!(self.delete_account(user, seen))
     }
     async fn departures(
         &self,

@@ -1,7 +1,7 @@
 //! What accounts and their sessions come to, and the log of revocations, as every store keeps them.
 
 use futures_util::future::join_all;
-use salon::db::accounts::{NewPassword, RevocationKind};
+use salon::db::accounts::{NewPassword, RevocationKind, Seen};
 use salon::db::changes::{NewSession, SessionOrigin, VerifiedHash};
 use salon::db::integrations::NewToken;
 use salon::db::rows::{UserKind, UserRow};
@@ -35,10 +35,10 @@ async fn logged(
         .collect()
 }
 
-fn password(hash: &str, verified: Option<&str>, keep: Option<SessionId>) -> NewPassword {
+fn password(hash: &str, seen: Option<&str>, keep: Option<SessionId>) -> NewPassword {
     NewPassword {
         hash: hash.into(),
-        verified: verified.map(|hash| VerifiedHash(hash.into())),
+        seen: seen.map_or(Seen::Operator, |hash| Seen::Hash(VerifiedHash(hash.into()))),
         keep,
     }
 }
@@ -236,7 +236,7 @@ pub(super) async fn every_end_is_logged_under_the_next_number(store: &TestStore)
     assert!(store.disable_user(ada.id).await.unwrap());
     assert!(store.enable_user(ada.id).await.unwrap());
     assert!(store.remove_bot(ada.id, bot.id).await.unwrap());
-    assert!(store.delete_account(ada.id, None).await.unwrap());
+    assert!(store.delete_account(ada.id, Seen::Operator).await.unwrap());
     let expected = [
         (1, Session, ada.id, Some(sessions[0])),
         (2, Session, ada.id, Some(sessions[1])),
@@ -256,7 +256,7 @@ pub(super) async fn every_end_is_logged_under_the_next_number(store: &TestStore)
     // What changes nothing is not logged.
     assert!(!store.delete_session(sessions[0]).await.unwrap());
     assert!(!store.delete_token(ada.id, token.id).await.unwrap());
-    assert!(!store.delete_account(ada.id, None).await.unwrap());
+    assert!(!store.delete_account(ada.id, Seen::Operator).await.unwrap());
     assert_eq!(store.end_sessions(ada.id, None).await.unwrap(), 0);
     assert_eq!(head(store).await, 9);
 }

@@ -1,7 +1,7 @@
 //! Guests that become accounts, as every store keeps them.
 
 use futures_util::future::join_all;
-use salon::db::accounts::{GuestUpgrade, RevocationKind};
+use salon::db::accounts::{GuestUpgrade, NewPassword, RevocationKind, Seen};
 use salon::db::audit::{Act, AuditFilter};
 use salon::db::changes::NewSession;
 use salon::db::identities::NewIdentity;
@@ -101,6 +101,32 @@ pub(super) async fn a_guest_becomes_an_account_with_all_it_has(store: &TestStore
     assert_eq!(who, [(Some(ada), None)]);
 }
 
+/// What a guest may do that has no password, it may not when it has become an account meanwhile.
+pub(super) async fn an_account_does_not_end_by_what_its_guest_asked(store: &TestStore) {
+    let (bob, _) = guest(store, "Bob").await;
+    assert_eq!(store.password_hash(bob.id).await.unwrap(), None);
+    let (fresh, made) = upgrade(store, bob.id, "Bob").await;
+    made.unwrap();
+    let late = store.delete_account(bob.id, Seen::NoPassword).await;
+    assert_eq!(refused(late), ErrorCode::BadCredentials);
+    let late = NewPassword {
+        hash: "another".into(),
+        seen: Seen::NoPassword,
+        keep: None,
+    };
+    let late = store.set_password(bob.id, late).await;
+    assert_eq!(refused(late), ErrorCode::BadCredentials);
+    assert_eq!(living(store, &[fresh.id]).await, [fresh.id]);
+    let hash = store.password_hash(bob.id).await.unwrap();
+    assert_eq!(hash.as_deref(), Some("hash of Bob"));
+    // A guest that is still one needs none.
+    let (eve, _) = guest(store, "Eve").await;
+    let deleted = store.delete_account(eve.id, Seen::NoPassword).await;
+    assert!(deleted.unwrap());
+    // Nor does the operator.
+    assert!(store.delete_account(bob.id, Seen::Operator).await.unwrap());
+}
+
 pub(super) async fn a_guest_takes_nobodys_name_with_it(store: &TestStore) {
     store.person("mary").await;
     let (first, session) = guest(store, "Bob").await;
@@ -190,7 +216,12 @@ pub(super) async fn only_a_guest_that_is_there_becomes_an_account(store: &TestSt
     let (kept_out, _) = guest(store, "mallory").await;
     assert!(store.disable_user(kept_out.id).await.unwrap());
     let (deleted, _) = guest(store, "gone").await;
-    assert!(store.delete_account(deleted.id, None).await.unwrap());
+    assert!(
+        store
+            .delete_account(deleted.id, Seen::Operator)
+            .await
+            .unwrap()
+    );
     for gone in [kept_out.id, deleted.id, UserId::new()] {
         let (_, made) = upgrade(store, gone, "somebody").await;
         assert_eq!(refused(made), ErrorCode::Unauthenticated);

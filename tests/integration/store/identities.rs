@@ -3,6 +3,7 @@
 use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
 use salon::db::LOBBY;
+use salon::db::accounts::Seen;
 use salon::db::identities::{IdentityUser, NewClaim, NewIdentity};
 use salon::db::rows::{UserKind, UserRow};
 use salon::error::ErrorCode;
@@ -195,7 +196,12 @@ pub(super) async fn a_claims_ticket_ends_with_it(store: &TestStore) {
 
 pub(super) async fn who_deleted_an_account_comes_as_somebody_new(store: &TestStore) {
     let first = newcomer(store, "ada-1").await;
-    assert!(store.delete_account(first.id, None).await.unwrap());
+    assert!(
+        store
+            .delete_account(first.id, Seen::Operator)
+            .await
+            .unwrap()
+    );
     let known = store.identity_user(ISSUER, "ada-1").await.unwrap();
     assert_eq!(known, None);
     // The name stays that of whoever wrote under it.

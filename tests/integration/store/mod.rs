@@ -111,6 +111,7 @@ macro_rules! for_store {
                     who_administers_no_more_signs_in_again;
                 guest_upgrades:
                     a_guest_becomes_an_account_with_all_it_has
+                    an_account_does_not_end_by_what_its_guest_asked
                     a_guest_takes_nobodys_name_with_it
                     racing_guests_take_one_name_once
                     only_a_guest_that_is_there_becomes_an_account;

@@ -1,7 +1,7 @@
 //! People who are gone, for a while or for good, as every store keeps what they leave.
 
 use salon::db::LOBBY;
-use salon::db::accounts::DELETED_NAME;
+use salon::db::accounts::{DELETED_NAME, Seen};
 use salon::db::changes::{Change, NewSession, VerifiedHash};
 use salon::db::integrations::{NewHook, NewToken};
 use salon::db::rows::{
@@ -202,11 +202,12 @@ pub(super) async fn a_deleted_account_leaves_its_words_and_nothing_else(store: &
     let session = ada.session.id;
     store.create_ticket(session, &ticket, 30).await.unwrap();
     let said = store.post(room, message(&ada.user, "my words")).await;
-    let wrong = VerifiedHash("another".into());
-    let wrong = store.delete_account(id, Some(wrong)).await;
-    assert_eq!(refused(wrong), ErrorCode::BadCredentials);
-    let hash = VerifiedHash("hash of Ada".into());
-    assert!(store.delete_account(id, Some(hash)).await.unwrap());
+    for wrong in [Seen::Hash(VerifiedHash("another".into())), Seen::NoPassword] {
+        let wrong = store.delete_account(id, wrong).await;
+        assert_eq!(refused(wrong), ErrorCode::BadCredentials);
+    }
+    let hash = Seen::Hash(VerifiedHash("hash of Ada".into()));
+    assert!(store.delete_account(id, hash).await.unwrap());
     ada.is_kept_out(store).await;
     ada.is_refused(store, room, &owner).await;
     assert!(store.redeem_ticket(&ticket).await.unwrap().is_none());
@@ -232,7 +233,7 @@ pub(super) async fn a_deleted_account_leaves_its_words_and_nothing_else(store: &
 pub(super) async fn nobody_gets_a_deleted_accounts_name_or_meets_it(store: &TestStore) {
     let (owner, room) = store.owner_and_room().await;
     let ada = store.person("Ada").await;
-    assert!(store.delete_account(ada.id, None).await.unwrap());
+    assert!(store.delete_account(ada.id, Seen::Operator).await.unwrap());
     let found = store.user_by_name("ada").await;
     assert_eq!(refused(found), ErrorCode::UserNotFound);
     let found = store.account("ada").await;
@@ -266,7 +267,12 @@ pub(super) async fn a_deleted_guest_leaves_its_words_too(store: &TestStore) {
         .user;
     let lobby = store.room(owner.id, LOBBY).await.unwrap().room.id;
     let said = store.post(lobby, message(&guest, "hello")).await;
-    assert!(store.delete_account(guest.id, None).await.unwrap());
+    assert!(
+        store
+            .delete_account(guest.id, Seen::Operator)
+            .await
+            .unwrap()
+    );
     assert!(store.identity(&session.token_hash).await.unwrap().is_none());
     assert_eq!(depart(store, guest.id).await, [lobby]);
     let shown = store.message(owner.id, LOBBY, said.seq).await.unwrap();
@@ -278,7 +284,7 @@ pub(super) async fn a_deleted_guest_leaves_its_words_too(store: &TestStore) {
     let (next, session) = account("gus", UserKind::User);
     store.create_account(next, session).await.unwrap();
     for nobody in [store.assistant().await.unwrap().id, UserId::new()] {
-        let deleted = store.delete_account(nobody, None).await;
+        let deleted = store.delete_account(nobody, Seen::Operator).await;
         assert_eq!(refused(deleted), ErrorCode::UserNotFound);
     }
 }
@@ -312,7 +318,10 @@ pub(super) async fn a_room_whose_owner_is_deleted_goes_to_another(store: &TestSt
     store.disable_user(kept_out.id).await.unwrap();
     let second = store.member(room, &owner, "second", Role::Owner).await;
 
-    store.delete_account(owner.id, None).await.unwrap();
+    store
+        .delete_account(owner.id, Seen::Operator)
+        .await
+        .unwrap();
     depart(store, owner.id).await;
     assert_eq!(
         role_of(store, &member, "den", &second).await,
@@ -323,7 +332,10 @@ pub(super) async fn a_room_whose_owner_is_deleted_goes_to_another(store: &TestSt
         Some(Role::Member)
     );
     let before = store.heads(&[room]).await.unwrap()[0].version;
-    store.delete_account(second.id, None).await.unwrap();
+    store
+        .delete_account(second.id, Seen::Operator)
+        .await
+        .unwrap();
     depart(store, second.id).await;
     let changes = store.all_changes(room, before).await;
     let told: Vec<_> = changes
@@ -341,13 +353,19 @@ pub(super) async fn a_room_whose_owner_is_deleted_goes_to_another(store: &TestSt
         told, expected,
         "one who is there, before a guest and one who is disabled"
     );
-    store.delete_account(member.id, None).await.unwrap();
+    store
+        .delete_account(member.id, Seen::Operator)
+        .await
+        .unwrap();
     depart(store, member.id).await;
     assert_eq!(
         role_of(store, &reader, "den", &reader).await,
         Some(Role::Owner)
     );
-    store.delete_account(reader.id, None).await.unwrap();
+    store
+        .delete_account(reader.id, Seen::Operator)
+        .await
+        .unwrap();
     depart(store, reader.id).await;
     assert_eq!(
         role_of(store, &guest, "den", &guest).await,
@@ -373,7 +391,7 @@ pub(super) async fn a_room_with_nobody_left_goes_with_its_owner(store: &TestStor
         .await
         .unwrap();
     let said = store.post(pair.room.id, message(&ada, "to bob")).await;
-    store.delete_account(ada.id, None).await.unwrap();
+    store.delete_account(ada.id, Seen::Operator).await.unwrap();
     assert_eq!(depart(store, ada.id).await.len(), 4, "the lobby too");
     for room in [alone, own.room.id] {
         let changes = store.all_changes(room, 0).await;
@@ -388,7 +406,7 @@ pub(super) async fn a_room_with_nobody_left_goes_with_its_owner(store: &TestStor
         ("to bob", DELETED_NAME)
     );
     store.post(pair.room.id, message(&bob, "still mine")).await;
-    store.delete_account(bob.id, None).await.unwrap();
+    store.delete_account(bob.id, Seen::Operator).await.unwrap();
     depart(store, bob.id).await;
     let changes = store.all_changes(pair.room.id, 0).await;
     match changes.last().unwrap() {
@@ -418,7 +436,12 @@ pub(super) async fn what_somebody_gone_asked_is_stopped_or_fails(store: &TestSto
         store.prompt(room, &asker).await;
         match number {
             0 => assert!(store.disable_user(asker.id).await.unwrap()),
-            1 => assert!(store.delete_account(asker.id, None).await.unwrap()),
+            1 => assert!(
+                store
+                    .delete_account(asker.id, Seen::Operator)
+                    .await
+                    .unwrap()
+            ),
             _ => {
                 let remove = Change::RemoveMember {
                     actor: owner.id,
@@ -452,7 +475,7 @@ pub(super) async fn only_who_is_deleted_departs(store: &TestStore) {
         let outcome = store.change(room, Change::Depart { user }).await;
         assert_eq!(code(outcome), ErrorCode::Forbidden);
     }
-    store.delete_account(ada.id, None).await.unwrap();
+    store.delete_account(ada.id, Seen::Operator).await.unwrap();
     assert_eq!(store.departures(Some(owner.id), 10).await.unwrap(), []);
     assert_eq!(store.departures(None, 10).await.unwrap().len(), 2);
     let before = store.heads(&[room]).await.unwrap()[0].version;

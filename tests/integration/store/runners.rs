@@ -7,7 +7,7 @@ use salon::error::ErrorCode;
 use salon::ids::InstanceId;
 use salon::permissions::Role;
 
-use super::fixtures::{CAPS, TestStore, append, changed, code, settlement};
+use super::fixtures::{CAPS, TestStore, append, changed, code, message, settlement};
 
 pub(super) async fn a_reply_is_claimed_by_one(store: &TestStore) {
     let (owner, room) = store.owner_and_room().await;
@@ -335,10 +335,14 @@ pub(super) async fn a_reply_that_is_to_be_stopped_is_not_given_back(store: &Test
 
 pub(super) async fn running_replies_tell_their_text(store: &TestStore) {
     let (owner, room) = store.owner_and_room().await;
+    let head = async || store.heads(&[room]).await.unwrap()[0].version;
     let one = store.prompt(room, &owner).await;
+    let queued_one = head().await;
     let runner = InstanceId::new();
     let claimed = store.claim_one(runner).await;
     let two = store.prompt(room, &owner).await;
+    let queued_two = head().await;
+    store.post(room, message(&owner, "meanwhile")).await;
     for (first, count, text) in [(1, 1, "Once "), (2, 3, "upon a ")] {
         store
             .append_chunks(runner, vec![append(&claimed, first, count, Some(text))])
@@ -361,4 +365,26 @@ pub(super) async fn running_replies_tell_their_text(store: &TestStore) {
         (two, ReplyState::Queued)
     );
     assert_eq!((running[1].chunks, running[1].body.as_str()), (0, ""));
+    // Since the version that queued each: other changes move nothing, nor does a request to stop.
+    let since = async || {
+        let running = store.running_replies(room).await.unwrap();
+        let since: Vec<_> = running.iter().map(|one| (one.seq, one.since)).collect();
+        since
+    };
+    assert_eq!(since().await, [(one, queued_one), (two, queued_two)]);
+    let stop = Change::StopReply {
+        actor: owner.id,
+        seq: one,
+    };
+    changed(store.change(room, stop).await);
+    assert_eq!(since().await, [(one, queued_one), (two, queued_two)]);
+    let end = settlement(runner, &claimed, MessageState::Stopped, "Once");
+    changed(store.change(room, end).await);
+    let retry = Change::RetryReply {
+        actor: owner.id,
+        seq: one,
+        caps: salon::spending::Caps::default(),
+    };
+    let again = changed(store.change(room, retry).await);
+    assert_eq!(since().await, [(one, again), (two, queued_two)]);
 }

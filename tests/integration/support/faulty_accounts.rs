@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use salon::db::accounts::{
-    AccountRow, Accounts, GuestUpgrade, LiveSession, NewPassword, Revocations, SessionRow,
+    AccountRow, Accounts, GuestUpgrade, LiveSession, NewPassword, Revocations, Seen, SessionRow,
 };
-use salon::db::changes::{NewSession, VerifiedHash};
+use salon::db::changes::NewSession;
 use salon::db::{SignedIn, StoreResult};
 use salon::ids::{RoomId, SessionId, UserId};
 
@@ -57,12 +57,8 @@ impl Accounts for FaultyStore {
     async fn enable_user(&self, user: UserId) -> StoreResult<bool> {
         self.inner.enable_user(user).await
     }
-    async fn delete_account(
-        &self,
-        user: UserId,
-        verified: Option<VerifiedHash>,
-    ) -> StoreResult<bool> {
-        self.inner.delete_account(user, verified).await
+    async fn delete_account(&self, user: UserId, seen: Seen) -> StoreResult<bool> {
+        self.inner.delete_account(user, seen).await
     }
     async fn departures(
         &self,

@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use salon::db::accounts::{
     AccountRow, Accounts, DELETED_NAME, GuestUpgrade, LiveSession, NewPassword, Revocation,
-    RevocationKind, Revocations, SessionRow,
+    RevocationKind, Revocations, Seen, SessionRow,
 };
 use salon::db::administration::AccountAct;
 use salon::db::audit::{Act, NewAudit};
-use salon::db::changes::{NewSession, VerifiedHash};
+use salon::db::changes::NewSession;
 use salon::db::rows::{ReplyState, UserKind, UserRow};
 use salon::db::{SignedIn, StoreResult};
 use salon::error::ErrorCode;
@@ -53,7 +53,7 @@ impl Accounts for ModelStore {
             if person.row.kind == UserKind::Guest {
                 return no(ErrorCode::UserNotFound);
             }
-            require_still(person, password.verified.as_ref())?;
+            require_still(person, &password.seen)?;
             person.password_hash = Some(password.hash);
             let ended = tables.end_sessions(user, password.keep, now);
             tables.note(NewAudit::of(Act::PasswordSet).concerning(user), now);
@@ -82,6 +82,7 @@ impl Accounts for ModelStore {
                     last_seen_at: row.last_seen_at,
                     address: row.origin.address.clone(),
                     user_agent: row.origin.user_agent.clone(),
+                    claimed: row.claimed,
                 })
                 .collect();
             rows.sort_by_key(|row| (std::cmp::Reverse(row.created_at), row.id));
@@ -166,17 +167,13 @@ impl Accounts for ModelStore {
         self.unit(|tables, now| tables.enable(user, now))
     }
 
-    async fn delete_account(
-        &self,
-        user: UserId,
-        verified: Option<VerifiedHash>,
-    ) -> StoreResult<bool> {
+    async fn delete_account(&self, user: UserId, seen: Seen) -> StoreResult<bool> {
         self.unit(|tables, now| {
             let person = tables.person(user)?;
             if person.row.kind == UserKind::Deleted {
                 return Ok(false);
             }
-            require_still(person, verified.as_ref())?;
+            require_still(person, &seen)?;
             tables.require_another_admin(user)?;
             tables.note(NewAudit::of(Act::UserDeleted).concerning(user), now);
             tables.stop_replies(user);
@@ -207,9 +204,10 @@ impl Accounts for ModelStore {
     }
 }
 
-fn require_still(person: &User, verified: Option<&VerifiedHash>) -> StoreResult<()> {
-    match verified {
-        Some(hash) if person.password_hash.as_ref() != Some(&hash.0) => {
+fn require_still(person: &User, seen: &Seen) -> StoreResult<()> {
+    match seen {
+        Seen::NoPassword if person.password_hash.is_some() => no(ErrorCode::BadCredentials),
+        Seen::Hash(hash) if person.password_hash.as_ref() != Some(&hash.0) => {
             no(ErrorCode::BadCredentials)
         }
         _ => Ok(()),

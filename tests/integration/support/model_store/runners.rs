@@ -178,9 +178,11 @@ impl Tables {
         let unsettled = room.into_iter().flat_map(|room| room.unsettled());
         let running = unsettled.map(|(seq, reply)| {
             let (chunks, body) = reply.saved();
+            let message = room.and_then(|room| room.messages.get(seq));
             RunningReply {
                 seq: *seq,
                 prompt_seq: reply.prompt_seq,
+                since: message.unwrap().row.version,
                 state: reply.state,
                 attempt: reply.attempt,
                 chunks,
