@@ -250,7 +250,10 @@ impl Connection {
     /// The same for the join of this number, if neither a leave nor a later join has overtaken it.
     pub fn leave_of_join(&self, slug: &str, number: u64) {
         let mut rooms = self.lock();
-        if let Some(slot) = rooms.iter_mut().find(|slot| slot.is_joined_by(slug, number)) {
+        if let Some(slot) = rooms
+            .iter_mut()
+            .find(|slot| slot.is_joined_by(slug, number))
+        {
             slot.leave();
         }
     }
