@@ -17,7 +17,7 @@ pub const SEEN_SESSIONS: usize = 100_000;
 /// Sessions of one user: one more ends the one that was not used for longest.
 pub const SESSIONS_PER_USER: usize = 100;
 /// Sessions of one list, the latest. More than one user may have: sign-ins at the same time see each other late.
-pub const SESSIONS_LISTED: i64 = 2 * SESSIONS_PER_USER as i64;
+pub const SESSIONS_LISTED: i64 = 200;
 /// Characters kept of what a program calls itself.
 pub const USER_AGENT_CHARS: usize = 256;
 /// Entries of the log of revocations in one read; the next read takes the rest.

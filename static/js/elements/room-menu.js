@@ -67,9 +67,11 @@ export function roomMenu(context, room, opener, first) {
   const item = ([shape, key, name, deed], narrow) => h(`button.menu-item${narrow ? '.only-narrow' : ''}`, {
     type: 'button', 'data-menu': name, onclick: () => { menu.hidePopover(); deed(); },
   }, icon(shape), h('span', { text: t(key) }));
+  const all = entries(context, room, opener).map((one) => item(one, false));
+  // What takes one out stands last.
+  const leave = all.at(-1)?.dataset.menu === 'leave' ? all.pop() : null;
   const menu = h('div.room-menu', { id: 'room-menu', popover: 'auto', role: 'group', 'aria-label': t('menu.title') },
-    ...first.map((one) => item(one, true)), ...entries(context, room, opener).map((one) => item(one, false)),
-    readingItem(context.memory, () => menu.hidePopover()));
+    ...first.map((one) => item(one, true)), ...all, readingItem(context.memory, () => menu.hidePopover()), leave);
   button.setAttribute('popovertarget', 'room-menu');
   return [button, menu];
 }

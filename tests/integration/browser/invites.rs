@@ -61,7 +61,6 @@ async fn a_link_leads_in_and_a_ban_leads_out() {
     bob.wait("a reader does not write", SOON, reads, &[]).await;
     bob.until_text(".composer .keys", "You can read here, but not write.")
         .await;
-    bob.find(".composer .keys").await;
     ada.until_text(".members", "Reader").await;
 
     ada.click("[aria-label='Ban Bob']").await;

@@ -130,7 +130,20 @@ async fn rooms_are_listed_searched_and_muted() {
         )
     );
     assert_eq!(list["rooms"][1]["last"], Value::Null);
+    let taken = json!({"slug": "public"});
+    assert_eq!(
+        no(&app, &ada, "POST /api/rooms", taken).await,
+        refusal(400, "bad_request")
+    );
+}
 
+#[tokio::test]
+async fn public_rooms_are_found_page_by_page() {
+    let app = TestApp::start(&[]).await;
+    let (ada, bob) = (person(&app, "ada").await, person(&app, "bob").await);
+    for slug in ["one", "two"] {
+        ok(&app, &ada, "POST /api/rooms", json!({"slug": slug})).await;
+    }
     let found = ok(
         &app,
         &bob,
@@ -158,11 +171,6 @@ async fn rooms_are_listed_searched_and_muted() {
             refusal(400, "bad_request")
         );
     }
-    let taken = json!({"slug": "public"});
-    assert_eq!(
-        no(&app, &ada, "POST /api/rooms", taken).await,
-        refusal(400, "bad_request")
-    );
 }
 
 #[tokio::test]

@@ -295,6 +295,13 @@ async fn role_of(store: &TestStore, asker: &UserRow, slug: &str, user: &UserRow)
     found.map(|member| member.role)
 }
 
+/// An operator deletes an account, and its memberships end.
+async fn goes(store: &TestStore, user: UserId) {
+    let deleted = store.delete_account(user, Seen::Operator).await;
+    deleted.unwrap();
+    depart(store, user).await;
+}
+
 pub(super) async fn a_room_whose_owner_is_deleted_goes_to_another(store: &TestStore) {
     let (owner, room) = store.owner_and_room().await;
     let (guest, session) = account("gus", UserKind::Guest);
@@ -318,11 +325,7 @@ pub(super) async fn a_room_whose_owner_is_deleted_goes_to_another(store: &TestSt
     store.disable_user(kept_out.id).await.unwrap();
     let second = store.member(room, &owner, "second", Role::Owner).await;
 
-    store
-        .delete_account(owner.id, Seen::Operator)
-        .await
-        .unwrap();
-    depart(store, owner.id).await;
+    goes(store, owner.id).await;
     assert_eq!(
         role_of(store, &member, "den", &second).await,
         Some(Role::Owner)
@@ -332,11 +335,7 @@ pub(super) async fn a_room_whose_owner_is_deleted_goes_to_another(store: &TestSt
         Some(Role::Member)
     );
     let before = store.heads(&[room]).await.unwrap()[0].version;
-    store
-        .delete_account(second.id, Seen::Operator)
-        .await
-        .unwrap();
-    depart(store, second.id).await;
+    goes(store, second.id).await;
     let changes = store.all_changes(room, before).await;
     let told: Vec<_> = changes
         .iter()
@@ -353,20 +352,12 @@ pub(super) async fn a_room_whose_owner_is_deleted_goes_to_another(store: &TestSt
         told, expected,
         "one who is there, before a guest and one who is disabled"
     );
-    store
-        .delete_account(member.id, Seen::Operator)
-        .await
-        .unwrap();
-    depart(store, member.id).await;
+    goes(store, member.id).await;
     assert_eq!(
         role_of(store, &reader, "den", &reader).await,
         Some(Role::Owner)
     );
-    store
-        .delete_account(reader.id, Seen::Operator)
-        .await
-        .unwrap();
-    depart(store, reader.id).await;
+    goes(store, reader.id).await;
     assert_eq!(
         role_of(store, &guest, "den", &guest).await,
         Some(Role::Owner)

@@ -13,14 +13,21 @@ use crate::names::Name;
 use crate::replay::{Page, Replay};
 use crate::report::{Check, Report};
 
+/// A message of a room, in one of its epochs.
+type InEpoch = (Name, Option<Name>, i64);
+/// Where it was seen: version, line.
+type Seen = (i64, u32);
+/// What was acked: when, version or seq, line.
+type Acked = (u64, i64, u32);
+
 /// What is known beside a page.
 struct Known {
     /// Versions at which each message was seen: room, epoch, seq.
-    versions: HashMap<(Name, Option<Name>, i64), Vec<(i64, u32)>>,
+    versions: HashMap<InEpoch, Vec<Seen>>,
     /// Acked changes of each message: when, version, line.
-    changes: HashMap<(Name, i64), Vec<(u64, i64, u32)>>,
+    changes: HashMap<(Name, i64), Vec<Acked>>,
     /// When which seq was the highest acked, ascending: time, seq, line.
-    lasts: HashMap<Name, Vec<(u64, i64, u32)>>,
+    lasts: HashMap<Name, Vec<Acked>>,
 }
 
 /// Applies it.

@@ -70,7 +70,9 @@ fn lost_over(ms: u64, fault: Option<&str>) -> Report {
 }
 
 fn received(frame: Value) -> Value {
-    json!({"event": "received", "socket": "ada/1", "frame": frame})
+    let mut line = json!({"event": "received", "socket": "ada/1"});
+    line["frame"] = frame;
+    line
 }
 
 fn message(seq: i64, version: i64, state: &str, body: &str, attempt: Option<i64>) -> Value {

@@ -64,7 +64,7 @@ fn every_planted_bug_is_seen_by_its_check() {
     let mut missed = Vec::new();
     for (bug, checks) in bugs::ALL {
         for seed in 0..10 {
-            let (lines, struck) = world::World::history(seed, 600, Some(bug));
+            let (lines, struck) = world::World::history(seed, 900, Some(bug));
             let (report, _) = judge(&lines);
             for check in checks {
                 if report.count(*check) == 0 {

@@ -57,7 +57,9 @@ fn marked_over_two_sockets(is_told: bool) -> Report {
 }
 
 fn received(socket: &str, frame: Value) -> Value {
-    json!({"event": "received", "socket": socket, "frame": frame})
+    let mut line = json!({"event": "received", "socket": socket});
+    line["frame"] = frame;
+    line
 }
 
 #[test]
