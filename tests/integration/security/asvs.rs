@@ -6,6 +6,7 @@ use std::path::Path;
 
 use axum::http::Method;
 
+use super::texts_below;
 use crate::promises_document::{collect, named};
 use crate::support::app::TestApp;
 
@@ -90,24 +91,16 @@ fn a_password_is_typed_masked_and_may_be_pasted() {
     ] {
         assert!(field.contains(wanted), "{wanted}: {field}");
     }
-    let mut scripts = Vec::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("static/js")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => folders.push(path),
-                // What is pasted into a message may be code. A password is never typed there.
-                false if path.ends_with("elements/composer.js") => {}
-                false => scripts.push(std::fs::read_to_string(path).unwrap()),
-            }
-        }
-    }
+    let scripts = texts_below("static/js");
     assert!(scripts.len() > 40);
-    for script in scripts {
+    // What is pasted into a message may be code. A password is never typed there.
+    let others = scripts
+        .iter()
+        .filter(|(path, _)| !path.ends_with("elements/composer.js"));
+    for (path, script) in others {
         assert!(
             !script.contains("onpaste") && !script.contains("'paste'"),
-            "{script}"
+            "{path}"
         );
     }
 }
@@ -130,39 +123,20 @@ async fn trace_is_answered_with_nothing_of_the_request() {
 /// What does cryptography for us.
 const CRYPTOGRAPHY: [&str; 5] = ["aws_lc_rs", "sha2::", "argon2::", "jsonwebtoken", "rustls"];
 
-/// Every file below `src` whose code uses one of these, from the root of the project.
-fn uses_of(names: &[&str]) -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join("src")];
-    let mut found = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let is_code = |line: &&str| !line.trim_start().starts_with("//");
-            let text = std::fs::read_to_string(&path).unwrap();
-            if text
-                .lines()
-                .filter(is_code)
-                .any(|line| names.iter().any(|name| line.contains(name)))
-            {
-                let path = path.strip_prefix(root).unwrap();
-                found.push(path.to_str().unwrap().to_owned());
-            }
-        }
-    }
-    found
-}
-
 #[test]
 fn every_use_of_cryptography_is_on_the_list_of_keys() {
     const LIST: &str = include_str!("../../../docs/keys.md");
-    let uses = uses_of(&CRYPTOGRAPHY);
-    assert!(uses.len() > 10, "{uses:?}");
-    for path in uses.iter().filter(|path| !path.ends_with("tests.rs")) {
+    let uses = |text: &str| {
+        let code = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        code.into_iter()
+            .any(|line| CRYPTOGRAPHY.iter().any(|name| line.contains(name)))
+    };
+    let sources = texts_below("src");
+    let using: Vec<_> = sources.iter().filter(|(_, text)| uses(text)).collect();
+    assert!(using.len() > 10, "{}", using.len());
+    for (path, _) in using.iter().filter(|(path, _)| !path.ends_with("tests.rs")) {
         assert!(
             LIST.contains(&format!("`{path}`")),
             "{path} is not in docs/keys.md"

@@ -103,6 +103,26 @@ pub(super) async fn make_den(app: &TestApp, owner: &str) {
     must(app, owner, "POST /api/rooms", room).await;
 }
 
+/// Every file below a folder of the project: its path from the root, and its text.
+pub(super) fn texts_below(folder: &str) -> Vec<(String, String)> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join(folder)];
+    let mut texts = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let path = path.strip_prefix(root).unwrap();
+            texts.push((path.to_str().unwrap().to_owned(), text));
+        }
+    }
+    texts
+}
+
 /// The text of an answer.
 pub(super) fn text(answer: &Answer) -> String {
     String::from_utf8_lossy(&answer.bytes).into_owned()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::Method;
 use serde_json::json;
 
-use super::{raw, status, text};
+use super::{raw, status, text, texts_below};
 use crate::support::app::{TestApp, config};
 use crate::support::event_stream::ApiClient;
 use crate::support::process::eventually;
@@ -252,23 +252,13 @@ fn s78_what_may_panic_or_is_unsafe_is_forbidden_by_lint() {
         assert!(crate_of_ours.contains("[lints]\nworkspace = true"));
     }
     // No module takes a lint back for itself: what is expected, it says at one place and why.
-    let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
-    let mut files = 0;
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let text = std::fs::read_to_string(&path).unwrap_or_default();
-            let takes_back = text.contains("#![expect(\n    clippy::cast")
-                || text.contains("#![allow(clippy::cast");
-            assert!(!takes_back, "{}", path.display());
-            files += 1;
-        }
+    let files = texts_below("src");
+    for (path, text) in &files {
+        let takes_back =
+            text.contains("#![expect(\n    clippy::cast") || text.contains("#![allow(clippy::cast");
+        assert!(!takes_back, "{path}");
     }
-    assert!(files > 100, "{files}");
+    assert!(files.len() > 100, "{}", files.len());
     // A warning fails: `tests/run` denies them.
     let run = include_str!("../../run");
     assert!(run.contains("--deny warnings") || run.contains("-D warnings"));

@@ -2,8 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use salon::db::changes::{Change, NewPost, NewPrompt};
-use salon::db::rows::{MessageState, Usage, UserRow};
-use salon::db::usage::{AttemptEnd, AttemptKey, AttemptState, NewAttempt, Parts, SumBy};
+use salon::db::rows::{ClaimedReply, MessageState, Usage, UserRow};
+use salon::db::usage::{
+    AttemptEnd, AttemptKey, AttemptRow, AttemptState, NewAttempt, Parts, SumBy,
+};
 use salon::error::ErrorCode;
 use salon::ids::{AttemptId, InstanceId, RoomId, Seq};
 use salon::permissions::Role;
@@ -316,20 +318,34 @@ pub(super) async fn racing_attempts_go_beyond_a_cap_by_no_more_than_one(store: &
     assert!(matches!(full, Verdict::Full(_)));
 }
 
+/// A reply that is being written, with what its attempt may cost held back: who asked, where, what was claimed, the attempt.
+async fn being_written(
+    store: &TestStore,
+    runner: InstanceId,
+) -> (UserRow, RoomId, ClaimedReply, NewAttempt) {
+    let (owner, room) = store.owner_and_room().await;
+    let seq = store.prompt(room, &owner).await;
+    let claimed = store.claim_one(runner).await;
+    let new = attempt(store, room, &owner, (seq, claimed.attempt)).await;
+    let begun = store.begin_attempt(new.clone(), Caps::default()).await;
+    assert_eq!(begun.unwrap(), Verdict::Fits);
+    (owner, room, claimed, new)
+}
+
+/// The latest row of somebody's use.
+async fn latest(store: &TestStore, user: &UserRow) -> AttemptRow {
+    let usage = store.own_usage(user.id, None, 9).await.unwrap();
+    usage.rows.into_iter().next().unwrap()
+}
+
 /// Of one whose reply is kept with its text it is known what it wrote; what it read is estimated.
 pub(super) async fn a_lost_attempt_counts_its_prompt_as_read_and_what_was_saved_as_written(
     store: &TestStore,
 ) {
     not_near_midnight().await;
-    let (owner, room) = store.owner_and_room().await;
-    let seq = store.prompt(room, &owner).await;
     let runner = InstanceId::new();
-    let claimed = store.claim_one(runner).await;
-    let new = attempt(store, room, &owner, (seq, 1)).await;
-    store
-        .begin_attempt(new.clone(), Caps::default())
-        .await
-        .unwrap();
+    let (owner, room, claimed, new) = being_written(store, runner).await;
+    let seq = claimed.seq;
     assert!(store.mark_shown(runner, room, seq, 1, None).await.unwrap());
     let text = "zwölf Bytes mehr"; // 17 bytes: 5 tokens, rounded up.
     store
@@ -340,12 +356,7 @@ pub(super) async fn a_lost_attempt_counts_its_prompt_as_read_and_what_was_saved_
     let end_it = Change::InterruptReply { seq, attempt: 1 };
     changed(store.change(room, end_it).await);
     assert_eq!(store.end_lost_attempts(9).await.unwrap(), 1);
-    let row = store
-        .own_usage(owner.id, None, 9)
-        .await
-        .unwrap()
-        .rows
-        .remove(0);
+    let row = latest(store, &owner).await;
     assert_eq!((row.state, row.estimated), (AttemptState::Lost, true));
     assert_eq!((row.input_tokens, row.output_tokens), (30, 5));
     assert_eq!(row.cost_micros, Some(350));
@@ -368,15 +379,8 @@ pub(super) async fn an_attempt_whose_runner_died_counts_the_most_until_more_is_k
     store: &TestStore,
 ) {
     not_near_midnight().await;
-    let (owner, room) = store.owner_and_room().await;
-    let seq = store.prompt(room, &owner).await;
-    let runner = InstanceId::new();
-    let claimed = store.claim_one(runner).await;
-    let new = attempt(store, room, &owner, (seq, claimed.attempt)).await;
-    store
-        .begin_attempt(new.clone(), Caps::default())
-        .await
-        .unwrap();
+    let (owner, room, claimed, new) = being_written(store, InstanceId::new()).await;
+    let seq = claimed.seq;
     assert_eq!(
         store.end_lost_attempts(9).await.unwrap(),
         0,
@@ -394,12 +398,7 @@ pub(super) async fn an_attempt_whose_runner_died_counts_the_most_until_more_is_k
         (counter.spent, counter.held, counter.running),
         (MOST, Amount::default(), 0)
     );
-    let row = store
-        .own_usage(owner.id, None, 9)
-        .await
-        .unwrap()
-        .rows
-        .remove(0);
+    let row = latest(store, &owner).await;
     assert_eq!((row.state, row.estimated), (AttemptState::Lost, true));
     assert_eq!((row.input_tokens, row.output_tokens), (50, 40));
     assert_eq!(row.cost_micros, Some(MOST.cost_micros));
