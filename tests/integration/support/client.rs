@@ -32,7 +32,9 @@ pub(crate) struct Reply {
     pub(crate) attempt: i64,
     pub(crate) chunks: i64,
     pub(crate) text: String,
-    /// Whether its last delta came from chunk 1 though text was held.
+    /// The oldest message that its assistant was told of; none where it was told of all.
+    pub(crate) context_from: Option<i64>,
+    /// How many deltas were taken.
     pub(crate) deltas: usize,
 }
 
@@ -94,6 +96,7 @@ impl RoomClient {
                     attempt: reply["attempt"].as_i64().unwrap(),
                     chunks: text.map_or(0, |_| reply["chunks"].as_i64().unwrap()),
                     text: text.unwrap_or_default().to_owned(),
+                    context_from: reply["context_from"].as_i64(),
                     deltas: 0,
                 },
             );
@@ -227,6 +230,7 @@ impl RoomClient {
                     .push(format!("reply {seq}: {:?} became {text:?}", reply.text));
             }
             reply.text = text.to_owned();
+            reply.context_from = frame["context_from"].as_i64();
         } else if first == reply.chunks + 1 {
             reply.text.push_str(text);
         } else {
