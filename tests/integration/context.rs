@@ -9,7 +9,6 @@ use salon::llm::{DeltaStream, LlmError, LlmProvider, Prompt};
 use serde_json::{Value, json};
 
 use crate::replies::{answer, build, endless, enter, read_settled, read_text, salon_with};
-use crate::support::client::RoomClient;
 use crate::support::communicator::WebsocketCommunicator;
 use crate::support::instance::{FakeModel, Instance};
 
