@@ -29,7 +29,7 @@ async fn a_word_is_found_by_its_beginning_and_marked_whole() {
     let marked = "return [...document.querySelectorAll('.found mark')].map((mark) => mark.textContent).join('|') === arguments[0]";
     for (typed, marks) in [
         ("releas", "Released|release"),
-        ("release-no", "release-notes"),
+        ("release-not", "release-notes"),
         ("مكت", "مكتبة"),
         ("\"release\"", "release"),
     ] {
