@@ -25,8 +25,8 @@ use crate::quotas::Operation;
 /// What to look for.
 #[derive(Deserialize, IntoParams)]
 pub struct SearchParameters {
-    /// Words, `"phrases"` and `-exclusions`; a message is found that has all of the first and none of the last. At most 256
-    /// characters and 16 of them.
+    /// Words, `"phrases"` and `-exclusions`; a message is found that has all of the first and none of the last. A word of at least
+    /// three letters also finds words that begin with it; phrases and exclusions are exact. At most 256 characters and 16 of them.
     q: String,
     /// Only in the room of this address.
     room: Option<String>,
@@ -65,7 +65,7 @@ pub struct SearchResult<'a> {
     /// When it was stored.
     #[serde(serialize_with = "millis")]
     created_at: DateTime<Utc>,
-    /// The part of its text that shows why, in pieces of plain text; those that were looked for have `hit`.
+    /// The part of its text that shows why, in pieces of plain text; those that were looked for have `hit`, as whole words.
     snippet: Vec<Piece>,
 }
 

@@ -65,6 +65,8 @@ pub const RECEIPT_MEMBERS: i64 = 50;
 pub const SEARCH_CHARS: usize = 256;
 /// Words and phrases in one search: each is a look-up in the index.
 pub const SEARCH_TERMS: usize = 16;
+/// A word of so many letters also finds those that begin with it; shorter ones begin too many.
+pub const SEARCH_BEGINNING_CHARS: usize = 3;
 /// Messages found at once.
 pub const SEARCH_HITS: i64 = 50;
 /// The same where none is asked for.
@@ -85,6 +87,8 @@ pub const SEARCH_WORDS_BYTES: i64 = 512;
 pub const SEARCH_SPARSE: i64 = 100;
 /// Messages it may give; where more have the words, the search goes on in steps.
 pub const SEARCH_CANDIDATES: i64 = 5_000;
+/// It gathers all messages with words of a frequent beginning before it gives the first: after so long the search goes on in steps.
+pub const SEARCH_INDEX_MS: u64 = 1_000;
 /// Messages looked through for one page, in all; found or not, the next page goes on behind them.
 pub const SEARCH_LOOKED: i64 = 45_000;
 /// Messages that are indexed in one transaction: whoever edits one of them waits for it.

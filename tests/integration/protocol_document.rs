@@ -379,6 +379,10 @@ fn limits_of_people_and_history() -> Vec<(&'static str, i64)> {
         ("RECEIPT_MEMBERS", limits::RECEIPT_MEMBERS),
         ("SEARCH_CHARS", count(limits::SEARCH_CHARS)),
         ("SEARCH_TERMS", count(limits::SEARCH_TERMS)),
+        (
+            "SEARCH_BEGINNING_CHARS",
+            count(limits::SEARCH_BEGINNING_CHARS),
+        ),
         ("SEARCH_HITS", limits::SEARCH_HITS),
         ("SEARCH_LOOKED", limits::SEARCH_LOOKED),
         ("SEARCHES", count(limits::SEARCHES)),

@@ -49,6 +49,11 @@ test('a part that was found is in plain words, with its hits', () => {
   assert.equal(plain.filter(({ hit }) => !hit).map(({ text }) => text).join('|').includes('*'), false);
   assert.deepEqual(plain.filter(({ hit }) => hit).map(({ text }) => text), ['kettle', 'now']);
   assert.equal(plain.map(({ text }) => text).join('').startsWith('… put the kettle on now'), true);
+  // Words that were found by their beginnings are hits to their ends, with whatever stands between them.
+  const begun = [{ text: '- **', hit: false }, { text: 'release** _notes', hit: true }, { text: '_ and ', hit: false }, { text: 'Releases', hit: true }];
+  assert.deepEqual(plainSnippet(begun), [
+    { text: 'release notes', hit: true }, { text: ' and ', hit: false }, { text: 'Releases', hit: true },
+  ]);
   assert.deepEqual(plainSnippet([{ text: 'a\uE000b', hit: false }]), [{ text: 'ab', hit: false }]);
   assert.deepEqual(plainSnippet([{ text: '## ', hit: false }, { text: 'Sea', hit: true }]), [{ text: 'Sea', hit: true }]);
 });

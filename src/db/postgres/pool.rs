@@ -54,6 +54,12 @@ const BEGIN_READING_BY_INDEX: &str = begin!(
     "BEGIN READ ONLY",
     "plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
 );
+/// The same for what there is another way for, should it take long.
+const BEGIN_READING_BRIEFLY: &str = begin!(
+    "BEGIN READ ONLY",
+    "plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = off; SET LOCAL jit = off; \
+     SET LOCAL statement_timeout = 1000"
+);
 
 /// How to reach Postgres.
 #[derive(Clone, Debug)]
@@ -151,6 +157,12 @@ impl Pools {
         connection
             .read_with(BEGIN_READING_BY_INDEX, statement)
             .await
+    }
+
+    /// The same for one that is given up soon: after [`limits::SEARCH_INDEX_MS`].
+    pub(super) async fn read_briefly<S: Statement>(&self, statement: S) -> StoreResult<S::Output> {
+        let connection = self.shared().await?;
+        connection.read_with(BEGIN_READING_BRIEFLY, statement).await
     }
 
     /// One writing statement on a shared connection, committed.
@@ -475,7 +487,14 @@ mod tests {
 
     #[test]
     fn a_transaction_begins_with_the_documented_limits() {
-        for begin in [BEGIN, BEGIN_READING, BEGIN_READING_BY_INDEX] {
+        let brief = format!("SET LOCAL statement_timeout = {}", limits::SEARCH_INDEX_MS);
+        assert!(BEGIN_READING_BRIEFLY.ends_with(&brief), "{brief}");
+        for begin in [
+            BEGIN,
+            BEGIN_READING,
+            BEGIN_READING_BY_INDEX,
+            BEGIN_READING_BRIEFLY,
+        ] {
             for (name, limit) in [
                 ("statement_timeout", limits::STATEMENT_MS),
                 ("lock_timeout", limits::LOCK_WAIT_MS),

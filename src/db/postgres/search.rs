@@ -15,7 +15,7 @@ use super::pool::Pools;
 use super::records::{MessageRecord, message_columns, name_key};
 use super::search_walk::{Looked, Part, Walk};
 use super::statement::statement;
-use crate::db::search::{Search, SearchHit, SearchPage, SearchPlace, SearchQuery, Term};
+use crate::db::search::{Search, SearchHit, SearchPage, SearchPlace, SearchQuery};
 use crate::db::{StoreError, StoreResult};
 use crate::ids::{RoomId, Seq, UserId};
 use crate::limits;
@@ -63,10 +63,10 @@ statement!(
         "WITH looked AS MATERIALIZED ( \
              SELECT own.room_id, w.* \
              FROM unnest($1, $2, $3, $4) AS own (room_id, share, until_at, until_seq) CROSS JOIN LATERAL ( \
-                 SELECT seq, created_at, near, near AND ($7 IS NULL OR words @@ websearch_to_tsquery('simple', $7)) AS hit \
+                 SELECT seq, created_at, near, near AND ($7 IS NULL OR words @@ to_tsquery('simple', $7)) AS hit \
                  FROM ( \
                      SELECT seq, created_at, words, \
-                         CASE WHEN before < own.share * $10 THEN words @@ websearch_to_tsquery('simple', $6) END AS near \
+                         CASE WHEN before < own.share * $10 THEN words @@ to_tsquery('simple', $6) END AS near \
                      FROM ( \
                          SELECT *, sum(size) OVER (ORDER BY created_at DESC, seq DESC ROWS UNBOUNDED PRECEDING) - size AS before \
                          FROM ( \
@@ -101,8 +101,8 @@ statement!(
     } -> (Option<Uuid>, Option<Seq>, Option<DateTime<Utc>>, i64),
     concat!(
         "WITH found AS MATERIALIZED ( \
-             SELECT room_id, seq, created_at, $2 IS NULL OR words @@ websearch_to_tsquery('simple', $2) AS fits FROM message_words \
-             WHERE words @@ websearch_to_tsquery('simple', $1) LIMIT $3 \
+             SELECT room_id, seq, created_at, $2 IS NULL OR words @@ to_tsquery('simple', $2) AS fits FROM message_words \
+             WHERE words @@ to_tsquery('simple', $1) LIMIT $3 \
          ), inside AS ( \
              SELECT room_id, seq, created_at, fits AND room_id = ANY ($4) AND (created_at, room_id, seq) < ($5, $6, $7) \
                  AND ($8 IS NULL OR created_at >= $8) AS hit FROM found \
@@ -208,7 +208,7 @@ async fn look(
         until_at: parts.iter().map(|part| part.until_at).collect(),
         until_seq: column(|part| part.until_seq),
         after: search.after,
-        words: websearch(&search.query.words()),
+        words: search.query.words().tsquery(),
         query: beyond_words(&search.query),
         author: search.author.as_deref().map(name_key),
         limit: search.limit.saturating_add(1),
@@ -238,7 +238,8 @@ async fn look(
     Ok(())
 }
 
-/// The places of all that fits, newest first, as many as a page has and one; nothing where too many messages have the words.
+/// The places of all that fits, newest first, as many as a page has and one; nothing where too many messages have the words, or
+/// the index would take too long to give them: it gathers all that begin with a beginning before it gives the first.
 async fn by_words(
     pools: &Pools,
     search: &Search,
@@ -246,7 +247,7 @@ async fn by_words(
 ) -> StoreResult<Option<Vec<SearchPlace>>> {
     let until = search.until();
     let statement = ByWords {
-        words: websearch(&search.query.words()),
+        words: search.query.words().tsquery(),
         query: beyond_words(&search.query),
         candidates: limits::SEARCH_CANDIDATES.saturating_add(1),
         rooms,
@@ -257,8 +258,16 @@ async fn by_words(
         author: search.author.as_deref().map(name_key),
         limit: search.limit.saturating_add(1),
     };
+    let found = match pools.read_briefly(statement).await {
+        Err(StoreError::Unavailable(cause)) => {
+            // Where the database is gone for good, the next step says so.
+            tracing::debug!(%cause, "a search goes on without its index of words");
+            return Ok(None);
+        }
+        found => found?,
+    };
     let (mut places, mut candidates) = (Vec::new(), 0);
-    for (room, seq, at, count) in pools.read_by_index(statement).await? {
+    for (room, seq, at, count) in found {
         match (at, room, seq) {
             (Some(at), Some(room), Some(seq)) => places.push(place(at, room, seq)),
             _count => candidates = count,
@@ -310,18 +319,5 @@ fn hit(row: HitRecord) -> StoreResult<SearchHit> {
 /// The whole query, where there is more to it than words that must be there: whether a text has these the index tells by
 /// itself, and texts need not be read for it.
 fn beyond_words(query: &SearchQuery) -> Option<String> {
-    let only_words = query.none.is_empty() && query.all.iter().all(|term| term.len() == 1);
-    (!only_words).then(|| websearch(query))
-}
-
-/// In Postgres' words for people: every term as a phrase, so that no word (`or`) means anything else than itself.
-fn websearch(query: &SearchQuery) -> String {
-    let phrase = |mark: &'static str| move |term: &Term| format!("{mark}\"{}\"", term.join(" "));
-    let terms: Vec<String> = query
-        .all
-        .iter()
-        .map(phrase(""))
-        .chain(query.none.iter().map(phrase("-")))
-        .collect();
-    terms.join(" ")
+    (!query.is_only_words()).then(|| query.tsquery())
 }

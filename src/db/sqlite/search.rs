@@ -9,7 +9,7 @@ use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use super::columns::{Micros, StoredId, name_key};
 use super::failure::Work;
 use super::messages;
-use crate::db::search::{Search, SearchHit, SearchPage, SearchPlace, SearchQuery, Term};
+use crate::db::search::{Search, SearchHit, SearchPage, SearchPlace};
 use crate::error::ErrorCode;
 use crate::ids::{RoomId, Seq, UserId};
 use crate::limits;
@@ -125,7 +125,7 @@ fn step(
     };
     Ok(diesel::sql_query(FIND)
         .bind::<Binary, _>(StoredId(user.0))
-        .bind::<Text, _>(fts5(&search.query))
+        .bind::<Text, _>(search.query.fts5())
         .bind::<BigInt, _>(below)
         .bind::<Nullable<Text>, _>(search.room.as_deref())
         .bind::<Nullable<Text>, _>(search.author.as_deref().map(name_key))
@@ -173,15 +173,4 @@ fn place(conn: &mut SqliteConnection, from: SearchPlace) -> Work<i64> {
         .bind::<BigInt, _>(from.at.timestamp_micros())
         .get_result::<Place>(conn)?;
     Ok(place.id)
-}
-
-/// In FTS5's words: every term as a phrase, so that no word (`OR`, `NEAR`) means anything else than itself.
-fn fts5(query: &SearchQuery) -> String {
-    let phrase = |term: &Term| format!("\"{}\"", term.join(" "));
-    let all: Vec<String> = query.all.iter().map(phrase).collect();
-    let none: Vec<String> = query.none.iter().map(phrase).collect();
-    match none.is_empty() {
-        true => all.join(" AND "),
-        false => format!("({}) NOT ({})", all.join(" AND "), none.join(" OR ")),
-    }
 }

@@ -267,7 +267,7 @@ export default {
   'room.unmute': 'إلغاء كتم هذه الغرفة', 'room.who_enters': 'من يجوز له الدخول',
   'save': 'حفظ', 'saved': 'حُفظ.',
   'search.after': 'من', 'search.anybody': 'أي شخص', 'search.before': 'إلى', 'search.by': 'بقلم', 'search.example': 'كلمة "عبارة كاملة" -بدون',
-  'search.found': 'الرسائل التي عُثر عليها', 'search.go': 'بحث', 'search.hint': 'كلمات كاملة؛ العبارة بين علامتي اقتباس؛ ‎-كلمة لما يجب ألا يوجد.',
+  'search.found': 'الرسائل التي عُثر عليها', 'search.go': 'بحث', 'search.hint': 'كلمات أو بداياتها؛ العبارة كما هي بين علامتي اقتباس؛ ‎-كلمة لما يجب ألا يوجد.',
   'search.idea_any_time': 'في أي وقت', 'search.idea_anybody': 'من أي شخص', 'search.idea_everywhere': 'في كل الغرف', 'search.idea_fewer': 'بكلمات أقل',
   'search.idea_no_quotes': 'بلا علامات اقتباس', 'search.ideas': 'يمكنك أن تجرب:', 'search.older': 'إظهار الأقدم', 'search.only': 'في {name} فقط',
   'search.title': 'البحث في الرسائل', 'search.words': 'كلمات',

@@ -297,7 +297,7 @@ export default {
   'save': 'Speichern', 'saved': 'Gespeichert.',
   'search.after': 'Von', 'search.anybody': 'Alle', 'search.before': 'Bis', 'search.by': 'Von wem', 'search.example': 'Kessel "eine Wendung" -ohne',
   'search.found': 'Gefundene Nachrichten', 'search.go': 'Suchen',
-  'search.hint': 'Ganze Wörter; „eine Wendung“ in Anführungszeichen; -Wort für das, was nicht vorkommen darf.',
+  'search.hint': 'Wörter oder ihre Anfänge; „genau so“ in Anführungszeichen; -Wort für das, was nicht vorkommen darf.',
   'search.idea_any_time': 'Zu jeder Zeit', 'search.idea_anybody': 'Von allen', 'search.idea_everywhere': 'In allen Räumen',
   'search.idea_fewer': 'Mit weniger Wörtern', 'search.idea_no_quotes': 'Ohne Anführungszeichen', 'search.ideas': 'Versuche vielleicht:',
   'search.older': 'Ältere zeigen', 'search.only': 'Nur in {name}', 'search.title': 'Nachrichten suchen', 'search.words': 'Wörter',

@@ -255,7 +255,7 @@ export default {
   'room.unmute': 'Unmute this room', 'room.who_enters': 'Who may enter',
   'save': 'Save', 'saved': 'Saved.',
   'search.after': 'From', 'search.anybody': 'Anybody', 'search.before': 'Until', 'search.by': 'By', 'search.example': 'kettle "a phrase" -without',
-  'search.found': 'Found messages', 'search.go': 'Search', 'search.hint': 'Whole words; “a phrase” in quotes; -word for what must not be there.',
+  'search.found': 'Found messages', 'search.go': 'Search', 'search.hint': 'Words or their beginnings; “exact words” in quotes; -word for what must not be there.',
   'search.idea_any_time': 'At any time', 'search.idea_anybody': 'By anybody', 'search.idea_everywhere': 'In all rooms',
   'search.idea_fewer': 'With fewer words', 'search.idea_no_quotes': 'Without quotes', 'search.ideas': 'You could try:',
   'search.older': 'Show older ones', 'search.only': 'Only in {name}', 'search.title': 'Search messages', 'search.words': 'Words',

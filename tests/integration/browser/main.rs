@@ -26,6 +26,7 @@ mod composer;
 mod context;
 mod empty;
 mod fading;
+mod finding;
 mod focus;
 mod history;
 mod http_api;

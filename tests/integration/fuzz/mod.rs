@@ -19,6 +19,7 @@ mod engine;
 mod frames;
 mod html;
 mod markdown;
+mod search;
 
 use std::time::{Duration, Instant};
 

@@ -85,6 +85,23 @@ async fn what_is_found_says_where_and_why() {
         ada.found("q=tea%20-again&author=BO&room=lobby").await["results"][0]["seq"],
         2
     );
+    // By the beginnings of words, which are marked whole; what is quoted or short is exact.
+    for (query, texts) in [
+        ("ag", &[][..]),
+        ("aga", &["the tea, [again]"]),
+        ("aga%20tea", &["the [tea], [again]"]),
+        ("%22aga%22", &[]),
+        ("the%20-aga", &["[the] tea, again"]),
+        ("script%3Ete", &[]),
+        ("tea-aga", &["the [tea, again]"]),
+        ("rea", &["<script>tea</script> is **[ready]**"]),
+    ] {
+        let found = ada.found(&format!("q={query}")).await;
+        let shown: Vec<String> = (found["results"].as_array().unwrap().iter())
+            .map(shown)
+            .collect();
+        assert_eq!(shown, texts, "{query}");
+    }
     let at = first["created_at"].as_str().unwrap();
     assert_eq!(
         ada.found(&format!("q=tea&after={at}")).await["results"][0]["seq"],

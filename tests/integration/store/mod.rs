@@ -42,6 +42,7 @@ mod rooms;
 mod runners;
 mod search;
 mod search_bounds;
+mod search_words;
 mod sqlite;
 mod usage;
 mod usage_reports;
@@ -313,6 +314,10 @@ macro_rules! for_store {
                     a_search_is_filtered
                     what_is_found_comes_in_pages
                     the_index_follows_what_is_written;
+                search_words:
+                    whole_words_are_the_same_everywhere
+                    words_are_found_by_their_beginnings
+                    no_query_is_anything_but_words;
                 retention:
                     owners_say_how_long_a_room_keeps
                     only_a_prefix_goes_and_history_tells_where_it_begins

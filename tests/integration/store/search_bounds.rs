@@ -41,11 +41,16 @@ async fn everything_is_found_in_bounded_steps(store: &TestStore, owner: &UserRow
         pages[..full].iter().all(|page| *page == 50),
         "frequent: pages are full"
     );
-    let (found, pages) = store.pages(owner.id, search("rare")).await;
-    assert_eq!(found, [("den".to_owned(), 2)]);
-    assert_eq!(pages, [1], "rare: one page has all");
+    for rare in ["rare", "rar", "\"rare\"", "kett rar"] {
+        let (found, pages) = store.pages(owner.id, search(rare)).await;
+        assert_eq!(found, [("den".to_owned(), 2)], "{rare}");
+        assert_eq!(pages, [1], "rare: one page has all");
+    }
     for (asked, expected) in [
         (search("\"kettle tea\""), vec![1]),
+        (search("kettle-te tea"), vec![]),
+        (search("kettle-tea"), vec![1]),
+        (search("kettl -kettle"), vec![]),
         (by("nobody", "tea"), vec![]),
         (by("OWNER", "rare tea"), vec![2]),
     ] {
@@ -92,6 +97,7 @@ async fn postgres_looks_at_a_bounded_number_of_messages() {
         by("nobody", "tea"),
         search("old"),
         search("tea -kettle"),
+        search("kettl -kettle"),
     ] {
         client
             .batch_execute("SELECT pg_stat_reset()")
@@ -205,5 +211,41 @@ async fn sqlite_looks_at_a_bounded_number_of_messages() {
     let next = nothing.next.expect("there are more");
     let looked = limits::SEARCH_LOOKS.iter().sum::<i64>() + limits::SEARCH_LAST_LOOK;
     assert_eq!(next.seq, MANY - looked + 1);
+    store.end().await;
+}
+
+/// The index gathers what a beginning finds before it gives the first of it, so its time is bounded and not only its count.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_goes_on_in_steps_where_its_index_of_words_takes_long() {
+    let database = TestDatabase::shared().await;
+    let client = database.client().await;
+    let store = on(database);
+    let (owner, room) = store.owner_and_room().await;
+    let count = limits::SEARCH_LOOKS.iter().sum::<i64>() + 1_000;
+    client
+        .batch_execute(&format!(
+            "INSERT INTO messages (room_id, seq, version, created_version, author_id, client_id, kind, state, body, created_at)
+             SELECT '{room}', n, n, n, '{}', gen_random_uuid(), 'user', 'complete',
+                 CASE n WHEN 2 THEN 'rarely' ELSE 'tea' END, now() - ({count} - n) * interval '1 second'
+             FROM generate_series(1, {count}) n;
+             INSERT INTO message_words (room_id, seq, created_at, words)
+             SELECT room_id, seq, created_at, salon_words(body) FROM messages;
+             CREATE FUNCTION to_tsquery(settings text, words text) RETURNS tsquery LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+                 IF current_query() LIKE '%found AS MATERIALIZED%' THEN PERFORM pg_sleep(60); END IF;
+                 RETURN to_tsquery(settings::regconfig, words);
+             END $$",
+            owner.id
+        ))
+        .await
+        .unwrap();
+    // The two looks that come first do not reach it, and say that it is rare.
+    let begun = std::time::Instant::now();
+    let (found, pages) = store.pages(owner.id, search("rare")).await;
+    assert_eq!((found, pages), (vec![("den".to_owned(), 2)], vec![1]));
+    let took = u64::try_from(begun.elapsed().as_millis()).unwrap();
+    assert!(
+        took >= limits::SEARCH_INDEX_MS,
+        "the index was asked: {took} ms"
+    );
     store.end().await;
 }
