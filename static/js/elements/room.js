@@ -3,6 +3,7 @@
  * there is no room, or it may not be entered.
  */
 import { h, icon, iconButton } from '../dom.js';
+import { keepFocus } from '../refocus.js';
 import { roomMenu } from './room-menu.js';
 import { hereLine, seenLine, typingLine } from '../people.js';
 import { permalink } from '../permalink.js';
@@ -126,10 +127,18 @@ class SalonRoom extends HTMLElement {
     if (archived) this.place.append(h('span.state', { text: t('archived') }));
     this.topic.textContent = topic;
     this.topic.title = topic;
-    const place = [...this.buttons.children].indexOf(document.activeElement);
-    this.buttons.replaceChildren(...this.#headButtons(role, muted, state.room));
+    this.#drawButtons(() => this.buttons.replaceChildren(...this.#headButtons(role, muted, state.room)));
     this.buttons.hidden = state.room === null;
-    this.buttons.children[place]?.focus();
+  }
+
+  /** A menu that is open stays so, and is drawn when it is closed. */
+  #drawButtons(draw) {
+    const menu = this.buttons.querySelector(':popover-open');
+    if (menu === null) return keepFocus(this.buttons, draw, { fallback: () => this.buttons.querySelector('.room-menu-button') });
+    return menu.addEventListener('toggle', () => {
+      delete this.dataset.head;
+      this.#later();
+    }, { once: true });
   }
 
   /** On a narrow screen there is room for two: the others stand in the menu. */
@@ -139,9 +148,11 @@ class SalonRoom extends HTMLElement {
     const mute = () => this.#mute(!muted);
     const [shape, key] = muted ? ['muted', 'room.unmute'] : ['bell', 'room.mute'];
     const wide = 'icon-button.only-wide';
+    const bell = iconButton(shape, t(key), mute, wide);
+    bell.dataset.action = 'mute';
     return [
       iconButton('search', t('search.title'), search, wide),
-      iconButton(shape, t(key), mute, wide),
+      bell,
       iconButton('pin', t('pins.open'), pins, wide),
       iconButton('people', t('members.open'), () => this.#openMembers()),
       ...(role === 'moderator' ? [iconButton('link', t('integrations.title'), () => openIntegrationsDialog(this.#context, this.#room.state.room), wide)] : []),
