@@ -45,6 +45,8 @@ class SalonRoom extends HTMLElement {
     if (slug !== null && this.#room?.slug === slug) {
       if (seq !== null) this.messages.goTo(seq);
       else this.composer.begin();
+      // On a phone the list may have stood in its place.
+      this.messages.visible();
       return;
     }
     for (const end of this.#ends) end();

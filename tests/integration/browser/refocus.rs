@@ -137,7 +137,7 @@ async fn what_waits_leaves_the_focus_to_the_next_line_and_then_to_the_composer()
     let chromium = Chromium::start().await;
     let gate = Gate::new();
     let provider = FakeProvider::start([Answer::stream().gate(&gate).piece("one").finish("end")]);
-    let salon = start(&provider, &[]).await;
+    let salon = start(&provider, &[("SALON_REPLIES", "1")]).await;
     let page = Page::open(&chromium, &salon.url()).await;
     page.come_in("Ada").await;
     for text in ["@assistant one", "@assistant two", "@assistant three"] {
