@@ -1,6 +1,7 @@
 /**
  * A room as one line of the list: its name, what was said last, and since when. Pure; the book and the elements call it.
  */
+import { isolated } from './bidi.js';
 import { askedIn } from './going-on.js';
 import { plainOf } from './plain.js';
 import { t } from './words.js';
@@ -30,7 +31,8 @@ export function previewOf(room, me) {
   const last = room.last ?? null;
   if (last === null) return room.topic ?? '';
   const what = last.deleted ? t('preview.deleted') : lineOf(last.text) || '…';
-  return last.author_id === me ? t('preview.you', { what }) : room.people === 2 ? what : `${last.author}: ${what}`;
+  if (last.author_id === me) return t('preview.you', { what: isolated(what) });
+  return room.people === 2 ? what : `${isolated(last.author)}: ${isolated(what)}`;
 }
 
 function lineOf(text) {

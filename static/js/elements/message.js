@@ -4,6 +4,7 @@
  */
 import { h, icon } from '../dom.js';
 import { avatar, guestMark } from '../avatar.js';
+import { wayOf } from '../bidi.js';
 import { replyFailure, sentenceOf } from '../errors.js';
 import { queueLine } from '../people.js';
 import { Fading } from '../fading.js';
@@ -128,6 +129,8 @@ class SalonMessage extends HTMLElement {
 
   #drawBody({ type, message, entry, reply }) {
     const { state } = this.dataset;
+    // An answer calls nobody: the browser knows its way, while it grows too.
+    this.body.dir = message?.kind === 'assistant' ? 'auto' : wayOf(entry?.body ?? message.body ?? '');
     if (type === 'outgoing') {
       this.#drawOnce(`plain ${entry.body}`, () => renderPlain(this.body, entry.body));
     } else if (state === 'deleted') {
