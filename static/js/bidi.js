@@ -1,5 +1,5 @@
 /**
- * Which way a text runs, and how one keeps a text of the other way within it whole. Pure; what shows messages calls it.
+ * Which way a message runs. Pure; `<salon-message>` calls it.
  */
 
 /** Letters of the scripts that run from right to left. */
@@ -15,6 +15,3 @@ export function wayOf(text) {
   const first = /\p{L}/u.exec(text.replace(CALLS, ''));
   return first === null ? 'auto' : FROM_RIGHT.test(first[0]) ? 'rtl' : 'ltr';
 }
-
-/** A text that stands within another, with its own way: its marks stay at its own ends. @param {string} text */
-export const isolated = (text) => `\u2068${text}\u2069`;

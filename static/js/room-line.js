@@ -1,7 +1,6 @@
 /**
  * A room as one line of the list: its name, what was said last, and since when. Pure; the book and the elements call it.
  */
-import { isolated } from './bidi.js';
 import { askedIn } from './going-on.js';
 import { plainOf } from './plain.js';
 import { t } from './words.js';
@@ -31,8 +30,7 @@ export function previewOf(room, me) {
   const last = room.last ?? null;
   if (last === null) return room.topic ?? '';
   const what = last.deleted ? t('preview.deleted') : lineOf(last.text) || '…';
-  if (last.author_id === me) return t('preview.you', { what: isolated(what) });
-  return room.people === 2 ? what : `${isolated(last.author)}: ${isolated(what)}`;
+  return last.author_id === me ? t('preview.you', { what }) : room.people === 2 ? what : `${last.author}: ${what}`;
 }
 
 function lineOf(text) {

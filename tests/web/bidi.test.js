@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { isolated, wayOf } from '../../static/js/bidi.js';
+import { wayOf } from '../../static/js/bidi.js';
 
 test('a message runs as its first letter does, whomever it calls', () => {
   assert.equal(wayOf('hello'), 'ltr');
@@ -14,8 +14,4 @@ test('a message runs as its first letter does, whomever it calls', () => {
   assert.equal(wayOf('1. «نعم» and more'), 'rtl');
   assert.equal(wayOf('hello @ليلى'), 'ltr');
   for (const text of ['', '@assistant', '12:30 🙂']) assert.equal(wayOf(text), 'auto');
-});
-
-test('what stands within another text has its own way', () => {
-  assert.equal(isolated('hello?'), '\u2068hello?\u2069');
 });
