@@ -23,14 +23,16 @@ export function lastOf(message) {
 }
 
 /**
- * What was said last, or what the room is about before anything was.
- * @param {object} room @param {string} me one's own id: others may have the same name @returns {string}
+ * What was said last, or what the room is about before anything was. Who said it is apart: it may run the other way.
+ * @param {object} room @param {string} me one's own id: others may have the same name
+ * @returns {{ who: string, what: string }}
  */
 export function previewOf(room, me) {
   const last = room.last ?? null;
-  if (last === null) return room.topic ?? '';
+  if (last === null) return { who: '', what: room.topic ?? '' };
   const what = last.deleted ? t('preview.deleted') : lineOf(last.text) || '…';
-  return last.author_id === me ? t('preview.you', { what }) : room.people === 2 ? what : `${last.author}: ${what}`;
+  const who = last.author_id === me ? t('preview.you') : room.people === 2 ? '' : `${last.author}: `;
+  return { who, what };
 }
 
 function lineOf(text) {

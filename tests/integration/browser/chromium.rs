@@ -95,6 +95,7 @@ impl Chromium {
 /// `target/screenshots/<name>.png`
 pub(crate) fn screenshot_path(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
-    std::fs::create_dir_all(&folder).unwrap();
-    folder.join(format!("{name}.png"))
+    let path = folder.join(format!("{name}.png"));
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    path
 }

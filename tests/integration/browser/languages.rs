@@ -150,3 +150,29 @@ async fn fits(page: &Page, language: &str, when: &str) {
     let found: Vec<String> = page.run(STICKS_OUT, &[]).await;
     assert!(found.is_empty(), "{language}, {when}: {found:#?}");
 }
+
+/// Where the letters of a preview's first word are, and what of the line can be seen.
+const FIRST_WORD: &str = "const line = document.querySelector('.room-link .room-preview');
+    if (!line?.textContent.includes('Antidisestablishmentarianism')) return null;
+    const text = line.lastChild;
+    const range = document.createRange();
+    range.setStart(text, 0);
+    range.setEnd(text, 28);
+    const word = range.getBoundingClientRect();
+    const seen = line.getBoundingClientRect();
+    return [line.scrollWidth > line.clientWidth, word.left >= seen.left - 1 && word.right <= seen.right + 1]";
+
+#[tokio::test]
+async fn a_line_that_is_cut_off_shows_its_beginning_whichever_way_it_runs() {
+    let chromium = Chromium::start().await;
+    let salon = SalonProcess::start(&[]).await;
+    let page = page_in(&chromium, &salon, "ar").await;
+    page.come_in("Ada").await;
+    page.send(
+        "Antidisestablishmentarianism is a word that is longer than most of the lines in a list",
+    )
+    .await;
+    let found = page.wait("the preview", SOON, FIRST_WORD, &[]).await;
+    assert_eq!(found, json!([true, true]), "cut off, and begun");
+    page.quit().await;
+}

@@ -5,6 +5,13 @@
 //! SALON_WRITE_SCREENSHOTS=1 cargo test --locked --test browser screenshots
 //! ```
 //!
+//! To look at each state in every look, at both widths, light, dark, in high contrast and from right to left, in
+//! `target/screenshots/looks` (some five minutes):
+//!
+//! ```sh
+//! SALON_EVERY_LOOK=1 cargo test --locked --test browser screenshots
+//! ```
+//!
 //! Where the machine has other fonts or another release of Chromium than the pictures were drawn with, or none are kept, nothing is
 //! compared, and a line says so.
 
@@ -67,6 +74,7 @@ pub(super) struct Album {
     table: Page,
     writes: bool,
     compares: bool,
+    every_look: bool,
     wrong: Vec<String>,
 }
 
@@ -89,6 +97,7 @@ impl Album {
             table: Page::blank(chromium, "about:blank").await,
             compares: !writes && fonts == kept,
             writes,
+            every_look: std::env::var_os("SALON_EVERY_LOOK").is_some(),
             wrong: Vec::new(),
         }
     }
@@ -110,6 +119,9 @@ impl Album {
         let kept = self.folder.join(format!("{name}.png"));
         if self.writes {
             std::fs::write(&kept, &drawn).unwrap();
+        }
+        if self.every_look && !name.ends_with("-dark") && !name.ends_with("-contrast") {
+            every_look(page, name).await;
         }
         if !self.compares {
             return;
@@ -134,6 +146,32 @@ impl Album {
         self.table.quit().await;
         assert!(self.wrong.is_empty(), "drawn otherwise: {:#?}", self.wrong);
     }
+}
+
+/// Draws what is shown in all looks and at both widths, to be looked at; none is compared.
+async fn every_look(page: &Page, name: &str) {
+    let read = "return [innerWidth, innerHeight, document.documentElement.dataset.theme ?? null, document.documentElement.dir]";
+    let (width, height, kept, side): (u32, u32, Option<String>, String) = page.run(read, &[]).await;
+    let turn = "document.documentElement.dir = arguments[0]";
+    for (kind, width, height) in [("desk", 1280, 800), ("phone", 390, 844)] {
+        resize(page, width, height).await;
+        for (look, side) in [
+            ("light", "ltr"),
+            ("dark", "ltr"),
+            ("contrast", "ltr"),
+            ("light", "rtl"),
+        ] {
+            theme(page, Some(look)).await;
+            page.run::<()>(turn, &[json!(side)]).await;
+            page.be_still().await;
+            page.screenshot(&format!("looks/{name}--{kind}-{look}-{side}"))
+                .await;
+        }
+    }
+    page.run::<()>(turn, &[json!(side)]).await;
+    theme(page, kept.as_deref()).await;
+    resize(page, width, height).await;
+    page.be_still().await;
 }
 
 /// A window of that size, without motion and scroll bars, in which everything is drawn pixel for pixel.
