@@ -3,12 +3,12 @@
  * there is no room, or it may not be entered.
  */
 import { h, icon, iconButton } from '../dom.js';
-import { keepFocus } from '../refocus.js';
 import { roomMenu } from './room-menu.js';
 import { hereLine, seenLine, typingLine } from '../people.js';
 import { permalink } from '../permalink.js';
 import { shapeOf, titleOf } from '../room-line.js';
 import { replyRefusal } from '../salon.js';
+import { keepFocus } from '../refocus.js';
 import { showNote } from './banner.js';
 import './composer.js';
 import './messages.js';
@@ -136,7 +136,9 @@ class SalonRoom extends HTMLElement {
   /** A menu that is open stays so, and is drawn when it is closed. */
   #drawButtons(draw) {
     const menu = this.buttons.querySelector(':popover-open');
-    if (menu === null) return keepFocus(this.buttons, draw, { fallback: () => this.buttons.querySelector('.room-menu-button') });
+    // By its place: what mutes has other words once it has.
+    const name = (button) => [...this.buttons.children].indexOf(button);
+    if (menu === null) return keepFocus(this.buttons, draw, { name, fallback: () => this.buttons.querySelector('.room-menu-button') });
     return menu.addEventListener('toggle', () => {
       delete this.dataset.head;
       this.#later();
@@ -150,11 +152,9 @@ class SalonRoom extends HTMLElement {
     const mute = () => this.#mute(!muted);
     const [shape, key] = muted ? ['muted', 'room.unmute'] : ['bell', 'room.mute'];
     const wide = 'icon-button.only-wide';
-    const bell = iconButton(shape, t(key), mute, wide);
-    bell.dataset.action = 'mute';
     return [
       iconButton('search', t('search.title'), search, wide),
-      bell,
+      iconButton(shape, t(key), mute, wide),
       iconButton('pin', t('pins.open'), pins, wide),
       iconButton('people', t('members.open'), () => this.#openMembers()),
       ...(role === 'moderator' ? [iconButton('link', t('integrations.title'), () => openIntegrationsDialog(this.#context, this.#room.state.room), wide)] : []),
