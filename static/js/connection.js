@@ -16,8 +16,16 @@ import { BASE_MS, CAP_MS, SIGNED_OUT, fullJitter, mayReturn } from './backoff.js
 export const DEADLINE_MS = 15_000;
 /** A socket that is not welcomed after this long is given up. */
 const WELCOME_MS = 10_000;
-/** The answer to a ping must come within this time. */
+/** The answer to a ping must come within this time, where nobody waits for anything. */
 const PONG_MS = 8_000;
+/** Somebody asked, and no frame at all has come for so long: a ping asks for a sign of life. */
+const QUIET_MS = 4_000;
+/** The answer to that ping, or to `probe`, must come within this time. */
+const PROBE_MS = 4_000;
+/** On a line so slow that a large answer takes longer than all this, the waits grow, so many times at most. */
+const PATIENCE_MAX = 4;
+/** A timer that is later than this tells of a page that slept: what came meanwhile is heard first. */
+const LATE_MS = 1_000;
 /** A connection that lasted this long was a good one: the next wait starts small again. */
 const STABLE_MS = 10_000;
 
@@ -35,6 +43,10 @@ export class Connection extends Emitter {
   #features = new Set();
   #heartbeatMs = 15_000;
   #returnAt = null;
+  /** When the ping that is on its way was sent, and when its answer must have come at last; null while there is none. */
+  #pinged = null;
+  /** Doubled by each connection that is given up in silence, until a ping is answered in time. */
+  #patience = 1;
 
   /**
    * @param {string | (() => Promise<string>)} url `ws:` or `wss:`; or what tells it anew for each connection, such as one
@@ -84,9 +96,9 @@ export class Connection extends Emitter {
     this.#lost(4000);
   }
 
-  /** Asks for a sign of life now, for a page that was hidden or a network that changed. */
+  /** Asks for a sign of life now, and does not wait long: for a page that was hidden or a network that changed. */
   probe() {
-    if (this.#status === 'open') this.#ping();
+    if (this.#status === 'open') this.#ping(PROBE_MS * this.#patience);
     else this.retryNow();
   }
 
@@ -113,6 +125,8 @@ export class Connection extends Emitter {
       }, deadlineMs);
       this.#requests.set(ref, { resolve, reject, timer });
       this.#socket.send(JSON.stringify({ ...frame, ref }));
+      // Those that wait already have their own watch.
+      if (this.#requests.size === 1) this.#watchSilence();
     });
   }
 
@@ -168,7 +182,7 @@ export class Connection extends Emitter {
     } catch {
       return;
     }
-    this.#watchSilence();
+    this.#alive(frame);
     if (frame.type === 'welcome') this.#welcomed(frame);
     else if (frame.type === 'drain') this.#drained(frame.reconnect_after_ms);
     else this.#settle(frame);
@@ -191,6 +205,7 @@ export class Connection extends Emitter {
     if (request === undefined) return;
     this.#requests.delete(frame.ref);
     this.#environment.clearTimeout(request.timer);
+    if (this.#requests.size === 0) this.#watchSilence();
     if (frame.type === 'error') {
       request.reject(new Refusal(frame.code, frame.message, { retryAfterMs: frame.retry_after_ms }));
     } else {
@@ -198,16 +213,48 @@ export class Connection extends Emitter {
     }
   }
 
-  /** Browsers hide the server's pings, so a quiet time asks for a `pong`; none means a dead connection. */
+  /**
+   * Browsers hide the server's pings, so a quiet time asks for a `pong`; none means a dead connection. Somebody who waits for an
+   * answer is not left to wait that long. Any frame is a sign of life: a server that is only slow is never given up.
+   */
   #watchSilence() {
-    this.#environment.clearTimeout(this.#timers.silence);
-    this.#timers.silence = this.#environment.setTimeout(() => this.#ping(), this.#heartbeatMs);
+    const asked = this.#requests.size > 0;
+    // A ping is on its way already, sent when nobody waited.
+    if (this.#pinged !== null) return void (asked && this.#ping(PROBE_MS * this.#patience));
+    const quietMs = asked ? Math.min(QUIET_MS * this.#patience, this.#heartbeatMs) : this.#heartbeatMs;
+    this.#await(quietMs, () => this.#ping(this.#requests.size > 0 ? PROBE_MS * this.#patience : Math.max(PONG_MS, PROBE_MS * this.#patience)));
   }
 
-  #ping() {
+  /** One ping is on its way at a time; whoever is in more of a hurry shortens the wait for it. @param {number} waitMs */
+  #ping(waitMs) {
+    const now = this.#environment.now();
+    const until = Math.min(this.#pinged?.until ?? Infinity, now + waitMs);
+    if (this.#pinged === null && this.#status === 'open') this.#socket.send(JSON.stringify({ type: 'ping', ref: this.nextRef() }));
+    this.#pinged = { at: this.#pinged?.at ?? now, until };
+    this.#await(until - now, () => this.#silent(until));
+  }
+
+  #await(ms, call) {
     this.#environment.clearTimeout(this.#timers.silence);
-    this.#timers.silence = this.#environment.setTimeout(() => this.#lost(4000), PONG_MS);
-    if (this.#status === 'open') this.#socket.send(JSON.stringify({ type: 'ping', ref: this.nextRef() }));
+    this.#timers.silence = this.#environment.setTimeout(call, ms);
+  }
+
+  /** A page that slept, or had much to do, may have the answer waiting behind this timer: it is heard first. */
+  #silent(until) {
+    if (this.#environment.now() - until > LATE_MS) return this.#await(0, () => this.#await(LATE_MS, () => this.#giveUp()));
+    return this.#giveUp();
+  }
+
+  #giveUp() {
+    this.#patience = Math.min(PATIENCE_MAX, this.#patience * 2);
+    this.#lost(4000);
+  }
+
+  /** A frame came: the socket lives. */
+  #alive({ type }) {
+    if (type === 'pong' && this.#pinged !== null && this.#environment.now() - this.#pinged.at <= QUIET_MS) this.#patience = 1;
+    this.#pinged = null;
+    this.#watchSilence();
   }
 
   /** The server is stopping: come back when it says, whether it closes this socket before or not. */
@@ -241,6 +288,7 @@ export class Connection extends Emitter {
     const socket = this.#socket;
     this.#socket = null;
     this.#welcomedAt = null;
+    this.#pinged = null;
     if (socket !== null) {
       socket.onmessage = null;
       socket.onclose = null;

@@ -13,8 +13,9 @@ export const isRunning = (message) => message.kind === 'assistant' && !SETTLED.h
  * Takes a message's new state into account.
  * @param {Map<number, import('./store.js').Reply>} replies
  * @param {object} message
+ * @param {boolean} [isNews] not of what had happened before one came: then the text that comes first is no news either
  */
-export function trackReply(replies, message) {
+export function trackReply(replies, message, isNews = true) {
   const held = replies.get(message.seq);
   if (!isRunning(message)) {
     if (held === undefined) return replies;
@@ -32,7 +33,7 @@ export function trackReply(replies, message) {
     chunks: 0,
     text: '',
     contextFrom: null,
-    told: 0,
+    told: isNews ? 0 : null,
     frozen: null,
   });
 }
@@ -66,7 +67,11 @@ export function joinReplies(held, told) {
   for (const { seq, prompt_seq: promptSeq, attempt, chunks, body, context_from: contextFrom = null } of told) {
     const before = replies.get(seq);
     const same = before?.attempt === attempt;
-    if (same && body !== null && before.chunks >= chunks) continue;
+    if (same && body !== null && before.chunks >= chunks) {
+      // What comes after all that was told is news.
+      if (before.told === null) replies.set(seq, { ...before, told: before.text.length });
+      continue;
+    }
     // A body that does not fit the page follows as one delta from chunk 1; until then the held text may stay.
     if (same && body === null) {
       replies.set(seq, { ...before, told: null });

@@ -20,6 +20,7 @@
  * @property {object | null} room as in `room.joined`, with its `assistants` once they are known
  * @property {string | null} epoch
  * @property {number | null} cursor the last version applied
+ * @property {number} head the version of the room when it was joined: what comes up to it had happened before
  * @property {object[]} messages ascending by seq, without a hole once the cursor is at the head
  * @property {number} from the lowest seq of the window that is held
  * @property {boolean} complete whether the window begins where history begins
@@ -68,6 +69,7 @@ export function createRoom(slug, me) {
     room: null,
     epoch: null,
     cursor: null,
+    head: 0,
     messages: [],
     from: 1,
     complete: false,
@@ -156,6 +158,7 @@ function joined(state, frame) {
     // What the missed versions told of who answers is not told again: it is asked for anew.
     room: fresh || frame.room.version !== state.cursor ? frame.room : { ...frame.room, assistants: state.room?.assistants },
     epoch: frame.epoch,
+    head: frame.head ?? frame.room.version,
     refusal: null,
     history: null,
   };
@@ -180,7 +183,7 @@ function upsert(state, message, partial) {
   const whole = partial ? applyPartial(held, message) : message;
   const messages = state.messages.slice();
   messages.splice(place, held === null ? 0 : 1, whole);
-  return dropEchoed({ ...state, messages, replies: trackReply(state.replies, whole) }, whole);
+  return dropEchoed({ ...state, messages, replies: trackReply(state.replies, whole, whole.version > state.head) }, whole);
 }
 
 /** While a page is on its way, what comes for seqs that it may hold waits for it. */

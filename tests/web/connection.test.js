@@ -111,6 +111,134 @@ test('silence asks for a pong, and none means a dead connection', () => {
   assert.equal(world.sockets[0].closedWith, 4000);
 });
 
+/** The pings among what a socket sent. */
+const pings = (socket) => socket.sent.filter(({ type }) => type === 'ping').length;
+const asking = (connection, frame = { type: 'message.send' }) => connection.request(frame, { deadlineMs: 60_000 }).catch(({ code }) => code);
+
+test('who waits for an answer is not left with a silent socket: four seconds, a ping, and four more', async () => {
+  const { world, connection } = connected({ random: () => 0.5 });
+  world.socket.said(welcome);
+  world.run(9_000);
+  const asked = asking(connection);
+  world.run(3_900);
+  assert.equal(pings(world.socket), 0);
+  world.run(200);
+  assert.equal(pings(world.socket), 1);
+  world.run(3_800);
+  assert.equal(connection.status, 'open');
+  world.run(200);
+  assert.equal(connection.status, 'waiting');
+  assert.equal(world.sockets[0].closedWith, 4000);
+  assert.equal(await asked, 'disconnected');
+  assert.equal(world.sockets.length, 1, 'it comes back after a wait with full jitter');
+  world.run(250);
+  assert.equal(world.sockets.length, 2);
+});
+
+test('a ping that was sent while nobody waited is waited for less long once somebody does', () => {
+  const { world, connection } = connected();
+  world.socket.said(welcome);
+  world.run(15_000);
+  assert.equal(pings(world.socket), 1);
+  world.run(1_000);
+  asking(connection);
+  world.run(3_900);
+  assert.equal(connection.status, 'open');
+  world.run(200);
+  assert.notEqual(connection.status, 'open');
+  assert.equal(pings(world.sockets[0]), 1, 'one is on its way at a time');
+});
+
+test('a server that is slow to answer is not given up while it says anything else, or answers pings', () => {
+  const { world, connection } = connected();
+  world.socket.said(welcome);
+  asking(connection);
+  for (let second = 0; second < 14; second += 1) {
+    world.run(1_000);
+    world.socket.said({ type: 'presence', room: 'lobby' });
+  }
+  assert.equal(pings(world.socket), 0, 'what it says is sign enough');
+  asking(connection);
+  for (let count = 1; count <= 3; count += 1) {
+    world.run(7_900);
+    assert.equal(pings(world.socket), count);
+    world.socket.said({ type: 'pong' });
+  }
+  assert.equal(connection.status, 'open');
+  assert.equal(world.sockets.length, 1);
+});
+
+test('once all is answered silence is watched as if nobody had asked', async () => {
+  const { world, connection } = connected();
+  world.socket.said(welcome);
+  const asked = connection.request({ type: 'a' });
+  world.run(3_000);
+  world.socket.said({ type: 'ok', ref: world.socket.sent.at(-1).ref });
+  assert.equal((await asked).type, 'ok');
+  world.run(14_900);
+  assert.equal(pings(world.socket), 0);
+  world.run(200);
+  assert.equal(pings(world.socket), 1);
+});
+
+test('a probe asks at once, once, and waits four seconds; without a connection it tries to have one', () => {
+  const { world, connection } = connected({ random: () => 0.99 });
+  world.socket.said(welcome);
+  connection.probe();
+  world.run(2_000);
+  connection.probe();
+  assert.equal(pings(world.socket), 1);
+  world.socket.said({ type: 'pong' });
+  world.run(4_000);
+  assert.equal(connection.status, 'open');
+  connection.probe();
+  world.run(3_000);
+  // Whoever probes again does not put off the end.
+  connection.probe();
+  world.run(1_100);
+  assert.equal(connection.status, 'waiting');
+  connection.probe();
+  assert.equal(connection.status, 'connecting');
+});
+
+test('a line on which answers take longer than that is waited for longer, until a ping is answered in time', () => {
+  const { world, connection } = connected({ random: () => 0 });
+  const silentAfter = () => {
+    const from = world.now;
+    asking(connection);
+    world.runUntil(() => connection.status !== 'open');
+    const after = world.now - from;
+    world.run(10);
+    world.socket.said(welcome);
+    return after;
+  };
+  world.socket.said(welcome);
+  assert.deepEqual([silentAfter(), silentAfter(), silentAfter(), silentAfter()], [8_000, 16_000, 31_000, 31_000]);
+  connection.probe();
+  world.run(6_000);
+  world.socket.said({ type: 'pong' });
+  assert.equal(silentAfter(), 31_000, 'late is not in time');
+  connection.probe();
+  world.socket.said({ type: 'pong' });
+  assert.equal(silentAfter(), 8_000);
+});
+
+test('a page that slept hears first what came meanwhile', () => {
+  const { world, connection } = connected();
+  world.socket.said(welcome);
+  connection.probe();
+  // Its timers are late, and the answer waits behind them.
+  world.sleep(60_000);
+  assert.equal(connection.status, 'open');
+  world.socket.said({ type: 'pong' });
+  world.run(5_000);
+  assert.equal(connection.status, 'open');
+  connection.probe();
+  world.sleep(60_000);
+  world.run(1_000);
+  assert.notEqual(connection.status, 'open', 'when nothing came it is over');
+});
+
 test('a socket that is never welcomed is given up', () => {
   const { world, seen } = connected({ random: () => 0 });
   world.run(10_100);

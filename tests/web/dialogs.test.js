@@ -2,6 +2,7 @@
  * The ways into the dialogs: each is loaded once however often it is asked for, and tells whether it was opened.
  */
 import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
 import test from 'node:test';
 
 // The notes are an element's; no test here makes one.
@@ -61,4 +62,14 @@ test('a question that comes while another is loaded is answered with no, and so 
   await new Promise((resolve) => setImmediate(resolve));
   put[1].answer(false);
   assert.equal(await last, false);
+});
+
+test('nothing is asked or told by the boxes of the browser, which stop the page and speak its language', () => {
+  const root = new URL('../../static/js/', import.meta.url);
+  const sources = readdirSync(root, { recursive: true }).map(String).filter((path) => path.endsWith('.js'));
+  assert.ok(sources.length > 80);
+  const boxes = /(?<![\w$#.])(?:(?:window|globalThis|self)\s*\.\s*)?(?:prompt|confirm|alert)\s*\(/;
+  assert.match("const name = prompt('?')", boxes);
+  assert.match('window.confirm(it)', boxes);
+  for (const path of sources) assert.doesNotMatch(readFileSync(new URL(path, root), 'utf8'), boxes, path);
 });

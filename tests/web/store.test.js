@@ -411,3 +411,27 @@ test('what was written before one came, or came back, is told apart from what co
   long.apply({ type: 'reply.delta', room: 'lobby', seq, attempt: 1, chunk: 1, count: 3, text: 'one two three' });
   assert.equal(long.state.replies.get(seq).told, 13);
 });
+
+test('the text of a reply that began before one came is not news, also where it follows the answer to the join', () => {
+  const model = new ModelRoom();
+  model.post(OTHER, 'before');
+  const late = new Reader(model);
+  late.apply({ type: 'local.joining', ref: '1' });
+  const page = model.joined('1');
+  const created = model.prompt(OTHER, '@assistant go');
+  const { seq } = created.message;
+  for (const text of ['one', ' two']) model.delta(seq, text);
+  // The page was read before; what happened up to the head follows as frames, then the text so far.
+  late.apply({ ...page, head: model.version });
+  for (const frame of model.frames.slice(1)) late.apply(frame);
+  assert.equal(late.state.replies.get(seq).told, null);
+  late.apply({ type: 'reply.delta', room: 'lobby', seq, attempt: 1, chunk: 1, count: 2, text: 'one two' });
+  assert.deepEqual([late.state.replies.get(seq).text, late.state.replies.get(seq).told], ['one two', 7]);
+  late.apply(model.delta(seq, ' three'));
+  assert.equal(late.state.replies.get(seq).told, 7, 'what comes then is new');
+  // One that begins while one is there is new from its first word.
+  const next = model.prompt(OTHER, '@assistant again');
+  for (const frame of model.frames.slice(-2)) late.apply(frame);
+  late.apply(model.delta(next.message.seq, 'four'));
+  assert.equal(late.state.replies.get(next.message.seq).told, 0);
+});

@@ -59,6 +59,17 @@ export class World {
     this.now = end;
   }
 
+  /** Time passes while nothing runs, and then what is due, once. @param {number} ms */
+  sleep(ms) {
+    this.now += ms;
+    const due = [...this.#timers].filter(([, { at }]) => at <= this.now).map(([timer]) => timer);
+    for (const timer of due) {
+      const { call } = this.#timers.get(timer) ?? {};
+      this.#timers.delete(timer);
+      call?.();
+    }
+  }
+
   /** Lets time pass until something holds, two minutes at most. @param {() => boolean} condition */
   runUntil(condition) {
     const end = this.now + 120_000;

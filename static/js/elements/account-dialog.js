@@ -6,7 +6,7 @@ import { avatar } from '../avatar.js';
 import { tokenLine } from '../use.js';
 import { deleteSection, passwordSection, sessionsSection } from './account-sessions.js';
 import { openAdministrationDialog } from './administration-dialog.js';
-import { openDialog, submitting } from './dialog.js';
+import { openDialog, showLines, submitting } from './dialog.js';
 import { ask } from './dialogs.js';
 import { keepSection } from './keep-account.js';
 import { settingsSection } from './settings-section.js';
@@ -69,7 +69,7 @@ function tokensSection(title, name, sentence, { list, create, revoke }) {
   const rows = h('ul.uses', { 'aria-label': title });
   const reload = async () => {
     try {
-      rows.replaceChildren(...(await list()).map(row));
+      showLines(rows, (await list()).map(row));
       if (rows.children.length === 0) rows.append(h('li.empty', { text: t('none_yet') }));
     } catch (refusal) {
       problem.textContent = refusal.message;
@@ -105,7 +105,7 @@ function botsSection(salon) {
   const rows = h('ul.uses', { 'aria-label': t('bots.title') });
   const reload = async () => {
     try {
-      rows.replaceChildren(...(await salon.api.bots()).map(row));
+      showLines(rows, (await salon.api.bots()).map(row));
       if (rows.children.length === 0) rows.append(h('li.empty', { text: t('none_yet') }));
     } catch (refusal) {
       problem.textContent = refusal.message;

@@ -3,7 +3,7 @@
  */
 import { h } from '../dom.js';
 import { programName, sessionLine } from '../use.js';
-import { submitting } from './dialog.js';
+import { showLines, submitting } from './dialog.js';
 import { ask } from './dialogs.js';
 import { t } from '../words.js';
 
@@ -24,7 +24,7 @@ export function sessionsSection(salon) {
   const rows = h('ul.uses', { 'aria-label': t('sessions.title') });
   const reload = async () => {
     try {
-      rows.replaceChildren(...(await salon.api.sessions()).map(row));
+      showLines(rows, (await salon.api.sessions()).map(row));
     } catch (refusal) {
       problem.textContent = refusal.message;
     }

@@ -5,8 +5,8 @@ import { ACTS, actName, auditLine } from '../audit-line.js';
 import { h } from '../dom.js';
 import { Refusal } from '../errors.js';
 import { clockTime, shortDate } from '../time.js';
-import { openDialog } from './dialog.js';
-import { ask } from './dialogs.js';
+import { offerMore, openDialog, showLines } from './dialog.js';
+import { ask, askFor } from './dialogs.js';
 import { joined, t } from '../words.js';
 import { usageSection } from './usage-dialog.js';
 
@@ -37,10 +37,9 @@ function pages(title, hint, read, row, place, search = null) {
     try {
       const page = await read(after);
       if (turn !== asked) return;
-      if (after === null) rows.replaceChildren();
-      rows.append(...page.items.map((item) => row(item, trying)));
+      showLines(rows, page.items.map((item) => row(item, trying)), after !== null);
       if (rows.children.length === 0) rows.append(h('li.empty', { text: t('none') }));
-      more.hidden = !page.more;
+      offerMore(more, page.more, rows);
       more.onclick = () => load(place(page.items.at(-1)));
     } catch (refusal) {
       problem.textContent = refusal.message;
@@ -101,9 +100,10 @@ function roomsSection(api) {
     })),
     action(room.archived ? t('administration.unarchive') : t('administration.archive'), t(room.archived ? 'administration.unarchive_of' : 'administration.archive_of', { slug: room.slug }),
       () => trying(() => api.adminArchiveRoom(room.slug, !room.archived))),
-    action(t('administration.give'), t('administration.give_of', { slug: room.slug }), () => {
-      const name = prompt(t('administration.give_ask', { name: room.name }), '')?.trim() ?? '';
-      if (name !== '') trying(async () => api.adminGiveRoom(room.slug, await userOf(api, name)));
+    action(t('administration.give'), t('administration.give_of', { slug: room.slug }), async () => {
+      const work = async (name) => api.adminGiveRoom(room.slug, await userOf(api, name));
+      const field = { label: t('name'), maxLength: 64, required: true, work };
+      if (await askFor(t('administration.give_ask', { name: room.name }), t('administration.give'), field)) await trying(() => {});
     }),
     action(t('delete'), t('delete_of', { name: room.slug }), async () => {
       if (await ask(t('administration.delete_ask', { name: room.name }), t('delete'))) trying(() => api.adminDeleteRoom(room.slug));

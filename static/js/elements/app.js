@@ -36,8 +36,10 @@ class SalonApp extends HTMLElement {
   connectedCallback() {
     addEventListener('hashchange', () => this.#route());
     document.addEventListener('click', (event) => this.#followed(event));
-    addEventListener('online', () => this.#salon?.retryNow());
-    addEventListener('offline', () => this.#salon?.probe());
+    // The network is another one, or came, or went: the socket may hang on one that is no more. Not every browser tells all of it.
+    const probe = () => this.#salon?.probe();
+    for (const name of ['online', 'offline']) addEventListener(name, probe);
+    navigator.connection?.addEventListener?.('change', probe);
     document.addEventListener('visibilitychange', () => this.#visibilityChanged());
     // A page that the browser keeps for its back button is kept empty, and read anew: who comes back may be somebody else.
     addEventListener('pagehide', ({ persisted }) => persisted && this.#empty());

@@ -2,7 +2,7 @@
  * The dialog of a room's assistants: who answers there, what each is told, who may ask it. Owners change it; everybody reads it.
  */
 import { h } from '../dom.js';
-import { openDialog, submitting } from './dialog.js';
+import { openDialog, showLines, submitting } from './dialog.js';
 import { ask } from './dialogs.js';
 import { t } from '../words.js';
 
@@ -19,7 +19,7 @@ export function openAssistantsDialog({ salon }, room) {
   const reload = async () => {
     try {
       const assistants = await salon.api.assistants(room.slug);
-      rows.replaceChildren(...assistants.map((assistant, place) => row(assistant, place === 0)));
+      showLines(rows, assistants.map((assistant, place) => row(assistant, place === 0)));
     } catch (refusal) {
       problem.textContent = refusal.message;
     }

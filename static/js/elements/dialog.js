@@ -2,6 +2,7 @@
  * What the page's dialogs share: a native modal dialog that leaves the document when it closes.
  */
 import { h, iconButton } from '../dom.js';
+import { keepFocus } from '../refocus.js';
 import { t } from '../words.js';
 
 /**
@@ -21,6 +22,30 @@ export function openDialog(title, ...content) {
 }
 
 /**
+ * A list of a dialog is what it is now; the line that has the focus keeps it, or the one in its place.
+ * @param {HTMLElement} list
+ * @param {HTMLElement[]} lines
+ * @param {boolean} [more] the lines come below those that are there
+ */
+export function showLines(list, lines, more = false) {
+  const draw = () => (more ? list.append(...lines) : list.replaceChildren(...lines));
+  keepFocus(list, draw, { fallback: () => list.closest('dialog')?.querySelector('.dialog-head button') });
+}
+
+/**
+ * Whether there is more of a list to ask for. A button that goes with the last of it leaves the focus in the list.
+ * @param {HTMLElement} button
+ * @param {boolean} isMore
+ * @param {HTMLElement} list
+ */
+export function offerMore(button, isMore, list) {
+  const held = document.activeElement === button;
+  button.hidden = !isMore;
+  const controls = list.querySelectorAll('button, a[href], select');
+  if (held && !isMore) (controls[controls.length - 1] ?? list.closest('dialog')?.querySelector('.dialog-head button'))?.focus();
+}
+
+/**
  * Runs what a form asks for; a refusal is said inside the form.
  * @param {SubmitEvent} event
  * @param {HTMLElement} problem
@@ -29,6 +54,7 @@ export function openDialog(title, ...content) {
 export async function submitting(event, problem, work) {
   event.preventDefault();
   const button = event.target.querySelector('[type=submit]');
+  const pressed = document.activeElement === button;
   button.disabled = true;
   problem.textContent = '';
   try {
@@ -37,5 +63,7 @@ export async function submitting(event, problem, work) {
     problem.textContent = refusal.message;
   } finally {
     button.disabled = false;
+    // What is disabled loses the focus, of which nothing else has made use.
+    if (pressed && document.activeElement === document.body) button.focus();
   }
 }

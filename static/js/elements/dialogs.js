@@ -27,6 +27,7 @@ export function opener(load, name) {
 }
 
 const openAskDialog = opener(() => import('./ask-dialog.js'), 'openAskDialog');
+const openAskForDialog = opener(() => import('./ask-dialog.js'), 'openAskForDialog');
 
 export const openAccountDialog = opener(() => import('./account-dialog.js'), 'openAccountDialog');
 export const openAssistantsDialog = opener(() => import('./assistants-dialog.js'), 'openAssistantsDialog');
@@ -49,16 +50,16 @@ export const openSearchDialog = opener(() => import('./search-dialog.js'), 'open
 export const openSignOutDialog = opener(() => import('./keep-account.js'), 'openSignOutDialog');
 export const openSwitcher = opener(() => import('./switcher.js'), 'openSwitcher');
 
-/** @param {(question: string, deed: string, answer: (agreed: boolean) => void) => Promise<boolean>} open */
+/** @param {(...asked: [...any[], answer: (agreed: boolean) => void]) => Promise<boolean>} open */
 export function asker(open) {
   let opening = false;
-  return async (question, deed) => {
+  return async (...asked) => {
     // While one is on its way another would not be put.
     if (opening) return false;
     opening = true;
     let told;
     const answer = new Promise((resolve) => { told = resolve; });
-    const opened = await open(question, deed, told).finally(() => { opening = false; });
+    const opened = await open(...asked, told).finally(() => { opening = false; });
     return opened && answer;
   };
 }
@@ -70,3 +71,12 @@ export function asker(open) {
  * @returns {Promise<boolean>}
  */
 export const ask = asker(openAskDialog);
+
+/**
+ * Asks for a word before a deed: why, or whom. What is refused is said in the question, which stays.
+ * @param {string} question
+ * @param {string} deed
+ * @param {{label: string, maxLength: number, required?: boolean, work: (value: string) => Promise<void>}} field
+ * @returns {Promise<boolean>} whether it was done
+ */
+export const askFor = asker(openAskForDialog);

@@ -4,7 +4,7 @@
 import { h } from '../dom.js';
 import { placeOf } from '../permalink.js';
 import { inviteToken } from '../roles.js';
-import { openDialog, submitting } from './dialog.js';
+import { offerMore, openDialog, submitting } from './dialog.js';
 import { peoplePicker } from './people-picker.js';
 import { meet } from './person-dialog.js';
 import { mayBegin } from '../viewport.js';
@@ -42,7 +42,7 @@ export function openBrowseDialog({ salon }, opener) {
     if (after === undefined) list.replaceChildren();
     list.append(...page.rooms.map(line));
     if (list.childElementCount === 0) list.append(h('li.empty', { text: t('browse.none') }));
-    more.hidden = !page.more;
+    offerMore(more, page.more, list);
   };
   const line = (room) => h('li', { 'data-slug': room.slug },
     h('button.found-room', { type: 'button', onclick: () => { dialog.close(); open(opener, room.slug); } },

@@ -4,7 +4,7 @@
  */
 import { h } from '../dom.js';
 import { hookLine } from '../use.js';
-import { openDialog, submitting } from './dialog.js';
+import { openDialog, showLines, submitting } from './dialog.js';
 import { ask } from './dialogs.js';
 import { outgoingWebhooks } from './outgoing-webhooks.js';
 import { secretBox } from './secret.js';
@@ -24,7 +24,7 @@ function incomingSection(salon, room) {
   const rows = h('ul.uses', { 'aria-label': t('incoming.title') });
   const reload = async () => {
     try {
-      rows.replaceChildren(...(await salon.api.incomingHooks(room.slug)).map(row));
+      showLines(rows, (await salon.api.incomingHooks(room.slug)).map(row));
       if (rows.children.length === 0) rows.append(h('li.empty', { text: t('none_yet') }));
     } catch (refusal) {
       problem.textContent = refusal.message;

@@ -3,7 +3,7 @@
  */
 import { announce, h } from '../dom.js';
 import { ROLES, invitable, invitation, inviteLine } from '../roles.js';
-import { openDialog, submitting } from './dialog.js';
+import { openDialog, showLines, submitting } from './dialog.js';
 import { t } from '../words.js';
 
 const LIVES = [['3600', t('invites.hour')], ['86400', t('invites.day')], ['604800', t('invites.week')], ['2592000', t('invites.month')]];
@@ -40,7 +40,7 @@ export function openInvitesDialog({ salon }, room) {
   const reload = async () => {
     try {
       const invites = await salon.api.invites(room.slug);
-      list.replaceChildren(...invites.map((invite) => h('li', {},
+      showLines(list, invites.map((invite) => h('li', { 'data-key': invite.id },
         h('span.member-name', {}, h('strong', { text: inviteLine(invite) }), h('small', { text: t('invites.made_by', { name: invite.by.name }) })),
         h('button.text-button', { type: 'button', text: t('invites.withdraw'), onclick: () => withdraw(invite.id) }))));
     } catch (refusal) {

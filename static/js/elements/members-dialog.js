@@ -6,8 +6,8 @@ import { h } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { ROLES, keepsOrder, memberRights } from '../roles.js';
 import { titleOf } from '../room-line.js';
-import { openDialog, submitting } from './dialog.js';
-import { ask } from './dialogs.js';
+import { offerMore, openDialog, showLines, submitting } from './dialog.js';
+import { ask, askFor } from './dialogs.js';
 import { openInvitesDialog } from './invite-dialogs.js';
 import { leaveRoom } from './leave.js';
 import { peoplePicker } from './people-picker.js';
@@ -45,9 +45,8 @@ export function openMembersDialog(context, open, opener) {
     const page = await salon.api.membersPage(room.slug, after);
     const last = page.members.at(-1)?.user.id;
     page.members.sort((one, other) => Number(other.online) - Number(one.online));
-    if (after === null) list.replaceChildren();
-    list.append(...page.members.map((member) => row(member)));
-    more.hidden = !page.more;
+    showLines(list, page.members.map((member) => row(member)), after !== null);
+    offerMore(more, page.more, list);
     more.onclick = () => read(last).catch((refusal) => { problem.textContent = refusal.message; });
   };
   const reload = async () => {
@@ -63,7 +62,7 @@ export function openMembersDialog(context, open, opener) {
     bans.hidden = room.visibility === 'direct';
     bans.firstElementChild.textContent = t('members.banned_count', { count: rows.length });
     bannedIds = new Set(rows.map(({ user }) => user.id));
-    banned.replaceChildren(...rows.map(({ user, by, reason }) => h('li', {}, avatar(user),
+    showLines(banned, rows.map(({ user, by, reason }) => h('li', { 'data-user': user.id }, avatar(user),
       h('span.member-name', {}, h('strong', { text: user.name }),
         h('small', { text: reason === '' ? t('members.by', { name: by.name }) : t('members.by_why', { name: by.name, reason }) })),
       h('button.text-button', { type: 'button', text: t('members.lift'), onclick: () => doing(() => salon.api.unban(room.slug, user.id)) }))));
@@ -113,9 +112,9 @@ export function openMembersDialog(context, open, opener) {
       problem.textContent = refusal.message;
     }
   };
-  const ban = (user) => {
-    const reason = prompt(t('members.ban_ask', { name: user.name }), '');
-    if (reason !== null) doing(() => salon.api.ban(room.slug, user.id, reason.slice(0, 200)));
+  const ban = async (user) => {
+    const work = (reason) => salon.api.ban(room.slug, user.id, reason);
+    if (await askFor(t('members.ban_ask', { name: user.name }), t('members.ban'), { label: t('members.reason'), maxLength: 200, work })) await doing(() => {});
   };
   const give = async (user) => {
     if (!(await ask(t('members.give_ask', { name: user.name }), t('members.give')))) return;
@@ -132,7 +131,6 @@ export function openMembersDialog(context, open, opener) {
         return;
       }
       await doing(() => salon.api.setRole(room.slug, user.id, menu.value));
-      list.querySelector(`[data-user="${user.id}"] .role`)?.focus();
     });
     return menu;
   };

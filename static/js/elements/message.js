@@ -4,6 +4,7 @@
  */
 import { h, icon } from '../dom.js';
 import { avatar, guestMark } from '../avatar.js';
+import { wayOf } from '../bidi.js';
 import { replyFailure, sentenceOf } from '../errors.js';
 import { queueLine } from '../people.js';
 import { Fading } from '../fading.js';
@@ -11,6 +12,7 @@ import { goingOn } from '../going-on.js';
 import { GrowingBody, copyButton, renderPlain, renderSettled } from '../render.js';
 import { permalink } from '../permalink.js';
 import { plainOf } from '../plain.js';
+import { keepFocus } from '../refocus.js';
 import { isRunning } from '../replies.js';
 import { steering } from '../steering.js';
 import { clockTime, fullTime } from '../time.js';
@@ -127,6 +129,8 @@ class SalonMessage extends HTMLElement {
 
   #drawBody({ type, message, entry, reply }) {
     const { state } = this.dataset;
+    // An answer calls nobody: the browser knows its way, while it grows too.
+    this.body.dir = message?.kind === 'assistant' ? 'auto' : wayOf(entry?.body ?? message.body ?? '');
     if (type === 'outgoing') {
       this.#drawOnce(`plain ${entry.body}`, () => renderPlain(this.body, entry.body));
     } else if (state === 'deleted') {
@@ -159,18 +163,23 @@ class SalonMessage extends HTMLElement {
     const key = message === undefined || message.deleted_at ? '' : `${message.version} ${room?.role} ${room?.archived} ${mine}`;
     if ((this.#drawn.marks ?? '') === key) return;
     this.#drawn.marks = key;
-    if (key === '') return void this.marks.replaceChildren();
+    if (key === '') return void this.#redraw(this.marks, []);
     const { state } = this.#room;
     const may = rights(message, mine, room);
     const names = new Map(state.messages.map(({ author }) => [author.id, author.name]));
     const chips = reactionChips(message, { me: state.me, names, reacts: may.reacts }, (emoji, on) => this.#react(emoji, on));
-    this.marks.replaceChildren(...[
+    this.#redraw(this.marks, [
       ...chips,
       message.pinned && h('span.mark-note', {}, icon('pin'), t('message.pinned')),
       message.edited_at && (may.readsEdits
         ? h('button.mark-note', { type: 'button', text: t('message.edited'), title: t('message.former'), onclick: () => openEditsDialog(this.#context.salon.api, state.slug, message) })
         : h('span.mark-note', { text: t('message.edited'), title: fullTime(Date.parse(message.edited_at)) })),
-    ].filter(Boolean));
+    ], (control) => control.firstElementChild?.textContent ?? control.className);
+  }
+
+  /** The button that has the focus keeps it where it is there again; else the next key is still for this message. */
+  #redraw(part, children, name) {
+    keepFocus(part, () => part.replaceChildren(...children.filter(Boolean)), { fallback: () => this, name });
   }
 
   #drawOnce(key, draw) {
@@ -200,7 +209,7 @@ class SalonMessage extends HTMLElement {
     clearInterval(this.#ticker);
     this.#ticker = null;
     if (state !== 'queued') this.#waitingSince = null;
-    this.foot.replaceChildren(...(FEET[state]?.call(this, item) ?? []).filter(Boolean));
+    this.#redraw(this.foot, FEET[state]?.call(this, item) ?? []);
     if (!SETTLED.has(state) || message === undefined) this.#drawTools(null);
     else if (message.kind === 'assistant' || this.tools.childElementCount > 0) this.#drawTools(item);
     // Beside people's messages they take no room and wait for a pointer: the words come first.
@@ -209,14 +218,11 @@ class SalonMessage extends HTMLElement {
 
   #drawTools(item) {
     this.#toolsLater = null;
-    // The button that has the focus goes: the next key is still for this message.
-    if (this.tools.contains(document.activeElement)) this.focus({ preventScroll: true });
-    if (item === null) return void this.tools.replaceChildren();
+    if (item === null) return void this.#redraw(this.tools, []);
     const { message } = item;
     const may = rights(message, item.mine, this.#room.state.room, item.asked);
     const select = (variant) => this.#ask(this.#room.selectVariant(message.seq, variant));
-    const tools = [variantSwitch(message, may.selects, select), ...toolButtons(message, may, (deed) => this.#do(deed)), this.#linkButton()];
-    this.tools.replaceChildren(...tools.filter(Boolean));
+    this.#redraw(this.tools, [variantSwitch(message, may.selects, select), ...toolButtons(message, may, (deed) => this.#do(deed)), this.#linkButton()]);
   }
 
   #linkButton() {

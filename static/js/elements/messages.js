@@ -342,9 +342,14 @@ class SalonMessages extends HTMLElement {
   #atEnd(state) {
     if (state.messages.length > SHOWN_MAX && this.#keeper.following) this.#room.trim(TRIM_TO);
     const last = this.#room.state.messages.at(-1);
-    if (last === undefined || !this.isConnected || this.#inWindow || this.#placing || !isLooking()) return;
+    if (last === undefined || !this.isConnected || this.#inWindow || this.#placing || !this.#isLookedAt()) return;
     this.#mark = seenMark(this.#mark, last.seq);
     this.#context.book.read(this.#room.slug, last.seq);
+  }
+
+  /** Whether somebody looks at the page, and on a phone at this pane of it. */
+  #isLookedAt() {
+    return isLooking() && this.scroller.getClientRects().length > 0;
   }
 
   /** Takes notice of new messages: who was not looking finds a line above them. */
@@ -352,7 +357,7 @@ class SalonMessages extends HTMLElement {
     const newest = state.messages.at(-1);
     const last = newest?.seq ?? 0;
     if (last === this.#lastSeq) return;
-    const looking = isLooking();
+    const looking = this.#isLookedAt();
     const present = looking && !this.#inWindow && this.#keeper.atEnd;
     const mine = newest !== undefined && newest.author.id === state.me;
     if (last > this.#lastSeq) this.#mark = cameMark(this.#mark, { before: this.#lastSeq, last, mine, present, looking });

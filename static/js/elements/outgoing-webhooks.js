@@ -4,7 +4,7 @@
  */
 import { h } from '../dom.js';
 import { EVENTS, outcomeLine, webhookLine } from '../webhook-line.js';
-import { submitting } from './dialog.js';
+import { showLines, submitting } from './dialog.js';
 import { ask } from './dialogs.js';
 import { attemptList, changeForm, eventBoxes } from './webhook-more.js';
 import { t } from '../words.js';
@@ -30,23 +30,23 @@ export function outgoingWebhooks(api, room) {
   const reload = async () => {
     try {
       const webhooks = await api.outgoingWebhooks(room.slug);
-      list.replaceChildren(...webhooks.map(row));
+      showLines(list, webhooks.map(row));
     } catch (refusal) {
       note.textContent = refusal.message;
     }
   };
   const doing = (work) => async (event) => {
+    // Disabled it would lose the focus.
     const button = event.currentTarget;
-    button.disabled = true;
+    if (button.ariaDisabled === 'true') return;
+    button.ariaDisabled = 'true';
     note.textContent = '';
     try {
       await work();
     } catch (refusal) {
       note.textContent = refusal.message;
     }
-    button.disabled = false;
-    // A question gives the focus back to what was disabled meanwhile, which takes none.
-    if (document.activeElement === document.body) button.focus();
+    button.ariaDisabled = null;
   };
   const action = (text, label, work) => h('button.text-button', { type: 'button', text, 'aria-label': label, onclick: doing(work) });
   const row = (webhook) => {
@@ -85,7 +85,7 @@ export function outgoingWebhooks(api, room) {
       await reload();
     }));
     const attempts = showing('attempts', async () => attemptList(await api.outgoingWebhookAttempts(room.slug, webhook.id)));
-    return h('li', { 'data-state': webhook.enabled && webhook.failures === 0 ? 'well' : 'ill' },
+    return h('li', { 'data-key': webhook.id, 'data-state': webhook.enabled && webhook.failures === 0 ? 'well' : 'ill' },
       h('strong.webhook-url', { text: webhook.url, title: webhook.url }),
       h('small', { text: webhook.events.map((event) => EVENTS[event] ?? event).join(' · ') }), line,
       h('div.webhook-actions', {}, action(t('outgoing.test'), t('outgoing.test_of', { url: webhook.url }), test), action(turnText, t('outgoing.turn_of', { turn: turnText, url: webhook.url }), turn),

@@ -4,6 +4,7 @@
  */
 import { waitingQuestions } from '../asks.js';
 import { h, iconButton } from '../dom.js';
+import { keepFocus } from '../refocus.js';
 import { showNote } from './banner.js';
 import { excerpt } from './quote.js';
 import { t } from '../words.js';
@@ -26,9 +27,11 @@ export class PromptQueue {
     const key = JSON.stringify([shown, more]);
     if (key === this.#drawn) return;
     this.#drawn = key;
+    // What is hidden holds no focus: it goes on below, where one writes.
+    keepFocus(this.element, () => this.element.replaceChildren(...shown.map((question) => this.#line(question)),
+      ...(more > 0 ? [h('li.prompt-more', { text: t('waiting.more', { count: more }) })] : [])),
+    { fallback: () => this.element.closest('salon-composer')?.querySelector('#composer-input') });
     this.element.hidden = shown.length === 0;
-    this.element.replaceChildren(...shown.map((question) => this.#line(question)),
-      ...(more > 0 ? [h('li.prompt-more', { text: t('waiting.more', { count: more }) })] : []));
   }
 
   #line({ seq, position, mine, user, question, stops }) {

@@ -44,16 +44,21 @@ class SalonRoomList extends HTMLElement {
       h('search', {}, this.search), this.rooms, this.#me());
     this.#standStill();
     context.book.on('change', () => this.#render());
-    context.salon.on('me', () => this.querySelector('.me').replaceWith(this.#me()));
+    // Its buttons stay: a dialog gives the focus back to one of them.
+    context.salon.on('me', () => this.querySelector('.me').replaceChildren(...this.#whoIsHere(), ...this.querySelectorAll('.me > button')));
     this.#render();
   }
 
   #me() {
-    const { user } = this.#context.salon;
-    return h('div.me', {}, avatar(user),
-      h('span.me-name', {}, h('strong', { dir: 'auto', text: user.name }), h('small', { text: user.kind === 'guest' ? t('account.kind_guest') : t('list.signed_in') })),
+    return h('div.me', {}, ...this.#whoIsHere(),
       iconButton('person', t('account.title'), () => openAccountDialog(this.#context)),
-      iconButton('leave', t('sign_out'), () => this.#signOut(user)));
+      iconButton('leave', t('sign_out'), () => this.#signOut(this.#context.salon.user)));
+  }
+
+  #whoIsHere() {
+    const { user } = this.#context.salon;
+    return [avatar(user), h('span.me-name', {}, h('strong', { dir: 'auto', text: user.name }),
+      h('small', { text: user.kind === 'guest' ? t('account.kind_guest') : t('list.signed_in') }))];
   }
 
   #signOut(user) {

@@ -8,6 +8,7 @@ import { hereLine, seenLine, typingLine } from '../people.js';
 import { permalink } from '../permalink.js';
 import { shapeOf, titleOf } from '../room-line.js';
 import { replyRefusal } from '../salon.js';
+import { keepFocus } from '../refocus.js';
 import { showNote } from './banner.js';
 import './composer.js';
 import './messages.js';
@@ -44,6 +45,8 @@ class SalonRoom extends HTMLElement {
     if (slug !== null && this.#room?.slug === slug) {
       if (seq !== null) this.messages.goTo(seq);
       else this.composer.begin();
+      // On a phone the list may have stood in its place.
+      this.messages.visible();
       return;
     }
     for (const end of this.#ends) end();
@@ -126,10 +129,20 @@ class SalonRoom extends HTMLElement {
     if (archived) this.place.append(h('span.state', { text: t('archived') }));
     this.topic.textContent = topic;
     this.topic.title = topic;
-    const place = [...this.buttons.children].indexOf(document.activeElement);
-    this.buttons.replaceChildren(...this.#headButtons(role, muted, state.room));
+    this.#drawButtons(() => this.buttons.replaceChildren(...this.#headButtons(role, muted, state.room)));
     this.buttons.hidden = state.room === null;
-    this.buttons.children[place]?.focus();
+  }
+
+  /** A menu that is open stays so, and is drawn when it is closed. */
+  #drawButtons(draw) {
+    const menu = this.buttons.querySelector(':popover-open');
+    // By its place: what mutes has other words once it has.
+    const name = (button) => [...this.buttons.children].indexOf(button);
+    if (menu === null) return keepFocus(this.buttons, draw, { name, fallback: () => this.buttons.querySelector('.room-menu-button') });
+    return menu.addEventListener('toggle', () => {
+      delete this.dataset.head;
+      this.#later();
+    }, { once: true });
   }
 
   /** On a narrow screen there is room for two: the others stand in the menu. */

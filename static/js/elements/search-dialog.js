@@ -6,7 +6,7 @@ import { h } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { clockTime, fullTime, shortDate } from '../time.js';
 import { foundSoFar, nextFound, plainSnippet } from '../found.js';
-import { openDialog, submitting } from './dialog.js';
+import { offerMore, openDialog, submitting } from './dialog.js';
 import { openExportDialog } from './export-dialog.js';
 import { t } from '../words.js';
 
@@ -35,7 +35,7 @@ export function openSearchDialog({ salon }, room) {
     if (cursor === undefined) list.replaceChildren();
     list.append(...page.results.map((result) => row(result)));
     count.textContent = foundSoFar(list.children.length, page.next !== null);
-    more.hidden = page.next === null;
+    offerMore(more, page.next !== null, list);
     showIdeas(list.children.length === 0 && page.next === null);
     more.onclick = () => again(page.next);
   };

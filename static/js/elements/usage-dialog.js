@@ -6,7 +6,7 @@ import { h } from '../dom.js';
 import { attemptLine, standingLine, sumLine } from '../usage-line.js';
 import { clockTime, shortDate } from '../time.js';
 import { t } from '../words.js';
-import { openDialog } from './dialog.js';
+import { offerMore, openDialog } from './dialog.js';
 
 /** How the server's sums may be asked for. */
 const KEYS = ['day', 'user', 'room', 'model'].map((key) => [key, t(`usage.by_${key}`)]);
@@ -91,7 +91,7 @@ function pages(label, read, row, place, told) {
       if (after === null) rows.replaceChildren();
       rows.append(...page.rows.map((entry) => row(entry, page)));
       if (rows.children.length === 0) rows.append(h('li.empty', { text: t('none_yet') }));
-      more.hidden = !page.more;
+      offerMore(more, page.more, rows);
       more.onclick = () => load(place(page.rows.at(-1)));
     } catch (refusal) {
       problem.textContent = refusal.message;

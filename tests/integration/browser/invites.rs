@@ -1,6 +1,8 @@
 //! Invites on the page: a link is made, followed by somebody who has yet to sign in, and who came is given a role and
 //! banned; the page of the banned says so at once and shows nothing that comes later.
 
+use thirtyfour::Key;
+
 use super::chromium::Chromium;
 use super::look::photograph;
 use super::page::{Page, SOON};
@@ -64,8 +66,9 @@ async fn a_link_leads_in_and_a_ban_leads_out() {
     ada.until_text(".members", "Reader").await;
 
     ada.click("[aria-label='Ban Bob']").await;
-    ada.driver.send_alert_text("noise").await.unwrap();
-    ada.driver.accept_alert().await.unwrap();
+    ada.type_into("#ask-field", "noise").await;
+    photograph(&ada, "phone", "ban", "#ask-field").await;
+    ada.type_into("#ask-field", Key::Enter).await;
     bob.until_text(".nothing", "You are no longer a member")
         .await;
     ada.until_text(".bans", "by Ada: noise").await;

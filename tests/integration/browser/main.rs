@@ -50,12 +50,14 @@ mod page;
 mod people;
 mod puzzles;
 mod reach;
+mod refocus;
 mod rooms;
 mod screenshots;
 mod screenshots_both;
 mod scripts;
 mod scrolling;
 mod sign_in;
+mod silence;
 mod steady;
 #[path = "../support/mod.rs"]
 #[expect(unused_imports, reason = "not every helper is of use here")]

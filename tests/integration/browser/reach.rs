@@ -2,9 +2,10 @@
 //! everybody, giving an orphaned room away, narrowing the audit log.
 
 use serde_json::json;
+use thirtyfour::Key;
 
 use super::administration::make_root;
-use super::around::{GENEROUS, count, go_to, must, page_of, say_yes, sign_in};
+use super::around::{GENEROUS, count, go_to, must, page_of, say_yes, sign_in, until_focused};
 use super::chromium::Chromium;
 use super::page::{Page, SOON};
 use crate::support::event_stream::ApiClient;
@@ -126,20 +127,23 @@ async fn an_administrator_gives_an_orphaned_room_away_and_narrows_the_audit_log(
     page.click("#administration").await;
     page.find("[aria-label='Give club away']").await;
     say_yes(&page).await;
-    page.run::<()>("window.prompt = () => window.name_given", &[])
+    page.click("[aria-label='Give club away']").await;
+    give_to(&page, "Nobody").await;
+    page.until_text(".ask .problem", "There is nobody called “Nobody”.")
         .await;
-    give(&page, "Nobody").await;
-    page.until_text("dialog:last-of-type", "There is nobody called “Nobody”.")
-        .await;
-    give(&page, "bob").await;
+    give_to(&page, "bob").await;
     page.until_text(
-        "dialog:last-of-type",
+        ".ask .problem",
         "This room has an owner who can give it away.",
     )
     .await;
+    page.type_into("#ask-field", Key::Escape).await;
+    count(&page, "dialog", 2).await;
+    until_focused(&page, "[aria-label='Give club away']").await;
     page.click("[aria-label='Disable Ada']").await;
     page.find("[aria-label='Enable Ada']").await;
-    give(&page, "bob").await;
+    page.click("[aria-label='Give club away']").await;
+    give_to(&page, "bob").await;
     page.until_text("[data-room=club]", "Bob").await;
     let club = must(&bob, "GET", "/api/rooms/club", json!({})).await;
     assert_eq!(club["role"], "owner", "{club}");
@@ -155,8 +159,11 @@ async fn an_administrator_gives_an_orphaned_room_away_and_narrows_the_audit_log(
     page.quit().await;
 }
 
-async fn give(page: &Page, name: &str) {
-    page.run::<()>("window.name_given = arguments[0]", &[json!(name)])
+/// Answers to whom, in the place of what was answered before.
+async fn give_to(page: &Page, name: &str) {
+    until_focused(page, "#ask-field").await;
+    page.run::<()>("document.activeElement.value = ''", &[])
         .await;
-    page.click("[aria-label='Give club away']").await;
+    page.type_into("#ask-field", name).await;
+    page.type_into("#ask-field", Key::Enter).await;
 }

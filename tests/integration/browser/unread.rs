@@ -162,3 +162,31 @@ async fn what_comes_while_nobody_looks_is_not_read_and_has_the_line_above_it() {
     assert_eq!(first, 4);
     page.quit().await;
 }
+
+#[tokio::test]
+async fn what_comes_while_a_phone_shows_its_rooms_is_not_read_and_counts() {
+    let chromium = Chromium::start().await;
+    let salon = SalonProcess::start(&FAST).await;
+    let bob = HttpApi::guest(&salon.url(), "Bob").await;
+    let page = Page::blank(&chromium, &salon.url()).await;
+    page.be_a_phone().await;
+    page.load().await;
+    page.come_in("Ada").await;
+    bob.send("seen at once").await;
+    page.see("seen at once", "complete").await;
+    let read = "return document.title.startsWith('Lobby')";
+    page.wait("it is read", SOON, read, &[]).await;
+    page.click(".back").await;
+    page.find(".room-link").await;
+    bob.send("hello @Ada").await;
+    page.until_text(".room-link .badge.mentioned", "@1").await;
+    page.until_text(".room-link .badge:not(.mentioned)", "1")
+        .await;
+    page.wait("it counts", SOON, UNREAD, &[json!("(@1 · 1) ")])
+        .await;
+    page.click(".room-link").await;
+    page.wait("it is read", SOON, read, &[]).await;
+    let (_, _, first): (f64, String, u64) = page.run(LINE, &[]).await;
+    assert_eq!(first, 2, "the line stands above what came");
+    page.quit().await;
+}
