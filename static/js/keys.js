@@ -24,7 +24,7 @@ export const KEYS = [
   {
     title: 'help.writing',
     rows: [
-      row('help.send', 'Enter'), row('help.line', 'Shift', 'Enter'), row('help.edit_last', 'ArrowUp'), row('help.mention', '@'),
+      row('help.send', 'Enter'), row('help.line', 'Shift', 'Enter'), row('help.edit_last', 'ArrowUp'), row('help.mention', '@'), row('help.emoji', ':'), row('help.command', '/'),
     ],
   },
   {

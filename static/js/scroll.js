@@ -88,6 +88,21 @@ export class ScrollKeeper {
     this.#restore();
   }
 
+  /**
+   * Makes a change that the reader asked for, within what is read: a part of it stays where it is, and the end is not gone to.
+   * @param {() => number} placeOf where that part is, on the screen
+   * @param {() => void} change
+   */
+  keepStill(placeOf, change) {
+    const before = placeOf();
+    this.following = false;
+    change();
+    this.#move(this.#scroller.scrollTop + placeOf() - before);
+    this.following = this.mayFollow && this.#held === null && this.distance <= END_PX;
+    this.#remember();
+    this.#judge();
+  }
+
   /** Goes to the end and stays there. */
   toEnd() {
     this.#release();

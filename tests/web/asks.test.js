@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { asksAssistant, waitingQuestions } from '../../static/js/asks.js';
-import { matchesOf } from '../../static/js/elements/mention-menu.js';
+import { matchesOf } from '../../static/js/elements/mention-source.js';
 import { createRoom, reduce } from '../../static/js/store.js';
 import { ME, ModelRoom, OTHER } from './model-room.js';
 

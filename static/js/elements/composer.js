@@ -8,7 +8,10 @@ import { myRunningReply, repliesTo } from '../items.js';
 import { fenced } from '../paste.js';
 import { isRunning } from '../replies.js';
 import { steering } from '../steering.js';
-import { MentionMenu } from './mention-menu.js';
+import { commandSource } from './commands.js';
+import { emojiSource } from './emoji-source.js';
+import { mentionSource } from './mention-source.js';
+import { Suggestions } from './suggestions.js';
 import { showNote } from './banner.js';
 import { PromptQueue } from './prompt-queue.js';
 import { excerpt } from './quote.js';
@@ -26,7 +29,7 @@ class SalonComposer extends HTMLElement {
   #running = null;
   /** What is written is to answer this message, or to be its text: `{kind: 'reply' | 'edit', message}`. */
   #target = null;
-  #menu;
+  #suggestions;
   #queue;
   #closed = null;
   /** How long the text was when its height was measured. */
@@ -35,8 +38,13 @@ class SalonComposer extends HTMLElement {
   #touch = matchMedia('(hover: none) and (pointer: coarse)');
   #narrow = matchMedia('(max-width: 720px)');
 
-  /** @param {object} context @param {import('../room.js').Room} room @param {HTMLElement} messages */
-  show(context, room, messages) {
+  /**
+   * @param {object} context
+   * @param {import('../room.js').Room} room
+   * @param {HTMLElement} messages
+   * @param {() => import('./commands.js').Command[]} commands what one can have done by a word
+   */
+  show(context, room, messages, commands) {
     this.#context = context;
     this.#room = room;
     this.#messages = messages;
@@ -57,7 +65,10 @@ class SalonComposer extends HTMLElement {
     this.about = h('div.about', { hidden: true });
     this.#queue = new PromptQueue(room, (seq) => this.#messages.jumpTo(seq));
     this.append(this.#queue.element, this.about, this.box, this.keys);
-    this.#menu = new MentionMenu(this.input, this.box, () => this.#called());
+    // The text of an edit is no command, and would be lost by one.
+    const offered = () => (this.#target?.kind === 'edit' ? [] : commands());
+    const sources = [mentionSource(() => this.#called()), emojiSource(this.#touch.matches), commandSource(offered, () => this.#put(''))];
+    this.#suggestions = new Suggestions(this.input, this.box, sources, (text) => this.#insert(text));
     messages.addEventListener('salon-suggest', (event) => this.#put(event.detail.text));
     messages.addEventListener('salon-reply', ({ detail }) => this.#aim('reply', detail.message));
     messages.addEventListener('salon-edit', ({ detail }) => this.#aim('edit', detail.message));
@@ -112,7 +123,10 @@ class SalonComposer extends HTMLElement {
       iconButton('close', kind === 'edit' ? t('composer.no_edit') : t('composer.no_reply'), () => this.#unaim()));
     this.about.hidden = false;
     this.#showMode();
-    if (kind === 'edit') this.#put(message.body);
+    if (kind === 'edit') {
+      this.#messages.showWhole(message.seq);
+      this.#put(message.body);
+    }
     // The text of an edit is not what one wants to reply.
     else if (leavesEdit) this.#put(this.#context.memory.draft(this.#room.slug));
     else this.input.focus();
@@ -246,7 +260,7 @@ class SalonComposer extends HTMLElement {
 
   #key(event) {
     if (event.isComposing || event.keyCode === 229) return;
-    if (this.#menu.key(event)) return;
+    if (this.#suggestions.key(event)) return;
     if (event.key === 'Escape') {
       // One that is held down cancels one thing.
       if (!event.repeat && this.cancel()) event.preventDefault();

@@ -14,7 +14,12 @@ export function openDialog(title, ...content) {
   const dialog = h('dialog.dialog', { 'aria-label': title },
     h('div.dialog-head', {}, h('h2', { text: title }), iconButton('close', t('close'), () => dialog.close())),
     ...content);
-  dialog.addEventListener('close', () => dialog.remove());
+  dialog.addEventListener('close', () => {
+    dialog.remove();
+    // With a box that goes Chromium's caret goes, from the box too that has the focus again: nothing could be typed there.
+    const at = document.activeElement;
+    if (at?.matches('textarea')) at.setSelectionRange(at.selectionStart, at.selectionEnd);
+  });
   dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());
   document.body.append(dialog);
   dialog.showModal();

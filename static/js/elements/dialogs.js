@@ -35,6 +35,8 @@ export const openBrowseDialog = opener(() => import('./find-dialogs.js'), 'openB
 export const openDirectDialog = opener(() => import('./find-dialogs.js'), 'openDirectDialog');
 export const openLinkDialog = opener(() => import('./find-dialogs.js'), 'openLinkDialog');
 export const openEditsDialog = opener(() => import('./message-dialogs.js'), 'openEditsDialog');
+export const openEmojiChoice = opener(() => import('./emoji-choice.js'), 'openEmojiChoice');
+export const openOwnUsageDialog = opener(() => import('./usage-dialog.js'), 'openOwnUsageDialog');
 export const openPersonDialog = opener(() => import('./person-dialog.js'), 'openPersonDialog');
 export const openPinsDialog = opener(() => import('./message-dialogs.js'), 'openPinsDialog');
 export const openExportDialog = opener(() => import('./export-dialog.js'), 'openExportDialog');

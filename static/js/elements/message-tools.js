@@ -75,9 +75,10 @@ export function variantSwitch(message, selects, select) {
 /**
  * The choice of reactions, to be put beside a message; it takes itself away.
  * @param {(emoji: string) => void} choose
+ * @param {() => void} more opens the choice among all emoji
  * @returns {HTMLElement}
  */
-export function reactionChoice(choose) {
+export function reactionChoice(choose, more) {
   let open = true;
   const close = () => {
     // Taking it away takes the focus from it, which would take it away.
@@ -86,6 +87,17 @@ export function reactionChoice(choose) {
       choice.remove();
     }
   };
+  const button = (look, deed, drawing) => h('button', {
+    type: 'button', ...look,
+    // Safari gives no button the focus that is pressed, and takes it from the choice, which would go before the press is done.
+    onmousedown: (event) => event.preventDefault(),
+    onclick: () => {
+      const message = choice.closest('salon-message');
+      close();
+      message?.focus({ preventScroll: true });
+      deed();
+    },
+  }, drawing);
   const choice = h('div.reaction-choice', {
     role: 'group', 'aria-label': t('message.reactions'),
     onkeydown: (event) => {
@@ -96,17 +108,8 @@ export function reactionChoice(choose) {
       message?.focus();
     },
     onfocusout: ({ relatedTarget }) => !choice.contains(relatedTarget) && close(),
-  }, ...OFFERED.map((emoji) => h('button', {
-    type: 'button', text: emoji, 'aria-label': t('message.react_with', { emoji }),
-    // Safari gives no button the focus that is pressed, and takes it from the choice, which would go before the press is done.
-    onmousedown: (event) => event.preventDefault(),
-    onclick: () => {
-      const message = choice.closest('salon-message');
-      close();
-      message?.focus({ preventScroll: true });
-      choose(emoji);
-    },
-  })));
+  }, ...OFFERED.map((emoji) => button({ text: emoji, 'aria-label': t('message.react_with', { emoji }) }, () => choose(emoji))),
+  button({ 'data-action': 'more-emoji', 'aria-label': t('emoji.more'), title: t('emoji.more') }, more, icon('plus')));
   return choice;
 }
 

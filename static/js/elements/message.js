@@ -19,10 +19,11 @@ import { clockTime, fullTime } from '../time.js';
 import { messageAt } from '../store.js';
 import { showNote } from './banner.js';
 import { placeBeside, reactionChips, reactionChoice, rights, toolButtons, variantSwitch } from './message-tools.js';
+import { Fold } from './folding.js';
 import { quoteOf } from './quote.js';
 import { t } from '../words.js';
 import { modelMark } from './usage-mark.js';
-import { ask, openEditsDialog, openPersonDialog } from './dialogs.js';
+import { ask, openEditsDialog, openEmojiChoice, openPersonDialog } from './dialogs.js';
 
 /** Waiting becomes worth a number after this. */
 const ELAPSED_AFTER_S = 3;
@@ -105,6 +106,7 @@ class SalonMessage extends HTMLElement {
     });
     this.content = h('div.content', {}, this.head, this.quote, this.body, this.marks, h('div.under', {}, this.foot, this.tools));
     this.append(this.picture, this.content);
+    this.fold = new Fold(this.body, `${this.#room.slug} ${this.#item.key}`, (placeOf, change) => this.#tell('salon-moves', { placeOf, change }));
   }
 
   #drawHead({ type, message, entry, grouped, namesake }) {
@@ -188,6 +190,7 @@ class SalonMessage extends HTMLElement {
     if (this.#drawn.body === key) return;
     this.#drawn.body = key;
     draw();
+    this.fold.drawn(this.#item);
   }
 
   #drawGrowing(reply) {
@@ -305,7 +308,8 @@ class SalonMessage extends HTMLElement {
       case 'pin': return this.#ask(this.#room.pin(message.seq, message.pinned === undefined));
       case 'delete': return this.#delete(message.seq);
       default: {
-        const choice = reactionChoice((emoji) => this.#react(emoji, true));
+        const react = (emoji) => this.#react(emoji, true);
+        const choice = reactionChoice(react, () => openEmojiChoice(this, this.tools, react));
         this.content.append(choice);
         placeBeside(choice, this.tools, this.closest('.scroller'));
         choice.querySelector('button').focus({ preventScroll: true });

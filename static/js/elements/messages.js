@@ -13,6 +13,7 @@ import { NO_LINE, cameMark, openMark, seenMark, unseenCount } from '../unread.js
 import { viewOf } from '../window.js';
 import { showNote } from './banner.js';
 import { emptyRoom } from './empty-room.js';
+import { judgeFolds } from './folding.js';
 import { contextLine, dayLine, newLine } from './lines.js';
 import './message.js';
 import { RovingTab } from './roving.js';
@@ -57,6 +58,8 @@ class SalonMessages extends HTMLElement {
   /** What an empty room shows, while it is empty. */
   #empty = null;
   #inWindow = false;
+  #widths;
+  #width = 0;
 
   /** @param {object} context @param {import('../room.js').Room} room */
   show(context, room) {
@@ -76,8 +79,14 @@ class SalonMessages extends HTMLElement {
     jumps.addEventListener('wheel', ({ deltaY }) => this.scroller.scrollBy(0, deltaY), { passive: true });
     this.append(this.scroller, jumps);
     this.addEventListener('salon-jump', ({ detail }) => this.jumpTo(detail.seq));
+    this.addEventListener('salon-moves', ({ detail: { placeOf, change } }) => {
+      this.#keeper.keepStill(placeOf, change);
+      this.#showJump();
+    });
     this.#roving = new RovingTab(this.column);
     this.#keeper = new ScrollKeeper(this.scroller, this.column, this.below, () => this.#scrolled());
+    this.#widths = new ResizeObserver(() => this.#foldAgain());
+    this.#widths.observe(this.scroller);
     this.visible = () => this.#keeper.atEnd && this.#atEnd(this.#room.state);
     document.addEventListener('visibilitychange', this.visible);
     window.addEventListener('focus', this.visible);
@@ -86,6 +95,7 @@ class SalonMessages extends HTMLElement {
   disconnectedCallback() {
     this.#keeper?.disconnect();
     this.#roving?.disconnect();
+    this.#widths?.disconnect();
     document.removeEventListener('visibilitychange', this.visible);
     window.removeEventListener('focus', this.visible);
   }
@@ -190,6 +200,7 @@ class SalonMessages extends HTMLElement {
       return;
     }
     this.#target = null;
+    line.fold.open();
     this.#keeper.showLine(line);
     line.focus({ preventScroll: true });
   }
@@ -251,6 +262,7 @@ class SalonMessages extends HTMLElement {
     this.update(room.state);
     const element = this.column.querySelector(`salon-message[data-seq="${seq}"]`);
     if (element === null) return;
+    element.fold.open();
     this.#keeper.showLine(element);
     element.flash();
     this.#showJump();
@@ -383,6 +395,29 @@ class SalonMessages extends HTMLElement {
       if (element.update) element.update(item, this.#room, this.#context);
       element.classList.toggle('marked', this.#marked !== null && item.message?.seq === this.#marked);
     }
+    this.#judgeFolds();
+  }
+
+  #judgeFolds() {
+    const folds = [...this.#elements.values()].map(({ fold }) => fold).filter((fold) => fold?.due);
+    if (folds.length > 0) judgeFolds(folds, parseFloat(getComputedStyle(this.column).lineHeight));
+  }
+
+  /** What is long on a narrow page is not so on a wide one. */
+  #foldAgain() {
+    const { clientWidth } = this.scroller;
+    if (clientWidth === this.#width || clientWidth === 0) return;
+    this.#width = clientWidth;
+    this.#keeper.keep(() => {
+      for (const { fold } of this.#elements.values()) fold?.again();
+      this.#judgeFolds();
+    });
+  }
+
+  /** Shows all of a message, and moves nothing that is read. @param {number} seq */
+  showWhole(seq) {
+    const element = this.column.querySelector(`salon-message[data-seq="${seq}"]`);
+    if (element !== null) this.#keeper.keep(() => element.fold.open());
   }
 
   #title({ room }) {

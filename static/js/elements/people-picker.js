@@ -6,7 +6,7 @@ import { h, icon } from '../dom.js';
 import { avatar, guestMark } from '../avatar.js';
 import { knownPeople, meant } from '../known-people.js';
 import { t } from '../words.js';
-import { matchesOf } from './mention-menu.js';
+import { matchesOf } from './mention-source.js';
 
 /** People that are offered at once. */
 const SHOWN = 6;

@@ -16,8 +16,12 @@ const copyLink = async (slug) => {
   showNote(t(done ? 'menu.copied' : 'menu.not_copied'));
 };
 
-/** What stands in the menu for somebody of that role. */
-function entries(context, room, opener) {
+/**
+ * What stands in the menu for somebody of that role.
+ * @param {object} context @param {object} room @param {HTMLElement} opener
+ * @returns {[string, string, string, () => void][]} shape, key of its words, name, deed
+ */
+export function menuEntries(context, room, opener) {
   const { salon } = context;
   const direct = room.visibility === 'direct';
   const hidden = room.visibility === 'private';
@@ -67,7 +71,7 @@ export function roomMenu(context, room, opener, first) {
   const item = ([shape, key, name, deed], narrow) => h(`button.menu-item${narrow ? '.only-narrow' : ''}`, {
     type: 'button', 'data-menu': name, onclick: () => { menu.hidePopover(); deed(); },
   }, icon(shape), h('span', { text: t(key) }));
-  const all = entries(context, room, opener).map((one) => item(one, false));
+  const all = menuEntries(context, room, opener).map((one) => item(one, false));
   // What takes one out stands last.
   const leave = all.at(-1)?.dataset.menu === 'leave' ? all.pop() : null;
   const menu = h('div.room-menu', { id: 'room-menu', popover: 'auto', role: 'group', 'aria-label': t('menu.title') },

@@ -3,6 +3,7 @@
  * there is no room, or it may not be entered.
  */
 import { h, icon, iconButton } from '../dom.js';
+import { commandsOf } from './commands.js';
 import { roomMenu } from './room-menu.js';
 import { hereLine, seenLine, typingLine } from '../people.js';
 import { permalink } from '../permalink.js';
@@ -86,7 +87,7 @@ class SalonRoom extends HTMLElement {
         h('div.room-titles', {}, this.heading, this.sub), this.buttons),
       this.messages, h('div.people-line', {}, this.typing, this.seen), this.composer);
     this.messages.show(this.#context, this.#room);
-    this.composer.show(this.#context, this.#room, this.messages);
+    this.composer.show(this.#context, this.#room, this.messages, () => this.#commands());
   }
 
   /** Several frames at once make one drawing; a hidden page draws when it is shown. */
@@ -147,21 +148,38 @@ class SalonRoom extends HTMLElement {
 
   /** On a narrow screen there is room for two: the others stand in the menu. */
   #headButtons(role, muted, room) {
-    const search = () => openSearchDialog(this.#context, this.#room.state.room);
-    const pins = () => openPinsDialog(this.#context.salon.api, this.#room.state.room, (seq) => this.messages.jumpTo(seq));
-    const mute = () => this.#mute(!muted);
-    const [shape, key] = muted ? ['muted', 'room.unmute'] : ['bell', 'room.mute'];
     const wide = 'icon-button.only-wide';
+    const first = this.#firstEntries(muted);
     return [
-      iconButton('search', t('search.title'), search, wide),
-      iconButton(shape, t(key), mute, wide),
-      iconButton('pin', t('pins.open'), pins, wide),
+      ...first.map(([shape, key, , deed]) => iconButton(shape, t(key), deed, wide)),
       iconButton('people', t('members.open'), () => this.#openMembers()),
       ...(role === 'moderator' ? [iconButton('link', t('integrations.title'), () => openIntegrationsDialog(this.#context, this.#room.state.room), wide)] : []),
       ...(role === 'moderator' ? [iconButton('usage', t('usage.title'), () => openRoomUsageDialog(this.#context.salon, this.#room.state.room), wide)] : []),
       ...(role === 'owner' ? [iconButton('gear', t('room.settings'), () => openSettingsDialog(this.#context, this.#room.state.room), wide)] : []),
-      ...(room === null ? [] : roomMenu(this.#context, room, this, [['search', 'search.title', 'search', search], [shape, key, 'mute', mute], ['pin', 'pins.open', 'pins', pins]])),
+      ...(room === null ? [] : roomMenu(this.#context, room, this, first)),
     ];
+  }
+
+  /** What stands in the head of a wide page and in the menu of a narrow one: shape, key of its words, name, deed. */
+  #firstEntries(muted) {
+    const { api } = this.#context.salon;
+    return [
+      ['search', 'search.title', 'search', () => this.#search()],
+      muted ? ['muted', 'room.unmute', 'unmute', () => this.#mute(false)] : ['bell', 'room.mute', 'mute', () => this.#mute(true)],
+      ['pin', 'pins.open', 'pins', () => openPinsDialog(api, this.#room.state.room, (seq) => this.messages.jumpTo(seq))],
+    ];
+  }
+
+  #search(said = '') {
+    openSearchDialog(this.#context, this.#room.state.room, said);
+  }
+
+  /** What one can have done here by a word. */
+  #commands() {
+    const { room, slug } = this.#room.state;
+    if (room === null) return [];
+    const members = ['people', 'members.open', 'members', () => this.#openMembers()];
+    return commandsOf(this.#context, room, this, [...this.#firstEntries(this.#context.book.muted(slug)), members], (said) => this.#search(said));
   }
 
   #updatePeople() {

@@ -13,8 +13,9 @@ import { t } from '../words.js';
 /**
  * @param {{salon: import('../salon.js').Salon}} context
  * @param {object} room the open one
+ * @param {string} [said] what is searched for at once
  */
-export function openSearchDialog({ salon }, room) {
+export function openSearchDialog({ salon }, room, said = '') {
   const words = h('input', {
     id: 'search-words', role: 'searchbox', enterkeyhint: 'search', required: true, maxlength: 256, autocomplete: 'off', spellcheck: 'false',
     placeholder: t('search.example'), 'aria-describedby': 'search-hint',
@@ -91,6 +92,8 @@ export function openSearchDialog({ salon }, room) {
     h('p.export', {}, h('button.text-button', { type: 'button', text: t('menu.export'), onclick: () => { dialog.close(); openExportDialog({ salon }, room); } })));
   dialog.classList.add('wide');
   words.focus();
+  words.value = said;
+  if (said !== '') form.requestSubmit();
 }
 
 /** The beginning of a day of the reader's, or of the one so many days after it, as the server wants times. */

@@ -137,7 +137,7 @@ async fn messages(judge: &Judge, page: &Page) {
     judge.judge(page, "the choice of reactions").await;
     press(page, Key::Escape).await;
     page.type_into("#composer-input", "@").await;
-    page.find("#mentions").await;
+    page.find("#suggestions").await;
     judge.judge(page, "the menu of mentions").await;
     page.type_into("#composer-input", Key::Escape + Key::Backspace)
         .await;

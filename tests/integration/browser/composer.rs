@@ -10,7 +10,7 @@ use crate::support::salon::SalonProcess;
 
 const WRITTEN: &str = "return document.querySelector('#composer-input').value";
 const MODE: &str = "return document.querySelector('#composer-send').dataset.mode";
-const NAMES: &str = "return [...document.querySelectorAll('.mentions:not([hidden]) li span:not(.avatar)')].map((name) => name.textContent).join()";
+const NAMES: &str = "return [...document.querySelectorAll('.suggestions:not([hidden]) li span:not(.avatar)')].map((name) => name.textContent).join()";
 
 async fn written(page: &Page) -> String {
     page.run(WRITTEN, &[]).await
