@@ -310,6 +310,27 @@ fn each_migration_has_a_version_of_its_own() {
     }
 }
 
+/// `tests/run` names the targets one by one, for some want the machine to themselves.
+#[test]
+fn every_target_of_tests_is_run() {
+    let run = std::fs::read_to_string(root().join("tests/run")).unwrap();
+    let built_in = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let of_salon = built_in.split("[[test]]").skip(1).map(|target| {
+        let named = target.lines().find_map(|line| line.strip_prefix("name = "));
+        named.unwrap().trim_matches('"').to_owned()
+    });
+    let of_the_checker = std::fs::read_dir(root().join("tests/checker/tests")).unwrap();
+    let of_the_checker = of_the_checker.map(|entry| {
+        let path = entry.unwrap().path();
+        path.file_stem().unwrap().to_str().unwrap().to_owned()
+    });
+    let targets: Vec<String> = of_salon.chain(of_the_checker).collect();
+    assert!(targets.len() >= 5, "{targets:?}");
+    for target in targets {
+        assert!(run.contains(&format!("--test {target}")), "{target}");
+    }
+}
+
 #[test]
 fn the_format_is_rustfmts() {
     let checked = std::process::Command::new(env!("CARGO"))
