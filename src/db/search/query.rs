@@ -328,6 +328,6 @@ mod tests {
         let places = query("releas \"note\"").places("Released: release-notes");
         assert_eq!(places, [0..8, 10..17]);
         assert_eq!(query("release-not").places("x release-notes"), [2..15]);
-        assert_eq!(query("release-no").places("x release-notes"), []);
+        assert!(query("release-no").places("x release-notes").is_empty());
     }
 }
