@@ -18,17 +18,27 @@ fn word(rng: &mut rand::rngs::ThreadRng) -> String {
     format!("word{}", rank as u64)
 }
 
+/// The same and nothing that begins with it.
+fn exact(rng: &mut rand::rngs::ThreadRng) -> String {
+    format!("\"{}\"", word(rng))
+}
+
 const KINDS: &[Kind] = &[
-    ("one word", word),
-    ("the most frequent", |_| "word1".to_owned()),
+    ("one word", exact),
+    ("the most frequent", |_| "\"word1\"".to_owned()),
     ("a rare word", |rng| {
-        format!("word{}", rng.random_range(20_000..50_000))
+        format!("\"word{}\"", rng.random_range(20_000..50_000))
     }),
-    ("two words", |rng| format!("{} {}", word(rng), word(rng))),
+    ("two words", |rng| format!("{} {}", exact(rng), exact(rng))),
     ("a phrase", |rng| format!("\"{} {}\"", word(rng), word(rng))),
     ("without a word", |rng| {
-        format!("{} -word1 -word2", word(rng))
+        format!("{} -word1 -word2", exact(rng))
     }),
+    ("a beginning", word),
+    ("two beginnings", |rng| {
+        format!("{} {}", word(rng), word(rng))
+    }),
+    ("the beginning of all words", |_| "wor".to_owned()),
     ("what there is not", |_| "nowhere".to_owned()),
     ("frequent words hardly ever so", |_| {
         "\"word1 word2 word1 word3\"".to_owned()
@@ -58,8 +68,8 @@ pub(crate) async fn search(target: &Target, rooms: usize, count: usize) {
         };
         let filter = |_| Some((*key, value));
         let made: fn(&mut rand::rngs::ThreadRng) -> String = |rng| match rng.random_bool(0.5) {
-            true => "word1".to_owned(),
-            false => word(rng),
+            true => "\"word1\"".to_owned(),
+            false => exact(rng),
         };
         kind(target, &token, name, count, made, filter, &mut all).await;
     }

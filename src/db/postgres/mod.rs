@@ -13,6 +13,7 @@ mod administration;
 mod apply;
 mod assistants;
 mod audit;
+mod begin;
 mod durability;
 mod errors;
 mod guest_upgrades;
