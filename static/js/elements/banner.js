@@ -28,6 +28,7 @@ class SalonBanner extends HTMLElement {
       clearTimeout(this.#timer);
       this.#timer = null;
       this.#shown = false;
+      leaveFocus(this.lost);
       this.lost.hidden = true;
       this.lost.replaceChildren();
     } else if (status !== 'idle' && this.#timer === null) {
@@ -49,11 +50,16 @@ class SalonBanner extends HTMLElement {
 
   #note(sentence) {
     const note = h('div.note', {}, h('span', { text: sentence }),
-      iconButton('close', t('dismiss'), () => note.remove(), 'icon-button.small'));
+      iconButton('close', t('dismiss'), () => { leaveFocus(note); note.remove(); }, 'icon-button.small'));
     this.notes.append(note);
     while (this.notes.children.length > 3) this.notes.firstElementChild.remove();
-    setTimeout(() => note.remove(), NOTE_MS);
+    setTimeout(() => { leaveFocus(note); note.remove(); }, NOTE_MS);
   }
+}
+
+/** Who pressed something on what goes now goes on with writing. @param {HTMLElement} going */
+export function leaveFocus(going) {
+  if (going.contains(document.activeElement)) document.querySelector('salon-composer')?.begin();
 }
 
 /** Shows a sentence about something that went wrong. @param {string} sentence */

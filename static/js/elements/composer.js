@@ -3,6 +3,7 @@
  * reply while there is nothing to send. What is written is kept per room and survives a reload; an edit is no draft.
  */
 import { h, icon, iconButton } from '../dom.js';
+import { asksAssistant } from '../asks.js';
 import { goingOn } from '../going-on.js';
 import { myRunningReply, repliesTo } from '../items.js';
 import { fenced } from '../paste.js';
@@ -54,9 +55,8 @@ class SalonComposer extends HTMLElement {
       autocomplete: 'off', enterkeyhint: this.#touch.matches ? 'enter' : 'send', 'aria-haspopup': 'listbox',
       oninput: (event) => this.#typed(event), onkeydown: (event) => this.#key(event), onpaste: (event) => this.#pasted(event),
     });
-    const invite = () => { this.input.placeholder = t(this.#narrow.matches ? 'composer.ask_short' : 'composer.ask'); };
-    this.#narrow.onchange = invite;
-    invite();
+    this.#narrow.onchange = () => this.#invite();
+    this.#invite();
     this.button = h('button.send', { id: 'composer-send', type: 'button', onclick: () => this.#pressed() });
     this.counter = h('span.counter', { 'aria-live': 'polite', hidden: true });
     this.box = h('div.box', {}, this.input, this.counter, this.button);
@@ -85,6 +85,13 @@ class SalonComposer extends HTMLElement {
     this.begin();
   }
 
+  /** What stands in the empty box. Where the assistant answers all that is said, nobody has to call it. */
+  #invite() {
+    const { room } = this.#room.state;
+    const said = asksAssistant('', room) ? 'composer.ask_alone' : this.#narrow.matches ? 'composer.ask_short' : 'composer.ask';
+    if (this.input.placeholder !== t(said)) this.input.placeholder = t(said);
+  }
+
   /** One writes here: but a keyboard of glass comes only when it is asked for. */
   begin() {
     if (mayBegin()) this.input.focus({ preventScroll: true });
@@ -108,6 +115,7 @@ class SalonComposer extends HTMLElement {
       this.#hintAgain();
     }
     this.#queue.update(state);
+    this.#invite();
     this.#showMode();
   }
 

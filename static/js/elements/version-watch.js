@@ -4,6 +4,7 @@
  */
 import { h, iconButton } from '../dom.js';
 import { t } from '../words.js';
+import { leaveFocus } from './banner.js';
 
 /** How often it is looked whether the offer may be shown now. */
 const QUIET_MS = 2_000;
@@ -42,7 +43,7 @@ export class VersionWatch {
     clearInterval(this.#timer);
     const offer = h('div.banner.update', { role: 'status' }, h('span', { text: t('banner.update') }),
       h('button.text-button', { type: 'button', text: t('banner.reload'), onclick: () => location.reload() }),
-      iconButton('close', t('dismiss'), () => offer.remove(), 'icon-button.small'));
+      iconButton('close', t('dismiss'), () => { leaveFocus(offer); offer.remove(); }, 'icon-button.small'));
     this.#place.prepend(offer);
   }
 }

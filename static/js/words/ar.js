@@ -74,7 +74,7 @@ export default {
   'command.leave': 'مغادرة', 'command.go': 'اذهب', 'command.new': 'جديد', 'command.direct': 'مباشر', 'command.rooms': 'غرف',
   'command.account': 'حساب', 'command.keys': 'مفاتيح', 'command.theme': 'مظهر',
   'composer.archived': 'هذه الغرفة مؤرشفة: لا تقبل جديدًا.', 'composer.ask': 'اكتب رسالة، أو ‎@assistant لتسأل',
-  'composer.ask_short': 'رسالة، أو اسأل ‎@assistant', 'composer.editing': 'تعديل', 'composer.hint': 'Enter للإرسال · Shift + Enter لسطر جديد',
+  'composer.ask_alone': 'اسأل ما تشاء', 'composer.ask_short': 'رسالة، أو اسأل ‎@assistant', 'composer.editing': 'تعديل', 'composer.hint': 'Enter للإرسال · Shift + Enter لسطر جديد',
   'composer.left': 'بقي {count}', 'composer.no_edit': 'ترك التعديل', 'composer.no_reply': 'ترك الرد', 'composer.over': 'زيادة {count}',
   'composer.reader': 'يمكنك القراءة هنا دون الكتابة.', 'composer.replying': 'رد على {name}', 'composer.save_ask': 'حفظ، وكتابة الجواب من جديد', 'composer.send': 'إرسال', 'composer.stop': 'إيقاف الجواب',
   'composer.title': 'رسالة',

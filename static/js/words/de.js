@@ -84,7 +84,7 @@ export default {
   'command.usage': 'verbrauch', 'command.settings': 'einstellungen', 'command.leave': 'verlassen', 'command.go': 'gehe', 'command.new': 'neu',
   'command.direct': 'direkt', 'command.rooms': 'räume', 'command.account': 'konto', 'command.keys': 'tasten', 'command.theme': 'design',
   'composer.archived': 'Dieser Raum ist archiviert: Er nimmt nichts Neues an.',
-  'composer.ask': 'Schreibe eine Nachricht, oder @assistant für eine Frage', 'composer.ask_short': 'Nachricht, oder frage @assistant',
+  'composer.ask': 'Schreibe eine Nachricht, oder @assistant für eine Frage', 'composer.ask_alone': 'Frag, was du willst', 'composer.ask_short': 'Nachricht, oder frage @assistant',
   'composer.editing': 'Bearbeiten', 'composer.hint': 'Enter sendet · Umschalt + Enter für eine neue Zeile', 'composer.left': 'noch {count}',
   'composer.no_edit': 'Nicht mehr bearbeiten', 'composer.no_reply': 'Nicht antworten', 'composer.over': '{count} zu viel',
   'composer.reader': 'Du kannst hier lesen, aber nicht schreiben.',

@@ -78,7 +78,7 @@ export default {
   'command.settings': 'settings', 'command.leave': 'leave', 'command.go': 'go', 'command.new': 'new', 'command.direct': 'direct',
   'command.rooms': 'rooms', 'command.account': 'account', 'command.keys': 'keys', 'command.theme': 'theme',
   'composer.archived': 'This room is archived: it takes nothing new.', 'composer.ask': 'Write a message, or @assistant to ask',
-  'composer.ask_short': 'Message, or ask @assistant', 'composer.editing': 'Editing', 'composer.hint': 'Enter sends · Shift + Enter for a new line',
+  'composer.ask_alone': 'Ask anything', 'composer.ask_short': 'Message, or ask @assistant', 'composer.editing': 'Editing', 'composer.hint': 'Enter sends · Shift + Enter for a new line',
   'composer.left': '{count} left', 'composer.no_edit': 'Stop editing', 'composer.no_reply': 'Do not reply', 'composer.over': '{count} too many',
   'composer.reader': 'You can read here, but not write.', 'composer.replying': 'Replying to {name}', 'composer.save_ask': 'Save, and have the answer written again', 'composer.send': 'Send',
   'composer.stop': 'Stop the answer', 'composer.title': 'Message',

@@ -176,3 +176,23 @@ async fn a_line_that_is_cut_off_shows_its_beginning_whichever_way_it_runs() {
     assert_eq!(found, json!([true, true]), "cut off, and begun");
     page.quit().await;
 }
+
+#[tokio::test]
+async fn a_message_runs_as_its_words_do_whomever_it_calls() {
+    let chromium = Chromium::start().await;
+    let salon = SalonProcess::start(&[]).await;
+    let page = Page::open(&chromium, &salon.url()).await;
+    page.come_in("Ada").await;
+    for (text, way) in [
+        ("@bob ما هذا؟", "rtl"),
+        ("@bob what is this?", "ltr"),
+        ("ما هذا؟ @bob", "rtl"),
+        ("12:30", "ltr"),
+    ] {
+        page.send(text).await;
+        page.see(text, "complete").await;
+        let last = "return getComputedStyle([...document.querySelectorAll('.message .body')].at(-1)).direction";
+        assert_eq!(page.run::<String>(last, &[]).await, way, "{text}");
+    }
+    page.quit().await;
+}

@@ -54,6 +54,9 @@ async fn the_link_of_a_private_room_is_an_invite_and_its_only_owner_is_told_how_
     page.click("#direct-assistant").await;
     page.until_text(".empty-room", "It answers everything you write here")
         .await;
+    let invites = "return document.querySelector('#composer-input').placeholder === 'Ask anything'";
+    page.wait("the box asks for no call", SOON, invites, &[])
+        .await;
     page.click(".room-menu-button").await;
     page.find("[data-menu=export]").await;
     count(&page, "[data-menu=leave]", 0).await;

@@ -250,3 +250,28 @@ async fn a_menu_that_is_open_stays_so_while_the_head_is_drawn_anew() {
         .await;
     page.quit().await;
 }
+
+#[tokio::test]
+async fn a_button_that_goes_when_it_is_pressed_leaves_the_focus_where_one_goes_on() {
+    let chromium = Chromium::start().await;
+    let mut salon = SalonProcess::start(&GENEROUS).await;
+    let (ada, bob) = sea(&salon).await;
+    let page = page_of(&chromium, &salon, &ada).await;
+    go_to(&page, "sea").await;
+    focus(&page, ".sample").await;
+    let long = json!({ "body": "line\n\n".repeat(60) });
+    must(&bob, "POST", "/api/rooms/sea/messages", long).await;
+    count(&page, ".sample", 0).await;
+    until_focused(&page, ".scroller").await;
+    press(&page, Key::Home).await;
+    focus(&page, "#jump-latest").await;
+    press(&page, Key::Enter).await;
+    until_focused(&page, ".scroller").await;
+
+    salon.kill();
+    focus(&page, ".banner:not([hidden]) .text-button").await;
+    salon.restart().await;
+    press(&page, Key::Enter).await;
+    until_focused(&page, "#composer-input").await;
+    page.quit().await;
+}
