@@ -159,6 +159,7 @@ class SalonComposer extends HTMLElement {
 
   #setText(text) {
     this.input.value = text;
+    this.#suggestions.close();
     this.#measured = Infinity;
     this.#hintAgain();
   }

@@ -27,6 +27,7 @@ mod context;
 mod empty;
 mod fading;
 mod focus;
+mod folding;
 mod history;
 mod http_api;
 mod integrations;
@@ -56,6 +57,7 @@ mod scripts;
 mod scrolling;
 mod sign_in;
 mod steady;
+mod suggestions;
 #[path = "../support/mod.rs"]
 #[expect(unused_imports, reason = "not every helper is of use here")]
 mod support;
