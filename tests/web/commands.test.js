@@ -25,6 +25,7 @@ test('letters mean what is called so, in either language, and then what is told 
   assert.deepEqual(named('s'), ['search', 'settings']);
   assert.deepEqual(named('SUC'), ['search']);
   assert.deepEqual(named('room'), ['settings']);
+  assert.deepEqual(named('ro'), []);
   assert.deepEqual(named('theme d'), ['theme dark']);
   assert.deepEqual(named('shrug'), []);
   assert.deepEqual(named(' search'), []);
