@@ -32,8 +32,8 @@ export class Suggestions {
     this.#input = input;
     this.#sources = sources;
     this.#insert = insert;
-    // What is pressed in it takes the focus, and with it the keyboard of a phone, from nobody.
-    this.#list = h('ul.suggestions', { id: 'suggestions', role: 'listbox', hidden: true, onmousedown: (event) => event.preventDefault() });
+    // What is pressed in it takes the focus, and with it the keyboard of a phone, from nobody. A stop of the Tab key, as it scrolls.
+    this.#list = h('ul.suggestions', { id: 'suggestions', role: 'listbox', tabindex: 0, hidden: true, onmousedown: (event) => event.preventDefault() });
     box.append(this.#list);
     input.setAttribute('aria-controls', 'suggestions');
     input.setAttribute('aria-autocomplete', 'list');
