@@ -54,7 +54,8 @@ export function matchingCommands(commands, query) {
   });
   if (asked.length > 0) return asked;
   const called = ({ names }) => names.some((name) => name.startsWith(wanted));
-  const told = ({ label }) => label.toLowerCase().split(/\s+/).some((word) => word.startsWith(wanted));
+  // Of the words that tell of it, two letters mean nothing yet.
+  const told = ({ label }) => wanted.length > 2 && label.toLowerCase().split(/\s+/).some((word) => word.startsWith(wanted));
   const others = commands.filter((one) => !called(one) && told(one));
   return [...commands.filter(called), ...others].map((one) => ({ ...one, said: '' }));
 }

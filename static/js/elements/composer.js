@@ -167,6 +167,7 @@ class SalonComposer extends HTMLElement {
 
   #setText(text) {
     this.input.value = text;
+    this.#suggestions.close();
     this.#measured = Infinity;
     this.#hintAgain();
   }

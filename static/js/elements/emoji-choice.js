@@ -29,7 +29,8 @@ export async function openEmojiChoice(message, beside, choose) {
   const grid = h('div.emoji-grid', { role: 'group', 'aria-label': t('emoji') });
   const none = h('p.hint', { role: 'status' });
   const find = h('input', {
-    type: 'search', id: 'emoji-find', 'aria-label': t('emoji.find'), placeholder: t('emoji.find'), autocomplete: 'off', spellcheck: 'false', enterkeyhint: 'go',
+    // Escape closes at once: a box for searching would only be emptied.
+    type: 'text', role: 'searchbox', id: 'emoji-find', 'aria-label': t('emoji.find'), placeholder: t('emoji.find'), autocomplete: 'off', spellcheck: 'false', enterkeyhint: 'go',
     oninput: () => draw(), onkeydown: (event) => key(event),
   });
   const choice = h('div.emoji-choice', {

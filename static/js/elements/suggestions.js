@@ -32,14 +32,14 @@ export class Suggestions {
     this.#input = input;
     this.#sources = sources;
     this.#insert = insert;
-    // What is pressed in it takes the focus, and with it the keyboard of a phone, from nobody.
-    this.#list = h('ul.suggestions', { id: 'suggestions', role: 'listbox', hidden: true, onmousedown: (event) => event.preventDefault() });
+    // What is pressed in it takes the focus, and with it the keyboard of a phone, from nobody. A stop of the Tab key, as it scrolls.
+    this.#list = h('ul.suggestions', { id: 'suggestions', role: 'listbox', tabindex: 0, hidden: true, onmousedown: (event) => event.preventDefault() });
     box.append(this.#list);
     input.setAttribute('aria-controls', 'suggestions');
     input.setAttribute('aria-autocomplete', 'list');
     input.addEventListener('input', ({ isComposing }) => this.#look(isComposing));
     input.addEventListener('compositionend', () => this.#look(false));
-    for (const event of ['blur', 'pointerdown']) input.addEventListener(event, () => this.#close());
+    for (const event of ['blur', 'pointerdown']) input.addEventListener(event, () => this.close());
   }
 
   /** Takes a key while the list is open. @param {KeyboardEvent} event @returns {boolean} whether it was taken */
@@ -53,10 +53,10 @@ export class Suggestions {
       this.#take(items[chosen]);
     } else if (event.key === 'Escape') {
       this.#left = this.#place(this.#open);
-      this.#close();
+      this.close();
     } else {
       // The caret goes elsewhere.
-      if (/^(?:Arrow|Home|End|Page)/.test(event.key)) this.#close();
+      if (/^(?:Arrow|Home|End|Page)/.test(event.key)) this.close();
       return false;
     }
     event.preventDefault();
@@ -75,14 +75,14 @@ export class Suggestions {
     for (const source of selectionStart === selectionEnd ? this.#sources : []) {
       const query = composing && !source.composes ? null : source.begun(before, value);
       if (query === null) continue;
-      if (this.#left === this.#place({ source, query })) return this.#close();
+      if (this.#left === this.#place({ source, query })) return this.close();
       this.#left = '';
       const again = () => document.activeElement === this.#input && this.#look(false);
       const items = source.matches(query, again);
-      return items.length === 0 ? this.#close() : this.#draw({ source, query, items, chosen: 0 });
+      return items.length === 0 ? this.close() : this.#draw({ source, query, items, chosen: 0 });
     }
     this.#left = '';
-    return this.#close();
+    return this.close();
   }
 
   #draw(open) {
@@ -90,6 +90,8 @@ export class Suggestions {
     this.#list.setAttribute('aria-label', open.source.label);
     this.#list.replaceChildren(...open.items.map((item, place) => h('li', {
       id: `suggestion-${place}`, role: 'option', onclick: () => this.#take(item),
+      // What comes under a pointer that stands still is not meant.
+      onmousemove: ({ movementX, movementY }) => (movementX !== 0 || movementY !== 0) && this.#choose(place),
     }, ...open.source.row(item))));
     this.#list.hidden = false;
     this.#choose(0);
@@ -105,7 +107,7 @@ export class Suggestions {
   #take(item) {
     const { source, query } = this.#open;
     const end = this.#input.selectionStart;
-    this.#close();
+    this.close();
     const text = source.take(item, query);
     if (text === null) return;
     // The sign goes with what was written behind it.
@@ -113,7 +115,8 @@ export class Suggestions {
     this.#insert(text);
   }
 
-  #close() {
+  /** Offers nothing until more is written. */
+  close() {
     this.#open = null;
     this.#list.hidden = true;
     this.#input.removeAttribute('aria-activedescendant');

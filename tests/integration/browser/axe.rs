@@ -118,6 +118,13 @@ async fn axe_finds_nothing_in_any_state_or_theme() {
     )
     .await;
     must(&ada, "PUT", "/api/rooms/den/messages/1/pin", json!({})).await;
+    must(
+        &ada,
+        "POST",
+        "/api/rooms/den/messages",
+        json!({ "body": "a line\n".repeat(50) }),
+    )
+    .await;
     page.load().await;
     go_to(&page, "den").await;
     judge.judge(&page, "a room").await;
@@ -135,12 +142,24 @@ async fn messages(judge: &Judge, page: &Page) {
     press(page, "a").await;
     page.find(".reaction-choice").await;
     judge.judge(page, "the choice of reactions").await;
+    page.click("[data-action=more-emoji]").await;
+    page.find(".emoji-grid button").await;
+    judge.judge(page, "the choice among all emoji").await;
     press(page, Key::Escape).await;
-    page.type_into("#composer-input", "@").await;
-    page.find("#suggestions").await;
-    judge.judge(page, "the menu of mentions").await;
-    page.type_into("#composer-input", Key::Escape + Key::Backspace)
-        .await;
+    for (sign, letters) in [("@", ""), (":", "ro"), ("/", "")] {
+        page.type_into("#composer-input", format!("{sign}{letters}"))
+            .await;
+        page.find("#suggestions").await;
+        judge.judge(page, &format!("what {sign} offers")).await;
+        page.type_into("#composer-input", Key::Escape + "").await;
+        page.find("#composer-input").await.clear().await.unwrap();
+    }
+    for expanded in [false, true] {
+        page.find(&format!(".unfold[aria-expanded={expanded}]"))
+            .await;
+        judge.judge(page, "a long message").await;
+        page.click(".unfold").await;
+    }
     page.send("@assistant hello").await;
     page.see_reply("a reply grows", |reply| reply.state == "streaming")
         .await;

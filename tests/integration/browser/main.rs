@@ -28,6 +28,7 @@ mod empty;
 mod fading;
 mod finding;
 mod focus;
+mod folding;
 mod history;
 mod http_api;
 mod integrations;
@@ -59,6 +60,7 @@ mod scrolling;
 mod sign_in;
 mod silence;
 mod steady;
+mod suggestions;
 #[path = "../support/mod.rs"]
 #[expect(unused_imports, reason = "not every helper is of use here")]
 mod support;
