@@ -54,9 +54,8 @@ class SalonComposer extends HTMLElement {
       autocomplete: 'off', enterkeyhint: this.#touch.matches ? 'enter' : 'send', 'aria-haspopup': 'listbox',
       oninput: (event) => this.#typed(event), onkeydown: (event) => this.#key(event), onpaste: (event) => this.#pasted(event),
     });
-    const invite = () => { this.input.placeholder = t(this.#narrow.matches ? 'composer.ask_short' : 'composer.ask'); };
-    this.#narrow.onchange = invite;
-    invite();
+    this.#narrow.onchange = () => this.#invite();
+    this.#invite();
     this.button = h('button.send', { id: 'composer-send', type: 'button', onclick: () => this.#pressed() });
     this.counter = h('span.counter', { 'aria-live': 'polite', hidden: true });
     this.box = h('div.box', {}, this.input, this.counter, this.button);
@@ -94,8 +93,17 @@ class SalonComposer extends HTMLElement {
     this.#narrow.onchange = null;
   }
 
+  /** Who is alone with the assistant asks by writing. */
+  #invite() {
+    const { room } = this.#room.state;
+    const alone = room?.visibility === 'direct' && !(room.people > 0);
+    const text = t(alone ? 'composer.ask_alone' : this.#narrow.matches ? 'composer.ask_short' : 'composer.ask');
+    if (this.input.placeholder !== text) this.input.placeholder = text;
+  }
+
   /** @param {import('../store.js').RoomState} state */
   update(state) {
+    this.#invite();
     this.#running = myRunningReply(state);
     const archived = state.room?.archived ?? false;
     const reads = state.room?.role === 'reader';

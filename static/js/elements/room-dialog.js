@@ -1,18 +1,15 @@
 /**
  * The dialogs that make, rename and delete a room.
  */
-import { h } from '../dom.js';
+import { ADDRESS_CHARS, addressOf } from '../address.js';
+import { announce, h } from '../dom.js';
 import { openAssistantsDialog } from './assistants-dialog.js';
 import { openDialog, submitting } from './dialog.js';
-import { ask } from './dialogs.js';
 import { openIntegrationsDialog } from './integrations-dialog.js';
+import { retentionFields } from './retention-fields.js';
 import { mayBegin } from '../viewport.js';
-import { joined, t } from '../words.js';
+import { t } from '../words.js';
 import { openRoomUsageDialog } from './usage-dialog.js';
-
-/** A room's address from its name. @param {string} name */
-const slugOf = (name) => name.normalize('NFKD').toLowerCase().replace(/[\u0300-\u036f]/g, '')
-  .replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 64);
 
 const choice = (name, value, title, sentence, checked) => h('label.choice', {},
   h('input', { type: 'radio', name, value, checked }),
@@ -27,14 +24,20 @@ const choices = (visibility) => h('fieldset', {}, h('legend', { text: t('room.wh
  * @param {HTMLElement} opener which dispatches `salon-open` with the new room
  */
 export function openRoomDialog({ salon, book }, opener) {
-  const name = h('input', { autofocus: mayBegin(), id: 'room-name', required: true, maxlength: 64, autocomplete: 'off', placeholder: t('room.name_example') });
+  const name = h('input', { autofocus: mayBegin(), id: 'room-name', required: true, maxlength: 64, dir: 'auto', autocomplete: 'off', placeholder: t('room.name_example') });
   const slug = h('input', {
-    id: 'room-slug', required: true, maxlength: 64, dir: 'ltr', pattern: '[a-z0-9]([a-z0-9\\-]*[a-z0-9])?', autocomplete: 'off', spellcheck: 'false',
-    title: t('room.slug_form'),
+    id: 'room-slug', required: true, maxlength: ADDRESS_CHARS, dir: 'ltr', pattern: '[a-z0-9]([a-z0-9\\-]*[a-z0-9])?', autocomplete: 'off', spellcheck: 'false',
+    title: t('room.slug_form'), 'aria-describedby': 'room-slug-hint',
   });
   let touched = false;
-  name.addEventListener('input', () => { if (!touched) slug.value = slugOf(name.value); });
-  slug.addEventListener('input', () => { touched = true; });
+  // The letters that a name gets by chance stay the same while it is written.
+  const luck = Array.from({ length: 5 }, Math.random);
+  const offer = () => {
+    let throws = 0;
+    slug.value = addressOf(name.value, () => luck[throws++ % luck.length]);
+  };
+  name.addEventListener('input', () => { if (!touched) offer(); });
+  slug.addEventListener('input', () => { touched = slug.value !== ''; });
   const problem = h('p.problem', { role: 'alert' });
   const create = async (event) => submitting(event, problem, async () => {
     const visibility = new FormData(event.target).get('visibility');
@@ -46,7 +49,7 @@ export function openRoomDialog({ salon, book }, opener) {
   const dialog = openDialog(t('room.new'), h('form', { onsubmit: create },
     h('label', { for: 'room-name', text: t('name') }), name,
     h('label', { for: 'room-slug', text: t('room.address') }), slug,
-    h('p.hint', { text: t('room.address_hint') }),
+    h('p.hint', { id: 'room-slug-hint', text: `${t('room.slug_form')} ${t('room.address_hint')}` }),
     choices('public'), problem,
     h('div.buttons', {}, h('button.primary', { type: 'submit', id: 'room-create', text: t('room.create') }))));
 }
@@ -57,35 +60,24 @@ export function openRoomDialog({ salon, book }, opener) {
  * @param {{deletes?: boolean}} [options] whether one comes to delete the room
  */
 export function openSettingsDialog({ salon }, room, { deletes = false } = {}) {
-  const name = h('input', { id: 'room-name', required: true, maxlength: 64, value: room.name, autocomplete: 'off' });
-  const topic = h('input', { id: 'room-topic', maxlength: 256, value: room.topic ?? '', autocomplete: 'off', placeholder: t('room.topic_example') });
+  const name = h('input', { id: 'room-name', required: true, maxlength: 64, dir: 'auto', value: room.name, autocomplete: 'off' });
+  const topic = h('input', { id: 'room-topic', maxlength: 256, dir: 'auto', value: room.topic ?? '', autocomplete: 'off', placeholder: t('room.topic_example') });
   const archived = h('input', { type: 'checkbox', id: 'room-archived', checked: room.archived });
   const problem = h('p.problem', { role: 'alert' });
-  const save = (event) => submitting(event, problem, async () => {
-    const visibility = new FormData(event.target).get('visibility') ?? undefined;
-    const change = { name: name.value.trim(), topic: topic.value, visibility, archived: archived.checked };
-    await salon.api.changeRoom(room.slug, change);
-    dialog.close();
-  });
-  const days = h('input', { id: 'room-days', type: 'number', min: 1, max: 36_500, step: 1, placeholder: t('retention.ever') });
-  const messages = h('input', { id: 'room-messages', type: 'number', min: 1, max: 1_000_000_000, step: 1, placeholder: t('retention.all') });
-  const countOf = (input) => (input.value === '' ? null : Number(input.value));
-  const kept = h('p.problem', { role: 'alert' });
-  const keep = async (event) => {
+  const retention = retentionFields(salon.api, room);
+  const save = async (event) => {
     event.preventDefault();
-    const wanted = { days: countOf(days), messages: countOf(messages) };
-    const goes = [
-      wanted.days !== null && t('retention.older', { count: wanted.days }),
-      wanted.messages !== null && t('retention.before', { count: wanted.messages }),
-    ].filter(Boolean);
-    if (goes.length > 0 && !(await ask(t('retention.ask', { what: joined(goes) }), t('retention.save')))) return;
-    await submitting(event, kept, async () => {
-      await salon.api.setRetention(room.slug, wanted);
+    const visibility = new FormData(event.target).get('visibility') ?? undefined;
+    if (!(await retention.agreed())) return;
+    await submitting(event, problem, async () => {
+      const change = { name: name.value.trim(), topic: topic.value, visibility, archived: archived.checked };
+      await salon.api.changeRoom(room.slug, change);
+      // What deletes comes last.
+      await retention.save();
       dialog.close();
+      announce(t('saved'));
     });
   };
-  const showKept = (value) => { [days.value, messages.value] = [value.days ?? '', value.messages ?? '']; };
-  salon.api.retention(room.slug).then(showKept, (refusal) => { kept.textContent = refusal.message; });
   const confirmation = h('input', { id: 'room-delete-slug', autocomplete: 'off', spellcheck: 'false', required: true, pattern: room.slug, title: room.slug });
   const lost = h('p.problem', { role: 'alert' });
   const remove = (event) => submitting(event, lost, async () => {
@@ -99,12 +91,8 @@ export function openSettingsDialog({ salon }, room, { deletes = false } = {}) {
       room.visibility === 'direct' ? null : choices(room.visibility),
       h('label.choice', { for: 'room-archived' }, archived,
         h('span', {}, h('strong', { text: t('archived') }), h('small', { text: t('room.archived_hint') }))),
-      problem,
+      retention.element, problem,
       h('div.buttons', {}, h('button.primary', { type: 'submit', text: t('save') }))),
-    h('form', { onsubmit: keep },
-      h('label', { for: 'room-days', text: t('retention.days') }), days,
-      h('label', { for: 'room-messages', text: t('retention.messages') }), messages, kept,
-      h('div.buttons', {}, h('button.quiet', { type: 'submit', text: t('retention.save') }))),
     room.visibility === 'direct' ? null : h('p.settings-more', {}, h('button.quiet', {
       type: 'button', id: 'room-assistants', text: t('assistants.open'), onclick: () => openAssistantsDialog({ salon }, room),
     }), h('button.quiet', {
