@@ -151,7 +151,9 @@ export function openMembersDialog(context, open, opener) {
     const may = memberRights(room, member, self);
     return h('li', { 'data-user': user.id }, avatar(user),
       h('span.member-name', {}, h('strong', { dir: 'auto', text: user.name }),
-        h('small', {}, user.kind === 'assistant' ? t('kind.assistant') : user.kind === 'bot' ? t('message.bot') : ROLES[held], user.kind === 'guest' && h('span.guest-mark', { text: t('kind.guest') }), self && h('span.guest-mark', { text: t('reacted.you') }), online && h('span.online', {}, h('i.dot', { 'aria-hidden': 'true' }), t('members.here')))),
+        h('small', {}, online && h('span.online', {}, h('i.dot', { 'aria-hidden': 'true' }), t('members.here')),
+          user.kind === 'assistant' ? t('kind.assistant') : user.kind === 'bot' ? t('message.bot') : ROLES[held],
+          user.kind === 'guest' && h('span.guest-mark', { text: t('kind.guest') }), self && h('span.guest-mark', { text: t('reacted.you') }))),
       may.roles.length > 0 && roleMenu(user, held, may.roles),
       h('span.member-deeds', {},
         writes(user) && button(t('person.write'), t('person.write_of', { name: user.name }), () => write(user)),

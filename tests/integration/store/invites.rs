@@ -318,7 +318,11 @@ pub(super) async fn a_banned_user_comes_by_no_way(store: &TestStore) {
     let added = store.change(room, set(&owner, &ada, Role::Member)).await;
     assert_eq!(code(added), ErrorCode::Banned);
     let invited = store.change(room, accept(&ada, &made)).await;
-    assert_eq!(code(invited), ErrorCode::Banned, "the invite works, but not for who is banned");
+    assert_eq!(
+        code(invited),
+        ErrorCode::Banned,
+        "the invite works, but not for who is banned"
+    );
     assert_eq!(role_of(store, &ada, "den").await, None);
     // Nothing offers the room to who cannot come; to others it is there.
     for (user, lists) in [(&ada, false), (&store.person("cy").await, true)] {
