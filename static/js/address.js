@@ -5,10 +5,10 @@
 /** As the server takes them. */
 export const ADDRESS_CHARS = 64;
 
-/** Letters that lose no accent by themselves; of Greek and Cyrillic as they are mostly written in Latin. */
-const LATIN = { ß: 'ss', æ: 'ae', œ: 'oe', ø: 'o', ł: 'l', đ: 'd', ð: 'd', þ: 'th', ı: 'i', щ: 'shch', ж: 'zh', х: 'kh', ц: 'ts', ч: 'ch', ш: 'sh', ю: 'yu', я: 'ya', є: 'ye', θ: 'th', χ: 'ch', ψ: 'ps', ъ: '', ь: '' };
-const FROM = 'абвгдезийклмнопрстуфыэіїґёαβγδεζηικλμνξοπρσςτυφω';
-const TO = 'abvgdeziiklmnoprstufyeiigeabgdeziiklmnxoprsstyfo';
+/** Letters that lose no accent by themselves; of Cyrillic as they are mostly written in Latin. */
+const LATIN = { ß: 'ss', æ: 'ae', œ: 'oe', ø: 'o', ł: 'l', đ: 'd', ð: 'd', þ: 'th', ı: 'i', щ: 'shch', ж: 'zh', х: 'kh', ц: 'ts', ч: 'ch', ш: 'sh', ю: 'yu', я: 'ya', є: 'ye', ъ: '', ь: '' };
+const FROM = 'абвгдезийклмнопрстуфыэіїґё';
+const TO = 'abvgdeziiklmnoprstufyeiige';
 [...FROM].forEach((letter, place) => { LATIN[letter] = TO[place]; });
 
 const plain = (text) => text.normalize('NFKD').toLowerCase().replace(/[\u0300-\u036f]/g, '');
