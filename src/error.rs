@@ -67,7 +67,7 @@ error_codes! {
     NotAMember = "not_a_member", 403, "You are not a member of this room.";
     RoomNotFound = "room_not_found", 404, "There is no such room, or you may not see it.";
     Banned = "banned", 403, "You are banned from this room.";
-    /// One answer for an invite that never was, has ended, is used up or was withdrawn, and for whoever may not come.
+    /// One answer for an invite that never was, has ended, is used up or was withdrawn. Who is banned is told so, of one that works.
     InviteInvalid = "invite_invalid", 404, "This invite does not work: it has ended, is used up, was withdrawn, or never was.";
     MessageNotFound = "message_not_found", 404, "There is no such message in this room.";
     ReplyNotFound = "reply_not_found", 404, "There is no such reply in this room.";

@@ -68,7 +68,7 @@ impl Chat {
     /// Follows an invite: `who` is a member of its room from now on.
     ///
     /// # Errors
-    /// `invite_invalid`, whyever it does not work.
+    /// `invite_invalid`, whyever it does not work; `banned`.
     pub async fn accept_invite(
         &self,
         who: &Identity,

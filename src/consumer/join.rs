@@ -10,7 +10,7 @@ use super::Consumers;
 use super::connection::{BegunJoin, Connection, Subscription};
 use super::handlers::too_many_rooms;
 use crate::chat::{CatchUp, SharedPage, room_ref};
-use crate::db::rows::{LogKind, Proof};
+use crate::db::rows::Proof;
 use crate::error::{ErrorCode, Refusal};
 use crate::feed::{Attach, Attached, Greeting};
 use crate::ids::{Cursor, RoomRef, Version};
@@ -333,10 +333,7 @@ fn removal(page: &CatchUp, proof: &Proof) -> Option<(Version, &'static str)> {
         .iter()
         .filter(|entry| entry.version > proof.view.head.version)
         .find_map(|entry| match entry.effect {
-            Effect::Removed { user } if user == proof.user => {
-                Some((entry.version, LogKind::Removed.as_str()))
-            }
-            Effect::RoomDeleted => Some((entry.version, LogKind::Deleted.as_str())),
-            _ => None,
+            Effect::Removed { user, .. } if user != proof.user => None,
+            effect => effect.removal().map(|reason| (entry.version, reason)),
         })
 }

@@ -182,7 +182,7 @@ pub trait Store:
     ) -> StoreResult<RoomView>;
 
     /// The rooms the user is a member of, the latest message first (a room without one is as old as itself), then
-    /// public ones it is not in, by slug; at most `limit`, from behind `after`. A room that moves up while somebody reads pages
+    /// public ones it is neither in nor banned from, by slug; at most `limit`, from behind `after`. A room that moves up while somebody reads pages
     /// is not met below.
     async fn rooms(
         &self,
@@ -191,7 +191,7 @@ pub trait Store:
         limit: i64,
     ) -> StoreResult<Vec<ListedRoom>>;
 
-    /// Public rooms by slug after the given one, with their members counted; at most `limit`. With a `text` those only
+    /// Public rooms that the user is not banned from, by slug after the given one, with their members counted; at most `limit`. With a `text` those only
     /// whose slug, name or topic contains it; `A` is as `a` then, other letters are compared as they are.
     async fn public_rooms(
         &self,
@@ -366,8 +366,8 @@ pub trait Store:
     /// way (`reply_running`); that it changes anything (otherwise no version is taken); `if_version`; the bounds
     /// (`too_many`). A deletion takes the text wherever it is kept: former texts, variants, marks, chunks.
     /// An edit that asks again begins another variant of each reply that is not deleted; what is in the way of one refuses it all.
-    /// Nobody who is banned becomes a member (`banned`; by an invite `invite_invalid`, as for every invite that does not
-    /// work), whichever way and whoever does it.
+    /// Nobody who is banned becomes a member (`banned`; by an invite that does not work `invite_invalid`, as everybody),
+    /// whichever way and whoever does it.
     /// A deleted room refuses everything (`room_not_found`).
     /// A refused change takes no version and does not fail the others.
     ///

@@ -334,10 +334,12 @@ impl Running {
     async fn emit(&mut self, range: ChangeRange) {
         let mut sent = range.from;
         for entry in &range.entries {
-            let (user, reason) = match entry.effect {
-                Effect::Removed { user } => (Some(user), "removed"),
-                Effect::RoomDeleted => (None, "deleted"),
-                _ => continue,
+            let Some(reason) = entry.effect.removal() else {
+                continue;
+            };
+            let user = match entry.effect {
+                Effect::Removed { user, .. } => Some(user),
+                _ => None,
             };
             let below = entry.version - 1;
             self.subscribers

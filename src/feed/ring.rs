@@ -85,7 +85,7 @@ impl Ring {
             .any(|entry| {
                 entry.version > proof
                     && match entry.effect {
-                        Effect::Removed { user: removed } => removed == user,
+                        Effect::Removed { user: removed, .. } => removed == user,
                         Effect::RoomDeleted => true,
                         _ => false,
                     }

@@ -99,7 +99,7 @@ pub enum ServerFrame<'a> {
         room: &'a str,
         /// The removal's version.
         version: Version,
-        /// `removed` or `deleted`.
+        /// `removed`, `banned` or `deleted`.
         reason: &'a str,
     },
     /// A piece of a reply.

@@ -29,6 +29,11 @@ export function foundSoFar(all, more) {
 
 /** Marks around a hit while the text's own marks are taken out: nobody writes these, and they are no letters to Markdown. */
 const [FROM, TO] = ['\uE000', '\uE001'];
+/** An underscore that is none of Markdown's, and one that is, meanwhile. */
+const [PLAIN, PAIRED] = ['\uE002', '\uE003'];
+const OURS = /[\uE000-\uE003]/g;
+/** Words between underscores. All others are of names and of code: half a pair is nobody's emphasis. */
+const EMPHASIS = /(^|[\s(*~"'\uE000\uE001])(_{1,3})(\S|\S[^\n]*?\S)\2(?=$|[\s).,;:!?*~"'\uE000\uE001])/g;
 
 /**
  * A part of a message that was found, in plain words, with its hits.
@@ -37,10 +42,10 @@ const [FROM, TO] = ['\uE000', '\uE001'];
  */
 export function plainSnippet(snippet) {
   const written = snippet.map(({ text, hit }) => {
-    const own = text.replace(/[\uE000\uE001]/g, '');
+    const own = text.replace(OURS, '');
     return hit ? `${FROM}${own}${TO}` : own;
   }).join('');
-  const pieces = plainOf(written, { cut: true }).split(/([\uE000\uE001])/);
+  const pieces = plainOf(keepUnderscores(begun(written)), { cut: true }).replaceAll(PLAIN, '_').split(/([\uE000\uE001])/);
   let hit = false;
   const plain = [];
   for (const text of pieces) {
@@ -48,4 +53,40 @@ export function plainSnippet(snippet) {
     else if (text !== '') plain.push({ text, hit });
   }
   return plain;
+}
+
+const keepUnderscores = (text) => text
+  .replace(EMPHASIS, (all, before, mark, words) => before + PAIRED.repeat(mark.length) + words + PAIRED.repeat(mark.length))
+  .replaceAll('_', PLAIN).replaceAll(PAIRED, '_');
+
+/**
+ * The part with its code in marks that are whole. The server has it in one line and may begin or end in the middle of code, of which
+ * one half of the marks is then missing; of other marks that are closed and not opened the half goes.
+ */
+function begun(text) {
+  const [, cut, rest] = /^(… |)([^]*)$/.exec(text);
+  const blocks = rest.split(/`{3,}/);
+  // What closes a block stands alone; what opens one has mostly its language behind it.
+  const inCode = cut !== '' && blocks.length % 2 === 0 && /^(\s|$)/.test(blocks[1]);
+  return cut + blocks.map((part, place) => {
+    if ((place % 2 === 1) === inCode) return spans(part, cut !== '' && place === 0);
+    const code = place === 0 ? part : part.replace(/^[\w+#.-]+ /, '');
+    return code.trim() === '' ? ' ' : ` ${BLOCK} ${code.trim()} ${BLOCK} `;
+  }).join('');
+}
+
+/** Code that is longer than a word; nobody writes as many. */
+const BLOCK = '`'.repeat(9);
+
+/** @param {string} text outside of blocks of code @param {boolean} cut off at its beginning */
+function spans(text, cut) {
+  if (!cut) return text;
+  const closed = (mark) => {
+    const found = [...text.matchAll(/`+|\*+/g)].filter(([run]) => run === mark);
+    const at = found[0]?.index;
+    return found.length % 2 === 1 && /\S/.test(text[at - 1] ?? ' ') && !/[\p{L}\p{N}]/u.test(text[at + mark.length] ?? ' ') ? at : -1;
+  };
+  if (closed('`') >= 0) return `\`${text}`;
+  const mark = ['**', '*'].find((one) => closed(one) >= 0);
+  return mark === undefined ? text : text.slice(0, closed(mark)) + text.slice(closed(mark) + mark.length);
 }

@@ -17,7 +17,7 @@ export const KEYS = [
   {
     title: 'help.everywhere',
     rows: [
-      row('help.switch', 'Mod', 'K'), row('help.help', 'Mod', '/'), row('help.regions', 'F6'), row('help.regions_back', 'Shift', 'F6'),
+      row('help.switch', 'Mod', 'K'), row('help.search', 'Mod', 'Shift', 'F'), row('help.help', 'Mod', '/'), row('help.regions', 'F6'), row('help.regions_back', 'Shift', 'F6'),
       row('help.message_start', 'Alt', 'PageUp'), row('help.close', 'Escape'),
     ],
   },
@@ -40,11 +40,12 @@ export const KEYS = [
 /**
  * What a press of a key asks for, whatever has the focus.
  * @param {{key: string, ctrlKey: boolean, metaKey: boolean, altKey: boolean, shiftKey: boolean}} event
- * @returns {'switch' | 'help' | 'forward' | 'back' | 'previous' | null}
+ * @returns {'switch' | 'search' | 'help' | 'forward' | 'back' | 'previous' | null}
  */
 export function command({ key, ctrlKey, metaKey, altKey, shiftKey }) {
   const mod = (ctrlKey || metaKey) && !(ctrlKey && metaKey) && !altKey;
   if (mod && !shiftKey && key.toLowerCase() === 'k') return 'switch';
+  if (mod && shiftKey && key.toLowerCase() === 'f') return 'search';
   // On many keyboards the stroke is on a key that needs Shift.
   if (mod && key === '/') return 'help';
   if (key === 'F6' && !ctrlKey && !metaKey && !altKey) return shiftKey ? 'back' : 'forward';

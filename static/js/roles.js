@@ -28,12 +28,15 @@ export function memberRights({ role, visibility, people }, member, self) {
   const below = owner || member.role !== 'owner';
   const open = visibility !== 'direct';
   const manages = keepsOrder(role) && below && open && !self;
+  // A program speaks in its rooms: it keeps no order in them and owns none, whatever it was given once.
+  const person = member.user.kind !== 'bot' && member.user.kind !== 'assistant';
+  const mayHave = Object.keys(ROLES).filter((name) => (person ? owner || name !== 'owner' : name === 'member' || name === 'reader' || name === member.role));
   const mayBan = owner || member.role === 'member' || member.role === 'reader';
   return {
-    roles: manages ? Object.keys(ROLES).filter((name) => owner || name !== 'owner') : [],
+    roles: manages && member.user.kind !== 'assistant' ? mayHave : [],
     removes: self ? open || people > 2 : keepsOrder(role) && below,
     bans: manages && mayBan && member.user.kind !== 'assistant',
-    gives: manages && owner,
+    gives: manages && owner && person,
   };
 }
 
@@ -62,5 +65,5 @@ export function inviteToken(hash) {
   return /^#\/invite\/([0-9a-f]{64})$/.exec(hash)?.[1] ?? null;
 }
 
-/** What an invite says, in a sentence. @param {{name: string, by: {name: string}}} invite */
-export const invitation = ({ name, by }) => t('invites.says', { by: by.name, name });
+/** What an invite says, in a sentence. as what one comes @param {{name: string, by: {name: string}, role: string}} invite */
+export const invitation = ({ name, by, role }) => t({ reader: 'invites.says_reader', moderator: 'invites.says_moderator' }[role] ?? 'invites.says', { by: by.name, name });

@@ -270,6 +270,7 @@ async fn a_ban_cuts_its_reader_on_every_instance() {
     for socket in &mut sockets {
         let last = socket.expect("room.removed").await;
         assert_eq!(last["version"], json!(version));
+        assert_eq!(last["reason"], "banned");
         socket.receive_nothing(Duration::from_millis(150)).await;
         let join = json!({"type": "room.join", "room": "den"});
         assert_eq!(socket.ask(join).await["code"], "banned");

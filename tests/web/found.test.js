@@ -57,3 +57,19 @@ test('a part that was found is in plain words, with its hits', () => {
   assert.deepEqual(plainSnippet([{ text: 'a\uE000b', hit: false }]), [{ text: 'ab', hit: false }]);
   assert.deepEqual(plainSnippet([{ text: '## ', hit: false }, { text: 'Sea', hit: true }]), [{ text: 'Sea', hit: true }]);
 });
+
+/** How a part looks that was cut as the server does, its hits in brackets. */
+const looks = (...texts) => plainSnippet(texts.map((text, place) => ({ text, hit: place % 2 === 1 })))
+  .map(({ text, hit }) => (hit ? `[${text}]` : text)).join('');
+
+test('code in a part is as it was written, and its marks are gone, wherever it was cut', () => {
+  assert.equal(looks('collect::<Vec<_>>() and ', 'kettle', ' x_y_z'), 'collect::<Vec<_>>() and [kettle] x_y_z');
+  assert.equal(looks('call `', 'collect', '::<Vec<_>>()` with **care**'), 'call [collect]::<Vec<_>>() with care');
+  assert.equal(looks('… lect::<Vec<_>>()` then ', 'kettle', ' and **bold'), '… lect::<Vec<_>>() then [kettle] and bold');
+  assert.equal(looks('… text** on the ', 'kettle', ''), '… text on the [kettle]');
+  // The server has a part in one line, blocks of code too.
+  assert.equal(looks('see: ```rust let v = x.', 'collect', '::<Vec<_>>(); ``` and _so_ on'), 'see: let v = x.[collect]::<Vec<_>>(); and so on');
+  assert.equal(looks('```rust let v = ', 'x', ' * 2 * y_z; let w = …'), 'let v = [x] * 2 * y_z; let w = …');
+  assert.equal(looks('… let v = ', 'x', '::<_>(); ``` so **bold**'), '… let v = [x]::<_>(); so bold');
+  assert.equal(looks('2 * 3 and ', 'x', '* is no mark'), '2 * 3 and [x]* is no mark');
+});

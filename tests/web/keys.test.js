@@ -13,12 +13,14 @@ const press = (key, ...held) => ({
 test('keys that act everywhere', () => {
   assert.equal(command(press('k', 'ctrl')), 'switch');
   assert.equal(command(press('K', 'meta')), 'switch');
+  assert.equal(command(press('F', 'ctrl', 'shift')), 'search');
+  assert.equal(command(press('f', 'meta', 'shift')), 'search');
   assert.equal(command(press('/', 'ctrl')), 'help');
   assert.equal(command(press('/', 'ctrl', 'shift')), 'help', 'where the stroke needs Shift');
   assert.equal(command(press('F6')), 'forward');
   assert.equal(command(press('F6', 'shift')), 'back');
   assert.equal(command(press('PageUp', 'alt')), 'previous');
-  for (const other of [press('PageUp'), press('PageUp', 'alt', 'shift'), press('PageUp', 'ctrl', 'alt'), press('PageDown', 'alt'), press('k'), press('k', 'ctrl', 'alt'), press('k', 'ctrl', 'shift'), press('/'), press('F6', 'ctrl'), press('F5')]) {
+  for (const other of [press('f', 'ctrl'), press('F', 'shift'), press('F', 'ctrl', 'alt', 'shift'), press('PageUp'), press('PageUp', 'alt', 'shift'), press('PageUp', 'ctrl', 'alt'), press('PageDown', 'alt'), press('k'), press('k', 'ctrl', 'alt'), press('k', 'ctrl', 'shift'), press('/'), press('F6', 'ctrl'), press('F5')]) {
     assert.equal(command(other), null, JSON.stringify(other));
   }
 });

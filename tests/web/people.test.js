@@ -13,7 +13,7 @@ const take = (people, frames, now = 0) => frames.reduce((all, frame) => takePeop
 test('who is there is what was told last', () => {
   const told = { type: 'presence', room: 'lobby', count: 1200, users: [ADA, user('bob')] };
   const people = take(NOBODY, [{ ...told, count: 7 }, told]);
-  assert.deepEqual([people.count, people.users.length, hereLine(people)], [1200, 2, '1,200 here']);
+  assert.deepEqual([people.count, people.users.length, hereLine(people)], [1200, 2, '1,200 online']);
   assert.equal(hereLine(NOBODY), '');
   assert.equal(take(people, [{ type: 'room.removed', room: 'lobby' }]), NOBODY);
 });

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { inviteLine, inviteToken, invitable, memberRights, timeLeft } from '../../static/js/roles.js';
+import { inviteLine, inviteToken, invitable, invitation, memberRights, timeLeft } from '../../static/js/roles.js';
 
 const room = (role, visibility = 'public', people = 0) => ({ role, visibility, people });
 const member = (role, kind = 'user') => ({ role, user: { kind } });
@@ -22,6 +22,14 @@ test('owners do all, moderators what is below them, others nothing', () => {
   assert.equal(may(room('moderator'), member('owner')), '');
   assert.equal(may(room('moderator'), member('moderator')), 'roles:3 removes');
   assert.equal(may(room('moderator'), member('member')), 'roles:3 removes bans');
+});
+
+test('a program has no role to choose beyond writing and reading, and no room is given to it', () => {
+  const of = (kind, role = 'member') => memberRights(room('owner'), member(role, kind), false);
+  assert.deepEqual([of('bot').roles, of('bot').gives, of('bot').bans], [['member', 'reader'], false, true]);
+  assert.deepEqual(of('bot', 'moderator').roles, ['moderator', 'member', 'reader'], 'what it was given once is shown');
+  assert.deepEqual([of('assistant').roles, of('assistant').gives], [[], false]);
+  assert.deepEqual(memberRights(room('member'), member('member', 'bot'), false).roles, []);
 });
 
 test('everybody leaves, but two stay in their direct room, which takes nobody else', () => {
@@ -45,6 +53,13 @@ test('an invite is told of in a line', () => {
   assert.equal(timeLeft('2026-01-31T13:20:00.000Z', now), '1 hour');
   assert.equal(timeLeft('2026-02-07T11:59:59.000Z', now), '7 days');
   assert.equal(timeLeft('2026-01-31T12:00:30.000Z', now), 'less than a minute');
+});
+
+test('an invite says as what one comes where that is no member', () => {
+  const of = (role) => invitation({ name: 'The Den', by: { name: 'Ada' }, role });
+  assert.equal(of('member'), 'Ada invites you to The Den.');
+  assert.match(of('reader'), /to The Den, to read along/);
+  assert.match(of('moderator'), /as a moderator/);
 });
 
 test('a token is taken from an address of its form only', () => {

@@ -20,7 +20,7 @@ use crate::permissions::Role;
 const END_OF_TIME: i64 = 253_402_300_799;
 
 statement!(
-    /// A user's rooms, the latest message first, then the public ones it is not in; each part by an index of its own and no
+    /// A user's rooms, the latest message first, then the public ones it is not in nor banned from; each part by an index of its own and no
     /// further than the page goes. The last message is found as `questions.rs` finds messages: by the only index that gives
     /// the order asked for.
     ListRooms {
@@ -50,6 +50,7 @@ statement!(
          FROM rooms r JOIN room_heads h ON h.room_id = r.id LEFT JOIN memberships own ON false \
          WHERE r.visibility = 'public' AND r.deleted_at IS NULL AND r.slug COLLATE \"C\" > $7 \
            AND NOT EXISTS (SELECT FROM memberships m WHERE m.room_id = r.id AND m.user_id = $1) \
+           AND NOT EXISTS (SELECT FROM bans b WHERE b.room_id = r.id AND b.user_id = $1) \
          ORDER BY r.slug COLLATE \"C\" LIMIT $2)) listed \
          ORDER BY part, active DESC, slug COLLATE \"C\" LIMIT $2"
     )
@@ -67,6 +68,7 @@ macro_rules! public_rooms {
             " slug COLLATE \"C\" > $3 \
                    AND (strpos(slug, $2) > 0 OR strpos(lower(name COLLATE \"C\"), $2) > 0 \
                      OR strpos(lower(topic COLLATE \"C\"), $2) > 0) \
+                   AND NOT EXISTS (SELECT FROM bans b WHERE b.room_id = id AND b.user_id = $1) \
                  ORDER BY slug COLLATE \"C\" LIMIT $4 \
              ) p LEFT JOIN memberships own ON own.room_id = p.id AND own.user_id = $1 \
              ORDER BY p.slug COLLATE \"C\""

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
@@ -11,7 +12,7 @@ use super::columns::{Micros, StoredId, named, now, storable, time};
 use super::failure::Work;
 use super::reading;
 use super::rooms::{self as room_rows, RoomColumns, ViewColumns, direct_key, views};
-use super::schema::{memberships, messages, room_heads, rooms, users};
+use super::schema::{bans, memberships, messages, room_heads, rooms, users};
 use crate::db::changes::NewRoom;
 use crate::db::rows::{
     LastMessage, ListPlace, ListedRoom, PublicRoom, RoomView, UserKind, Visibility,
@@ -43,6 +44,7 @@ const FIND_PUBLIC: &str = "SELECT r.id FROM room_words w CROSS JOIN room_places 
     CROSS JOIN rooms r ON r.id = p.room_id \
     WHERE w.room_words MATCH ?1 AND r.visibility = 'public' AND r.deleted_at IS NULL AND r.slug > ?2 \
       AND (instr(r.slug, ?3) > 0 OR instr(lower(r.name), ?3) > 0 OR instr(lower(r.topic), ?3) > 0) \
+      AND NOT EXISTS (SELECT 1 FROM bans b WHERE b.room_id = r.id AND b.user_id = ?5) \
     ORDER BY r.slug LIMIT ?4";
 
 #[derive(QueryableByName)]
@@ -83,6 +85,7 @@ pub(super) fn own(
         .filter(memberships::role.is_null())
         .filter(rooms::visibility.eq(Visibility::Public.as_str()))
         .filter(rooms::slug.gt(public_after))
+        .filter(not(exists(ban_of(StoredId(user.0)))))
         .order(rooms::slug)
         .limit(rest)
         .load::<ViewColumns>(conn)?;
@@ -94,6 +97,14 @@ pub(super) fn own(
         });
     }
     Ok(listed)
+}
+
+/// The ban of a user from the room of the query around it.
+#[diesel::dsl::auto_type]
+fn ban_of(user: StoredId) -> _ {
+    bans::table
+        .filter(bans::room_id.eq(rooms::id))
+        .filter(bans::user_id.eq(user))
 }
 
 fn joined(
@@ -187,6 +198,7 @@ pub(super) fn public(
         .filter(rooms::visibility.eq(Visibility::Public.as_str()))
         .filter(rooms::deleted_at.is_null())
         .filter(rooms::slug.gt(after.unwrap_or_default()))
+        .filter(not(exists(ban_of(StoredId(user.0)))))
         .filter(
             instr(rooms::slug, &text)
                 .gt(0_i64)
@@ -218,6 +230,7 @@ pub(super) fn public(
             .bind::<Text, _>(after.unwrap_or_default())
             .bind::<Text, _>(&text)
             .bind::<BigInt, _>(limit.max(0))
+            .bind::<Binary, _>(StoredId(user.0))
             .load::<Held>(conn)?;
         query = query.filter(rooms::id.eq_any(held.into_iter().map(|held| held.id)));
     }

@@ -88,11 +88,26 @@ pub enum Effect {
     Removed {
         /// Whose.
         user: UserId,
+        /// Whether by a ban: its sockets are told.
+        banned: bool,
     },
     /// A message's text is gone: ranges below may not be replayed.
     Tombstone,
     /// The room is gone.
     RoomDeleted,
+}
+
+impl Effect {
+    /// Why a room ends for somebody, as `room.removed` says it; none where it does not.
+    #[must_use]
+    pub const fn removal(self) -> Option<&'static str> {
+        match self {
+            Self::Removed { banned: true, .. } => Some("banned"),
+            Self::Removed { .. } => Some("removed"),
+            Self::RoomDeleted => Some("deleted"),
+            _ => None,
+        }
+    }
 }
 
 /// A piece of a reply. It has no version.
@@ -302,7 +317,10 @@ fn effect_of(change: &StoredChange) -> Effect {
             (Some(_), _) => Effect::ReplySettled { seq: row.seq },
         },
         StoredChange::Log(log) => match (log.kind, &log.user) {
-            (LogKind::Removed, Some(user)) => Effect::Removed { user: user.id },
+            (LogKind::Removed, Some(user)) => Effect::Removed {
+                user: user.id,
+                banned: log.data.get("banned") == Some(&serde_json::Value::Bool(true)),
+            },
             (LogKind::Deleted, _) => Effect::RoomDeleted,
             _ => Effect::None,
         },
@@ -312,7 +330,7 @@ fn effect_of(change: &StoredChange) -> Effect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::rows::LogRow;
+    use crate::db::rows::{LogRow, UserKind, UserRow};
 
     fn log(version: Version, kind: LogKind) -> StoredChange {
         StoredChange::Log(LogRow {
@@ -322,6 +340,42 @@ mod tests {
             role: None,
             data: serde_json::json!({}),
         })
+    }
+
+    #[test]
+    fn a_removal_says_over_the_layer_whether_it_was_a_ban() {
+        let user = UserRow {
+            id: UserId(uuid::Uuid::from_u128(7)),
+            name: "ada".into(),
+            kind: UserKind::User,
+        };
+        let removed = |version, data| {
+            StoredChange::Log(LogRow {
+                version,
+                kind: LogKind::Removed,
+                user: Some(user.clone()),
+                role: None,
+                data,
+            })
+        };
+        let changes = [
+            removed(1, serde_json::json!({})),
+            removed(2, serde_json::json!({"banned": true})),
+            log(3, LogKind::Deleted),
+            log(4, LogKind::Settings),
+        ];
+        let range = ChangeRange::encode("lobby", Epoch(7), 0, 4, &changes);
+        let read = Publication::from_bytes(&Publication::Range(range).to_bytes());
+        let Some(Publication::Range(read)) = read else {
+            panic!("{read:?}")
+        };
+        let reasons: Vec<_> = read
+            .entries
+            .iter()
+            .map(|one| one.effect.removal())
+            .collect();
+        let expected = [Some("removed"), Some("banned"), Some("deleted"), None];
+        assert_eq!(reasons, expected);
     }
 
     #[test]

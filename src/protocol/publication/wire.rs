@@ -211,8 +211,9 @@ fn put_effect(out: &mut BytesMut, effect: Effect) {
             out.put_u8(2);
             out.put_i64(seq);
         }
-        Effect::Removed { user } => {
-            out.put_u8(3);
+        Effect::Removed { user, banned } => {
+            // An instance of before knows no 6 and reads the database instead.
+            out.put_u8(if banned { 6 } else { 3 });
             out.put_slice(user.0.as_bytes());
         }
         Effect::Tombstone => out.put_u8(4),
@@ -231,12 +232,13 @@ fn get_effect(rest: &mut Bytes) -> Option<Effect> {
         2 => Effect::ReplySettled {
             seq: rest.try_get_i64().ok()?,
         },
-        3 => {
+        kind @ (3 | 6) => {
             if rest.len() < 16 {
                 return None;
             }
             Effect::Removed {
                 user: UserId(Uuid::from_slice(&rest.split_to(16)).ok()?),
+                banned: kind == 6,
             }
         }
         4 => Effect::Tombstone,

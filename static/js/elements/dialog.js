@@ -27,6 +27,23 @@ export function openDialog(title, ...content) {
 }
 
 /**
+ * Reads what a list shows. Where it cannot be read the list says so, in place of what it had, with a button that tries again.
+ * @param {HTMLElement} list
+ * @param {() => Promise<void>} read which draws the list
+ */
+export async function readInto(list, read) {
+  list.setAttribute('aria-busy', 'true');
+  try {
+    await read();
+  } catch (refusal) {
+    // Who pressed it goes on with the list.
+    const again = () => readInto(list, read);
+    showLines(list, [h('li.not-read', {}, h('span', { role: 'alert', text: refusal.message }), h('button.quiet', { type: 'button', text: t('app.try_again'), onclick: again }))]);
+  }
+  list.removeAttribute('aria-busy');
+}
+
+/**
  * A list of a dialog is what it is now; the line that has the focus keeps it, or the one in its place.
  * @param {HTMLElement} list
  * @param {HTMLElement[]} lines

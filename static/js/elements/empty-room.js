@@ -3,6 +3,7 @@
  */
 import { h, icon } from '../dom.js';
 import { keepsOrder } from '../roles.js';
+import { titleOf } from '../room-line.js';
 import { joined, pieces, t } from '../words.js';
 import { openInvitesDialog } from './dialogs.js';
 
@@ -54,7 +55,7 @@ export function emptyRoom(room, context, suggest) {
   }, () => {});
   const element = h('div.empty-room', {},
     h('span.empty-mark', { 'aria-hidden': 'true' }, icon('spark')),
-    h('h2', { text: t('empty.welcome', { name: room.name }) }),
+    h('h2', { text: room.visibility === 'direct' ? t('empty.welcome_direct', { name: titleOf(room, salon.user.name) }) : t('empty.welcome', { name: room.name }) }),
     room.topic ? h('p.empty-topic', { dir: 'auto', text: room.topic }) : null, who, people,
     room.visibility === 'private' && keepsOrder(room.role)
       && h('button.quiet', { type: 'button', id: 'empty-invite', text: t('empty.invite'), onclick: () => openInvitesDialog(context, room) }),

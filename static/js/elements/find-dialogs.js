@@ -4,7 +4,7 @@
 import { h } from '../dom.js';
 import { placeOf } from '../permalink.js';
 import { inviteToken } from '../roles.js';
-import { offerMore, openDialog, submitting } from './dialog.js';
+import { offerMore, openDialog, readInto, showLines, submitting } from './dialog.js';
 import { peoplePicker } from './people-picker.js';
 import { meet } from './person-dialog.js';
 import { mayBegin } from '../viewport.js';
@@ -23,7 +23,7 @@ export function openBrowseDialog({ salon }, opener) {
   const query = h('input', { autofocus: mayBegin(), id: 'browse-query', role: 'searchbox', enterkeyhint: 'search', maxlength: 100, autocomplete: 'off', placeholder: t('browse.example'), 'aria-label': t('browse.label') });
   const list = h('ul.found-rooms', { 'aria-busy': 'true' });
   const problem = h('p.problem', { role: 'alert' });
-  const more = h('button.quiet', { type: 'button', text: t('more'), hidden: true, onclick: () => read(list.lastElementChild?.dataset.slug) });
+  const more = h('button.quiet', { type: 'button', text: t('more'), hidden: true, onclick: () => readMore() });
   let asked = 0;
   let timer = null;
   const read = async (after) => {
@@ -32,31 +32,36 @@ export function openBrowseDialog({ salon }, opener) {
     try {
       page = await salon.api.publicRooms({ q: query.value.trim(), after });
     } catch (refusal) {
-      if (number === asked) problem.textContent = refusal.message;
+      if (number === asked) throw refusal;
       return;
     }
     // An answer to what is no longer asked.
     if (number !== asked) return;
-    problem.textContent = '';
-    list.removeAttribute('aria-busy');
-    if (after === undefined) list.replaceChildren();
-    list.append(...page.rooms.map(line));
+    showLines(list, page.rooms.map(line), after !== undefined);
     if (list.childElementCount === 0) list.append(h('li.empty', { text: t('browse.none') }));
     offerMore(more, page.more, list);
   };
+  const begin = () => readInto(list, () => read(undefined).catch((refusal) => {
+    more.hidden = true;
+    throw refusal;
+  }));
+  const readMore = () => {
+    problem.textContent = '';
+    read(list.lastElementChild?.dataset.slug).catch((refusal) => { problem.textContent = refusal.message; });
+  };
   const line = (room) => h('li', { 'data-slug': room.slug },
     h('button.found-room', { type: 'button', onclick: () => { dialog.close(); open(opener, room.slug); } },
-      h('span.found-text', {}, h('strong', { text: room.name }),
-        h('small', { text: [room.archived && t('archived'), room.topic || room.slug].filter(Boolean).join(' · ') })),
+      h('span.found-text', {}, h('strong', { dir: 'auto', text: room.name }),
+        h('small', { dir: 'auto', text: [room.archived && t('archived'), room.topic || room.slug].filter(Boolean).join(' · ') })),
       h('small.found-count', { text: t('browse.members', { count: room.members }) }),
       h('span.join', { text: room.role === null ? t('join') : t('open') })));
   query.addEventListener('input', () => {
     clearTimeout(timer);
-    timer = setTimeout(() => read(undefined), PAUSE_MS);
+    timer = setTimeout(begin, PAUSE_MS);
   });
   const dialog = openDialog(t('list.public'), h('div.browse-query', {}, query), problem, list,
     h('div.buttons.browse-more', {}, h('button.quiet', { type: 'button', id: 'browse-link', text: t('link.open'), onclick: () => { dialog.close(); openLinkDialog(); } }), more));
-  read(undefined);
+  begin();
 }
 
 /** Takes the link of an invite or of a room, as somebody sent it. */

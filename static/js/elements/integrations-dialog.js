@@ -4,7 +4,7 @@
  */
 import { h } from '../dom.js';
 import { hookLine } from '../use.js';
-import { openDialog, showLines, submitting } from './dialog.js';
+import { openDialog, readInto, showLines, submitting } from './dialog.js';
 import { ask } from './dialogs.js';
 import { outgoingWebhooks } from './outgoing-webhooks.js';
 import { secretBox } from './secret.js';
@@ -22,19 +22,21 @@ function incomingSection(salon, room) {
   const problem = h('p.problem', { role: 'alert' });
   const made = h('div');
   const rows = h('ul.uses', { 'aria-label': t('incoming.title') });
-  const reload = async () => {
-    try {
-      showLines(rows, (await salon.api.incomingHooks(room.slug)).map(row));
-      if (rows.children.length === 0) rows.append(h('li.empty', { text: t('none_yet') }));
-    } catch (refusal) {
-      problem.textContent = refusal.message;
-    }
-  };
+  const reload = () => readInto(rows, async () => {
+    showLines(rows, (await salon.api.incomingHooks(room.slug)).map(row));
+    if (rows.children.length === 0) rows.append(h('li.empty', { text: t('none_yet') }));
+  });
   const show = ({ path, hook }) => made.replaceChildren(
     secretBox(`${location.origin}${path}`, t('incoming.secret', { name: hook.user.name })));
   const trying = async (work) => {
     problem.textContent = '';
-    await work().catch((refusal) => { problem.textContent = refusal.message; });
+    try {
+      await work();
+    } catch (refusal) {
+      problem.textContent = refusal.message;
+      // Nor could the list be read, which would say the same.
+      if (refusal.code === 'network') return;
+    }
     await reload();
   };
   const row = (hook) => h('li', { 'data-hook': hook.id },

@@ -3,7 +3,7 @@
  */
 import { announce, h } from '../dom.js';
 import { ROLES, invitable, invitation, inviteLine } from '../roles.js';
-import { openDialog, showLines, submitting } from './dialog.js';
+import { openDialog, readInto, showLines, submitting } from './dialog.js';
 import { t } from '../words.js';
 
 const LIVES = [['3600', t('invites.hour')], ['86400', t('invites.day')], ['604800', t('invites.week')], ['2592000', t('invites.month')]];
@@ -37,21 +37,20 @@ export function openInvitesDialog({ salon }, room) {
       problem.textContent = t('invites.copy_yourself');
     }
   };
-  const reload = async () => {
-    try {
-      const invites = await salon.api.invites(room.slug);
-      showLines(list, invites.map((invite) => h('li', { 'data-key': invite.id },
-        h('span.member-name', {}, h('strong', { text: inviteLine(invite) }), h('small', { text: t('invites.made_by', { name: invite.by.name }) })),
-        h('button.text-button', { type: 'button', text: t('invites.withdraw'), onclick: () => withdraw(invite.id) }))));
-    } catch (refusal) {
-      problem.textContent = refusal.message;
-    }
-  };
+  const reload = () => readInto(list, async () => {
+    const invites = await salon.api.invites(room.slug);
+    showLines(list, invites.map((invite) => h('li', { 'data-key': invite.id },
+      h('span.member-name', {}, h('strong', { text: inviteLine(invite) }), h('small', { text: t('invites.made_by', { name: invite.by.name }) })),
+      h('button.text-button', { type: 'button', text: t('invites.withdraw'), onclick: () => withdraw(invite.id) }))));
+  });
   const withdraw = async (id) => {
+    problem.textContent = '';
     try {
       await salon.api.revokeInvite(room.slug, id);
     } catch (refusal) {
       problem.textContent = refusal.message;
+      // Nor could the list be read, which would say the same.
+      if (refusal.code === 'network') return;
     }
     await reload();
   };
@@ -91,15 +90,21 @@ export async function openInvitation({ salon, book }, token, opener) {
     dialog.close();
     opener.dispatchEvent(new CustomEvent('salon-open', { bubbles: true, detail: { slug: room.slug } }));
   });
-  const dialog = openDialog(t('invites.invitation'), h('form', { onsubmit: accept }, sentence, problem, h('div.buttons', {}, join)));
-  try {
-    const invite = await salon.api.lookUpInvite(token);
-    sentence.textContent = invitation(invite);
-    join.textContent = t('invites.join', { name: invite.name });
-    join.disabled = false;
-    join.focus();
-  } catch (refusal) {
-    sentence.textContent = '';
-    problem.textContent = refusal.message;
-  }
+  const again = h('button.quiet', { type: 'button', text: t('app.try_again'), hidden: true, onclick: () => look() });
+  const dialog = openDialog(t('invites.invitation'), h('form', { onsubmit: accept }, sentence, problem, h('div.buttons', {}, again, join)));
+  const look = async () => {
+    [sentence.textContent, problem.textContent, again.hidden] = [t('invites.reading'), '', true];
+    try {
+      const invite = await salon.api.lookUpInvite(token);
+      sentence.textContent = invitation(invite);
+      join.textContent = t('invites.join', { name: invite.name });
+      join.disabled = false;
+      join.focus();
+    } catch (refusal) {
+      [sentence.textContent, problem.textContent] = ['', refusal.message];
+      // What does not work will not work again.
+      again.hidden = refusal.code === 'invite_invalid';
+    }
+  };
+  await look();
 }

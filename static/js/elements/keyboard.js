@@ -60,6 +60,7 @@ export class Keyboard {
       if (inDialog()) return;
       event.preventDefault();
       if (wanted === 'switch') openSwitcher(this.#context, this.#opener);
+      else if (wanted === 'search') this.#opener.querySelector('salon-room')?.search();
       else if (wanted === 'help') openHelpDialog();
       else if (wanted === 'previous') this.#keyed(() => this.#opener.querySelector('#jump-previous')?.click());
       else this.#region(wanted === 'forward' ? 1 : -1);

@@ -16,6 +16,10 @@ import { ask, openMembersDialog, openSettingsDialog } from './dialogs.js';
  */
 export async function leaveRoom(context, room, opener) {
   const { salon } = context;
+  if (room.role === 'owner' && await ownsAlone(salon, room)) {
+    tellOnlyOwner(context, room, opener);
+    return false;
+  }
   if (!(await ask(t('members.leave_ask'), t('members.leave')))) return false;
   try {
     await salon.api.removeMember(room.slug, salon.user.id);
@@ -26,6 +30,12 @@ export async function leaveRoom(context, room, opener) {
   }
   opener.dispatchEvent(new CustomEvent('salon-left', { bubbles: true, detail: { slug: room.slug } }));
   return true;
+}
+
+/** Whether nobody else owns the room, as far as the first of its members tell; the server knows for sure. */
+async function ownsAlone(salon, room) {
+  const { members, more } = await salon.api.membersPage(room.slug, null);
+  return !more && members.every(({ role, user }) => role !== 'owner' || user.id === salon.user.id);
 }
 
 /** A room has an owner: another one, or none and no room. */

@@ -1,12 +1,12 @@
 /**
- * The dialog that lists a room's members, those who are there first. Owners and moderators add and remove them there,
- * give them roles, ban them, or somebody who is not there, and lift bans; an owner gives the room away.
+ * The dialog that lists a room's members, those who are online first. Owners and moderators add and remove them there, give them
+ * roles (chosen, and then saved), ban them, or somebody who is not there, and lift bans; an owner gives the room away.
  */
 import { h } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { ROLES, keepsOrder, memberRights } from '../roles.js';
 import { titleOf } from '../room-line.js';
-import { offerMore, openDialog, showLines, submitting } from './dialog.js';
+import { offerMore, openDialog, readInto, showLines, submitting } from './dialog.js';
 import { ask, askFor } from './dialogs.js';
 import { openInvitesDialog } from './invite-dialogs.js';
 import { leaveRoom } from './leave.js';
@@ -23,7 +23,7 @@ export function openMembersDialog(context, open, opener) {
   const { salon } = context;
   const { room } = open.state;
   const manages = keepsOrder(room.role);
-  const list = h('ul.members', { 'aria-busy': 'true' }, h('li.empty', { text: t('reading_list') }));
+  const list = h('ul.members', {}, h('li.empty', { text: t('reading_list') }));
   const banned = h('ul.members', {});
   const spoke = h('datalist', { id: 'ban-names' });
   const banName = h('input', {
@@ -34,6 +34,7 @@ export function openMembersDialog(context, open, opener) {
     banName, spoke, banReason, h('button.quiet', { type: 'submit', text: t('members.ban') }));
   const bans = h('details.bans', { hidden: true }, h('summary', { text: t('members.banned') }), banned, banForm);
   const problem = h('p.problem', { role: 'alert' });
+  const done = h('p.hint.done', { role: 'status' });
   const name = h('input', { id: 'member-name', required: true, maxlength: 64, autocomplete: 'off', spellcheck: 'false', placeholder: t('name') });
   const role = h('select', { 'aria-label': t('members.role') },
     ...['member', 'reader', 'moderator'].map((value) => h('option', { value, text: ROLES[value] })));
@@ -49,15 +50,12 @@ export function openMembersDialog(context, open, opener) {
     offerMore(more, page.more, list);
     more.onclick = () => read(last).catch((refusal) => { problem.textContent = refusal.message; });
   };
-  const reload = async () => {
-    try {
-      await read(null);
-      if (manages) showBans(await salon.api.bans(room.slug));
-    } catch (refusal) {
-      problem.textContent = refusal.message;
-    }
-    list.removeAttribute('aria-busy');
-  };
+  const reload = () => readInto(list, async () => {
+    more.hidden = true;
+    await read(null);
+    if (manages) showBans(await salon.api.bans(room.slug));
+    people.refresh();
+  });
   const showBans = (rows) => {
     bans.hidden = room.visibility === 'direct';
     bans.firstElementChild.textContent = t('members.banned_count', { count: rows.length });
@@ -67,15 +65,18 @@ export function openMembersDialog(context, open, opener) {
         h('small', { text: reason === '' ? t('members.by', { name: by.name }) : t('members.by_why', { name: by.name, reason }) })),
       h('button.text-button', { type: 'button', text: t('members.lift'), onclick: () => doing(() => salon.api.unban(room.slug, user.id)) }))));
   };
-  /** Does something and reads the list again; a refusal is said. */
-  const doing = async (work) => {
-    problem.textContent = '';
+  /** Does something and reads the list again; a refusal is said, and else what was done. */
+  const doing = async (work, sentence = '') => {
+    [problem.textContent, done.textContent] = ['', ''];
     try {
       await work();
     } catch (refusal) {
       problem.textContent = refusal.message;
+      // Nor could the list be read, which would say the same.
+      if (refusal.code === 'network') return;
     }
     await reload();
+    if (problem.textContent === '') done.textContent = sentence;
   };
   /** Those who spoke here lately and are gone, as far as the page knows; guests among them have no name of their own. */
   const gone = () => {
@@ -121,18 +122,26 @@ export function openMembersDialog(context, open, opener) {
     await doing(() => salon.api.transferRoom(room.slug, user.id));
     if (problem.textContent === '') dialog.close();
   };
+  /** The arrow keys change a menu at once, and pass by what one does not mean: the role is given by the button beside it. */
   const roleMenu = (user, held, roles) => {
     const menu = h('select.role', { 'aria-label': t('members.role_of', { name: user.name }) },
       ...roles.map((value) => h('option', { value, text: ROLES[value], selected: value === held })));
-    menu.addEventListener('change', async () => {
-      // The arrow keys change a menu at once: whoever only passes by an owner's role is asked.
-      if (menu.value === 'owner' && !(await ask(t('members.owner_ask', { name: user.name }), ROLES.owner))) {
-        menu.value = held;
-        return;
-      }
-      await doing(() => salon.api.setRole(room.slug, user.id, menu.value));
+    const give = h('button.quiet.role-save', {
+      type: 'button', hidden: true, text: t('save'), 'aria-label': t('members.role_save', { name: user.name }),
+      onclick: async () => {
+        const chosen = menu.value;
+        if (chosen === 'owner' && !(await ask(t('members.owner_ask', { name: user.name }), ROLES.owner))) return;
+        // The button goes with what it does.
+        menu.focus();
+        await doing(() => salon.api.setRole(room.slug, user.id, chosen), t('members.role_saved', { name: user.name, role: ROLES[chosen] }));
+      },
     });
-    return menu;
+    menu.addEventListener('change', () => { give.hidden = menu.value === held; });
+    return h('span.member-role', {}, menu, give);
+  };
+  const remove = async (user) => {
+    if (!(await ask(t(`members.remove_ask_${room.visibility === 'public' ? 'public' : 'private'}`, { name: user.name }), t('remove')))) return;
+    await doing(() => salon.api.removeMember(room.slug, user.id), t('members.removed', { name: user.name }));
   };
   const button = (text, label, onclick, classes = 'text-button') =>
     h(`button.${classes}`, { type: 'button', text, 'aria-label': label, onclick });
@@ -142,21 +151,23 @@ export function openMembersDialog(context, open, opener) {
     const may = memberRights(room, member, self);
     return h('li', { 'data-user': user.id }, avatar(user),
       h('span.member-name', {}, h('strong', { dir: 'auto', text: user.name }),
-        h('small', {}, user.kind === 'assistant' ? t('kind.assistant') : user.kind === 'bot' ? t('kind.bot_role', { role: ROLES[held] }) : ROLES[held], user.kind === 'guest' && h('span.guest-mark', { text: t('kind.guest') }), self && h('span.guest-mark', { text: t('reacted.you') }), online && h('span.online', {}, h('i.dot', { 'aria-hidden': 'true' }), t('members.here')))),
+        h('small', {}, online && h('span.online', {}, h('i.dot', { 'aria-hidden': 'true' }), t('members.here')),
+          user.kind === 'assistant' ? t('kind.assistant') : user.kind === 'bot' ? t('message.bot') : ROLES[held],
+          user.kind === 'guest' && h('span.guest-mark', { text: t('kind.guest') }), self && h('span.guest-mark', { text: t('reacted.you') }))),
       may.roles.length > 0 && roleMenu(user, held, may.roles),
       h('span.member-deeds', {},
         writes(user) && button(t('person.write'), t('person.write_of', { name: user.name }), () => write(user)),
         may.gives && button(t('members.give'), t('members.give_of', { name: user.name }), () => give(user)),
         may.removes && button(self ? t('members.leave') : t('remove'), self ? t('members.leave_long') : t('remove_of', { name: user.name }),
-          () => (self ? leave() : doing(() => salon.api.removeMember(room.slug, user.id)))),
+          () => (self ? leave() : remove(user))),
         may.bans && button(t('members.ban'), t('members.ban_of', { name: user.name }), () => ban(user), 'text-button.bad')));
   };
   const people = peoplePicker(context, name, { many: false, leaves: ({ id }) => list.querySelector(`[data-user="${id}"]`) !== null });
   const add = (event) => submitting(event, problem, async () => {
     const { names: [named], ids: [user] } = people.chosen();
     await salon.api.addMember(room.slug, user === undefined ? { name: named, role: role.value } : { user, role: role.value });
-    people.clear();
     await reload();
+    people.clear();
   });
   const invites = manages && room.visibility !== 'direct';
   const dialog = openDialog(t('members.title', { name: titleOf(room, salon.user.name) }),
@@ -165,7 +176,7 @@ export function openMembersDialog(context, open, opener) {
     invites && h('p.invite-people', {}, h('button.quiet', {
       type: 'button', id: 'invite-people', text: t('members.invite'), onclick: () => { dialog.close(); openInvitesDialog({ salon }, room); },
     })),
-    problem, list, more, bans);
+    problem, done, list, more, bans);
   dialog.classList.add('wide');
   reload();
 }

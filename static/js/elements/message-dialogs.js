@@ -3,7 +3,7 @@
  */
 import { h } from '../dom.js';
 import { clockTime, fullTime, shortDate } from '../time.js';
-import { openDialog } from './dialog.js';
+import { openDialog, readInto, showLines } from './dialog.js';
 import { saidIn } from './quote.js';
 import { t } from '../words.js';
 
@@ -13,15 +13,10 @@ const when = (text) => {
 };
 
 /** Fills a list when it has come. */
-async function fill(list, read, row, nothing) {
-  try {
-    const rows = await read();
-    list.replaceChildren(...(rows.length === 0 ? [h('li.empty', { text: nothing })] : rows.map(row)));
-  } catch (refusal) {
-    list.replaceChildren(h('li.empty', { role: 'alert', text: refusal.message }));
-  }
-  list.removeAttribute('aria-busy');
-}
+const fill = (list, read, row, nothing) => readInto(list, async () => {
+  const rows = await read();
+  showLines(list, rows.length === 0 ? [h('li.empty', { text: nothing })] : rows.map(row));
+});
 
 const waiting = () => h('ul.message-list', { 'aria-busy': 'true' }, h('li.empty', { text: t('reading') }));
 

@@ -441,7 +441,7 @@ class SalonMessages extends HTMLElement {
         this.#empty.tell(this.#room.people.users);
         return [this.#empty.element];
       },
-      start: () => [h('p.start', {}, icon(shapeOf(state.room)), t('messages.begins', { name: this.#title(state) }))],
+      start: () => [h('p.start', {}, icon(shapeOf(state.room)), t(state.room.visibility === 'direct' ? 'messages.begins_direct' : 'messages.begins', { name: this.#title(state) }))],
     })[kind]());
     // Somebody has said something, and what was offered to begin with goes.
     if (held) this.scroller.focus({ preventScroll: true });

@@ -4,7 +4,7 @@
  */
 import { h } from '../dom.js';
 import { EVENTS, outcomeLine, webhookLine } from '../webhook-line.js';
-import { showLines, submitting } from './dialog.js';
+import { readInto, showLines, submitting } from './dialog.js';
 import { ask } from './dialogs.js';
 import { attemptList, changeForm, eventBoxes } from './webhook-more.js';
 import { t } from '../words.js';
@@ -27,14 +27,7 @@ export function outgoingWebhooks(api, room) {
     secret.hidden = false;
     field.focus();
   };
-  const reload = async () => {
-    try {
-      const webhooks = await api.outgoingWebhooks(room.slug);
-      showLines(list, webhooks.map(row));
-    } catch (refusal) {
-      note.textContent = refusal.message;
-    }
-  };
+  const reload = () => readInto(list, async () => showLines(list, (await api.outgoingWebhooks(room.slug)).map(row)));
   const doing = (work) => async (event) => {
     // Disabled it would lose the focus.
     const button = event.currentTarget;

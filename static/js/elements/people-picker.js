@@ -15,7 +15,7 @@ const SHOWN = 6;
  * @param {{salon: import('../salon.js').Salon, book: import('../room-book.js').RoomBook}} context
  * @param {HTMLInputElement} input required; names in it are parted by commas where several are meant
  * @param {{many: boolean, leaves?: (user: object) => boolean}} options `leaves`: who is not offered
- * @returns {{element: HTMLElement, chosen: () => {names: string[], ids: string[]}, clear: () => void}} `chosen` throws where a name
+ * @returns {{element: HTMLElement, chosen: () => {names: string[], ids: string[]}, clear: () => void, refresh: () => void}} `chosen` throws where a name
  *   is that of several
  */
 export function peoplePicker(context, input, { many, leaves = () => false }) {
@@ -68,5 +68,6 @@ export function peoplePicker(context, input, { many, leaves = () => false }) {
       input.value = '';
       draw();
     },
+    refresh: draw,
   };
 }

@@ -9,6 +9,7 @@ import { copy } from '../render.js';
 import { t } from '../words.js';
 import { showNote } from './banner.js';
 import { leaveRoom } from './leave.js';
+import { menuKeys } from './menu-keys.js';
 import { openAssistantsDialog, openExportDialog, openIntegrationsDialog, openInvitesDialog, openRoomUsageDialog, openSettingsDialog } from './dialogs.js';
 
 const copyLink = async (slug) => {
@@ -46,14 +47,14 @@ export function menuEntries(context, room, opener) {
  */
 function readingItem(memory, close) {
   const item = h('button.menu-item', {
-    type: 'button', 'data-menu': 'reading',
+    type: 'button', role: 'menuitemcheckbox', tabindex: -1, 'data-menu': 'reading',
     onclick: () => {
       memory.setReading(memory.reading() === 'question' ? 'follow' : 'question');
       show();
       close();
     },
   }, icon('top'), h('span', { text: t('menu.reading') }), icon('check'));
-  const show = () => item.setAttribute('aria-pressed', String(memory.reading() === 'question'));
+  const show = () => item.setAttribute('aria-checked', String(memory.reading() === 'question'));
   show();
   return item;
 }
@@ -69,13 +70,15 @@ function readingItem(memory, close) {
 export function roomMenu(context, room, opener, first) {
   const button = iconButton('dots', t('menu.title'), () => {}, 'icon-button.room-menu-button');
   const item = ([shape, key, name, deed], narrow) => h(`button.menu-item${narrow ? '.only-narrow' : ''}`, {
-    type: 'button', 'data-menu': name, onclick: () => { menu.hidePopover(); deed(); },
+    type: 'button', role: 'menuitem', tabindex: -1, 'data-menu': name, onclick: () => { menu.hidePopover(); deed(); },
   }, icon(shape), h('span', { text: t(key) }));
   const all = menuEntries(context, room, opener).map((one) => item(one, false));
   // What takes one out stands last.
   const leave = all.at(-1)?.dataset.menu === 'leave' ? all.pop() : null;
-  const menu = h('div.room-menu', { id: 'room-menu', popover: 'auto', role: 'group', 'aria-label': t('menu.title') },
+  const menu = h('div.room-menu', { id: 'room-menu', popover: 'auto', role: 'menu', 'aria-label': t('menu.title') },
     ...first.map((one) => item(one, true)), ...all, readingItem(context.memory, () => menu.hidePopover()), leave);
   button.setAttribute('popovertarget', 'room-menu');
+  button.setAttribute('aria-haspopup', 'menu');
+  menuKeys(menu);
   return [button, menu];
 }

@@ -33,6 +33,8 @@ class SalonRoom extends HTMLElement {
   #ends = [];
   #frame = null;
   #learning = null;
+  /** What one was in the open room when it was last drawn. */
+  #role = null;
 
   /** @param {object} context as `<salon-app>` makes it */
   show(context) {
@@ -53,6 +55,7 @@ class SalonRoom extends HTMLElement {
     for (const end of this.#ends) end();
     this.#ends = [];
     this.#learning = null;
+    this.#role = null;
     this.#room = slug === null ? null : this.#context.salon.room(slug);
     if (this.#room === null) {
       this.#showNothing(t('room.choose'), t('room.choose_hint'));
@@ -107,11 +110,19 @@ class SalonRoom extends HTMLElement {
       this.#room = null;
       return;
     }
+    this.#tellRole(state.room?.role ?? null);
     this.#updateHead(state);
     this.#updatePeople();
     this.messages.update(state);
     this.composer.update(state);
     if (state.phase === 'joined' && state.room.assistants === undefined && this.#learning !== state.slug) this.#learnAssistants(this.#room);
+  }
+
+  /** Whoever got another role is told so: of what one may no longer do nothing else speaks. @param {string | null} role */
+  #tellRole(role) {
+    if (role === null || role === this.#role) return;
+    if (this.#role !== null) showNote(t(`room.role_${role}`));
+    this.#role = role;
   }
 
   #updateHead(state) {
@@ -164,14 +175,15 @@ class SalonRoom extends HTMLElement {
   #firstEntries(muted) {
     const { api } = this.#context.salon;
     return [
-      ['search', 'search.title', 'search', () => this.#search()],
+      ['search', 'search.title', 'search', () => this.search()],
       muted ? ['muted', 'room.unmute', 'unmute', () => this.#mute(false)] : ['bell', 'room.mute', 'mute', () => this.#mute(true)],
       ['pin', 'pins.open', 'pins', () => openPinsDialog(api, this.#room.state.room, (seq) => this.messages.jumpTo(seq))],
     ];
   }
 
-  #search(said = '') {
-    openSearchDialog(this.#context, this.#room.state.room, said);
+  /** Searches in the open room, or in all where there is none. @param {string} [said] what is searched for at once */
+  search(said = '') {
+    openSearchDialog(this.#context, this.#room?.state.room ?? null, said);
   }
 
   /** What one can have done here by a word. */
@@ -179,7 +191,7 @@ class SalonRoom extends HTMLElement {
     const { room, slug } = this.#room.state;
     if (room === null) return [];
     const members = ['people', 'members.open', 'members', () => this.#openMembers()];
-    return commandsOf(this.#context, room, this, [...this.#firstEntries(this.#context.book.muted(slug)), members], (said) => this.#search(said));
+    return commandsOf(this.#context, room, this, [...this.#firstEntries(this.#context.book.muted(slug)), members], (said) => this.search(said));
   }
 
   #updatePeople() {

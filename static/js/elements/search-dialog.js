@@ -1,18 +1,17 @@
 /**
- * The dialog that searches what was said in one's rooms. A result is a link to its message; at the foot is the export of the
- * room that is open.
+ * The dialog that searches what was said: in the room that is open, or in all of one's rooms. A result is a link to its message.
  */
 import { h } from '../dom.js';
 import { avatar } from '../avatar.js';
+import { titleOf } from '../room-line.js';
 import { clockTime, fullTime, shortDate } from '../time.js';
 import { foundSoFar, nextFound, plainSnippet } from '../found.js';
 import { offerMore, openDialog, submitting } from './dialog.js';
-import { openExportDialog } from './export-dialog.js';
 import { t } from '../words.js';
 
 /**
  * @param {{salon: import('../salon.js').Salon}} context
- * @param {object} room the open one
+ * @param {object | null} room the open one
  * @param {string} [said] what is searched for at once
  */
 export function openSearchDialog({ salon }, room, said = '') {
@@ -21,7 +20,7 @@ export function openSearchDialog({ salon }, room, said = '') {
     placeholder: t('search.example'), 'aria-describedby': 'search-hint',
   });
   const author = h('input', { id: 'search-author', maxlength: 64, autocomplete: 'off', spellcheck: 'false', placeholder: t('search.anybody') });
-  const here = h('input', { id: 'search-here', type: 'checkbox' });
+  const here = h('input', { id: 'search-here', type: 'checkbox', checked: room !== null });
   const after = h('input', { id: 'search-after', type: 'date' });
   const before = h('input', { id: 'search-before', type: 'date' });
   const ideas = h('div.search-ideas', { hidden: true });
@@ -81,15 +80,14 @@ export function openSearchDialog({ salon }, room, said = '') {
   const form = h('form.search-form', { onsubmit: find, role: 'search' },
     h('label', { for: 'search-words', text: t('search.words') }), words,
     h('p.hint', { id: 'search-hint', text: t('search.hint') }),
+    room !== null && h('label.check', {}, here, h('span', { text: t('search.only', { name: titleOf(room, salon.user.name) }) })),
     h('details.search-narrow', {}, h('summary', { text: t('more') }),
       h('label', { for: 'search-author', text: t('search.by') }), author,
-      h('div.search-days', {}, h('label', { for: 'search-after', text: t('search.after') }), h('label', { for: 'search-before', text: t('search.before') }), after, before),
-      h('label.check', {}, here, t('search.only', { name: room.name }))), problem,
+      h('div.search-days', {}, h('label', { for: 'search-after', text: t('search.after') }), h('label', { for: 'search-before', text: t('search.before') }), after, before)), problem,
     h('div.buttons', {}, h('button.primary', { type: 'submit', id: 'search-go', text: t('search.go') })));
   const dialog = openDialog(t('search.title'),
     form,
-    h('div.found-list', {}, count, ideas, list, more),
-    h('p.export', {}, h('button.text-button', { type: 'button', text: t('menu.export'), onclick: () => { dialog.close(); openExportDialog({ salon }, room); } })));
+    h('div.found-list', {}, count, ideas, list, more));
   dialog.classList.add('wide');
   words.focus();
   words.value = said;

@@ -59,6 +59,7 @@ async fn a_link_leads_in_and_a_ban_leads_out() {
     let choose = "const menu = document.querySelector('[aria-label=\"Role of Bob\"]');
         menu.value = 'reader'; menu.dispatchEvent(new Event('change')); return true";
     let _: bool = ada.run(choose, &[]).await;
+    ada.click("[aria-label='Save the role of Bob']").await;
     let reads = "return document.querySelector('#composer-input') === null || document.querySelector('#composer-input').offsetParent === null";
     bob.wait("a reader does not write", SOON, reads, &[]).await;
     bob.until_text(".composer .keys", "You can read here, but not write.")
@@ -69,7 +70,7 @@ async fn a_link_leads_in_and_a_ban_leads_out() {
     ada.type_into("#ask-field", "noise").await;
     photograph(&ada, "phone", "ban", "#ask-field").await;
     ada.type_into("#ask-field", Key::Enter).await;
-    bob.until_text(".nothing", "You are no longer a member")
+    bob.until_text(".nothing", "You are banned from this room.")
         .await;
     ada.until_text(".bans", "by Ada: noise").await;
     photograph(&ada, "desktop", "bans", ".bans").await;
@@ -87,7 +88,7 @@ async fn a_link_leads_in_and_a_ban_leads_out() {
     bob.until_text("#invite-join", "Join The Den").await;
     photograph(&bob, "phone", "invitation", "#invite-join").await;
     bob.click("#invite-join").await;
-    bob.until_text(".dialog .problem", "This invite does not work")
+    bob.until_text(".dialog .problem", "You are banned from this room.")
         .await;
     ada.quit().await;
     bob.quit().await;

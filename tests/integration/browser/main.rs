@@ -52,6 +52,7 @@ mod people;
 mod puzzles;
 mod reach;
 mod refocus;
+mod room_dialogs;
 mod rooms;
 mod screenshots;
 mod screenshots_both;

@@ -28,13 +28,13 @@ async fn two_people_see_each_other_come_write_and_go() {
     let salon = SalonProcess::start(&[]).await;
     let ada = Page::open(&chromium, &salon.url()).await;
     ada.come_in("Ada").await;
-    see_here(&ada, "1 here").await;
+    see_here(&ada, "1 online").await;
     let bob = Page::blank(&chromium, &salon.url()).await;
     bob.be_a_phone().await;
     bob.load().await;
     bob.come_in("Bob").await;
     for page in [&ada, &bob] {
-        see_here(page, "2 here").await;
+        see_here(page, "2 online").await;
     }
     ada.send("Good morning").await;
     bob.see("Good morning", "complete").await;
@@ -64,7 +64,7 @@ async fn two_people_see_each_other_come_write_and_go() {
     ada.prefer("light").await;
     ada.screenshot("desktop-members-light").await;
     bob.quit().await;
-    see_here(&ada, "1 here").await;
+    see_here(&ada, "1 online").await;
     ada.quit().await;
 }
 

@@ -182,6 +182,8 @@ async fn a_list_keeps_the_focus_on_its_line_and_a_ban_is_asked_for_by_keys() {
     let choose = "document.activeElement.old = true; document.activeElement.value = 'moderator';
         document.activeElement.dispatchEvent(new Event('change'))";
     page.run::<()>(choose, &[]).await;
+    focus(&page, "[aria-label='Save the role of Bob']").await;
+    press(&page, Key::Enter).await;
     let anew = "return document.activeElement.matches(\"[aria-label='Role of Bob']\") && document.activeElement.old === undefined";
     page.wait("the list is drawn anew", SOON, anew, &[]).await;
 

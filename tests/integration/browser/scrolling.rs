@@ -168,10 +168,10 @@ async fn the_question_stays_on_top_while_the_answer_fills_the_view() {
     let page = Page::open(&chromium, &salon.url()).await;
     page.come_in("Ada").await;
     page.click(".room-menu-button").await;
-    page.click("[data-menu=reading][aria-pressed=false]").await;
+    page.click("[data-menu=reading][aria-checked=false]").await;
     page.driver.refresh().await.unwrap();
     page.click(".room-menu-button").await;
-    page.find("[data-menu=reading][aria-pressed=true]").await;
+    page.find("[data-menu=reading][aria-checked=true]").await;
     page.run::<()>("document.querySelector('#room-menu').hidePopover()", &[])
         .await;
     page.send("@assistant go").await;

@@ -31,8 +31,8 @@ it is there: the last one cannot leave, be removed or step down (`last_owner`), 
 (`POST /api/rooms/{slug}/transfer`: the member is an owner and the giver a moderator, both or neither). Nobody bans itself.
 A direct room has nobody but those it was made for: no invites, no bans, no transfer.
 
-Whoever is banned is no member and becomes none, whichever way: by joining (`banned`), by an invite (`invite_invalid`), or
-added by another (`banned`), until the ban is lifted. An invite works while the one who made it may invite into its role.
+Whoever is banned is no member and becomes none, whichever way: by joining, by an invite, or
+added by another (each time `banned`), until the ban is lifted; no list of public rooms has the room for it. An invite works while the one who made it may invite into its role.
 
 ## Routes
 

@@ -278,6 +278,18 @@ pub(super) async fn who_keeps_order_invites_and_bans(store: &TestStore) {
     }
 }
 
+/// Whether the list of a user's rooms and both ways to find public ones offer the den.
+async fn offered(store: &TestStore, user: &UserRow) -> [bool; 3] {
+    let rooms = store.rooms(user.id, None, 50).await.unwrap();
+    let all = store.public_rooms(user.id, "", None, 50).await.unwrap();
+    let found = store.public_rooms(user.id, "den", None, 50).await.unwrap();
+    [
+        rooms.iter().any(|one| one.view.room.slug == "den"),
+        all.iter().any(|one| one.room.slug == "den"),
+        found.iter().any(|one| one.room.slug == "den"),
+    ]
+}
+
 pub(super) async fn a_banned_user_comes_by_no_way(store: &TestStore) {
     let (owner, room) = store.owner_and_room().await;
     let ada = store.member(room, &owner, "ada", Role::Member).await;
@@ -306,8 +318,16 @@ pub(super) async fn a_banned_user_comes_by_no_way(store: &TestStore) {
     let added = store.change(room, set(&owner, &ada, Role::Member)).await;
     assert_eq!(code(added), ErrorCode::Banned);
     let invited = store.change(room, accept(&ada, &made)).await;
-    assert_eq!(code(invited), ErrorCode::InviteInvalid);
+    assert_eq!(
+        code(invited),
+        ErrorCode::Banned,
+        "the invite works, but not for who is banned"
+    );
     assert_eq!(role_of(store, &ada, "den").await, None);
+    // Nothing offers the room to who cannot come; to others it is there.
+    for (user, lists) in [(&ada, false), (&store.person("cy").await, true)] {
+        assert_eq!(offered(store, user).await, [lists; 3], "{}", user.name);
+    }
     // A ban of somebody who is not there takes no version.
     let bo = store.person("bo").await;
     let before = version(store, room).await;

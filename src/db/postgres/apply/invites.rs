@@ -143,8 +143,11 @@ pub(super) async fn accept(
     let maker = maker
         .map(|maker| word(&maker, Role::from_name))
         .transpose()?;
-    if !works(role, maker) || bans::is_banned(connection, work, user).await? {
+    if !works(role, maker) {
         return refused(ErrorCode::InviteInvalid);
+    }
+    if bans::is_banned(connection, work, user).await? {
+        return refused(ErrorCode::Banned);
     }
     let Some(row) = row else {
         return refused(ErrorCode::UserNotFound);

@@ -85,8 +85,11 @@ pub(super) fn accept(work: &mut RoomWork<'_>, user: UserId, invite: InviteId) ->
         true => None,
         false => work.role(maker)?,
     };
-    if !works(role, maker) || bans::is_banned(work, user)? {
+    if !works(role, maker) {
         return Err(ErrorCode::InviteInvalid.into());
+    }
+    if bans::is_banned(work, user)? {
+        return Err(ErrorCode::Banned.into());
     }
     let row = work.user(user)?.ok_or(ErrorCode::UserNotFound)?;
     if work.role(user)?.is_some() {

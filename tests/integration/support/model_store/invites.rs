@@ -74,7 +74,7 @@ impl Work<'_> {
             return Err(ErrorCode::InviteInvalid.into());
         };
         if self.room.bans.contains_key(&user) {
-            return Err(ErrorCode::InviteInvalid.into());
+            return Err(ErrorCode::Banned.into());
         }
         let row = self.user(user).ok_or(ErrorCode::UserNotFound)?.clone();
         if self.room.members.contains_key(&user) {

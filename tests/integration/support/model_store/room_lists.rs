@@ -26,7 +26,8 @@ impl Tables {
         let living = self.rooms.values().filter(|room| !room.deleted);
         let mut rooms: Vec<&Room> = living.collect();
         rooms.retain(|room| {
-            room.members.contains_key(&user) || room.row.visibility == Visibility::Public
+            let open = room.row.visibility == Visibility::Public && !room.bans.contains_key(&user);
+            room.members.contains_key(&user) || open
         });
         let key = |room: &Room| {
             let active = room.members.contains_key(&user).then(|| {
@@ -69,6 +70,7 @@ impl Tables {
             let holds = |part: &str| part.to_ascii_lowercase().contains(&text);
             !room.deleted
                 && row.visibility == Visibility::Public
+                && !room.bans.contains_key(&user)
                 && row.slug.as_str() > after.unwrap_or_default()
                 && (holds(&row.slug) || holds(&row.name) || holds(&row.topic))
         });
