@@ -79,6 +79,25 @@ export function takeNote() {
   return note;
 }
 
+const ACCOUNT = 'salon.account';
+
+/** Who is signed in here: an account comes back by its name when its session has run out; a guest does not. @param {{name: string, kind: string}} user */
+export function knowAccount({ name, kind }) {
+  session.removeItem(ACCOUNT);
+  if (kind === 'user') keep(ACCOUNT, name);
+  else local.removeItem(ACCOUNT);
+}
+
+/** Nobody is signed in here any more: of who was, this tab alone knows, until somebody comes in. @param {string} name empty for one who does not come back */
+export function leaveAccount(name) {
+  local.removeItem(ACCOUNT);
+  if (name === '') session.removeItem(ACCOUNT);
+  else session.setItem(ACCOUNT, name);
+}
+
+/** The account that was signed in here last; empty when there was none. @returns {string} */
+export const lastAccount = () => session.getItem(ACCOUNT) ?? local.getItem(ACCOUNT) ?? '';
+
 /**
  * Leaves word of where one is, for the page that this one becomes when it is loaded in another language.
  * @param {{dialog: boolean, pane?: string, name?: string}} place
@@ -155,11 +174,16 @@ export class Memory {
   }
 
   #set(key, text) {
-    try {
-      if (text === '') local.removeItem(key);
-      else local.setItem(key, text);
-    } catch {
-      // A full storage: the draft lasts as long as the page.
-    }
+    keep(key, text);
+  }
+}
+
+/** @param {string} key @param {string} text empty to forget it */
+function keep(key, text) {
+  try {
+    if (text === '') local.removeItem(key);
+    else local.setItem(key, text);
+  } catch {
+    // A full storage: the draft lasts as long as the page.
   }
 }
