@@ -14,7 +14,7 @@ export const ACTS = [
 ];
 
 /** What an act is called in a list of them. @param {string} act */
-export const actName = (act) => t(`audit.${act}`, { who: '…', whom: '…', role: '…' });
+export const actName = (act) => t(`audit.${act}`, { who: '…', whom: '…', role: '…', room: '…' });
 
 /** What was refused again within so long of the first time is one line. */
 const FOLD_MS = 60_000;
@@ -49,17 +49,19 @@ export function folded(rows) {
 /** @param {Row} row @returns {string} */
 export function auditLine(row) {
   let line = deed(row);
-  if (row.room !== null) line = t('audit.in', { what: line, room: row.room });
+  // What is done to a room names it itself.
+  if (row.room !== null && !row.act.startsWith('room.')) line = t('audit.in', { what: line, room: row.room });
   if (row.outcome !== null) line = t('audit.because', { what: line, why: why(row.outcome) });
   return row.times > 1 ? t('audit.times', { what: line, count: row.times }) : line;
 }
 
-function deed({ act, outcome, way, who: actor, whom: other, detail }) {
+function deed({ act, outcome, way, who: actor, whom: other, room, detail }) {
   const who = actor?.name ?? t(way === 'command' ? 'audit.operator' : way === 'server' ? 'audit.server' : 'audit.somebody');
   const whom = other === null ? '' : isSame(actor, other) ? t('audit.itself') : other.name;
   if (outcome !== null && act === 'session.started') return whom === '' ? t('audit.sign_in_unknown') : t('audit.sign_in_refused', { whom });
   const role = says(`role.${detail}`) ? t(`role.${detail}`) : detail;
-  const line = says(`audit.${act}`) ? t(`audit.${act}`, { who, whom, role }).trim() : [who, act, whom].filter(Boolean).join(' ');
+  const key = whom !== '' && says(`audit.${act}.of`) ? `audit.${act}.of` : `audit.${act}`;
+  const line = says(key) ? t(key, { who, whom, role, room: room === null ? '' : `\u2066#${room}\u2069` }) : [who, act, whom].filter(Boolean).join(' ');
   return outcome === null || act === 'refused' ? line : t('audit.denied', { what: line });
 }
 

@@ -81,22 +81,15 @@ export function takeNote() {
 
 const ACCOUNT = 'salon.account';
 
-/** Who is signed in here: an account comes back by its name when its session has run out; a guest does not. @param {{name: string, kind: string}} user */
-export function knowAccount({ name, kind }) {
-  session.removeItem(ACCOUNT);
-  if (kind === 'user') keep(ACCOUNT, name);
-  else local.removeItem(ACCOUNT);
-}
+/**
+ * Whether who is here comes back by a password, which an account does and a guest does not. That is all that stays after signing out:
+ * not who it was.
+ * @param {boolean} returns
+ */
+export const knowAccount = (returns) => keep(ACCOUNT, returns ? 'yes' : '');
 
-/** Nobody is signed in here any more: of who was, this tab alone knows, until somebody comes in. @param {string} name empty for one who does not come back */
-export function leaveAccount(name) {
-  local.removeItem(ACCOUNT);
-  if (name === '') session.removeItem(ACCOUNT);
-  else session.setItem(ACCOUNT, name);
-}
-
-/** The account that was signed in here last; empty when there was none. @returns {string} */
-export const lastAccount = () => session.getItem(ACCOUNT) ?? local.getItem(ACCOUNT) ?? '';
+/** Whether an account was here last. @returns {boolean} */
+export const hadAccount = () => local.getItem(ACCOUNT) !== null;
 
 /**
  * Leaves word of where one is, for the page that this one becomes when it is loaded in another language.

@@ -11,6 +11,9 @@ test('a row says who did what to whom, and where', () => {
   const [ada, bo] = [{ name: 'Ada' }, { name: 'Bo' }];
   assert.equal(auditLine(row({ act: 'member.banned', who: ada, whom: bo, room: 'club' })), 'Ada banned Bo in #club');
   assert.equal(auditLine(row({ act: 'admin.given', way: 'command', whom: ada })), 'The operator made Ada an administrator');
+  assert.equal(auditLine(row({ act: 'room.created', who: ada, room: 'den' })), 'Ada made the room \u2066#den\u2069');
+  assert.equal(auditLine(row({ act: 'user.created', way: 'command', whom: ada })), 'The operator made the account Ada');
+  assert.equal(auditLine(row({ act: 'user.created', who: ada })), 'Ada made an account');
   assert.equal(auditLine(row({ act: 'token.made', who: ada, whom: ada })), 'Ada made a token for themselves');
   assert.equal(auditLine(row({ act: 'member.role', who: ada, whom: bo, room: 'club', detail: 'moderator' })), 'Ada gave Bo the role Moderator in #club');
 });

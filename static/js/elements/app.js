@@ -4,7 +4,7 @@
  */
 import { Refusal, Salon, keptInBrowser } from '../salon.js';
 import { alarm, announce, h } from '../dom.js';
-import { Memory, knowAccount, lastAccount, leaveAccount, leaveNote, takeNote, takePlace } from '../memory.js';
+import { Memory, hadAccount, knowAccount, leaveNote, takeNote, takePlace } from '../memory.js';
 import { permalink, placeOf } from '../permalink.js';
 import { returned } from '../organisation.js';
 import { RoomBook } from '../room-book.js';
@@ -59,7 +59,7 @@ class SalonApp extends HTMLElement {
     if (place !== null) history.replaceState(null, '', location.pathname + place);
     this.#salon = new Salon(await keptInBrowser());
     this.#salon.on('signed_out', () => this.#sessionEnded());
-    this.#salon.on('me', knowAccount);
+    this.#salon.on('me', ({ kind }) => knowAccount(kind === 'user'));
     try {
       this.#config = await this.#salon.api.config();
       if (this.#config.user === null) this.#showSignIn(problem || takeNote());
@@ -75,7 +75,7 @@ class SalonApp extends HTMLElement {
   async #enter(user, invite = null) {
     // What is said to who signs in says nothing to who need not: the session was replaced by another page.
     takeNote();
-    knowAccount(user);
+    knowAccount(user.kind === 'user');
     this.#memory = new Memory(user.id);
     await this.#salon.connect(user);
     this.#book = new RoomBook(this.#salon, this.#memory);
@@ -101,7 +101,7 @@ class SalonApp extends HTMLElement {
   #showSignIn(note = '') {
     const form = document.createElement('salon-sign-in');
     const place = takePlace();
-    form.show({ salon: this.#salon, config: this.#config ?? { guests: true, signup: true }, note, name: place?.name, account: lastAccount() });
+    form.show({ salon: this.#salon, config: this.#config ?? { guests: true, signup: true }, note, name: place?.name, returns: hadAccount() });
     this.#tellInvitation(form);
     this.className = 'app signed-out';
     this.replaceChildren(form);
@@ -270,10 +270,8 @@ class SalonApp extends HTMLElement {
 
   /** The page is loaded anew: whatever was read lives in its memory in many places, and all of them end with it. */
   #sessionEnded(note = null, forGood = false) {
-    const { user } = this.#salon;
-    const account = user?.kind === 'user' && !forGood ? user.name : '';
-    leaveAccount(account);
-    note ??= account === '' && user?.kind === 'guest' ? t('app.guest_ended') : t('app.session_ended');
+    if (forGood) knowAccount(false);
+    note ??= t(this.#salon.user?.kind === 'guest' ? 'app.guest_ended' : 'app.session_ended');
     this.#salon.disconnect();
     this.#book = null;
     this.#empty();

@@ -26,10 +26,10 @@ class SalonSignIn extends HTMLElement {
   }
 
   /**
-   * @param {{salon: import('../salon.js').Salon, config: object, note: string, name?: string, account?: string}} context `name`: what was
-   *   written already; `account`: who was signed in here last, and comes back by its password
+   * @param {{salon: import('../salon.js').Salon, config: object, note: string, name?: string, returns?: boolean}} context `name`: what was
+   *   written already; `returns`: an account was here last, and comes back by its password
    */
-  show({ salon, config, note, name = '', account = '' }) {
+  show({ salon, config, note, name = '', returns = false }) {
     this.#salon = salon;
     this.#config = config;
     this.#modes = [config.guests && 'guest', 'sign_in', config.signup && 'sign_up'].filter(Boolean);
@@ -37,7 +37,7 @@ class SalonSignIn extends HTMLElement {
     this.setAttribute('role', 'main');
     this.invited = h('p.invited', { role: 'status', hidden: true });
     this.append(this.#intro(), h('div.sign-in-card', {}));
-    this.#showMode(account === '' ? this.#modes[0] : 'sign_in', note, name || account);
+    this.#showMode(returns ? 'sign_in' : this.#modes[0], note, name);
   }
 
   /** The first field that is empty is where one writes; on a keyboard of glass that would hide the rest. */

@@ -51,6 +51,7 @@ mod people;
 mod puzzles;
 mod reach;
 mod refocus;
+mod returning;
 mod rooms;
 mod screenshots;
 mod screenshots_both;
