@@ -327,7 +327,8 @@ mod tests {
         // A word that only begins so is marked to its end.
         let places = query("releas \"note\"").places("Released: release-notes");
         assert_eq!(places, [0..8, 10..17]);
-        assert_eq!(query("release-not").places("x release-notes"), [2..15]);
-        assert_eq!(query("release-no").places("x release-notes"), []);
+        let places = query("release-not").places("x release-notes");
+        assert_eq!((places.len(), places.first()), (1, Some(&(2..15))));
+        assert!(query("release-no").places("x release-notes").is_empty());
     }
 }
