@@ -169,7 +169,8 @@ async fn the_audit_log_is_shown_and_a_running_server_keeps_the_database() {
         assert_eq!(ended.status.code(), Some(2), "{said}");
         assert!(
             said.contains("in use")
-                && said.contains("stop that server, run this command again, start the server again")
+                && said
+                    .contains("stop that server, run this command again, start the server again")
                 && said.contains("/api/admin"),
             "{said}"
         );

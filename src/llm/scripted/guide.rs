@@ -11,8 +11,14 @@ struct Guide {
 const GUIDES: &[Guide] = &[
     Guide {
         asked: &[
-            "what can you do", "what can i do", "what can we do", "what can one do", "what is salon", "what is this place",
-            "how does this work", "how does salon work",
+            "what can you do",
+            "what can i do",
+            "what can we do",
+            "what can one do",
+            "what is salon",
+            "what is this place",
+            "how does this work",
+            "how does salon work",
         ],
         answer: "## What you can do here\n\n\
             In Salon's rooms people and a language model talk, and all of them see the same words in the same order.\n\n\
@@ -27,8 +33,14 @@ const GUIDES: &[Guide] = &[
     },
     Guide {
         asked: &[
-            "was kannst du", "was kann ich", "was kann man", "was können wir", "was ist salon", "was ist das hier",
-            "wie funktioniert das", "wie funktioniert salon",
+            "was kannst du",
+            "was kann ich",
+            "was kann man",
+            "was können wir",
+            "was ist salon",
+            "was ist das hier",
+            "wie funktioniert das",
+            "wie funktioniert salon",
         ],
         answer: "## Was man hier tun kann\n\n\
             In den Räumen von Salon reden Menschen und ein Sprachmodell, und alle sehen dieselben Wörter in derselben Reihenfolge.\n\n\
@@ -42,7 +54,14 @@ const GUIDES: &[Guide] = &[
             `docs/operate.md` unter „The assistant“, wie hier ein richtiges Modell antwortet.\n",
     },
     Guide {
-        asked: &["ماذا تستطيع", "ماذا أستطيع", "ماذا يمكن", "ما الذي يمكن", "ما هو salon", "كيف يعمل هذا"],
+        asked: &[
+            "ماذا تستطيع",
+            "ماذا أستطيع",
+            "ماذا يمكن",
+            "ما الذي يمكن",
+            "ما هو salon",
+            "كيف يعمل هذا",
+        ],
         answer: "## ما يمكنك فعله هنا\n\n\
             في غرف Salon يتحدث الناس ونموذج لغوي، ويرى الجميع الكلمات نفسها بالترتيب نفسه.\n\n\
             - **الغرف**: انضم إلى غرفة عامة بالبوصلة فوق القائمة، أو أنشئ غرفتك بعلامة **+**، عامة أو خاصة.\n\

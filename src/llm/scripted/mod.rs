@@ -201,7 +201,8 @@ mod tests {
         let (text, completion) = collect(ask_among(
             "assistant",
             "ada: @assistant why is the **sky** blue?",
-        )).await;
+        ))
+        .await;
         assert!(text.starts_with("## About “why is the sky blue”"));
         for part in [
             "built-in demo model",
@@ -227,14 +228,30 @@ mod tests {
             title.strip_prefix("## About “").unwrap().to_owned()
         };
         for (name, text, asked) in [
-            ("Green thumb", "Ada: @Green thumb what of moss?", "what of moss"),
-            ("Green thumb", "Ada: @green THUMB, what of moss?", "what of moss"),
+            (
+                "Green thumb",
+                "Ada: @Green thumb what of moss?",
+                "what of moss",
+            ),
+            (
+                "Green thumb",
+                "Ada: @green THUMB, what of moss?",
+                "what of moss",
+            ),
             ("assistant", "Ada Lovelace: مرحبا @assistant", "مرحبا"),
             ("assistant", "Ada: مرحبا", "مرحبا"),
             ("Dr. Who", "Ada: @Dr. Who when is now?", "when is now"),
             ("Green", "Ada: @Greenland is cold", "is cold"),
-            ("assistant", "Bo Li: hi\nAda: @assistant and @Bo Li too?", "and too"),
-            ("assistant", "Ada: write to ada@example.org", "write to adaexampleorg"),
+            (
+                "assistant",
+                "Bo Li: hi\nAda: @assistant and @Bo Li too?",
+                "and too",
+            ),
+            (
+                "assistant",
+                "Ada: write to ada@example.org",
+                "write to adaexampleorg",
+            ),
         ] {
             assert_eq!(about(&ask_among(name, text)), asked, "{text}");
         }
@@ -245,14 +262,29 @@ mod tests {
     #[test]
     fn asked_what_one_can_do_here_it_tells_in_the_language_asked_and_names_no_key() {
         for (text, title, words) in [
-            ("Ada: @Green thumb What can you do here?", "## What you can do here", ["Rooms", "Invites", "Roles", "Search", "Keys"]),
-            ("Ada: Was kannst du hier?", "## Was man hier tun kann", ["Räume", "Einladungen", "Rollen", "Suche", "Tasten"]),
-            ("Ada: ماذا تستطيع أن تفعل هنا؟", "## ما يمكنك فعله هنا", ["الغرف", "الدعوات", "الأدوار", "البحث", "المفاتيح"]),
+            (
+                "Ada: @Green thumb What can you do here?",
+                "## What you can do here",
+                ["Rooms", "Invites", "Roles", "Search", "Keys"],
+            ),
+            (
+                "Ada: Was kannst du hier?",
+                "## Was man hier tun kann",
+                ["Räume", "Einladungen", "Rollen", "Suche", "Tasten"],
+            ),
+            (
+                "Ada: ماذا تستطيع أن تفعل هنا؟",
+                "## ما يمكنك فعله هنا",
+                ["الغرف", "الدعوات", "الأدوار", "البحث", "المفاتيح"],
+            ),
         ] {
             let answer = compose(&ask_among("Green thumb", text));
             assert!(answer.starts_with(title), "{answer}");
             for word in words {
-                assert!(answer.contains(&format!("- **{word}**: ")), "{word}: {answer}");
+                assert!(
+                    answer.contains(&format!("- **{word}**: ")),
+                    "{word}: {answer}"
+                );
             }
             assert!(answer.contains("`@Green thumb`"), "{answer}");
             assert!(answer.contains("`docs/operate.md`"), "{answer}");

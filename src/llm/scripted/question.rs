@@ -53,7 +53,12 @@ impl Question {
 
     /// Its words, without marks that Markdown would act on, each of `most` characters at most.
     pub(super) fn words(&self, most: usize) -> Vec<String> {
-        let bare = |word: &str| word.chars().filter(|c| c.is_alphanumeric()).take(most).collect();
+        let bare = |word: &str| {
+            word.chars()
+                .filter(|c| c.is_alphanumeric())
+                .take(most)
+                .collect()
+        };
         let words = self.text.split_whitespace().map(bare);
         words.filter(|word: &String| !word.is_empty()).collect()
     }

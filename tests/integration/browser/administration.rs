@@ -71,7 +71,10 @@ async fn an_administrator_finds_users_rooms_and_the_audit_log() {
     assert_eq!(page.run::<[u32; 3]>(parts, &[]).await, [1, 1, 1]);
     let unlike = "const colour = (name) => getComputedStyle(document.querySelector(`[aria-label='${name} hidden']`)).color;
         return colour('Delete') !== colour('Archive')";
-    assert!(page.run::<bool>(unlike, &[]).await, "what goes for good looks so");
+    assert!(
+        page.run::<bool>(unlike, &[]).await,
+        "what goes for good looks so"
+    );
     page.click("[aria-label='Archive hidden']").await;
     page.find("[aria-label='Open hidden']").await;
     photograph(&page, "desktop", "administration", ".uses [data-room]").await;

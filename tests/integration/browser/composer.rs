@@ -246,7 +246,8 @@ async fn the_box_grows_to_eight_lines_and_counts_near_the_limit() {
         "1 character too many"
     );
     // Enter says why it does nothing, and what is written stays.
-    page.type_into("#composer-input", thirtyfour::Key::Enter).await;
+    page.type_into("#composer-input", thirtyfour::Key::Enter)
+        .await;
     page.until_text(".keys .problem", "Not sent: 1 character too many.")
         .await;
     page.until_text("#alarm", "Not sent").await;

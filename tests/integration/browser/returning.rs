@@ -51,7 +51,8 @@ async fn an_account_comes_back_by_its_password_and_a_guest_by_a_name() {
     page.type_into("#account-name", "Grace").await;
     sign_in(&page, "correct horse").await;
     page.see_lobby().await;
-    let ended = "return fetch('/api/sessions/current', {method: 'DELETE'}).then((answer) => answer.status)";
+    let ended =
+        "return fetch('/api/sessions/current', {method: 'DELETE'}).then((answer) => answer.status)";
     assert_eq!(page.run::<u16>(ended, &[]).await, 204);
     page.until_text(".problem", "Your session has ended. Sign in to go on.")
         .await;
