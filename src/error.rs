@@ -53,6 +53,8 @@ error_codes! {
     TooLarge = "too_large", 413, "This is larger than the documented limit.";
     Unauthenticated = "unauthenticated", 401, "Sign in first.";
     BadCredentials = "bad_credentials", 401, "The name or the password is wrong.";
+    /// Said only to who knows the password.
+    AccountDisabled = "account_disabled", 403, "This account was disabled by an administrator of the server.";
     Forbidden = "forbidden", 403, "Your role in this room does not allow this.";
     OriginRefused = "origin_refused", 403, "This origin may not use the server.";
     HttpsRequired = "https_required", 403, "This server is spoken to by https only.";

@@ -210,8 +210,8 @@ impl Auth {
     /// are not counted.
     ///
     /// # Errors
-    /// `bad_credentials`, the same for an unknown name and a wrong password; `rate_limited` for too many tries; `busy` when too
-    /// many hashes wait.
+    /// `bad_credentials`, the same for an unknown name and a wrong password; `account_disabled` for the right password of
+    /// somebody who is kept out; `rate_limited` for too many tries; `busy` when too many hashes wait.
     pub async fn sign_in(
         &self,
         name: &str,
@@ -249,6 +249,7 @@ impl Auth {
         if password.len() > limits::PASSWORD_MAX_BYTES {
             return Err(ErrorCode::BadCredentials.into());
         }
+        let disabled = credentials.as_ref().is_some_and(|found| found.disabled);
         let (user, hash) = match credentials {
             Some(found) => (Some(found.user), Some(found.password_hash)),
             None => (None, None),
@@ -267,6 +268,12 @@ impl Auth {
             }
             return Err(ErrorCode::BadCredentials.into());
         };
+        // Behind the password: who does not know it is told the same of every name.
+        if disabled {
+            Parties::name_whom(user.id);
+            tracing::info!(user = %user.id, "a sign-in of somebody disabled was refused");
+            return Err(ErrorCode::AccountDisabled.into());
+        }
         let (token, session) = self.fresh_session(&user, origin);
         let session = NewSession {
             verified,

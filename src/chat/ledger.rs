@@ -46,6 +46,7 @@ pub const fn matters(code: ErrorCode) -> bool {
     matches!(
         code,
         ErrorCode::BadCredentials
+            | ErrorCode::AccountDisabled
             | ErrorCode::Forbidden
             | ErrorCode::OriginRefused
             | ErrorCode::ScopeMissing
@@ -78,7 +79,7 @@ impl Ledger {
             return;
         }
         let act = match code {
-            ErrorCode::BadCredentials => Act::SignedIn,
+            ErrorCode::BadCredentials | ErrorCode::AccountDisabled => Act::SignedIn,
             _ => Act::Refused,
         };
         let (origin, Parties { who, whom }) = (Origin::current(), parties);

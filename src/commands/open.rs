@@ -15,7 +15,8 @@ use super::Failure;
 const OPEN_WITHIN: Duration = Duration::from_secs(15);
 
 /// Said when a server has the embedded database.
-const IN_USE: &str = "While that server runs, use its page or `/api/admin` as an administrator; for this command, stop it first.";
+const IN_USE: &str = "The embedded database belongs to one process. To do this: stop that server, run this command again, start the server again. \
+    An administrator that there is already does it meanwhile in the page's administration, or by `/api/admin`.";
 
 /// Runs a command over the database of these settings. What it changes comes from the command line.
 pub(crate) async fn with_store<Done>(

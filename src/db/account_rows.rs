@@ -34,4 +34,6 @@ pub struct Credentials {
     pub user: UserRow,
     /// An argon2id PHC string.
     pub password_hash: String,
+    /// Whether an administrator keeps the user out; told to who knows the password, and to nobody else.
+    pub disabled: bool,
 }

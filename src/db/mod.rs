@@ -115,7 +115,7 @@ pub trait Store:
         session: NewSession,
     ) -> StoreResult<SignedIn>;
 
-    /// What to check a password against; `None` when nobody with a password has this name.
+    /// What to check a password against, of somebody disabled too; `None` when nobody with a password has this name.
     async fn credentials(&self, name: &str) -> StoreResult<Option<Credentials>>;
 
     /// One more session of an existing user.

@@ -17,6 +17,7 @@ mod file;
 mod fuzzed;
 pub mod http;
 pub mod openai;
+pub mod phrases;
 pub mod reach;
 #[cfg(test)]
 mod recorded;

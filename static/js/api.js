@@ -3,6 +3,7 @@
  * Every refusal is a `Refusal` with the server's stable code; no answer at all has the code `network`.
  */
 import { Refusal } from './errors.js';
+import { parsed } from './named.js';
 
 /** A request without an answer after this long is given up. */
 const TIMEOUT_MS = 20_000;
@@ -246,7 +247,7 @@ function given(parts) {
 
 function parse(text) {
   try {
-    return JSON.parse(text);
+    return parsed(text);
   } catch {
     return null;
   }

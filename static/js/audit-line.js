@@ -1,5 +1,6 @@
 /**
- * A row of the audit log as a line for people. Pure. Each act has a sentence of its own in the catalogues, `audit.<act>`.
+ * A row of the audit log as a line for people. Pure. Each act has a sentence of its own in the catalogues, `audit.<act>`; why
+ * something was refused is `audit.why.<code>`, and a few words of the server's are `audit.detail.<words>`.
  */
 import { says, t } from './words.js';
 
@@ -13,20 +14,64 @@ export const ACTS = [
 ];
 
 /** What an act is called in a list of them. @param {string} act */
-export const actName = (act) => t(`audit.${act}`, { who: '…', whom: '…' });
+export const actName = (act) => t(`audit.${act}`, { who: '…', whom: '…', role: '…', room: '…' });
+
+/** What was refused again within so long of the first time is one line. */
+const FOLD_MS = 60_000;
 
 /**
- * @param {{act: string, outcome: string | null, way: string, who: {name: string} | null, whom: {name: string} | null,
- *   room: string | null, detail: string, times: number}} row
- * @returns {string}
+ * @typedef {{act: string, outcome: string | null, way: string, address?: string | null, at?: string, who: {id?: string, name: string} | null,
+ *   whom: {id?: string, name: string} | null, room: string | null, detail: string, times: number}} Row
  */
+
+/**
+ * The rows with what was refused in the same way, to the same asker, within a minute as one, in the place of the newest.
+ * @param {Row[]} rows the newest first
+ * @returns {Row[]}
+ */
+export function folded(rows) {
+  const open = new Map();
+  const lines = [];
+  for (const row of rows) {
+    const kind = JSON.stringify([row.act, row.outcome, row.way, row.address, row.who?.id, row.whom?.id, row.room, row.detail]);
+    const held = row.outcome === null ? undefined : open.get(kind);
+    if (held !== undefined && Date.parse(held.at) - Date.parse(row.at) < FOLD_MS) {
+      held.times += row.times;
+      continue;
+    }
+    const line = { ...row };
+    open.set(kind, line);
+    lines.push(line);
+  }
+  return lines;
+}
+
+/** @param {Row} row @returns {string} */
 export function auditLine(row) {
-  const who = row.who?.name ?? t(row.way === 'command' ? 'audit.operator' : row.way === 'server' ? 'audit.server' : 'audit.somebody');
-  const whom = row.whom === null ? '' : row.whom.name === who ? t('audit.itself') : row.whom.name;
-  let line = says(`audit.${row.act}`) ? t(`audit.${row.act}`, { who, whom }).trim() : [who, row.act, whom].filter(Boolean).join(' ');
-  if (row.outcome !== null && row.act !== 'refused') line = t('audit.denied', { what: line });
-  if (row.room !== null) line = t('audit.in', { what: line, room: row.room });
-  const more = [row.outcome, row.detail].filter((text) => text !== null && text !== '');
-  if (more.length > 0) line = `${line} (${more.join(', ')})`;
+  let line = deed(row);
+  // What is done to a room names it itself.
+  if (row.room !== null && !row.act.startsWith('room.')) line = t('audit.in', { what: line, room: row.room });
+  if (row.outcome !== null) line = t('audit.because', { what: line, why: why(row.outcome) });
   return row.times > 1 ? t('audit.times', { what: line, count: row.times }) : line;
+}
+
+function deed({ act, outcome, way, who: actor, whom: other, room, detail }) {
+  const who = actor?.name ?? t(way === 'command' ? 'audit.operator' : way === 'server' ? 'audit.server' : 'audit.somebody');
+  const whom = other === null ? '' : isSame(actor, other) ? t('audit.itself') : other.name;
+  if (outcome !== null && act === 'session.started') return whom === '' ? t('audit.sign_in_unknown') : t('audit.sign_in_refused', { whom });
+  const role = says(`role.${detail}`) ? t(`role.${detail}`) : detail;
+  const key = whom !== '' && says(`audit.${act}.of`) ? `audit.${act}.of` : `audit.${act}`;
+  const line = says(key) ? t(key, { who, whom, role, room: room === null ? '' : `\u2066#${room}\u2069` }) : [who, act, whom].filter(Boolean).join(' ');
+  return outcome === null || act === 'refused' ? line : t('audit.denied', { what: line });
+}
+
+/** Guests may share a name: where there is an id it tells. */
+const isSame = (one, other) => one !== null && (one.id ?? one.name) === (other.id ?? other.name);
+
+const why = (code) => (says(`audit.why.${code}`) ? t(`audit.why.${code}`) : code.replaceAll('_', ' '));
+
+/** What else the server noted, in small: the parts of a room that changed, what was asked for. @param {Row} row @returns {string} */
+export function auditDetail({ act, detail }) {
+  if (act === 'member.role') return '';
+  return detail.split(', ').map((part) => (says(`audit.detail.${part}`) ? t(`audit.detail.${part}`) : part)).join(', ');
 }

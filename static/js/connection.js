@@ -11,6 +11,7 @@
 import { Emitter } from './emitter.js';
 import { Refusal } from './errors.js';
 import { BASE_MS, CAP_MS, SIGNED_OUT, fullJitter, mayReturn } from './backoff.js';
+import { parsed } from './named.js';
 
 /** A request without an answer after this long is refused with `deadline`. */
 export const DEADLINE_MS = 15_000;
@@ -178,7 +179,7 @@ export class Connection extends Emitter {
   #received(data) {
     let frame;
     try {
-      frame = JSON.parse(data);
+      frame = parsed(data);
     } catch {
       return;
     }

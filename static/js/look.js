@@ -8,7 +8,7 @@ import { direction, language, languageOf, speak } from './words.js';
 /** Every setting and its values, the first being what it is at first. */
 export const SETTINGS = {
   language: ['', 'en', 'de', 'ar'],
-  theme: ['system', 'light', 'dark', 'contrast'],
+  theme: ['system', 'light', 'dark', 'contrast', 'contrast_dark'],
   keys: ['on', 'off'],
   notify: ['off', 'on'],
 };

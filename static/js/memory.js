@@ -79,6 +79,18 @@ export function takeNote() {
   return note;
 }
 
+const ACCOUNT = 'salon.account';
+
+/**
+ * Whether who is here comes back by a password, which an account does and a guest does not. That is all that stays after signing out:
+ * not who it was.
+ * @param {boolean} returns
+ */
+export const knowAccount = (returns) => keep(ACCOUNT, returns ? 'yes' : '');
+
+/** Whether an account was here last. @returns {boolean} */
+export const hadAccount = () => local.getItem(ACCOUNT) !== null;
+
 /**
  * Leaves word of where one is, for the page that this one becomes when it is loaded in another language.
  * @param {{dialog: boolean, pane?: string, name?: string}} place
@@ -155,11 +167,16 @@ export class Memory {
   }
 
   #set(key, text) {
-    try {
-      if (text === '') local.removeItem(key);
-      else local.setItem(key, text);
-    } catch {
-      // A full storage: the draft lasts as long as the page.
-    }
+    keep(key, text);
+  }
+}
+
+/** @param {string} key @param {string} text empty to forget it */
+function keep(key, text) {
+  try {
+    if (text === '') local.removeItem(key);
+    else local.setItem(key, text);
+  } catch {
+    // A full storage: the draft lasts as long as the page.
   }
 }

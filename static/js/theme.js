@@ -5,9 +5,10 @@
   const colours = [...document.querySelectorAll('meta[name="theme-color"]')].map((meta) => ({ meta, media: meta.media }));
   const mediaFor = (media, theme) => {
     if (theme === undefined) return media;
-    const said = theme === 'contrast' ? '(prefers-contrast: more)' : `(prefers-color-scheme: ${theme})`;
+    const [more, scheme] = ['(prefers-contrast: more)', (name) => `(prefers-color-scheme: ${name})`];
+    const said = { contrast: [more], contrast_dark: [more, scheme('dark')] }[theme] ?? [scheme(theme)];
     const parts = media.split(' and ');
-    return parts.includes(said) ? parts.filter((part) => part !== said).join(' and ') || 'all' : 'not all';
+    return said.every((one) => parts.includes(one)) ? parts.filter((part) => !said.includes(part)).join(' and ') || 'all' : 'not all';
   };
   const show = () => {
     for (const { meta, media } of colours) meta.media = mediaFor(media, root.dataset.theme);

@@ -18,7 +18,7 @@ export function money(micros, currency) {
 }
 
 /** @param {number} ms */
-const duration = (ms) => t('usage.seconds', { time: ms < 10_000 ? numeral(ms / 1_000, 1) : numeral(Math.round(ms / 1_000)) });
+const duration = (ms) => (ms < 100 ? t('usage.under', { time: t('usage.seconds', { time: numeral(0.1, 1) }) }) : t('usage.seconds', { time: ms < 10_000 ? numeral(ms / 1_000, 1) : numeral(Math.round(ms / 1_000)) }));
 
 /**
  * What one reply used; empty where nothing is known.

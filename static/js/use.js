@@ -1,13 +1,14 @@
 /**
  * What is said of a session, a token or a webhook in the lists of them: since when, how long, when it was last used. Pure.
  */
-import { dayName } from './time.js';
+import { clockTime, dayName } from './time.js';
 import { t } from './words.js';
 
 /** @param {string} time @param {number} now */
 const day = (time, now) => {
   const name = dayName(Date.parse(time), now);
-  return { [t('today')]: t('today_within'), [t('yesterday')]: t('yesterday_within') }[name] ?? name;
+  if (name === t('today')) return t('today_at', { time: clockTime(Date.parse(time)) });
+  return name === t('yesterday') ? t('yesterday_within') : name;
 };
 
 /** @param {{last_used_at: string | null}} one @param {number} [now] */
@@ -39,6 +40,9 @@ export function sessionLine({ created_at: made, last_seen_at: seen, address }, n
   const [began, last] = [day(made, now), day(seen, now)];
   return address === null ? t('sessions.line', { day: began, seen: last }) : t('sessions.line_from', { day: began, address, seen: last });
 }
+
+/** The session that asks, then those that were used last. @param {{current: boolean, last_seen_at: string}[]} sessions */
+export const inOrder = (sessions) => sessions.toSorted((one, other) => other.current - one.current || Date.parse(other.last_seen_at) - Date.parse(one.last_seen_at));
 
 /** @param {{created_by: {name: string}, created_at: string, last_used_at: string | null}} hook @param {number} [now] */
 export const hookLine = (hook, now = Date.now()) => [t('hooks.made', { name: hook.created_by.name, day: day(hook.created_at, now) }), usedLine(hook, now)].join(' · ');

@@ -168,7 +168,10 @@ async fn the_audit_log_is_shown_and_a_running_server_keeps_the_database() {
         let said = String::from_utf8(ended.stderr).unwrap();
         assert_eq!(ended.status.code(), Some(2), "{said}");
         assert!(
-            said.contains("in use") && said.contains("/api/admin"),
+            said.contains("in use")
+                && said
+                    .contains("stop that server, run this command again, start the server again")
+                && said.contains("/api/admin"),
             "{said}"
         );
     }

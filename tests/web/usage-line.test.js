@@ -13,9 +13,9 @@ test('an amount shows that it is not nothing', () => {
 test('a reply says what is known of it, and what is only estimated', () => {
   const usage = { input_tokens: 1_200, output_tokens: 34, cached_tokens: 1_000, estimated: false };
   const reply = { usage, cost_micros: 4_110, first_token_ms: 830 };
-  assert.equal(usageLine(reply, 'USD'), '1,200 tokens in (1,000 cached) · 34 out · USD 0.0041 · first words after 0.8 s');
+  assert.equal(usageLine(reply, 'USD'), '1,200 tokens in (1,000 cached) · 34 out · USD 0.0041 · began after 0.8 s');
   const estimated = { usage: { input_tokens: 3, output_tokens: 4, estimated: true }, first_token_ms: 12_400 };
-  assert.equal(usageLine(estimated, 'USD'), 'about 3 tokens in · about 4 out · first words after 12 s');
+  assert.equal(usageLine(estimated, 'USD'), 'about 3 tokens in · about 4 out · began after 12 s');
   assert.equal(usageLine({}, 'USD'), '');
 });
 

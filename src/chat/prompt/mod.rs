@@ -10,6 +10,7 @@ use crate::db::assistants::RoomAssistant;
 use crate::db::rows::{MessageKind, MessageRow, MessageState, UserRow};
 use crate::ids::Seq;
 use crate::limits;
+use crate::llm::phrases::{CALLED, CALLED_SO, SEVERAL};
 use crate::llm::{Prompt, Turn, TurnRole, tokens};
 
 /// Between two messages that share a turn.
@@ -213,15 +214,13 @@ fn one_line(name: &str) -> String {
 fn system(assistant: &UserRow, has_names: bool, own: &str) -> String {
     let name = one_line(&assistant.name);
     let mut text = format!(
-        "You are {name}, the assistant in a chat room. People call you with @{name}. \
-         Answer the last message, in its language, as directly and briefly as it allows. \
+        "You are {name}, the assistant in a chat room. {CALLED}{name}{CALLED_SO}, in its language, as directly and briefly as it allows. \
          Markdown is shown; images and raw HTML are not."
     );
     if has_names {
-        text.push_str(
-            " Several people write here: each of their messages begins with the writer's name and a colon, which the \
-             server put there. Do not begin your answer with a name.",
-        );
+        text.push_str(" Several people write here: ");
+        text.push_str(SEVERAL);
+        text.push_str(", which the server put there. Do not begin your answer with a name.");
     }
     if !own.is_empty() {
         text.push_str("\n\nThe owners of this room ask of you:\n");

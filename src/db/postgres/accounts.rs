@@ -53,9 +53,9 @@ statement!(
 );
 statement!(
     /// What a password is checked against.
-    FindCredentials { name_key: String } -> (Uuid, String, String, String),
-    "SELECT id, name, kind, password_hash FROM users \
-     WHERE name_key = $1 AND kind <> 'guest' AND password_hash IS NOT NULL AND disabled_at IS NULL"
+    FindCredentials { name_key: String } -> (Uuid, String, String, String, bool),
+    "SELECT id, name, kind, password_hash, disabled_at IS NOT NULL FROM users \
+     WHERE name_key = $1 AND kind <> 'guest' AND password_hash IS NOT NULL"
 );
 statement!(
     /// Whoever has a name of its own and is still there.
@@ -128,10 +128,11 @@ pub(super) async fn credentials(pools: &Pools, name: &str) -> StoreResult<Option
     found
         .into_iter()
         .next()
-        .map(|(id, name, kind, password_hash)| {
+        .map(|(id, name, kind, password_hash, disabled)| {
             Ok(Credentials {
                 user: user_row(id, name, &kind)?,
                 password_hash,
+                disabled,
             })
         })
         .transpose()

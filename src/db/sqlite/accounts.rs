@@ -133,10 +133,8 @@ pub(super) fn credentials(conn: &mut SqliteConnection, name: &str) -> Work<Optio
         return Ok(None);
     };
     let user = user_row(user)?;
-    if is_disabled(conn, user.id)? {
-        return Ok(None);
-    }
     Ok(Some(Credentials {
+        disabled: is_disabled(conn, user.id)?,
         user,
         password_hash,
     }))

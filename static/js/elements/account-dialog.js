@@ -5,7 +5,6 @@ import { h } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { tokenLine } from '../use.js';
 import { deleteSection, passwordSection, sessionsSection } from './account-sessions.js';
-import { openAdministrationDialog } from './administration-dialog.js';
 import { openDialog, showLines, submitting } from './dialog.js';
 import { ask } from './dialogs.js';
 import { keepSection } from './keep-account.js';
@@ -46,14 +45,9 @@ export function openAccountDialog(context, note = '') {
       botsSection(salon),
       deleteSection(salon),
     ];
-  const administration = h('p.settings-more', { hidden: true }, h('button.quiet', {
-    type: 'button', id: 'administration', text: t('administration.open'), onclick: () => openAdministrationDialog({ salon }),
-  }));
-  // Who may administer may change while the page is open.
-  salon.api.me().then(({ admin }) => (admin ? administration.removeAttribute('hidden') : administration.remove())).catch(() => administration.remove());
   const usage = h('p.settings-more', {}, h('button.quiet', { type: 'button', id: 'own-usage', text: t('usage.own_open'), onclick: () => openOwnUsageDialog(salon) }));
   const said = note === '' ? null : h('p.account-note', { id: 'account-said', role: 'status', text: note });
-  const dialog = openDialog(t('account.title'), who, said, administration, usage, ...sections);
+  const dialog = openDialog(t('account.title'), who, said, usage, ...sections);
   dialog.classList.add('wide');
 }
 

@@ -2,15 +2,15 @@
  * The parts of the account's dialog that are about coming in: where one is signed in, the password, the end of the account.
  */
 import { h } from '../dom.js';
-import { programName, sessionLine } from '../use.js';
+import { inOrder, programName, sessionLine } from '../use.js';
 import { showLines, submitting } from './dialog.js';
 import { ask } from './dialogs.js';
 import { t } from '../words.js';
 
-/** The page has no session any more: it says so to itself, and the dialogs go. */
-function leave() {
+/** The page has no session any more: it says so to itself, and the dialogs go. @param {boolean} [forGood] nobody comes back by this name */
+function leave(forGood = false) {
   for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close();
-  document.querySelector('salon-app').dispatchEvent(new CustomEvent('salon-sign-out'));
+  document.querySelector('salon-app').dispatchEvent(new CustomEvent('salon-sign-out', { detail: { forGood } }));
 }
 
 /** @param {string} id @param {string} label @param {string} autocomplete @param {object} [more] */
@@ -24,7 +24,7 @@ export function sessionsSection(salon) {
   const rows = h('ul.uses', { 'aria-label': t('sessions.title') });
   const reload = async () => {
     try {
-      showLines(rows, (await salon.api.sessions()).map(row));
+      showLines(rows, inOrder(await salon.api.sessions()).map(row));
     } catch (refusal) {
       problem.textContent = refusal.message;
     }
@@ -55,7 +55,7 @@ export function sessionsSection(salon) {
         id: 'end-all-sessions', type: 'button', text: t('sessions.end_all'),
         onclick: async () => {
           if (!(await ask(t('sessions.end_all_ask'), t('sign_out')))) return;
-          await salon.api.endAllSessions().then(leave, (refusal) => { problem.textContent = refusal.message; });
+          await salon.api.endAllSessions().then(() => leave(), (refusal) => { problem.textContent = refusal.message; });
         },
       })), problem);
 }
@@ -87,7 +87,7 @@ export function deleteSection(salon) {
     if (!(await ask(t('delete_account.ask'), go))) return;
     await submitting(event, problem, async () => {
       await salon.api.deleteAccount(password?.value);
-      leave();
+      leave(true);
     });
   };
   return h('section.uses-section', {}, h('h3', { text: guest ? t('delete_account.title_guest') : t('delete_account.title') }),

@@ -1,20 +1,27 @@
 /**
- * The administration of the server, for its administrators: users, rooms, usage, and the audit log. It shows nothing of what is said.
+ * The administration of the server, for its administrators: users, rooms, usage, and the audit log, a tab each. It shows nothing of
+ * what is said. Opened from the foot of the list of rooms.
  */
-import { ACTS, actName, auditLine } from '../audit-line.js';
+import { ACTS, actName, auditDetail, auditLine, folded } from '../audit-line.js';
 import { h } from '../dom.js';
 import { Refusal } from '../errors.js';
 import { clockTime, shortDate } from '../time.js';
 import { offerMore, openDialog, showLines } from './dialog.js';
 import { ask, askFor } from './dialogs.js';
+import { tabs } from './tabs.js';
 import { joined, t } from '../words.js';
 import { usageSection } from './usage-dialog.js';
 
 /** @param {{salon: import('../salon.js').Salon}} context */
 export function openAdministrationDialog({ salon }) {
   const { api } = salon;
-  const dialog = openDialog(t('administration.title'), usersSection(api), roomsSection(api), usageSection(api), auditSection(api));
-  dialog.classList.add('wide');
+  const dialog = openDialog(t('administration.title'), ...tabs(t('administration.title'), [
+    ['users', t('administration.users'), () => usersSection(api)],
+    ['rooms', t('administration.rooms'), () => roomsSection(api)],
+    ['usage', t('usage.title'), () => usageSection(api)],
+    ['audit', t('administration.audit'), () => auditSection(api)],
+  ]));
+  dialog.classList.add('wide', 'administration');
 }
 
 /**
@@ -25,8 +32,9 @@ export function openAdministrationDialog({ salon }) {
  * @param {(item: object, trying: (work: () => Promise<void>) => Promise<void>) => HTMLElement} row
  * @param {(item: object) => any} place what the next page begins behind
  * @param {HTMLElement | null} [search]
+ * @param {(items: object[]) => object[]} [lines] what is shown of a page
  */
-function pages(title, hint, read, row, place, search = null) {
+function pages(title, hint, read, row, place, search = null, lines = (items) => items) {
   const problem = h('p.problem', { role: 'alert' });
   const rows = h('ul.uses', { 'aria-label': title });
   const more = h('button.text-button', { type: 'button', text: t('more_lines'), hidden: true });
@@ -37,7 +45,7 @@ function pages(title, hint, read, row, place, search = null) {
     try {
       const page = await read(after);
       if (turn !== asked) return;
-      showLines(rows, page.items.map((item) => row(item, trying)), after !== null);
+      showLines(rows, lines(page.items).map((item) => row(item, trying)), after !== null);
       if (rows.children.length === 0) rows.append(h('li.empty', { text: t('none') }));
       offerMore(more, page.more, rows);
       more.onclick = () => load(place(page.items.at(-1)));
@@ -62,7 +70,7 @@ const searchField = (id, label) => h('input', {
   id, type: 'search', maxlength: 64, autocomplete: 'off', spellcheck: 'false', placeholder: label, 'aria-label': label,
 });
 
-const action = (text, label, onclick) => h('button.text-button', { type: 'button', text, 'aria-label': label, onclick });
+const action = (text, label, onclick, tag = 'button.text-button') => h(tag, { type: 'button', text, 'aria-label': label, onclick });
 
 function usersSection(api) {
   const search = searchField('admin-users', t('administration.users_search'));
@@ -107,7 +115,7 @@ function roomsSection(api) {
     }),
     action(t('delete'), t('delete_of', { name: room.slug }), async () => {
       if (await ask(t('administration.delete_ask', { name: room.name }), t('delete'))) trying(() => api.adminDeleteRoom(room.slug));
-    }));
+    }, 'button.text-button.bad'));
   const read = async (after) => {
     const { rooms, more } = await api.adminRooms({ text: search.value.trim(), after });
     return { items: rooms, more };
@@ -138,7 +146,7 @@ function auditSection(api) {
   const valueOf = (id) => filters.querySelector(`#audit-${id}`).value.trim();
   const row = (entry) => h('li', { 'data-act': entry.act },
     h('span.use', {}, h('strong', { text: auditLine(entry) }), h('small', {
-      text: [`${shortDate(Date.parse(entry.at))} ${clockTime(Date.parse(entry.at))}`, entry.way, entry.address].filter(Boolean).join(' · '),
+      text: [`${shortDate(Date.parse(entry.at))} ${clockTime(Date.parse(entry.at))}`, entry.way, entry.address, auditDetail(entry)].filter(Boolean).join(' · '),
     })));
   const read = async (before) => {
     const since = valueOf('since');
@@ -149,5 +157,5 @@ function auditSection(api) {
     });
     return { items: rows, more };
   };
-  return pages(t('administration.audit'), t('administration.audit_hint'), read, row, ({ id }) => id, filters);
+  return pages(t('administration.audit'), t('administration.audit_hint'), read, row, ({ id }) => id, filters, folded);
 }

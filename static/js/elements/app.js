@@ -4,7 +4,7 @@
  */
 import { Refusal, Salon, keptInBrowser } from '../salon.js';
 import { alarm, announce, h } from '../dom.js';
-import { Memory, leaveNote, takeNote, takePlace } from '../memory.js';
+import { Memory, hadAccount, knowAccount, leaveNote, takeNote, takePlace } from '../memory.js';
 import { permalink, placeOf } from '../permalink.js';
 import { returned } from '../organisation.js';
 import { RoomBook } from '../room-book.js';
@@ -46,7 +46,7 @@ class SalonApp extends HTMLElement {
     addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
     this.addEventListener('salon-open', (event) => this.#open(event.detail.slug));
     this.addEventListener('salon-list', () => { location.hash = '#/'; });
-    this.addEventListener('salon-sign-out', () => this.#signOut());
+    this.addEventListener('salon-sign-out', ({ detail }) => this.#signOut(detail?.forGood));
     this.addEventListener('salon-signed-in', ({ detail }) => this.#enter(detail.user, detail.invite));
     this.addEventListener('salon-left', (event) => this.#left(event.detail.slug));
     this.#narrow.addEventListener('change', () => this.#landmarks());
@@ -59,6 +59,7 @@ class SalonApp extends HTMLElement {
     if (place !== null) history.replaceState(null, '', location.pathname + place);
     this.#salon = new Salon(await keptInBrowser());
     this.#salon.on('signed_out', () => this.#sessionEnded());
+    this.#salon.on('me', ({ kind }) => knowAccount(kind === 'user'));
     try {
       this.#config = await this.#salon.api.config();
       if (this.#config.user === null) this.#showSignIn(problem || takeNote());
@@ -74,6 +75,7 @@ class SalonApp extends HTMLElement {
   async #enter(user, invite = null) {
     // What is said to who signs in says nothing to who need not: the session was replaced by another page.
     takeNote();
+    knowAccount(user.kind === 'user');
     this.#memory = new Memory(user.id);
     await this.#salon.connect(user);
     this.#book = new RoomBook(this.#salon, this.#memory);
@@ -99,7 +101,7 @@ class SalonApp extends HTMLElement {
   #showSignIn(note = '') {
     const form = document.createElement('salon-sign-in');
     const place = takePlace();
-    form.show({ salon: this.#salon, config: this.#config ?? { guests: true, signup: true }, note, name: place?.name });
+    form.show({ salon: this.#salon, config: this.#config ?? { guests: true, signup: true }, note, name: place?.name, returns: hadAccount() });
     this.#tellInvitation(form);
     this.className = 'app signed-out';
     this.replaceChildren(form);
@@ -252,7 +254,8 @@ class SalonApp extends HTMLElement {
     this.#hiddenAt = null;
   }
 
-  async #signOut() {
+  /** @param {boolean} [forGood] nobody comes back by this name */
+  async #signOut(forGood = false) {
     try {
       await this.#salon.api.signOut();
     } catch (refusal) {
@@ -262,11 +265,13 @@ class SalonApp extends HTMLElement {
       }
     }
     this.#memory.clear();
-    this.#sessionEnded('');
+    this.#sessionEnded('', forGood);
   }
 
   /** The page is loaded anew: whatever was read lives in its memory in many places, and all of them end with it. */
-  #sessionEnded(note = t('app.session_ended')) {
+  #sessionEnded(note = null, forGood = false) {
+    if (forGood) knowAccount(false);
+    note ??= t(this.#salon.user?.kind === 'guest' ? 'app.guest_ended' : 'app.session_ended');
     this.#salon.disconnect();
     this.#book = null;
     this.#empty();

@@ -2,12 +2,13 @@
  * `<salon-composer>`: where one writes. It is never disabled; its one button sends, and stops one's own running
  * reply while there is nothing to send. What is written is kept per room and survives a reload; an edit is no draft.
  */
-import { h, icon, iconButton } from '../dom.js';
+import { alarm, h, icon, iconButton } from '../dom.js';
 import { asksAssistant } from '../asks.js';
 import { goingOn } from '../going-on.js';
 import { myRunningReply, repliesTo } from '../items.js';
 import { fenced } from '../paste.js';
 import { isRunning } from '../replies.js';
+import { spaceIn } from '../size.js';
 import { steering } from '../steering.js';
 import { commandSource } from './commands.js';
 import { emojiSource } from './emoji-source.js';
@@ -260,8 +261,9 @@ class SalonComposer extends HTMLElement {
     this.counter.hidden = used < limit * COUNTER_FROM;
     this.tooLong = used > limit;
     this.counter.classList.toggle('over', this.tooLong);
-    const left = limit - used;
-    this.counter.textContent = left >= 0 ? t('composer.left', { count: left }) : t('composer.over', { count: -left });
+    if (this.counter.hidden) return;
+    const { left, over } = spaceIn(this.input.value, limit);
+    this.counter.textContent = this.tooLong ? t('composer.over', { count: over }) : t('composer.left', { count: left });
   }
 
   #showMode() {
@@ -314,7 +316,11 @@ class SalonComposer extends HTMLElement {
 
   #send(resend = this.#target?.again ?? false) {
     const body = this.input.value.trim();
-    if (body === '' || this.tooLong) return;
+    if (body === '') return;
+    if (this.tooLong) {
+      this.#tellTooLong();
+      return;
+    }
     const text = body.replaceAll('\0', '');
     const target = this.#target;
     if (target?.kind === 'edit') {
@@ -328,6 +334,14 @@ class SalonComposer extends HTMLElement {
     this.#room.send(text, { replyTo: target?.message.seq ?? null });
     // In the same frame: the words are in the column before the box is seen empty.
     this.#messages.sent();
+  }
+
+  /** It says why Enter did nothing, until what is written changes. */
+  #tellTooLong() {
+    const said = t('composer.too_long', { over: this.counter.textContent });
+    this.keys.replaceChildren(h('span.problem', { text: said }));
+    alarm(said);
+    this.input.addEventListener('input', () => this.#hintAgain(), { once: true });
   }
 
   /** A refusal leaves what was written. */

@@ -30,6 +30,7 @@ const openAskDialog = opener(() => import('./ask-dialog.js'), 'openAskDialog');
 const openAskForDialog = opener(() => import('./ask-dialog.js'), 'openAskForDialog');
 
 export const openAccountDialog = opener(() => import('./account-dialog.js'), 'openAccountDialog');
+export const openAdministrationDialog = opener(() => import('./administration-dialog.js'), 'openAdministrationDialog');
 export const openAssistantsDialog = opener(() => import('./assistants-dialog.js'), 'openAssistantsDialog');
 export const openBrowseDialog = opener(() => import('./find-dialogs.js'), 'openBrowseDialog');
 export const openDirectDialog = opener(() => import('./find-dialogs.js'), 'openDirectDialog');

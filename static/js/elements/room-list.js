@@ -5,7 +5,7 @@ import { h, icon, iconButton } from '../dom.js';
 import { avatar } from '../avatar.js';
 import { previewOf, shapeOf, titleOf } from '../room-line.js';
 import { t } from '../words.js';
-import { openAccountDialog, openBrowseDialog, openDirectDialog, openRoomDialog, openSignOutDialog } from './dialogs.js';
+import { openAccountDialog, openAdministrationDialog, openBrowseDialog, openDirectDialog, openRoomDialog, openSignOutDialog } from './dialogs.js';
 
 /** With fewer rooms than this there is nothing to search. */
 const SEARCH_FROM = 8;
@@ -50,9 +50,21 @@ class SalonRoomList extends HTMLElement {
   }
 
   #me() {
-    return h('div.me', {}, ...this.#whoIsHere(),
+    return h('div.me', {}, ...this.#whoIsHere(), this.#administration(),
       iconButton('person', t('account.title'), () => openAccountDialog(this.#context)),
       iconButton('leave', t('sign_out'), () => this.#signOut(this.#context.salon.user)));
+  }
+
+  /** The way into the administration, for whoever may go it: that is asked whenever one is connected anew, and when one comes back. */
+  #administration() {
+    const { salon } = this.#context;
+    const button = iconButton('shield', t('administration.title'), () => openAdministrationDialog(this.#context));
+    button.id = 'administration';
+    button.hidden = true;
+    const look = () => salon.api.me().then(({ admin }) => { button.hidden = !admin; }, () => {});
+    salon.on('welcome', look);
+    document.addEventListener('visibilitychange', () => document.hidden || look());
+    return button;
   }
 
   #whoIsHere() {

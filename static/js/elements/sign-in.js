@@ -25,8 +25,11 @@ class SalonSignIn extends HTMLElement {
     this.#begin();
   }
 
-  /** @param {{salon: import('../salon.js').Salon, config: object, note: string, name?: string}} context `name`: what was written already */
-  show({ salon, config, note, name = '' }) {
+  /**
+   * @param {{salon: import('../salon.js').Salon, config: object, note: string, name?: string, returns?: boolean}} context `name`: what was
+   *   written already; `returns`: an account was here last, and comes back by its password
+   */
+  show({ salon, config, note, name = '', returns = false }) {
     this.#salon = salon;
     this.#config = config;
     this.#modes = [config.guests && 'guest', 'sign_in', config.signup && 'sign_up'].filter(Boolean);
@@ -34,13 +37,13 @@ class SalonSignIn extends HTMLElement {
     this.setAttribute('role', 'main');
     this.invited = h('p.invited', { role: 'status', hidden: true });
     this.append(this.#intro(), h('div.sign-in-card', {}));
-    this.#showMode(this.#modes[0], note);
-    this.querySelector('input').value = name;
+    this.#showMode(returns ? 'sign_in' : this.#modes[0], note, name);
   }
 
-  /** The first field is where one writes; on a keyboard of glass that would hide the rest. */
+  /** The first field that is empty is where one writes; on a keyboard of glass that would hide the rest. */
   #begin() {
-    if (mayBegin()) this.querySelector('input')?.focus();
+    const fields = [...this.querySelectorAll('input')];
+    if (mayBegin()) (fields.find(({ value }) => value === '') ?? fields[0])?.focus();
   }
 
   /** Says why one comes. @param {string} sentence @param {string | null} [invite] by which one comes in when one goes on */
@@ -62,12 +65,13 @@ class SalonSignIn extends HTMLElement {
       h('p.language', {}, h('label', { for: 'setting-language', text: t('settings.language') }), languageMenu()));
   }
 
-  #showMode(mode, note = '') {
+  /** A name that was written goes along. */
+  #showMode(mode, note = '', written = this.querySelector('input')?.value ?? '') {
     const { title, action, note: hint } = MODES[mode];
     const guest = mode === 'guest';
     const prefix = guest ? 'guest' : 'account';
     const name = h('input', {
-      id: `${prefix}-name`, name: 'username', autocomplete: guest ? 'nickname' : 'username', maxlength: 64, required: true,
+      id: `${prefix}-name`, name: 'username', autocomplete: guest ? 'nickname' : 'username', maxlength: 64, required: true, value: written,
       autocapitalize: 'off', spellcheck: 'false', placeholder: guest ? t('sign_in.guest_name') : '',
     });
     const password = guest ? null : h('input', {
@@ -118,9 +122,15 @@ class SalonSignIn extends HTMLElement {
       this.dispatchEvent(new CustomEvent('salon-signed-in', { bubbles: true, detail: { user, invite: this.#invite } }));
     } catch (refusal) {
       problem.textContent = refusal.message;
+      if (refusal.code === 'name_taken') problem.append(' ', this.#itsOwner());
       go.disabled = false;
       (mode === 'sign_in' ? password : name).focus();
     }
+  }
+
+  /** Whoever has the name already signs in by it. */
+  #itsOwner() {
+    return h('button.text-button', { type: 'button', 'data-action': 'sign-in', text: t('sign_in.yours'), onclick: () => this.#showMode('sign_in') });
   }
 }
 

@@ -39,6 +39,21 @@ async fn an_owner_adds_an_assistant_that_answers_by_its_name() {
         "Answer in rhymes.",
     )
     .await;
+    // What may be chosen is a list, and each number says what it may be and what it is without one.
+    let offered = "const row = document.querySelector('.assistant-row[data-assistant=poet]');
+        return [...row.querySelectorAll('[name=provider] option, [name=model] option')].map(({ textContent }) => textContent)
+            .concat([...row.querySelectorAll('input[type=number]')].map((field) => document.getElementById(field.getAttribute('aria-describedby')).textContent))";
+    let offered: Vec<String> = page.run(offered, &[]).await;
+    let wanted = [
+        "The server’s choice (default)",
+        "default",
+        "The server’s choice (salon-demo)",
+        "salon-demo",
+        "How much chance is in it: 0 to 2. Low is steady, high is inventive. Empty: as the model has it.",
+        "1 to 8,192; a token is about four letters. Empty: as much as the model may write (8,192).",
+        "1 to 1,000,000. Empty: as much as the model takes (200,000).",
+    ];
+    assert_eq!(offered, wanted);
     photograph(&page, "desktop", "assistants", ".assistant-row").await;
     page.click(".assistant-row[data-assistant=poet] .primary")
         .await;

@@ -231,9 +231,9 @@ async fn the_box_grows_to_eight_lines_and_counts_near_the_limit() {
     let sends = "return !document.querySelector('#composer-send').disabled";
     for (length, told, may) in [
         (13_000, "", true),
-        (16_000, "384 left", true),
-        (16_384, "0 left", true),
-        (16_385, "1 too many", false),
+        (16_000, "384 characters left", true),
+        (16_384, "0 characters left", true),
+        (16_385, "1 character too many", false),
     ] {
         put(&page, &"x".repeat(length)).await;
         assert_eq!(page.run::<String>(counter, &[]).await, told);
@@ -241,7 +241,26 @@ async fn the_box_grows_to_eight_lines_and_counts_near_the_limit() {
     }
     // Bytes are counted, not characters.
     put(&page, &"é".repeat(8_193)).await;
-    assert_eq!(page.run::<String>(counter, &[]).await, "2 too many");
+    assert_eq!(
+        page.run::<String>(counter, &[]).await,
+        "1 character too many"
+    );
+    // Enter says why it does nothing, and what is written stays.
+    page.type_into("#composer-input", thirtyfour::Key::Enter)
+        .await;
+    page.until_text(".keys .problem", "Not sent: 1 character too many.")
+        .await;
+    page.until_text("#alarm", "Not sent").await;
+    let held = "return document.querySelector('#composer-input').value.length";
+    assert_eq!(page.run::<u32>(held, &[]).await, 8_193);
+    put(&page, "short").await;
+    page.wait(
+        "the sentence goes",
+        SOON,
+        "return document.querySelector('.keys .problem') === null",
+        &[],
+    )
+    .await;
     page.quit().await;
 }
 

@@ -72,8 +72,6 @@ async fn a_guest_becomes_an_account_and_finds_its_room_again() {
 
     // An account is not asked.
     page.click("[aria-label='Sign out']").await;
-    page.find("#guest-name").await;
-    page.click("[data-mode=sign_in]").await;
     page.type_into("#account-name", "lady ada").await;
     page.type_into("#account-password", "correct horse").await;
     page.click("#account-go").await;

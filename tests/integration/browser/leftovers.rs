@@ -177,7 +177,7 @@ async fn s61_after_signing_out_the_page_and_its_back_button_are_empty() {
     be_there(&page, &salon, &ada).await;
     page.click("dialog [aria-label='Close']").await;
     page.click("[aria-label='Sign out']").await;
-    page.find("#guest-name").await;
+    page.find("#account-name").await;
     let secrets = [&SECRETS[..], &[id.as_str(), ada.token()]].concat();
     check_empty(&page, "signed out", &secrets).await;
     // Whatever scripts had read is gone with the document that they ran in.
@@ -190,7 +190,7 @@ async fn s61_after_signing_out_the_page_and_its_back_button_are_empty() {
     // Where the browser goes back to, and forth again.
     for back in ["history.back()", "history.forward()"] {
         page.run::<()>(back, &[]).await;
-        page.find("#guest-name").await;
+        page.find("#account-name").await;
         let shown: String = page.run("return document.body.innerHTML", &[]).await;
         for secret in &SECRETS[..4] {
             assert!(!shown.contains(secret), "{back}: {secret}");
@@ -207,7 +207,7 @@ async fn s61_a_session_that_ends_elsewhere_takes_what_is_shown_along() {
     let page = Page::open(&chromium, &salon.url()).await;
     be_there(&page, &salon, &ada).await;
     assert_eq!(ada.delete("/api/sessions/current").await.0, 204);
-    page.find("#guest-name").await;
+    page.find("#account-name").await;
     let shown: String = page
         .run("return document.documentElement.outerHTML", &[])
         .await;
@@ -231,7 +231,7 @@ async fn s61_a_page_kept_for_the_back_button_shows_nothing_of_who_has_gone() {
     page.driver.goto("about:blank").await.unwrap();
     assert_eq!(ada.delete("/api/sessions/current").await.0, 204);
     page.driver.back().await.unwrap();
-    page.find("#guest-name").await;
+    page.find("#account-name").await;
     let shown: String = page.run("return document.body.innerHTML", &[]).await;
     for secret in &SECRETS[..3] {
         assert!(!shown.contains(secret), "{secret}");

@@ -52,6 +52,7 @@ mod people;
 mod puzzles;
 mod reach;
 mod refocus;
+mod returning;
 mod room_dialogs;
 mod rooms;
 mod screenshots;

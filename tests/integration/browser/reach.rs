@@ -93,7 +93,8 @@ async fn an_owner_sees_a_webhooks_deliveries_and_changes_it_and_is_offered_model
     page.click(".room-menu-button").await;
     page.click("[data-menu=assistants]").await;
     page.click(".assistant-row summary").await;
-    let offered = "return [...document.querySelectorAll('#known-models option')].some(({ value }) => value === 'salon-demo')";
+    let offered = "return [...document.querySelectorAll('select[name=model] option')].some(({ value }) => value === 'salon-demo')
+        && [...document.querySelectorAll('select[name=provider] option')].some(({ value }) => value === 'default')";
     page.wait("the models are offered", SOON, offered, &[])
         .await;
     page.quit().await;
@@ -123,8 +124,8 @@ async fn an_administrator_gives_an_orphaned_room_away_and_narrows_the_audit_log(
     let root = ApiClient::with_token(salon.url(), root["token"].as_str().unwrap());
     let page = Page::open(&chromium, &salon.url()).await;
     sign_in(&page, &root).await;
-    page.click("[aria-label='Your account']").await;
     page.click("#administration").await;
+    page.click("#tab-rooms").await;
     page.find("[aria-label='Give club away']").await;
     say_yes(&page).await;
     page.click("[aria-label='Give club away']").await;
@@ -148,6 +149,7 @@ async fn an_administrator_gives_an_orphaned_room_away_and_narrows_the_audit_log(
     let club = must(&bob, "GET", "/api/rooms/club", json!({})).await;
     assert_eq!(club["role"], "owner", "{club}");
 
+    page.click("#tab-audit").await;
     let choose = "const menu = document.querySelector('#audit-act');
         menu.value = 'user.disabled';
         menu.dispatchEvent(new Event('input', { bubbles: true }));";

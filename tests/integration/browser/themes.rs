@@ -86,6 +86,18 @@ async fn high_contrast_is_black_on_white_and_white_on_black() {
         page.run::<()>("delete document.documentElement.dataset.theme", &[])
             .await;
         assert_ne!(brightness(&page).await, wanted, "neither, {scheme}");
+        // The dark one is dark whatever the system is, and so is what the browser draws around it.
+        page.run::<()>(
+            "document.documentElement.dataset.theme = 'contrast_dark'",
+            &[],
+        )
+        .await;
+        assert_eq!(brightness(&page).await, [0.0, 255.0], "dark, {scheme}");
+        let around = "return [...document.querySelectorAll('meta[name=theme-color]')].filter(({ media }) => matchMedia(media).matches).map(({ content }) => content)";
+        let around: Vec<String> = page.run(around, &[]).await;
+        assert_eq!(around.first().map(String::as_str), Some("#000000"));
+        page.run::<()>("delete document.documentElement.dataset.theme", &[])
+            .await;
     }
     page.quit().await;
 }

@@ -70,8 +70,8 @@ async fn what_replies_cost_is_seen_by_those_who_may() {
     );
     close_dialogs(&page).await;
 
-    page.click("[aria-label='Your account']").await;
     page.click("#administration").await;
+    page.click("#tab-usage").await;
     wait_for(&page, ".usage [data-usage] small", "1 attempt").await;
     let by_user = "const by = document.querySelector('#usage-by'); by.value = 'user';
         by.dispatchEvent(new Event('change')); return true";

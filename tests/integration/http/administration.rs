@@ -213,7 +213,23 @@ async fn a_disabled_user_is_out_until_it_is_let_in_again() {
     let refused = server
         .request("POST", "/api/sessions", None, &account)
         .await;
-    assert_eq!(refused.0, 401);
+    assert_eq!(
+        (refused.0, refused.1["code"].as_str()),
+        (403, Some("account_disabled"))
+    );
+    // Who does not know the password learns nothing: not that it is disabled, nor that it is there.
+    let tried = async |name: &str| {
+        let guess = json!({"name": name, "password": "battery staple"});
+        let mut answer = server.request("POST", "/api/sessions", None, &guess).await;
+        answer.1["request_id"].take();
+        answer
+    };
+    let wrong = tried("ada").await;
+    assert_eq!(
+        (wrong.0, wrong.1["code"].as_str()),
+        (401, Some("bad_credentials"))
+    );
+    assert_eq!(wrong, tried("nobody").await);
     assert_eq!(set(&ada_id, false).await.0, 200);
     let entered = server
         .request("POST", "/api/sessions", None, &account)

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use axum::http::Method;
+use salon::db::Store;
+use salon::db::accounts::Accounts;
 use serde_json::{Value, json};
 
 use super::RATES;
@@ -137,6 +139,34 @@ async fn s22_whether_a_guest_or_a_bot_has_a_name_is_not_told_by_a_sign_in() {
     }
     answers.dedup();
     assert_eq!(answers.len(), 1, "{answers:?}");
+}
+
+#[tokio::test]
+async fn s22_only_the_right_password_tells_that_an_account_is_disabled() {
+    let app = TestApp::start(RATES).await;
+    person(&app, "ada").await;
+    person(&app, "bob").await;
+    let bob = app.store.credentials("bob").await.unwrap().unwrap().user;
+    assert!(app.store.disable_user(bob.id).await.unwrap());
+    let tried = async |name: &str, password: &str| {
+        let answer = app
+            .request(Method::POST, "/api/sessions")
+            .json(&json!({"name": name, "password": password}))
+            .send()
+            .await;
+        let mut headers = answer.headers.clone();
+        headers.remove("x-request-id");
+        (answer.status, format!("{headers:?}"), answer.bytes)
+    };
+    let wrong = tried("bob", "wrong horse").await;
+    assert_eq!(wrong.0, 401);
+    assert_eq!(wrong, tried("ada", "wrong horse").await);
+    assert_eq!(wrong, tried("nobody-at-all", "wrong horse").await);
+    let right = tried("bob", "correct horse").await;
+    assert_eq!(right.0, 403);
+    let said = String::from_utf8_lossy(&right.2).into_owned();
+    assert!(said.contains("account_disabled"), "{said}");
+    assert!(!right.1.contains("set-cookie"), "{}", right.1);
 }
 
 #[tokio::test]

@@ -79,11 +79,11 @@ impl Tables {
 
     pub(super) fn credentials(&self, name: &str) -> StoreResult<Option<Credentials>> {
         storable(name)?;
-        let holder = self.holder(name).filter(|user| user.disabled.is_none());
-        Ok(holder.and_then(|user| {
+        Ok(self.holder(name).and_then(|user| {
             Some(Credentials {
                 user: user.row.clone(),
                 password_hash: user.password_hash.clone()?,
+                disabled: user.disabled.is_some(),
             })
         }))
     }

@@ -1,6 +1,9 @@
 //! The built-in demo that answers when no model is configured: no network, no key, the same answer for the same
-//! prompt, written word by word so that a person sees it grow and can press stop. It says in each answer what it is
-//! and how to get a real model. Built by [`super::registry`]; called by the reply runner. It never claims to understand.
+//! prompt, written word by word so that a person sees it grow and can press stop. It says in each answer what it is and
+//! where whoever runs the server finds how to have a real model; asked what one can do here, it tells. Built by [`super::registry`]; called by the reply runner. It never claims to understand.
+
+mod guide;
+mod question;
 
 use std::time::Duration;
 
@@ -8,8 +11,9 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use super::{Completion, Delta, DeltaStream, LlmError, LlmProvider, Prompt, TurnRole, tokens};
+use super::{Completion, Delta, DeltaStream, LlmError, LlmProvider, Prompt, tokens};
 use crate::db::rows::Usage;
+use question::Question;
 
 /// The name stored with each of its replies.
 pub const MODEL: &str = "salon-demo";
@@ -87,12 +91,11 @@ fn estimate(prompt: &Prompt, answer: &str) -> Usage {
 
 /// The whole answer; pure.
 fn compose(prompt: &Prompt) -> String {
-    let question = prompt
-        .turns
-        .iter()
-        .rfind(|turn| turn.role == TurnRole::User)
-        .map_or("", |turn| turn.text.as_str());
-    let words = question_words(question);
+    let question = Question::of(prompt);
+    if let Some(answer) = guide::answer(&question) {
+        return answer;
+    }
+    let words = question.words(QUOTED_WORD_CHARS);
     let quoted = match words.get(..QUOTED_WORDS.min(words.len())) {
         Some(first) if !first.is_empty() => first.join(" "),
         _ => "your message".to_owned(),
@@ -102,33 +105,12 @@ fn compose(prompt: &Prompt) -> String {
         .max_by_key(|word| word.chars().count())
         .map_or("salon", String::as_str);
     let mut answer = short_answer(&quoted, longest, words.len(), prompt.turns.len());
-    if question.to_lowercase().contains(LONG_ANSWER) {
+    if question.text.to_lowercase().contains(LONG_ANSWER) {
         for number in 1..=5 {
             answer.push_str(&long_section(number, longest));
         }
     }
     answer
-}
-
-/// The words of the last line, without marks that Markdown would act on and without the call of the assistant.
-fn question_words(question: &str) -> Vec<String> {
-    let line = question
-        .lines()
-        .rfind(|line| !line.trim().is_empty())
-        .unwrap_or("");
-    // In a room of several people a line begins with the speaker's name, which was not asked about.
-    let said = line.find(": @").and_then(|end| line.get(end + 2..));
-    said.unwrap_or(line)
-        .split_whitespace()
-        .filter(|word| !word.starts_with('@'))
-        .map(|word| {
-            word.chars()
-                .filter(|character| character.is_alphanumeric())
-                .take(QUOTED_WORD_CHARS)
-                .collect::<String>()
-        })
-        .filter(|word| !word.is_empty())
-        .collect()
 }
 
 fn short_answer(quoted: &str, longest: &str, words: usize, turns: usize) -> String {
@@ -142,18 +124,18 @@ fn short_answer(quoted: &str, longest: &str, words: usize, turns: usize) -> Stri
     };
     format!(
         "## About “{quoted}”\n\n\
-         This is Salon's **built-in demo**, not a language model: it answers from a script and sends nothing anywhere. \
+         This is Salon's **built-in demo model**, not a real one: it answers from a script and sends nothing anywhere. \
          It did read your message, though:\n\n\
          - it counted {counted} in your last line,\n\
          - the longest of them is *{longest}*,\n\
          - and it was given {turns} of this room's conversation.\n\n\
-         ### How to get a real model\n\n\
-         Set a provider's key and start the server again:\n\n\
-         ```sh\n\
-         export ANTHROPIC_API_KEY=...  # or OPENAI_API_KEY\n\
-         salon serve\n\
+         ### What to ask\n\n\
+         It has an answer to one question, and shows how a long one grows and is stopped:\n\n\
+         ```text\n\
+         What can you do here?\n\
+         Write a long answer about tides\n\
          ```\n\n\
-         `OPENAI_BASE_URL` names any compatible server, also one of your own; `SALON_MODEL` names the model.\n"
+         Whoever runs this server finds in its `docs/operate.md`, under “The assistant”, how a real model answers here.\n"
     )
 }
 
@@ -170,7 +152,8 @@ fn long_section(number: usize, longest: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::llm::Turn;
+    use crate::llm::phrases::{CALLED, CALLED_SO, SEVERAL};
+    use crate::llm::{Turn, TurnRole};
 
     fn ask(text: &str) -> Prompt {
         Prompt {
@@ -182,6 +165,14 @@ mod tests {
             max_tokens: 100,
             model: None,
             temperature: None,
+        }
+    }
+
+    /// Asked in a room of several people, of an assistant of that name.
+    fn ask_among(name: &str, text: &str) -> Prompt {
+        Prompt {
+            system: format!("{CALLED}{name}{CALLED_SO}. {SEVERAL}.\n\nBe kind."),
+            ..ask(text)
         }
     }
 
@@ -207,14 +198,17 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_is_markdown_about_the_question_and_says_what_it_is() {
-        let (text, completion) = collect(ask("ada: @assistant why is the **sky** blue?")).await;
+        let (text, completion) = collect(ask_among(
+            "assistant",
+            "ada: @assistant why is the **sky** blue?",
+        ))
+        .await;
         assert!(text.starts_with("## About “why is the sky blue”"));
         for part in [
-            "built-in demo",
-            "ANTHROPIC_API_KEY",
-            "OPENAI_BASE_URL",
+            "built-in demo model",
+            "docs/operate.md",
             "\n- ",
-            "```sh\n",
+            "```text\n",
         ] {
             assert!(text.contains(part), "{part}");
         }
@@ -224,6 +218,79 @@ mod tests {
         assert!(completion.usage.is_some_and(|usage| usage.estimated
             && usage.input_tokens > 0
             && usage.output_tokens > 0));
+    }
+
+    #[test]
+    fn who_asks_and_whom_it_calls_is_not_what_is_asked() {
+        let about = |prompt: &Prompt| {
+            let text = compose(prompt);
+            let (title, _) = text.split_once("”\n").unwrap();
+            title.strip_prefix("## About “").unwrap().to_owned()
+        };
+        for (name, text, asked) in [
+            (
+                "Green thumb",
+                "Ada: @Green thumb what of moss?",
+                "what of moss",
+            ),
+            (
+                "Green thumb",
+                "Ada: @green THUMB, what of moss?",
+                "what of moss",
+            ),
+            ("assistant", "Ada Lovelace: مرحبا @assistant", "مرحبا"),
+            ("assistant", "Ada: مرحبا", "مرحبا"),
+            ("Dr. Who", "Ada: @Dr. Who when is now?", "when is now"),
+            ("Green", "Ada: @Greenland is cold", "is cold"),
+            (
+                "assistant",
+                "Bo Li: hi\nAda: @assistant and @Bo Li too?",
+                "and too",
+            ),
+            (
+                "assistant",
+                "Ada: write to ada@example.org",
+                "write to adaexampleorg",
+            ),
+        ] {
+            assert_eq!(about(&ask_among(name, text)), asked, "{text}");
+        }
+        // Where one is alone with it no name stands before what one says.
+        assert_eq!(about(&ask("note: this stays")), "note this stays");
+    }
+
+    #[test]
+    fn asked_what_one_can_do_here_it_tells_in_the_language_asked_and_names_no_key() {
+        for (text, title, words) in [
+            (
+                "Ada: @Green thumb What can you do here?",
+                "## What you can do here",
+                ["Rooms", "Invites", "Roles", "Search", "Keys"],
+            ),
+            (
+                "Ada: Was kannst du hier?",
+                "## Was man hier tun kann",
+                ["Räume", "Einladungen", "Rollen", "Suche", "Tasten"],
+            ),
+            (
+                "Ada: ماذا تستطيع أن تفعل هنا؟",
+                "## ما يمكنك فعله هنا",
+                ["الغرف", "الدعوات", "الأدوار", "البحث", "المفاتيح"],
+            ),
+        ] {
+            let answer = compose(&ask_among("Green thumb", text));
+            assert!(answer.starts_with(title), "{answer}");
+            for word in words {
+                assert!(
+                    answer.contains(&format!("- **{word}**: ")),
+                    "{word}: {answer}"
+                );
+            }
+            assert!(answer.contains("`@Green thumb`"), "{answer}");
+            assert!(answer.contains("`docs/operate.md`"), "{answer}");
+            assert!(!answer.contains("API_KEY"), "{answer}");
+        }
+        assert!(!compose(&ask("hello")).contains("API_KEY"));
     }
 
     #[test]
