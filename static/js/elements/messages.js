@@ -84,10 +84,7 @@ class SalonMessages extends HTMLElement {
     this.#keeper = new ScrollKeeper(this.scroller, this.column, this.below, () => this.#scrolled());
     this.#widths = new ResizeObserver(() => this.#foldAgain());
     this.#widths.observe(this.scroller);
-    this.visible = () => {
-      this.#look(this.#room.state);
-      this.#showJump();
-    };
+    this.visible = () => this.#seen();
     document.addEventListener('visibilitychange', this.visible);
     window.addEventListener('focus', this.visible);
   }
@@ -173,6 +170,12 @@ class SalonMessages extends HTMLElement {
     }
   }
 
+  /** What is in sight counts as read, and is not offered. */
+  #seen() {
+    this.#look(this.#room.state);
+    this.#showJump();
+  }
+
   /** Goes to a message and marks it, however old it is. @param {number} seq */
   goTo(seq) {
     this.#target = seq;
@@ -233,16 +236,9 @@ class SalonMessages extends HTMLElement {
   /** Shows the end of the room and stays there. */
   toLatest() {
     this.#room.showPresent();
-    this.#target = null;
-    this.#marked = null;
-    this.#placing = false;
-    this.#asking = null;
-    this.#inWindow = false;
-    this.#lowSeq = null;
-    this.#highSeq = null;
-    this.#upward = false;
-    this.#keeper.mayFollow = true;
-    this.#keeper.following = true;
+    this.#target = this.#marked = this.#asking = this.#lowSeq = this.#highSeq = null;
+    this.#placing = this.#inWindow = this.#upward = false;
+    this.#keeper.mayFollow = this.#keeper.following = true;
     this.update(this.#room.state);
     this.#keeper.toEnd();
     this.#showJump();
@@ -375,8 +371,7 @@ class SalonMessages extends HTMLElement {
     } else {
       this.#newer();
     }
-    this.#look(this.#room.state);
-    this.#showJump();
+    this.#seen();
   }
 
   #older(state) {

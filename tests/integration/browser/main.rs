@@ -68,6 +68,7 @@ mod unread;
 mod update;
 mod usage;
 mod variants;
+mod view;
 mod ways;
 mod webhooks;
 mod windows;
