@@ -17,7 +17,10 @@ const LINK_DEPTH_MAX = 4;
 
 const ESCAPABLE = /[!-/:-@[-`{-~]/;
 const AUTOLINK = /^<((?:https?:\/\/|mailto:)[^\s<>]+)>/i;
-const BARE_URL = /^https?:\/\/[^\s<>"`]+/i;
+/** What looks like an address in a text: with its scheme, or as a host that begins with `www.` and has one more dot. */
+const BARE = String.raw`(?:https?:\/\/[^\s<>"\x60]|www\.[\p{L}\p{N}-]+\.[\p{L}\p{N}])[^\s<>"\x60]*`;
+const BARE_URL = new RegExp(`^${BARE}`, 'iu');
+const BARE_URLS = new RegExp(`(?:(?=h)|(?<![\\p{L}\\p{N}@./_-]))${BARE}`, 'giu');
 const ENTITY = /^&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|(amp|lt|gt|quot|apos|nbsp|copy|hellip|mdash|ndash|rarr|larr|times));/i;
 const NAMED = {
   amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0', copy: '©', hellip: '…', mdash: '—', ndash: '–',
@@ -31,6 +34,9 @@ const NAMED = {
 export function safeHref(address) {
   return /^(?:https?:\/\/|mailto:)[^\s]/i.test(address) ? address : null;
 }
+
+/** Where what looks like an address leads. @param {string} url */
+const hrefOf = (url) => safeHref(/^www\./i.test(url) ? `https://${url}` : url);
 
 /** The host that an address leads to; empty where it has none, or is no address at all. @param {string} href @returns {string} */
 export function hostOf(href) {
@@ -59,10 +65,10 @@ export function parseInline(text, { open = false, depth = 0 } = {}) {
 export function linkify(text) {
   const nodes = [];
   let rest = 0;
-  for (const match of text.matchAll(/https?:\/\/[^\s<>"`]+/gi)) {
+  for (const match of text.matchAll(BARE_URLS)) {
     const url = trimUrl(match[0]);
     if (match.index > rest) nodes.push({ type: 'text', text: text.slice(rest, match.index) });
-    nodes.push({ type: 'link', href: safeHref(url), children: [{ type: 'text', text: url }] });
+    nodes.push({ type: 'link', href: hrefOf(url), children: [{ type: 'text', text: url }] });
     rest = match.index + url.length;
   }
   if (rest < text.length) nodes.push({ type: 'text', text: text.slice(rest) });
@@ -115,6 +121,7 @@ class InlineParser {
       case '!': return this.text[this.at + 1] === '[' && this.#link(1);
       case '<': return this.#autolink(AUTOLINK);
       case 'h': case 'H': return /[^\p{L}\p{N}]|^$/u.test(this.text[this.at - 1] ?? '') && this.#bareUrl();
+      case 'w': case 'W': return !/[\p{L}\p{N}@./_-]/u.test(this.text[this.at - 1] ?? '') && this.#bareUrl();
       case '&': return this.#entity();
       case ' ': case '\n': return this.#lineEnd();
       default: return false;
@@ -210,7 +217,7 @@ class InlineParser {
     const match = BARE_URL.exec(this.text.slice(this.at, this.at + LINK_TEXT_MAX));
     if (match === null) return false;
     const url = trimUrl(match[0].replace(/(?:\*\*|__|~~)$/, ''));
-    return this.#push({ type: 'link', href: safeHref(url), children: [{ type: 'text', text: url }] }, url.length);
+    return this.#push({ type: 'link', href: hrefOf(url), children: [{ type: 'text', text: url }] }, url.length);
   }
 
   #entity() {

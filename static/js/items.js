@@ -3,10 +3,11 @@
  * way. Pure. Called by `elements/messages.js`.
  *
  * @typedef {{key: string, type: 'day', label: string} | {key: string, type: 'new', since: number} | {key: string, type: 'context', label: string}
- *   | {key: string, type: 'message', message: object, reply: import('./store.js').Reply | null, place: {position: number, user: object} | null, mine: boolean, namesake: boolean, asked: boolean, grouped: boolean}
+ *   | {key: string, type: 'message', message: object, reply: import('./store.js').Reply | null, place: {position: number, user: object} | null, mine: boolean, namesake: boolean, asked: boolean, continued: boolean, grouped: boolean}
  *   | {key: string, type: 'outgoing', entry: import('./store.js').Outgoing, grouped: boolean}} Item
  */
 import { contextLabel, contextMarks } from './context-marks.js';
+import { goingOn } from './going-on.js';
 import { dayKey, dayName } from './time.js';
 import { messageAt } from './store.js';
 import { isRunning } from './replies.js';
@@ -29,6 +30,7 @@ export function buildItems(state, messages, { readSeq, atEnd, queue = new Map(),
   const lineAt = placeOfLine(messages, readSeq, state.me, state.complete && messages[0] === state.messages[0]);
   const contexts = contextMarks(state.messages, state.replies);
   const shared = sharedNames(messages);
+  const continued = new Set(state.messages.filter((message) => goingOn(message) !== null).map((message) => message.reply_to));
   for (const [place, message] of messages.entries()) {
     const context = contextLabel(contexts, previous?.seq ?? null, message.seq);
     if (context !== null) items.push({ key: `context-${context}`, type: 'context', label: context });
@@ -51,6 +53,7 @@ export function buildItems(state, messages, { readSeq, atEnd, queue = new Map(),
       mine,
       namesake: shared.has(message.author.name.toLowerCase()),
       asked: message.kind === 'assistant' && isMyPrompt(state, promptOf(state, message)),
+      continued: continued.has(message.seq),
       grouped,
     });
     previous = { at, author: message.author.id, seq: message.seq };

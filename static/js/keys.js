@@ -24,7 +24,8 @@ export const KEYS = [
   {
     title: 'help.writing',
     rows: [
-      row('help.send', 'Enter'), row('help.line', 'Shift', 'Enter'), row('help.edit_last', 'ArrowUp'), row('help.mention', '@'), row('help.emoji', ':'), row('help.command', '/'),
+      row('help.send', 'Enter'), row('help.line', 'Shift', 'Enter'), row('help.edit_last', 'ArrowUp'),
+      row('help.save_ask', 'Mod', 'Enter'), row('help.save', 'Mod', 'S'), row('help.mention', '@'), row('help.emoji', ':'), row('help.command', '/'),
     ],
   },
   {
@@ -52,6 +53,14 @@ export function command({ key, ctrlKey, metaKey, altKey, shiftKey }) {
   if (key === 'PageUp' && altKey && !ctrlKey && !metaKey && !shiftKey) return 'previous';
   return null;
 }
+
+/**
+ * Whether a press keeps the text of an edit, and has no answer written again.
+ * @param {{key: string, ctrlKey: boolean, metaKey: boolean, altKey: boolean, shiftKey: boolean}} event
+ * @returns {boolean}
+ */
+export const savesAlone = ({ key, ctrlKey, metaKey, altKey, shiftKey }) =>
+  ctrlKey !== metaKey && !altKey && !shiftKey && key.toLowerCase() === 's';
 
 /**
  * What a press on a message that has the focus asks for.

@@ -86,7 +86,7 @@ const ACCOUNT = 'salon.account';
  * not who it was.
  * @param {boolean} returns
  */
-export const knowAccount = (returns) => keep(ACCOUNT, returns ? 'yes' : '');
+export const knowAccount = (returns) => set(local, ACCOUNT, returns ? 'yes' : '');
 
 /** Whether an account was here last. @returns {boolean} */
 export const hadAccount = () => local.getItem(ACCOUNT) !== null;
@@ -117,16 +117,31 @@ export class Memory {
   /** @param {string} user the id */
   constructor(user) {
     this.#user = user;
+    globalThis.addEventListener?.('pagehide', () => this.#leaveDrafts());
   }
 
-  /** @param {string} room @returns {string} */
+  /** What this tab wrote and did not send; else what another one left. @param {string} room @returns {string} */
   draft(room) {
-    return local.getItem(this.#key('draft', room)) ?? '';
+    const key = this.#key('draft', room);
+    return session.getItem(key) ?? local.getItem(key) ?? '';
   }
 
-  /** @param {string} room @param {string} text */
+  /**
+   * Each tab has a draft of its own, so that one takes no other's away by sending; all of them see the one that was written last.
+   * @param {string} room @param {string} text
+   */
   setDraft(room, text) {
-    this.#set(this.#key('draft', room), text);
+    const key = this.#key('draft', room);
+    const others = text === '' && local.getItem(key) !== this.draft(room);
+    set(session, key, text);
+    if (!others) set(local, key, text);
+  }
+
+  /** The page goes: what only this tab has is left to the others, unless one of them has written since. */
+  #leaveDrafts() {
+    for (const key of Object.keys(session)) {
+      if (key.startsWith(this.#key('draft', '')) && local.getItem(key) === null) set(local, key, session.getItem(key));
+    }
   }
 
   /** The seq of the last message read in `room`, or null when it was never opened here. @param {string} room */
@@ -137,12 +152,12 @@ export class Memory {
 
   /** @param {string} room @param {number} seq */
   setReadSeq(room, seq) {
-    if (seq > (this.readSeq(room) ?? 0)) this.#set(this.#key('read', room), String(seq));
+    if (seq > (this.readSeq(room) ?? 0)) set(local, this.#key('read', room), String(seq));
   }
 
   /** Starts again at `seq`, when the room's history was replaced. @param {string} room @param {number} seq */
   resetReadSeq(room, seq) {
-    this.#set(this.#key('read', room), String(seq));
+    set(local, this.#key('read', room), String(seq));
   }
 
   /** How answers are read: the end is followed, or the question stays near the top. @returns {'follow' | 'question'} */
@@ -152,30 +167,27 @@ export class Memory {
 
   /** @param {'follow' | 'question'} way */
   setReading(way) {
-    this.#set(this.#key('reading', 'way'), way);
+    set(local, this.#key('reading', 'way'), way);
   }
 
   /** Forgets all that this user left here, but not other users'. */
   clear() {
-    for (const key of Object.keys(local)) {
-      if (key.startsWith(`salon.${this.#user}.`) || key === `salon.pending.${this.#user}`) local.removeItem(key);
+    for (const storage of [local, session]) {
+      for (const key of Object.keys(storage)) {
+        if (key.startsWith(`salon.${this.#user}.`) || key === `salon.pending.${this.#user}`) storage.removeItem(key);
+      }
     }
   }
 
   #key(kind, room) {
     return `salon.${this.#user}.${kind}.${room}`;
   }
-
-  #set(key, text) {
-    keep(key, text);
-  }
 }
 
-/** @param {string} key @param {string} text empty to forget it */
-function keep(key, text) {
+function set(storage, key, text) {
   try {
-    if (text === '') local.removeItem(key);
-    else local.setItem(key, text);
+    if (text === '') storage.removeItem(key);
+    else storage.setItem(key, text);
   } catch {
     // A full storage: the draft lasts as long as the page.
   }

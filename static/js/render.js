@@ -157,7 +157,7 @@ function linkText(container) {
   const texts = [];
   while (walker.nextNode()) {
     const { currentNode } = walker;
-    if (currentNode.data.includes('://') && !currentNode.parentElement.closest('a, code, pre')) texts.push(currentNode);
+    if (/:\/\/|www\./i.test(currentNode.data) && !currentNode.parentElement.closest('a, code, pre')) texts.push(currentNode);
   }
   for (const text of texts) text.replaceWith(...renderInline(linkify(text.data)));
 }

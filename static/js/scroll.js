@@ -75,6 +75,22 @@ export class ScrollKeeper {
     return place < 0 ? null : { line: lines[place], hidden: top - lines[place].offsetTop };
   }
 
+  /** Where the reader is, to come back to: the message at the top and how far below it; null at the end. @returns {{seq: number, offset: number} | null} */
+  get place() {
+    const seq = this.following ? undefined : this.#anchor?.line.dataset.seq;
+    return seq === undefined ? null : { seq: Number(seq), offset: this.#anchor.offset };
+  }
+
+  /** The last message whose end is in sight; null where there is none. @returns {HTMLElement | null} */
+  get lastInSight() {
+    if (this.#isHidden()) return null;
+    const bottom = this.#scroller.scrollTop + this.#scroller.clientHeight + 1;
+    const lines = this.#content.children;
+    let place = this.#firstLine((line) => line.offsetTop + line.offsetHeight > bottom) - 1;
+    while (place >= 0 && !lines[place].matches('salon-message')) place -= 1;
+    return lines[place] ?? null;
+  }
+
   /** Whether the end of what is said is in sight. */
   get atEnd() {
     return this.mayFollow && (this.following || this.distance <= END_PX);

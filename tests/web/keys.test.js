@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { DEEDS, KEYS, command, messageCommand, writes } from '../../static/js/keys.js';
+import { DEEDS, KEYS, command, messageCommand, savesAlone, writes } from '../../static/js/keys.js';
 import en from '../../static/js/words/en.js';
 
 const press = (key, ...held) => ({
@@ -54,4 +54,13 @@ test('what is typed where no box is goes to the composer, and nothing else does'
   for (const other of [press('7', 'alt'), press('@', 'alt', 'ctrl'), press(' ', 'alt'), press(' '), press('Enter'), press('Tab'), press('F6'), press('Dead'), press('c', 'ctrl'), press('c', 'meta'), press('c', 'alt')]) {
     assert.ok(!writes(other), JSON.stringify(other));
   }
+});
+
+test('Ctrl or ⌘ with S saves an edit alone, and the list tells of it', () => {
+  for (const saves of [press('s', 'ctrl'), press('S', 'meta')]) assert.ok(savesAlone(saves));
+  for (const other of [press('s'), press('s', 'ctrl', 'shift'), press('s', 'ctrl', 'alt'), press('s', 'ctrl', 'meta'), press('d', 'ctrl')]) {
+    assert.ok(!savesAlone(other), JSON.stringify(other));
+  }
+  const writing = KEYS.find(({ title }) => title === 'help.writing').rows.map(({ keys }) => keys.join());
+  assert.ok(writing.includes('Mod,S') && writing.includes('Mod,Enter'));
 });

@@ -161,3 +161,19 @@ test('an address that is none has no host, and breaks nothing', () => {
     assert.equal(hostOf(address), '', address);
   }
 });
+
+test('an address that begins with www. is a link, in settled words and in growing ones', () => {
+  const shape = (nodes) => nodes.map(({ type, text, href, children }) => (type === 'link' ? [href, children[0].text] : text));
+  for (const [text, wanted] of [
+    ['see www.example.com/a_b.', ['see ', ['https://www.example.com/a_b', 'www.example.com/a_b'], '.']],
+    ['(Www.example.org)', ['(', ['https://Www.example.org', 'Www.example.org'], ')']],
+    ['https://www.example.com/x', [['https://www.example.com/x', 'https://www.example.com/x']]],
+    ['me@www.example.com', ['me@www.example.com']], ['awww.example.com', ['awww.example.com']], ['www.example', ['www.example']],
+    ['www. and http:// alone', ['www. and http:// alone']],
+  ]) {
+    assert.deepEqual(shape(linkify(text)), wanted, text);
+    assert.deepEqual(shape(parseInline(text)), wanted, text);
+  }
+  assert.deepEqual(shape(parseInline('go to www.example.c', { open: true })), ['go to ', ['https://www.example.c', 'www.example.c']]);
+  assert.equal(parseInline('`www.example.com`')[0].type, 'code');
+});

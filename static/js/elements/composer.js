@@ -6,6 +6,7 @@ import { alarm, h, icon, iconButton } from '../dom.js';
 import { asksAssistant } from '../asks.js';
 import { goingOn } from '../going-on.js';
 import { myRunningReply, repliesTo } from '../items.js';
+import { savesAlone } from '../keys.js';
 import { fenced } from '../paste.js';
 import { isRunning } from '../replies.js';
 import { spaceIn } from '../size.js';
@@ -248,11 +249,28 @@ class SalonComposer extends HTMLElement {
     if (input.clientWidth === 0) return;
     const { length } = input.value;
     // While a text gets longer its height only grows: it is measured once for each key.
-    if (length <= this.#measured) input.style.height = '0';
+    const anew = length <= this.#measured;
+    const { scrollTop } = input;
+    if (anew) {
+      // The box stays as high meanwhile: else the messages above it are moved, and their end is left.
+      this.box.style.height = `${this.box.offsetHeight}px`;
+      input.style.height = '0';
+    }
     this.#measured = length;
     const high = length === 0 ? 0 : input.scrollHeight;
     if (high > input.clientHeight || high === 0) input.style.height = `${high}px`;
-    input.classList.toggle('full', high > input.clientHeight + 1);
+    this.box.style.height = '';
+    const full = high > input.clientHeight + 1;
+    input.classList.toggle('full', full);
+    if (anew && full) this.#showCaret(scrollTop);
+  }
+
+  /** Whole lines are shown of a text that is longer than the box, and behind a paste its last one. @param {number} before where it was scrolled to */
+  #showCaret(before) {
+    const { input } = this;
+    const line = parseFloat(getComputedStyle(input).lineHeight);
+    const atEnd = input.value.slice(input.selectionEnd).trim() === '';
+    input.scrollTop = atEnd ? input.scrollHeight : Math.ceil(before / line - 0.1) * line;
   }
 
   #count() {
@@ -289,6 +307,11 @@ class SalonComposer extends HTMLElement {
     if (event.key === 'ArrowUp' && this.input.value === '' && this.#target === null) {
       event.preventDefault();
       this.#editLast();
+      return;
+    }
+    if (this.#target?.kind === 'edit' && savesAlone(event)) {
+      event.preventDefault();
+      this.#send(false);
       return;
     }
     if (event.key === 'Enter' && !event.shiftKey && !event.altKey && (!this.#touch.matches || event.ctrlKey || event.metaKey)) {

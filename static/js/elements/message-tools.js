@@ -42,9 +42,16 @@ export function toolButtons(message, may, act) {
   const tool = (shape, label, deed) => h('button.copy', {
     type: 'button', title: label, 'aria-label': label, 'data-tool': deed, onclick: () => act(deed),
   }, icon(shape));
+  const fails = message.kind === 'assistant' && message.state !== 'complete';
+  // Beside “Try again” words tell the two apart.
+  const another = (named) => (named
+    ? h('button.copy.named', { type: 'button', title: t('message.another'), 'data-tool': 'regenerate', onclick: () => act('regenerate') },
+      icon('another'), h('span', { text: t('message.another_short') }))
+    : tool('another', t('message.another'), 'regenerate'));
   return [
     message.body !== '' && copyButton(() => message.body, t('message.copy'), { tool: 'copy' }),
-    may.again && tool('another', t('message.another'), 'regenerate'),
+    // Of an answer without words it would do what “Try again” does, which stands beside it.
+    may.again && !(fails && message.body === '') && another(fails),
     may.reacts && tool('smile', t('message.react'), 'react'),
     may.replies && tool('reply', t('message.reply'), 'reply'),
     may.edits && tool('pencil', t('message.edit'), 'edit'),
@@ -53,22 +60,26 @@ export function toolButtons(message, may, act) {
   ].filter(Boolean);
 }
 
+/** Whether only the reader and an assistant are in the room. @param {{visibility?: string, people?: number} | null} room */
+export const isAlone = (room) => room?.visibility === 'direct' && !(room.people > 0);
+
 /**
  * Which of a reply's texts is shown, with arrows to the others for those who may say so; nothing while there is one.
  * @param {object} message
- * @param {boolean} selects
+ * @param {{selects: boolean, forAll: boolean}} reader `forAll`: whether others see what is chosen, which the titles say
  * @param {(variant: number) => void} select
  * @returns {HTMLElement | null}
  */
-export function variantSwitch(message, selects, select) {
+export function variantSwitch(message, { selects, forAll }, select) {
   const { count = 1, selected = 1 } = message.reply?.variants ?? {};
   if (count < 2) return null;
+  const all = (words) => (forAll ? `${words} · ${t('message.for_all')}` : words);
   const arrow = (shape, label, variant) => h('button.copy', {
-    type: 'button', title: label, 'aria-label': label, 'data-variant': variant, disabled: variant < 1 || variant > count, onclick: () => select(variant),
+    type: 'button', title: all(label), 'aria-label': label, 'data-variant': variant, disabled: variant < 1 || variant > count, onclick: () => select(variant),
   }, icon(shape));
   return h('span.variants', { role: 'group', 'aria-label': t('message.variants') },
     selects && arrow('earlier', t('message.earlier'), selected - 1),
-    h('span.place', { text: `${selected} / ${count}` }),
+    h('span.place', { text: `${selected} / ${count}`, title: selects ? null : t('message.chosen_for_all') }),
     selects && arrow('later', t('message.later'), selected + 1));
 }
 

@@ -2,7 +2,7 @@
  * `<salon-message>`: one message in every state it can have: on its way, settled, or a reply that waits, grows, was
  * stopped, failed or broke off. It draws again only what changed.
  */
-import { h, icon } from '../dom.js';
+import { announce, h, icon } from '../dom.js';
 import { avatar, guestMark } from '../avatar.js';
 import { wayOf } from '../bidi.js';
 import { replyFailure, sentenceOf } from '../errors.js';
@@ -18,7 +18,7 @@ import { steering } from '../steering.js';
 import { clockTime, fullTime } from '../time.js';
 import { messageAt } from '../store.js';
 import { showNote } from './banner.js';
-import { placeBeside, reactionChips, reactionChoice, rights, toolButtons, variantSwitch } from './message-tools.js';
+import { isAlone, placeBeside, reactionChips, reactionChoice, rights, toolButtons, variantSwitch } from './message-tools.js';
 import { Fold } from './folding.js';
 import { quoteOf } from './quote.js';
 import { t } from '../words.js';
@@ -164,6 +164,8 @@ class SalonMessage extends HTMLElement {
     const { room } = this.#room.state;
     const key = message === undefined || message.deleted_at ? '' : `${message.version} ${room?.role} ${room?.archived} ${mine}`;
     if ((this.#drawn.marks ?? '') === key) return;
+    if (mine && message.edited_at && this.#drawn.edited !== message.edited_at && this.#drawn.marks !== undefined) restTools(this.closest('.column'));
+    this.#drawn.edited = message?.edited_at;
     this.#drawn.marks = key;
     if (key === '') return void this.#redraw(this.marks, []);
     const { state } = this.#room;
@@ -206,7 +208,7 @@ class SalonMessage extends HTMLElement {
     const { state } = this.dataset;
     const { place, entry, message } = item;
     const { room } = this.#room.state;
-    const key = `${state} ${place?.position} ${entry?.error?.code} ${message?.version} ${room?.role} ${room?.archived} ${this.#online(item)} ${JSON.stringify(this.#steering())}`;
+    const key = `${state} ${place?.position} ${item.continued} ${entry?.error?.code} ${message?.version} ${room?.role} ${room?.archived} ${this.#online(item)} ${JSON.stringify(this.#steering())}`;
     if (this.#drawn.foot === key) return;
     this.#drawn.foot = key;
     clearInterval(this.#ticker);
@@ -224,8 +226,16 @@ class SalonMessage extends HTMLElement {
     if (item === null) return void this.#redraw(this.tools, []);
     const { message } = item;
     const may = rights(message, item.mine, this.#room.state.room, item.asked);
-    const select = (variant) => this.#ask(this.#room.selectVariant(message.seq, variant));
-    this.#redraw(this.tools, [variantSwitch(message, may.selects, select), ...toolButtons(message, may, (deed) => this.#do(deed)), this.#linkButton()]);
+    const forAll = !isAlone(this.#room.state.room);
+    const select = (variant) => this.#select(variant, forAll);
+    this.#redraw(this.tools, [variantSwitch(message, { selects: may.selects, forAll }, select), ...toolButtons(message, may, (deed) => this.#do(deed)), this.#linkButton()]);
+  }
+
+  /** The arrows stay under the pointer; and what was chosen is so for everybody, which is said. */
+  async #select(variant, forAll) {
+    const { seq } = this.#item.message;
+    this.#tell('salon-choose', { seq, variant, line: this, placeOf: () => this.tools.getBoundingClientRect().top });
+    if ((await this.#ask(this.#room.selectVariant(seq, variant))) && forAll) announce(t('message.for_all'), true);
   }
 
   #linkButton() {
@@ -248,7 +258,7 @@ class SalonMessage extends HTMLElement {
     const { room } = this.#room.state;
     if (room?.archived) return [];
     // To go on is to ask, in one's own name: that is for who asked.
-    const goes = this.#item.asked && room?.role !== 'reader' && body !== '';
+    const goes = this.#item.asked && !this.#item.continued && room?.role !== 'reader' && body !== '';
     return [
       this.#steering().again && button('retry', 'retry', () => this.#ask(this.#room.retryReply(seq)), { words: 'retry_reply', title: t('message.retry_hint') }),
       goes && button('more', 'continue', () => this.#ask(this.#room.continueReply(seq)), { title: t('message.continue_hint') }),
@@ -352,6 +362,18 @@ class SalonMessage extends HTMLElement {
       return false;
     }
   }
+}
+
+/** After an edit everything stands elsewhere: what is under the pointer is no button until that moves. */
+function restTools(column) {
+  if (column === null || column.dataset.rest !== undefined) return;
+  column.dataset.rest = '';
+  const moved = ({ movementX, movementY }) => {
+    if (movementX === 0 && movementY === 0) return;
+    delete column.dataset.rest;
+    removeEventListener('pointermove', moved);
+  };
+  addEventListener('pointermove', moved);
 }
 
 /** The states in which something can be done to a message. A `failed` one may also be on its way. */

@@ -3,17 +3,18 @@
  * ones near the top, and follows the end only while the reader is there.
  */
 import { asksAssistant } from '../asks.js';
-import { h, icon, iconButton } from '../dom.js';
+import { h } from '../dom.js';
 import { buildItems, promptOf } from '../items.js';
-import { shapeOf, titleOf } from '../room-line.js';
+import { leavePlaceIn, placeIn } from '../places.js';
 import { ScrollKeeper } from '../scroll.js';
 import { placeFrom, shownPart } from '../shown.js';
 import { messageAt } from '../store.js';
 import { NO_LINE, cameMark, openMark, seenMark, unseenCount } from '../unread.js';
 import { viewOf } from '../window.js';
+import { Above } from './above.js';
 import { showNote } from './banner.js';
-import { emptyRoom } from './empty-room.js';
 import { judgeFolds } from './folding.js';
+import { Jumps } from './jumps.js';
 import { contextLine, dayLine, newLine } from './lines.js';
 import './message.js';
 import { RovingTab } from './roving.js';
@@ -29,8 +30,6 @@ const STEP = 60;
 const JUMP_PAGES = 20;
 /** So near to an edge more is shown. */
 const EDGE_PX = 800;
-/** So much of the newest message above the view makes it a long one. */
-const LONG_PX = 200;
 /** With so few that are new the end is shown, and the line above them is in sight all the same. */
 const FEW = 3;
 
@@ -55,9 +54,12 @@ class SalonMessages extends HTMLElement {
   #lastSeq = 0;
   #target = null;
   #marked = null;
-  /** What an empty room shows, while it is empty. */
-  #empty = null;
+  #above;
   #inWindow = false;
+  /** Where the reader was when the room was left, until it is shown again. */
+  #returning = null;
+  /** The version that was asked for, and where its arrows are: they stay there. */
+  #choosing = null;
   #widths;
   #width = 0;
 
@@ -66,33 +68,29 @@ class SalonMessages extends HTMLElement {
     this.#context = context;
     this.#room = room;
     this.className = 'messages';
-    this.above = h('div.above', {});
+    this.#above = new Above(context, (text) => this.dispatchEvent(new CustomEvent('salon-suggest', { bubbles: true, detail: { text } })));
     this.below = h('div.below', { 'aria-hidden': 'true' });
-    this.column = h('div.column', { role: 'log', 'aria-live': 'off', 'aria-label': t('messages.title') }, this.above, this.below);
+    this.column = h('div.column', { role: 'log', 'aria-live': 'off', 'aria-label': t('messages.title') }, this.#above.element, this.below);
     this.scroller = h('div.scroller', { tabindex: '0', 'aria-label': t('messages.scroller'), role: 'region' }, this.column);
-    this.jump = h('button.jump', { id: 'jump-latest', type: 'button', hidden: true, onclick: () => this.toLatest() });
-    this.previous = iconButton('up', t('messages.previous'), () => this.toPrevious(), 'jump');
-    this.previous.id = 'jump-previous';
-    this.previous.hidden = true;
-    const jumps = h('div.jumps', {}, this.previous, this.jump);
-    // The buttons lie over the column; the wheel goes on scrolling there.
-    jumps.addEventListener('wheel', ({ deltaY }) => this.scroller.scrollBy(0, deltaY), { passive: true });
-    this.append(this.scroller, jumps);
+    this.jumps = new Jumps(this.scroller, { toLatest: () => this.toLatest(), toPrevious: () => this.toPrevious() });
+    this.append(this.scroller, this.jumps.element);
     this.addEventListener('salon-jump', ({ detail }) => this.jumpTo(detail.seq));
     this.addEventListener('salon-moves', ({ detail: { placeOf, change } }) => {
       this.#keeper.keepStill(placeOf, change);
       this.#showJump();
     });
+    this.addEventListener('salon-choose', ({ detail }) => { this.#choosing = detail; });
     this.#roving = new RovingTab(this.column);
     this.#keeper = new ScrollKeeper(this.scroller, this.column, this.below, () => this.#scrolled());
     this.#widths = new ResizeObserver(() => this.#foldAgain());
     this.#widths.observe(this.scroller);
-    this.visible = () => this.#keeper.atEnd && this.#atEnd(this.#room.state);
+    this.visible = () => this.#seen();
     document.addEventListener('visibilitychange', this.visible);
     window.addEventListener('focus', this.visible);
   }
 
   disconnectedCallback() {
+    if (this.#opened) leavePlaceIn(this.#room.slug, this.#keeper.place);
     this.#keeper?.disconnect();
     this.#roving?.disconnect();
     this.#widths?.disconnect();
@@ -102,7 +100,7 @@ class SalonMessages extends HTMLElement {
 
   /** @param {import('../store.js').RoomState} state */
   update(state) {
-    this.#empty?.tell(this.#room.people.users);
+    this.#above.tell(this.#room.people.users);
     if (!this.#opened && state.room !== null) this.#open(state);
     const view = this.#viewOf(state);
     if (this.#onlyWords(state, view)) {
@@ -116,20 +114,39 @@ class SalonMessages extends HTMLElement {
     this.#came(state);
     const { readSeq } = this.#mark;
     const items = buildItems(view, messages, { readSeq, atEnd, queue: this.#room.people.queue });
-    this.#keeper.keep(() => {
-      this.#renderAbove(view, items);
+    this.#change(() => {
+      this.#above.update(view, items.length === 0, this.#room.people.users);
       this.#render(items);
     });
     this.#drawn = { state, view, queue: this.#room.people.queue, readSeq, low: this.#lowSeq, high: this.#highSeq };
     this.#reachTarget(state, view);
     this.#place();
     this.#holdQuestion(state);
-    this.#showJump();
     this.column.classList.toggle('placing', this.#placing);
+    this.#look(state);
+    this.#showJump();
     if (this.#placing) return;
-    if (this.#keeper.atEnd) this.#atEnd(state);
     if (this.#keeper.above < EDGE_PX && !view.complete && view.history === null) this.#older(view);
     else this.#newer();
+  }
+
+  /** Draws and moves nothing that is read. Who goes through the versions of an answer by its arrows, or acts on a message by keys, goes on there. */
+  #change(draw) {
+    const led = this.column.querySelector('salon-message[data-keyed]');
+    const wasSeen = led !== null && this.#isWhole(led);
+    const choosing = this.#choosing;
+    if (choosing !== null && messageAt(this.#room.state, choosing.seq)?.reply?.variants?.selected === choosing.variant) {
+      this.#choosing = null;
+      this.#keeper.keepStill(choosing.placeOf, draw);
+    } else {
+      this.#keeper.keep(draw);
+    }
+    if (wasSeen && led.isConnected && !this.#isWhole(led)) led.scrollIntoView({ block: 'nearest' });
+  }
+
+  /** Whether the end of a message is in sight. */
+  #isWhole(line) {
+    return line.getBoundingClientRect().bottom <= this.scroller.getBoundingClientRect().bottom + 1;
   }
 
   /** Whether nothing but the words of running replies is other than what was drawn. */
@@ -151,6 +168,12 @@ class SalonMessages extends HTMLElement {
       this.#items.set(key, { ...item, reply });
       this.#elements.get(key).update(this.#items.get(key), this.#room, this.#context);
     }
+  }
+
+  /** What is in sight counts as read, and is not offered. */
+  #seen() {
+    this.#look(this.#room.state);
+    this.#showJump();
   }
 
   /** Goes to a message and marks it, however old it is. @param {number} seq */
@@ -213,16 +236,9 @@ class SalonMessages extends HTMLElement {
   /** Shows the end of the room and stays there. */
   toLatest() {
     this.#room.showPresent();
-    this.#target = null;
-    this.#marked = null;
-    this.#placing = false;
-    this.#asking = null;
-    this.#inWindow = false;
-    this.#lowSeq = null;
-    this.#highSeq = null;
-    this.#upward = false;
-    this.#keeper.mayFollow = true;
-    this.#keeper.following = true;
+    this.#target = this.#marked = this.#asking = this.#lowSeq = this.#highSeq = null;
+    this.#placing = this.#inWindow = this.#upward = false;
+    this.#keeper.mayFollow = this.#keeper.following = true;
     this.update(this.#room.state);
     this.#keeper.toEnd();
     this.#showJump();
@@ -294,7 +310,9 @@ class SalonMessages extends HTMLElement {
     const read = this.#context.book.readSeq(state.slug);
     this.#lastSeq = state.messages.at(-1)?.seq ?? 0;
     this.#mark = openMark(read, this.#lastSeq);
-    if (this.#mark.readSeq === NO_LINE || this.#target !== null || this.#lastSeq - read <= FEW) return;
+    if (this.#target !== null) return;
+    if (this.#mark.readSeq === NO_LINE) return void this.#return(state);
+    if (this.#lastSeq - read <= FEW) return;
     this.#placing = true;
     this.#keeper.leave();
     // More is new than is held: the view begins in the past, and goes on from there to the present.
@@ -303,12 +321,29 @@ class SalonMessages extends HTMLElement {
     }
   }
 
-  /** Shows the line above what is new, once it is there. */
+  /** Nothing is new: the view begins where the reader was. */
+  #return(state) {
+    const place = placeIn(state.slug);
+    if (place === null || place.seq > this.#lastSeq) return;
+    this.#returning = place;
+    this.#placing = true;
+    this.#upward = true;
+    this.#keeper.leave();
+    if (place.seq < state.from) {
+      this.#room.showAround(place.seq).then((isThere) => !isThere && this.isConnected && this.#placing && this.toLatest());
+    } else {
+      this.#lowSeq = state.messages[Math.max(0, placeFrom(state.messages, place.seq) - STEP)].seq;
+    }
+  }
+
+  /** Shows the line above what is new, or the one that was read, once it is there. */
   #place() {
     if (!this.#placing || this.#room.state.window?.loading === 'around') return;
-    const line = this.column.querySelector('.new-line');
+    const back = this.#returning;
+    const line = this.column.querySelector(back === null ? '.new-line' : `[data-seq="${back.seq}"]`);
     this.#placing = false;
-    if (line !== null) this.#keeper.showLine(line);
+    this.#returning = null;
+    if (line !== null) this.#keeper.showLine(line, back?.offset);
     else this.#keeper.toEnd();
   }
 
@@ -336,8 +371,7 @@ class SalonMessages extends HTMLElement {
     } else {
       this.#newer();
     }
-    if (this.#keeper.atEnd) this.#atEnd(this.#room.state);
-    this.#showJump();
+    this.#seen();
   }
 
   #older(state) {
@@ -350,13 +384,28 @@ class SalonMessages extends HTMLElement {
     this.update(this.#room.state);
   }
 
-  /** The end is in sight. What is in sight of somebody who looks was read. */
-  #atEnd(state) {
-    if (state.messages.length > SHOWN_MAX && this.#keeper.following) this.#room.trim(TRIM_TO);
-    const last = this.#room.state.messages.at(-1);
-    if (last === undefined || !this.isConnected || this.#inWindow || this.#placing || !this.#isLookedAt()) return;
-    this.#mark = seenMark(this.#mark, last.seq);
-    this.#context.book.read(this.#room.slug, last.seq);
+  /**
+   * What is in sight of somebody who looks was read: all of it once its end is; where a question stays on top also what came below it,
+   * as far as one sees it.
+   */
+  #look(state) {
+    if (state.messages.length > SHOWN_MAX && this.#keeper.following && this.#keeper.atEnd) this.#room.trim(TRIM_TO);
+    const last = this.#room.state.messages.at(-1)?.seq;
+    if (last === undefined || !this.isConnected || !this.#keeper.mayFollow || this.#placing || !this.#isLookedAt()) return;
+    const seq = this.#keeper.following ? last : this.#seenUpTo(last);
+    if (seq === null) return;
+    this.#mark = seenMark(this.#mark, seq);
+    this.#context.book.read(this.#room.slug, seq);
+  }
+
+  /** Of somebody who does not follow the end: up to where nothing is unread and out of sight; null while nothing is read by that. */
+  #seenUpTo(last) {
+    if (this.#keeper.atEnd) return last;
+    const seq = Number(this.#keeper.lastInSight?.dataset.seq ?? 0);
+    if (seq >= last) return last;
+    if (this.#context.memory.reading() !== 'question' || seq <= this.#mark.seenSeq) return null;
+    const top = this.#keeper.place?.seq ?? Infinity;
+    return top <= this.#mark.seenSeq + 1 ? seq : null;
   }
 
   /** Whether somebody looks at the page, and on a phone at this pane of it. */
@@ -371,7 +420,12 @@ class SalonMessages extends HTMLElement {
     if (last === this.#lastSeq) return;
     const looking = this.#isLookedAt();
     const present = looking && !this.#inWindow && this.#keeper.atEnd;
+    // Who sees the end and does not follow it needs no line, and has not seen yet what came below.
     const mine = newest !== undefined && newest.author.id === state.me;
+    if (present && !mine && !this.#keeper.following && last > this.#lastSeq) {
+      this.#lastSeq = last;
+      return;
+    }
     if (last > this.#lastSeq) this.#mark = cameMark(this.#mark, { before: this.#lastSeq, last, mine, present, looking });
     else this.#mark = openMark(null, last); // A history that was replaced ends earlier.
     this.#lastSeq = last;
@@ -384,7 +438,7 @@ class SalonMessages extends HTMLElement {
     // What goes is gone before the others are placed: else all below it would be moved, and lose focus and selection.
     const keys = new Set(items.map(({ key }) => key));
     for (const [key, element] of held) if (!keys.has(key)) element.remove();
-    let place = this.above.nextSibling;
+    let place = this.#above.element.nextSibling;
     for (const item of items) {
       const element = held.get(item.key) ?? makeElement(item);
       held.delete(item.key);
@@ -420,48 +474,11 @@ class SalonMessages extends HTMLElement {
     if (element !== null) this.#keeper.keep(() => element.fold.open());
   }
 
-  #title({ room }) {
-    return room === null ? '' : titleOf(room, this.#context.salon.user.name);
-  }
-
-  #renderAbove(state, items) {
-    const kind = state.room === null ? 'opening' : !state.complete ? 'more' : items.length === 0 ? 'empty' : 'start';
-    if (this.above.dataset.kind === kind && kind !== 'start') return;
-    if (this.above.dataset.kind === kind && this.above.dataset.name === this.#title(state)) return;
-    this.above.dataset.kind = kind;
-    this.#empty = null;
-    this.above.dataset.name = this.#title(state);
-    const held = this.above.contains(document.activeElement);
-    this.above.replaceChildren(...({
-      opening: () => [h('div.skeletons', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i'))],
-      more: () => [h('p.loading', {}, h('span.spinner', { 'aria-hidden': 'true' }), t('messages.earlier'))],
-      empty: () => {
-        this.#empty = emptyRoom(state.room, this.#context, (text) =>
-          this.dispatchEvent(new CustomEvent('salon-suggest', { bubbles: true, detail: { text } })));
-        this.#empty.tell(this.#room.people.users);
-        return [this.#empty.element];
-      },
-      start: () => [h('p.start', {}, icon(shapeOf(state.room)), t(state.room.visibility === 'direct' ? 'messages.begins_direct' : 'messages.begins', { name: this.#title(state) }))],
-    })[kind]());
-    // Somebody has said something, and what was offered to begin with goes.
-    if (held) this.scroller.focus({ preventScroll: true });
-  }
-
   #showJump() {
-    const show = this.#keeper.away || this.#highSeq !== null || this.#inWindow;
-    const held = document.activeElement;
-    this.jump.hidden = !show;
-    const { previous } = this.#keeper;
-    // At the end it is of use for an answer that is longer than the view.
-    const long = previous !== null && previous.hidden > LONG_PX && previous.line.nextElementSibling === this.below;
-    this.previous.hidden = previous === null || !(show || long);
-    // A button that goes leaves the focus where it has led: the keys scroll on, and letters are written.
-    if ((held === this.jump || held === this.previous) && held.hidden) this.scroller.focus({ preventScroll: true });
-    const count = show ? unseenCount(this.#mark, this.#lastSeq) : 0;
-    const label = count > 0 ? t('messages.jump_new', { count }) : t('messages.jump');
-    if (this.jump.dataset.label === label) return;
-    this.jump.dataset.label = label;
-    this.jump.replaceChildren(icon('down'), h('span', { text: label }));
+    const unseen = unseenCount(this.#mark, this.#lastSeq);
+    const below = unseen > 0 && !this.#keeper.following && !this.#keeper.atEnd;
+    const show = this.#keeper.away || this.#highSeq !== null || this.#inWindow || below;
+    this.jumps.update({ show, count: show ? unseen : 0, previous: this.#keeper.previous, last: this.below });
   }
 }
 

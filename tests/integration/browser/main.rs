@@ -72,6 +72,7 @@ mod unread;
 mod update;
 mod usage;
 mod variants;
+mod view;
 mod ways;
 mod webhooks;
 mod windows;
