@@ -162,7 +162,7 @@ async fn emoji_have_names_in_the_readers_language_and_in_english() {
 }
 
 #[tokio::test]
-async fn a_stroke_offers_what_this_person_may_do_here_and_does_what_is_chosen() {
+async fn a_stroke_offers_what_this_person_may_do_here() {
     let chromium = Chromium::start().await;
     let salon = SalonProcess::start(&GENEROUS).await;
     let (ada, bob) = sea(&salon).await;
@@ -206,6 +206,13 @@ async fn a_stroke_offers_what_this_person_may_do_here_and_does_what_is_chosen() 
         );
         page.quit().await;
     }
+}
+
+#[tokio::test]
+async fn a_command_is_done_when_it_is_chosen_and_leaves_the_box_empty() {
+    let chromium = Chromium::start().await;
+    let salon = SalonProcess::start(&GENEROUS).await;
+    let (_ada, bob) = sea(&salon).await;
     let page = page_of(&chromium, &salon, &bob).await;
     go_to(&page, "sea").await;
     for (written, there) in [
