@@ -201,6 +201,8 @@ class SalonMessages extends HTMLElement {
 
   /** Shows the end of the room and stays there. */
   toLatest() {
+    // The button that was pressed goes: the keys scroll on from where it has led, and letters are written.
+    if (document.activeElement?.closest('.jumps')) this.scroller.focus({ preventScroll: true });
     this.#room.showPresent();
     this.#target = null;
     this.#marked = null;
@@ -396,7 +398,6 @@ class SalonMessages extends HTMLElement {
     this.above.dataset.kind = kind;
     this.#empty = null;
     this.above.dataset.name = this.#title(state);
-    const held = this.above.contains(document.activeElement);
     this.above.replaceChildren(...({
       opening: () => [h('div.skeletons', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i'))],
       more: () => [h('p.loading', {}, h('span.spinner', { 'aria-hidden': 'true' }), t('messages.earlier'))],
@@ -408,20 +409,15 @@ class SalonMessages extends HTMLElement {
       },
       start: () => [h('p.start', {}, icon(shapeOf(state.room)), t('messages.begins', { name: this.#title(state) }))],
     })[kind]());
-    // Somebody has said something, and what was offered to begin with goes.
-    if (held) this.scroller.focus({ preventScroll: true });
   }
 
   #showJump() {
     const show = this.#keeper.away || this.#highSeq !== null || this.#inWindow;
-    const held = document.activeElement;
     this.jump.hidden = !show;
     const { previous } = this.#keeper;
     // At the end it is of use for an answer that is longer than the view.
     const long = previous !== null && previous.hidden > LONG_PX && previous.line.nextElementSibling === this.below;
     this.previous.hidden = previous === null || !(show || long);
-    // A button that goes leaves the focus where it has led: the keys scroll on, and letters are written.
-    if ((held === this.jump || held === this.previous) && held.hidden) this.scroller.focus({ preventScroll: true });
     const count = show ? unseenCount(this.#mark, this.#lastSeq) : 0;
     const label = count > 0 ? t('messages.jump_new', { count }) : t('messages.jump');
     if (this.jump.dataset.label === label) return;
