@@ -34,7 +34,6 @@ export class Above {
     if (dataset.kind === kind && (kind !== 'start' || dataset.name === name)) return;
     [dataset.kind, dataset.name] = [kind, name];
     this.#empty = null;
-    const held = this.element.contains(document.activeElement);
     this.element.replaceChildren(...({
       opening: () => [h('div.skeletons', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i'))],
       more: () => [h('p.loading', {}, h('span.spinner', { 'aria-hidden': 'true' }), t('messages.earlier'))],
@@ -45,7 +44,5 @@ export class Above {
       },
       start: () => [h('p.start', {}, icon(shapeOf(room)), t(room.visibility === 'direct' ? 'messages.begins_direct' : 'messages.begins', { name }))],
     })[kind]());
-    // Somebody has said something, and what was offered to begin with goes.
-    if (held) this.element.closest('.scroller')?.focus({ preventScroll: true });
   }
 }

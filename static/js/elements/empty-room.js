@@ -2,6 +2,7 @@
  * What an empty room shows: what it is, who is here, how to call its assistants, and something to begin with.
  */
 import { h, icon } from '../dom.js';
+import { keepFocus } from '../refocus.js';
 import { keepsOrder } from '../roles.js';
 import { titleOf } from '../room-line.js';
 import { joined, pieces, t } from '../words.js';
@@ -27,8 +28,8 @@ export function emptyRoom(room, context, suggest) {
   const invite = (name) => {
     const code = h('code', { dir: 'ltr', text: `@${name}` });
     call.replaceChildren(...(alone ? [t('empty.answers')] : pieces('empty.call', { assistant: code })), scripted ? h('small.demo', { text: t('empty.demo') }) : '');
-    samples.replaceChildren(...['empty.sample_1', 'empty.sample_2', 'empty.sample_3'].map((key) =>
-      h('button.sample', { type: 'button', text: t(key), onclick: () => suggest(alone ? t(key) : `@${name} ${t(key)}`) })));
+    keepFocus(samples, () => samples.replaceChildren(...['empty.sample_1', 'empty.sample_2', 'empty.sample_3'].map((key) =>
+      h('button.sample', { type: 'button', text: t(key), onclick: () => suggest(alone ? t(key) : `@${name} ${t(key)}`) }))));
   };
   invite('assistant');
   const known = { members: null, here: [] };

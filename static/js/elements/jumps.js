@@ -9,11 +9,8 @@ import { t } from '../words.js';
 const LONG_PX = 200;
 
 export class Jumps {
-  #scroller;
-
   /** @param {HTMLElement} scroller @param {{toLatest: () => void, toPrevious: () => void}} lead */
   constructor(scroller, { toLatest, toPrevious }) {
-    this.#scroller = scroller;
     this.latest = h('button.jump', { id: 'jump-latest', type: 'button', hidden: true, onclick: toLatest });
     this.previous = iconButton('up', t('messages.previous'), toPrevious, 'jump');
     this.previous.id = 'jump-previous';
@@ -28,7 +25,6 @@ export class Jumps {
    *   message that begins above the view; `last`: what stands below the newest
    */
   update({ show, count, previous, last }) {
-    const held = document.activeElement;
     this.latest.hidden = !show;
     // At the end it is of use for an answer that is longer than the view.
     const long = previous !== null && previous.hidden > LONG_PX && previous.line.nextElementSibling === last;
@@ -37,8 +33,6 @@ export class Jumps {
     const reads = previous !== null && previous.hidden < previous.line.offsetHeight;
     const where = t(reads ? 'messages.previous' : 'messages.previous_above');
     if (this.previous.title !== where) [this.previous.title, this.previous.ariaLabel] = [where, where];
-    // A button that goes leaves the focus where it has led: the keys scroll on, and letters are written.
-    if ((held === this.latest || held === this.previous) && held.hidden) this.#scroller.focus({ preventScroll: true });
     const label = count > 0 ? t('messages.jump_new', { count }) : t('messages.jump');
     if (this.latest.dataset.label === label) return;
     this.latest.dataset.label = label;

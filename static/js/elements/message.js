@@ -4,7 +4,7 @@
  */
 import { announce, h, icon } from '../dom.js';
 import { avatar, guestMark } from '../avatar.js';
-import { wayOf } from '../bidi.js';
+import { isolateCalls, wayOf } from '../bidi.js';
 import { replyFailure, sentenceOf } from '../errors.js';
 import { queueLine } from '../people.js';
 import { Fading } from '../fading.js';
@@ -146,6 +146,7 @@ class SalonMessage extends HTMLElement {
       const key = message.html === undefined && message.kind === 'user' ? `plain ${message.body}` : `version ${message.version}`;
       this.#drawOnce(key, () => renderSettled(this.body, message));
     }
+    if (this.body.dir === 'rtl') isolateCalls(this.body);
   }
 
   /** The message that a person's message answers; a reply stands right below its prompt. */

@@ -235,6 +235,8 @@ class SalonMessages extends HTMLElement {
 
   /** Shows the end of the room and stays there. */
   toLatest() {
+    // The button that was pressed goes: the keys scroll on from where it has led, and letters are written.
+    if (document.activeElement?.closest('.jumps')) this.scroller.focus({ preventScroll: true });
     this.#room.showPresent();
     this.#target = this.#marked = this.#asking = this.#lowSeq = this.#highSeq = null;
     this.#placing = this.#inWindow = this.#upward = false;

@@ -194,5 +194,8 @@ async fn a_message_runs_as_its_words_do_whomever_it_calls() {
         let last = "return getComputedStyle([...document.querySelectorAll('.message .body')].at(-1)).direction";
         assert_eq!(page.run::<String>(last, &[]).await, way, "{text}");
     }
+    // A name from left to right keeps its @ before it.
+    let names = "return [...document.querySelectorAll('.message bdi')].map(({ textContent }) => textContent)";
+    assert_eq!(page.run::<Vec<String>>(names, &[]).await, ["@bob", "@bob"]);
     page.quit().await;
 }

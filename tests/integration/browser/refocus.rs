@@ -260,12 +260,13 @@ async fn a_button_that_goes_when_it_is_pressed_leaves_the_focus_where_one_goes_o
     let (ada, bob) = sea(&salon).await;
     let page = page_of(&chromium, &salon, &ada).await;
     go_to(&page, "sea").await;
-    focus(&page, ".sample").await;
     let long = json!({ "body": "line\n\n".repeat(60) });
     must(&bob, "POST", "/api/rooms/sea/messages", long).await;
     count(&page, ".sample", 0).await;
-    until_focused(&page, ".scroller").await;
-    press(&page, Key::Home).await;
+    focus(&page, ".scroller").await;
+    for _ in 0..2 {
+        press(&page, Key::PageUp).await;
+    }
     focus(&page, "#jump-latest").await;
     press(&page, Key::Enter).await;
     until_focused(&page, ".scroller").await;
