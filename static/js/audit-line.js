@@ -72,6 +72,6 @@ const why = (code) => (says(`audit.why.${code}`) ? t(`audit.why.${code}`) : code
 
 /** What else the server noted, in small: the parts of a room that changed, what was asked for. @param {Row} row @returns {string} */
 export function auditDetail({ act, detail }) {
-  if (act === 'member.role') return '';
-  return detail.split(', ').map((part) => (says(`audit.detail.${part}`) ? t(`audit.detail.${part}`) : part)).join(', ');
+  if (act === 'member.role' || detail === '') return '';
+  return detail.split(', ').map((part) => (says(`audit.detail.${part}`) ? t(`audit.detail.${part}`) : `\u2066${part}\u2069`)).join(', ');
 }

@@ -21,7 +21,7 @@ test('a row says who did what to whom, and where', () => {
 test('a refusal says why, what was asked, and how often', () => {
   const refused = row({ outcome: 'forbidden', who: { name: 'Ada' }, room: 'lobby', detail: 'patch /api/rooms/{slug}', times: 3 });
   assert.equal(auditLine(refused), 'Ada was refused in #lobby: no right to do that · 3 times');
-  assert.equal(auditDetail(refused), 'patch /api/rooms/{slug}');
+  assert.equal(auditDetail(refused), '\u2066patch /api/rooms/{slug}\u2069');
   const failed = row({ act: 'session.started', outcome: 'bad_credentials', whom: { name: 'Ada' } });
   assert.equal(auditLine(failed), 'A sign-in as Ada was refused: wrong name or password');
   assert.equal(auditLine({ ...failed, whom: null }), 'A sign-in by an unknown name was refused: wrong name or password');

@@ -16,6 +16,7 @@ test('a reply says what is known of it, and what is only estimated', () => {
   assert.equal(usageLine(reply, 'USD'), '1,200 tokens in (1,000 cached) · 34 out · USD 0.0041 · began after 0.8 s');
   const estimated = { usage: { input_tokens: 3, output_tokens: 4, estimated: true }, first_token_ms: 12_400 };
   assert.equal(usageLine(estimated, 'USD'), 'about 3 tokens in · about 4 out · began after 12 s');
+  assert.equal(usageLine({ first_token_ms: 12 }, 'USD'), 'began after less than 0.1 s');
   assert.equal(usageLine({}, 'USD'), '');
 });
 

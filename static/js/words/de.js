@@ -428,7 +428,7 @@ export default {
   'usage.room': 'Verbrauch in {name}', 'usage.seconds': '{time} s', 'usage.summed': 'Zusammengefasst nach',
   'usage.time': 'Aus welcher Zeit', 'usage.title': 'Verbrauch', 'usage.tokens': '{text} Tokens', 'usage.tokens_in': '{count} Tokens hinein',
   'usage.tokens_out': '{count} heraus',
-  'usage.under': 'unter {time}',
+  'usage.under': 'weniger als {time}',
   'used.last': 'Zuletzt benutzt {day}', 'used.never': 'Nie benutzt',
   'visibility.direct': 'direkt', 'visibility.private': 'privat', 'visibility.public': 'öffentlich',
   'waiting.ahead': '{count} davor', 'waiting.cancel': 'Diese Frage nicht beantworten', 'waiting.more': 'und {count} weitere',

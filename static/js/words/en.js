@@ -379,7 +379,7 @@ export default {
   'usage.own': 'Your usage', 'usage.own_open': 'Your usage…', 'usage.room': 'Usage in {name}',
   'usage.seconds': '{time} s', 'usage.summed': 'Summed up by', 'usage.time': 'Of which time', 'usage.title': 'Usage', 'usage.tokens': '{text} tokens',
   'usage.tokens_in': '{count} tokens in', 'usage.tokens_out': '{count} out',
-  'usage.under': 'under {time}',
+  'usage.under': 'less than {time}',
   'used.last': 'Last used {day}', 'used.never': 'Never used',
   'visibility.direct': 'direct', 'visibility.private': 'private', 'visibility.public': 'public',
   'waiting.ahead': '{count} ahead', 'waiting.cancel': 'Do not answer this question', 'waiting.more': 'and {count} more', 'waiting.next': 'Next',
