@@ -212,7 +212,8 @@ async fn the_arrows_of_a_version_stay_under_the_pointer_and_say_that_it_is_for_a
     let to = "document.querySelector('.variants').scrollIntoView({ block: 'center' })";
     page.run::<()>(to, &[]).await;
     be_drawn(&page).await;
-    let place = "const {x, y} = document.querySelector('.variants').getBoundingClientRect(); return [x, y]";
+    let place =
+        "const {x, y} = document.querySelector('.variants').getBoundingClientRect(); return [x, y]";
     let begun: [f64; 2] = page.run(place, &[]).await;
     let title = "return document.querySelector('.variants button').title";
     let title: String = page.run(title, &[]).await;
@@ -226,6 +227,8 @@ async fn the_arrows_of_a_version_stay_under_the_pointer_and_say_that_it_is_for_a
         let moved = (now[0] - begun[0]).abs().max((now[1] - begun[1]).abs());
         assert!(moved < 1.5, "{told}: from {begun:?} to {now:?}");
         page.until_text("#status", "Shown to everyone here").await;
+        page.until_text(".message.assistant .for-all", "Shown to everyone here")
+            .await;
     }
     // Who may not choose is told why it is this one.
     let other = Page::open(&chromium, &salon.url()).await;
@@ -255,7 +258,8 @@ async fn after_an_edit_no_button_comes_under_the_pointer_until_it_moves() {
     page.see("now", "complete").await;
     page.find(".message.own .mark-note").await;
     be_drawn(&page).await;
-    let pressable = "return [...document.querySelectorAll('.message.own .tools button')].filter((button) => {
+    let pressable =
+        "return [...document.querySelectorAll('.message.own .tools button')].filter((button) => {
         const { x, y, width, height } = button.getBoundingClientRect();
         return document.elementFromPoint(x + width / 2, y + height / 2)?.closest('.tools') != null;
     }).length";
@@ -418,11 +422,17 @@ async fn on_a_phone_the_tools_of_a_message_are_as_high_as_a_finger_and_in_one_li
     page.see_reply("it is whole again", |reply| reply.state == "complete")
         .await;
     page.click(".message.own .body").await;
-    for css in [".message.assistant .tools button", ".message.own .tools button"] {
+    for css in [
+        ".message.assistant .tools button",
+        ".message.own .tools button",
+    ] {
         let [number, height, apart, width, right, left]: [f64; 6] =
             page.run(TOOLS, &[json!(css)]).await;
         assert!(number >= 7.0, "{css}: {number} buttons");
-        assert!(height >= 40.0 && width >= 24.0, "{css}: {width} by {height}");
+        assert!(
+            height >= 40.0 && width >= 24.0,
+            "{css}: {width} by {height}"
+        );
         assert!(apart < 1.0, "{css}: in one line");
         assert!(right <= 0.0 && left <= 0.0, "{css}: {left} {right}");
     }
