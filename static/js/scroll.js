@@ -143,6 +143,18 @@ export class ScrollKeeper {
     this.#judge();
   }
 
+  /** Whether the end of a line is in sight. @param {HTMLElement} line */
+  isWhole({ offsetTop, offsetHeight }) {
+    return offsetTop + offsetHeight <= this.#scroller.scrollTop + this.#scroller.clientHeight + 1;
+  }
+
+  /** Goes down as far as the end of a line, and stays there. @param {HTMLElement} line */
+  showEnd({ offsetTop, offsetHeight }) {
+    this.#move(offsetTop + offsetHeight - this.#scroller.clientHeight);
+    this.#remember();
+    this.#judge();
+  }
+
   /** Puts the start of a message near the top, and leaves the end. @param {HTMLElement} line */
   showStart(line) {
     this.showLine(line, HELD_TOP_PX);

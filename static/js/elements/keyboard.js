@@ -127,8 +127,8 @@ export class Keyboard {
   }
 
   #deed(event, message, deed) {
-    const tools = message.querySelector('.tools');
-    const button = tools?.querySelector(`[data-tool="${deed}"]`) ?? null;
+    // Of an answer without words there is no other version: it is tried again.
+    const button = message.querySelector(`.tools [data-tool="${deed}"]`) ?? (deed === LED_TO ? message.querySelector('[data-action=retry]') : null);
     if (button === null) return;
     event.preventDefault();
     if (deed === LED_TO) button.focus();

@@ -39,6 +39,8 @@ class SalonMessage extends HTMLElement {
   #waitingSince = null;
   #ticker = null;
   #toolsLater = null;
+  /** The version that the reader chose: beside it stands for whom. */
+  #chosen = null;
 
   disconnectedCallback() {
     clearInterval(this.#ticker);
@@ -100,11 +102,12 @@ class SalonMessage extends HTMLElement {
     this.marks = h('div.marks');
     this.foot = h('div.foot');
     this.tools = h('div.tools');
+    this.told = h('span.for-all');
     // A finger does not hover: a tap on the words shows what can be done.
     this.body.addEventListener('click', ({ target }) => {
       if (matchMedia('(hover: none) and (pointer: coarse)').matches && target.closest('a, button') === null) this.classList.toggle('opened');
     });
-    this.content = h('div.content', {}, this.head, this.quote, this.body, this.marks, h('div.under', {}, this.foot, this.tools));
+    this.content = h('div.content', {}, this.head, this.quote, this.body, this.marks, h('div.under', {}, this.foot, this.tools, this.told));
     this.append(this.picture, this.content);
     this.fold = new Fold(this.body, `${this.#room.slug} ${this.#item.key}`, (placeOf, change) => this.#tell('salon-moves', { placeOf, change }));
   }
@@ -224,17 +227,20 @@ class SalonMessage extends HTMLElement {
 
   #drawTools(item) {
     this.#toolsLater = null;
+    this.told.textContent = '';
     if (item === null) return void this.#redraw(this.tools, []);
     const { message } = item;
     const may = rights(message, item.mine, this.#room.state.room, item.asked);
     const forAll = !isAlone(this.#room.state.room);
     const select = (variant) => this.#select(variant, forAll);
     this.#redraw(this.tools, [variantSwitch(message, { selects: may.selects, forAll }, select), ...toolButtons(message, may, (deed) => this.#do(deed)), this.#linkButton()]);
+    this.told.textContent = forAll && message.reply?.variants?.selected === this.#chosen ? t('message.for_all') : '';
   }
 
   /** The arrows stay under the pointer; and what was chosen is so for everybody, which is said. */
   async #select(variant, forAll) {
     const { seq } = this.#item.message;
+    this.#chosen = variant;
     this.#tell('salon-choose', { seq, variant, line: this, placeOf: () => this.tools.getBoundingClientRect().top });
     if ((await this.#ask(this.#room.selectVariant(seq, variant))) && forAll) announce(t('message.for_all'), true);
   }

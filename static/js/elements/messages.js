@@ -133,7 +133,7 @@ class SalonMessages extends HTMLElement {
   /** Draws and moves nothing that is read. Who goes through the versions of an answer by its arrows, or acts on a message by keys, goes on there. */
   #change(draw) {
     const led = this.column.querySelector('salon-message[data-keyed]');
-    const wasSeen = led !== null && this.#isWhole(led);
+    const wasSeen = led !== null && this.#keeper.isWhole(led);
     const choosing = this.#choosing;
     if (choosing !== null && messageAt(this.#room.state, choosing.seq)?.reply?.variants?.selected === choosing.variant) {
       this.#choosing = null;
@@ -141,12 +141,7 @@ class SalonMessages extends HTMLElement {
     } else {
       this.#keeper.keep(draw);
     }
-    if (wasSeen && led.isConnected && !this.#isWhole(led)) led.scrollIntoView({ block: 'nearest' });
-  }
-
-  /** Whether the end of a message is in sight. */
-  #isWhole(line) {
-    return line.getBoundingClientRect().bottom <= this.scroller.getBoundingClientRect().bottom + 1;
+    if (wasSeen && led.isConnected && !this.#keeper.isWhole(led)) this.#keeper.showEnd(led);
   }
 
   /** Whether nothing but the words of running replies is other than what was drawn. */

@@ -20,6 +20,7 @@ mod around;
 mod assistants;
 mod axe;
 mod axe_answers;
+mod below;
 mod changes;
 mod chromium;
 mod composer;
