@@ -25,7 +25,7 @@ impl Question {
             .and_then(|(_, behind)| behind.split_once(CALLED_SO))
             .map_or("assistant", |(name, _)| name);
         let has_names = told.contains(SEVERAL);
-        let said = prompt
+        let mut said = prompt
             .turns
             .iter()
             .filter(|turn| turn.role == TurnRole::User);
@@ -38,7 +38,7 @@ impl Question {
         names.sort_unstable_by_key(|name| std::cmp::Reverse(name.len()));
         names.dedup();
         let line = said
-            .last()
+            .next_back()
             .and_then(|turn| turn.text.lines().rfind(|line| !line.trim().is_empty()))
             .unwrap_or_default();
         let line = match writer(line) {
