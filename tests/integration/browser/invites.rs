@@ -56,15 +56,7 @@ async fn a_link_leads_in_and_a_ban_leads_out() {
     photograph(&ada, "desktop", "members", "[aria-label='Ban Bob']").await;
     ada.be_a_phone().await;
     photograph(&ada, "phone", "members", "[aria-label='Ban Bob']").await;
-    let choose = "const menu = document.querySelector('[aria-label=\"Role of Bob\"]');
-        menu.value = 'reader'; menu.dispatchEvent(new Event('change')); return true";
-    let _: bool = ada.run(choose, &[]).await;
-    ada.click("[aria-label='Save the role of Bob']").await;
-    let reads = "return document.querySelector('#composer-input') === null || document.querySelector('#composer-input').offsetParent === null";
-    bob.wait("a reader does not write", SOON, reads, &[]).await;
-    bob.until_text(".composer .keys", "You can read here, but not write.")
-        .await;
-    ada.until_text(".members", "Reader").await;
+    become_a_reader(&ada, &bob).await;
 
     ada.click("[aria-label='Ban Bob']").await;
     ada.type_into("#ask-field", "noise").await;
@@ -92,4 +84,17 @@ async fn a_link_leads_in_and_a_ban_leads_out() {
         .await;
     ada.quit().await;
     bob.quit().await;
+}
+
+/// Ada lets Bob read alone, and both see it.
+async fn become_a_reader(ada: &Page, bob: &Page) {
+    let choose = "const menu = document.querySelector('[aria-label=\"Role of Bob\"]');
+        menu.value = 'reader'; menu.dispatchEvent(new Event('change')); return true";
+    let _: bool = ada.run(choose, &[]).await;
+    ada.click("[aria-label='Save the role of Bob']").await;
+    let reads = "return document.querySelector('#composer-input') === null || document.querySelector('#composer-input').offsetParent === null";
+    bob.wait("a reader does not write", SOON, reads, &[]).await;
+    bob.until_text(".composer .keys", "You can read here, but not write.")
+        .await;
+    ada.until_text(".members", "Reader").await;
 }
