@@ -60,7 +60,6 @@ async fn a_link_leads_in_and_a_ban_leads_out() {
 
     ada.click("[aria-label='Ban Bob']").await;
     ada.type_into("#ask-field", "noise").await;
-    photograph(&ada, "phone", "ban", "#ask-field").await;
     ada.type_into("#ask-field", Key::Enter).await;
     bob.until_text(".nothing", "You are banned from this room.")
         .await;
