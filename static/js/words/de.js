@@ -162,7 +162,7 @@ export default {
   'help.messages_hint': 'Einzelne Buchstaben wirken auf eine Nachricht, zu der Pfeile oder Tab geführt haben. Sie lassen sich in den Einstellungen deines Kontos abschalten.', 'help.next': 'Nächste Nachricht',
   'help.pin': 'Anheften oder lösen', 'help.previous': 'Vorige Nachricht', 'help.react': 'Reagieren',
   'help.regenerate': 'Zu „Anders schreiben“, was Enter dann tut', 'help.regions': 'Nächster Teil der Seite', 'help.regions_back': 'Voriger Teil',
-  'help.save': 'Eine Änderung speichern und nichts neu fragen',
+  'help.save': 'Eine Änderung speichern, ohne neu zu fragen',
   'help.save_ask': 'Eine Änderung speichern und die Antwort neu schreiben lassen',
   'help.reply': 'Antworten', 'help.send': 'Senden', 'help.switch': 'Zu einem Raum gehen', 'help.title': 'Tasten', 'help.writing': 'Beim Schreiben',
   'here.count': '{count} hier',
