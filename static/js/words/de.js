@@ -229,7 +229,7 @@ export default {
   'message.stopped_by': 'Von {name} angehalten', 'message.stopped_by_you': 'Von dir angehalten', 'message.stopping': 'Wird angehalten…',
   'message.table': 'Tabelle', 'message.unpin': 'Lösen', 'message.variants': 'Fassungen dieser Antwort', 'message.you': 'Du',
   'message.another_short': 'Andere Fassung',
-  'message.chosen_for_all': 'Alle hier sehen diese Fassung. Es wählt, wer gefragt hat, und wer für Ordnung sorgt.',
+  'message.chosen_for_all': 'Alle hier sehen diese Fassung. Wer gefragt hat oder für Ordnung sorgt, wählt sie.',
   'message.for_all': 'Alle hier sehen sie',
   'message.asked_again': 'Bat um eine neue Antwort', 'message.asked_on': 'Bat, weiterzuschreiben', 'message.asked_on_with': 'Wo es abbrach',
   'message.continue_hint': 'Den Rest schreiben lassen, als eigene Antwort', 'message.retry_hint': 'Diese Antwort an ihrer Stelle neu schreiben lassen', 'message.retry_reply': 'Noch einmal versuchen',

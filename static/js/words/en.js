@@ -194,7 +194,7 @@ export default {
   'message.stopped_by': 'Stopped by {name}', 'message.stopped_by_you': 'Stopped by you', 'message.stopping': 'Stopping…', 'message.table': 'Table',
   'message.unpin': 'Unpin', 'message.variants': 'Variants of this answer', 'message.you': 'You',
   'message.another_short': 'Another version',
-  'message.chosen_for_all': 'Shown to everyone here. Who asked chooses it, and who keeps order.',
+  'message.chosen_for_all': 'Shown to everyone here. Whoever asked, or keeps order, chooses it.',
   'message.for_all': 'Shown to everyone here',
   'message.asked_again': 'Asked to answer again', 'message.asked_on': 'Asked to go on', 'message.asked_on_with': 'Where it broke off',
   'message.continue_hint': 'Have the rest written, as an answer of its own', 'message.retry_hint': 'Have this answer written anew, in its place', 'message.retry_reply': 'Try again',
