@@ -103,9 +103,9 @@ class SalonMessage extends HTMLElement {
     this.foot = h('div.foot');
     this.tools = h('div.tools');
     this.told = h('span.for-all');
-    // A finger does not hover: a tap on the words shows what can be done.
+    // A tap on the words shows what can be done.
     this.body.addEventListener('click', ({ target }) => {
-      if (matchMedia('(hover: none) and (pointer: coarse)').matches && target.closest('a, button') === null) this.classList.toggle('opened');
+      if (isTouch() && target.closest('a, button') === null) this.classList.toggle('opened');
     });
     this.content = h('div.content', {}, this.head, this.quote, this.body, this.marks, h('div.under', {}, this.foot, this.tools, this.told));
     this.append(this.picture, this.content);
@@ -371,9 +371,12 @@ class SalonMessage extends HTMLElement {
   }
 }
 
+/** A finger does not hover. */
+const isTouch = () => matchMedia('(hover: none) and (pointer: coarse)').matches;
+
 /** After an edit everything stands elsewhere: what is under the pointer is no button until that moves. */
 function restTools(column) {
-  if (column === null || column.dataset.rest !== undefined) return;
+  if (column === null || column.dataset.rest !== undefined || isTouch()) return;
   column.dataset.rest = '';
   const moved = ({ movementX, movementY }) => {
     if (movementX === 0 && movementY === 0) return;

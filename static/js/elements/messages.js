@@ -114,7 +114,7 @@ class SalonMessages extends HTMLElement {
     this.#came(state);
     const { readSeq } = this.#mark;
     const items = buildItems(view, messages, { readSeq, atEnd, queue: this.#room.people.queue });
-    this.#change(() => {
+    this.#change(view, () => {
       this.#above.update(view, items.length === 0, this.#room.people.users);
       this.#render(items);
     });
@@ -131,11 +131,11 @@ class SalonMessages extends HTMLElement {
   }
 
   /** Draws and moves nothing that is read. Who goes through the versions of an answer by its arrows, or acts on a message by keys, goes on there. */
-  #change(draw) {
+  #change(view, draw) {
     const led = this.column.querySelector('salon-message[data-keyed]');
     const wasSeen = led !== null && this.#keeper.isWhole(led);
     const choosing = this.#choosing;
-    if (choosing !== null && messageAt(this.#room.state, choosing.seq)?.reply?.variants?.selected === choosing.variant) {
+    if (choosing !== null && messageAt(view, choosing.seq)?.reply?.variants?.selected === choosing.variant) {
       this.#choosing = null;
       this.#keeper.keepStill(choosing.placeOf, draw);
     } else {
