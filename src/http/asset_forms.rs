@@ -8,7 +8,8 @@ use std::io::Write;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
 use bytes::Bytes;
-use rust_embed::EmbeddedFile;
+
+use super::page_files::PageFile;
 
 /// How hard Brotli tries, of 11: a build that reads `static/` anew with each edit, and is slow by itself, takes less trouble.
 const QUALITY: u32 = if cfg!(debug_assertions) { 5 } else { 11 };
@@ -28,14 +29,14 @@ pub(super) struct Forms {
 static KNOWN: LazyLock<RwLock<HashMap<String, Forms>>> = LazyLock::new(RwLock::default);
 
 /// The forms of a file that has gone out before, unless it has changed since.
-pub(super) fn known(path: &str, file: &EmbeddedFile) -> Option<Forms> {
+pub(super) fn known(path: &str, file: &PageFile) -> Option<Forms> {
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
     let forms = known.get(path)?;
-    (forms.hash == file.metadata.sha256_hash()).then(|| forms.clone())
+    (forms.hash == file.hash).then(|| forms.clone())
 }
 
 /// The forms of a file. Takes some milliseconds, the first time.
-pub(super) fn of(path: &str, file: EmbeddedFile) -> Forms {
+pub(super) fn of(path: &str, file: PageFile) -> Forms {
     if let Some(forms) = known(path, &file) {
         return forms;
     }
@@ -43,7 +44,7 @@ pub(super) fn of(path: &str, file: EmbeddedFile) -> Forms {
     let forms = Forms {
         brotli: brotli(&plain, QUALITY).into(),
         plain: plain.into_owned().into(),
-        hash: file.metadata.sha256_hash(),
+        hash: file.hash,
     };
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
     known.insert(path.to_owned(), forms.clone());
@@ -60,18 +61,19 @@ pub(super) fn brotli(data: &[u8], quality: u32) -> Vec<u8> {
     compressed
 }
 
-/// A file as it goes out: scripts and style sheets without the comments that have lines of their own, a fourth of what is sent.
+/// A file as it goes out: scripts and style sheets without what only their readers need, a fourth of what is sent.
 pub(super) fn as_sent(path: &str, data: Cow<'static, [u8]>) -> Cow<'static, [u8]> {
     let is_source = path.ends_with(".js") || path.ends_with(".css");
     match std::str::from_utf8(&data) {
-        Ok(text) if is_source => Cow::Owned(without_comments(text).into_bytes()),
+        Ok(text) if is_source => Cow::Owned(for_machines(text).into_bytes()),
         _ => data,
     }
 }
 
-/// The lines stay, so that a trace names the line of the source. A comment beside code stays too: only a parser could tell
-/// it from a string.
-fn without_comments(text: &str) -> String {
+/// Without the comments that have lines of their own, and not indented. The lines stay, so that a trace names the line of the source.
+/// A comment beside code stays too: only a parser could tell it from a string. No string of several lines has one that begins with a
+/// space, which `tests/web/loading.test.js` looks at.
+fn for_machines(text: &str) -> String {
     let mut rest = String::with_capacity(text.len());
     let mut is_inside = false;
     for line in text.split_inclusive('\n') {
@@ -82,7 +84,7 @@ fn without_comments(text: &str) -> String {
         let is_comment = is_inside || begins || words.starts_with("//");
         is_inside = (is_inside || begins) && end.is_none();
         if !is_comment {
-            rest.push_str(line);
+            rest.push_str(line.trim_start_matches(' '));
         } else if line.ends_with('\n') {
             rest.push('\n');
         }
@@ -95,9 +97,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn comments_with_lines_of_their_own_are_not_sent() {
-        let source = "/**\n * What it is.\n */\nconst a = 1; // one\n  // two\n/* three */\nconst b = '/*';\n/* four */ f();\n";
+    fn comments_with_lines_of_their_own_and_indentation_are_not_sent() {
+        let source = "/**\n * What it is.\n */\n  const a = 1; // one\n  // two\n/* three */\nconst b = '/*';\n/* four */ f();\n";
         let sent = "\n\n\nconst a = 1; // one\n\n\nconst b = '/*';\n/* four */ f();\n";
-        assert_eq!(without_comments(source), sent);
+        assert_eq!(for_machines(source), sent);
     }
 }

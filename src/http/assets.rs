@@ -1,5 +1,5 @@
-//! The page: `static/`, embedded in the binary (a debug build reads the folder, so that an edit needs no build). Every
-//! address that is no route comes here last; what is no file either is `not_found`.
+//! The page: the files of `static/` over HTTP. Every address that is no route comes here last; what is no file either is
+//! `not_found`.
 
 use std::sync::LazyLock;
 
@@ -7,27 +7,23 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use rust_embed::{EmbeddedFile, RustEmbed};
 use sha2::{Digest, Sha256};
 use tower_http::compression::CompressionLayer;
 
 use super::asset_forms::{self, Forms};
 use super::error::{Problem, method_not_allowed};
+use super::page_files::{self, PageFile};
 use crate::error::ErrorCode;
-
-#[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/static/"]
-struct Static;
 
 /// Which page this program has, as it was when first asked: another one has other files.
 pub(super) static PAGE_VERSION: LazyLock<String> = LazyLock::new(|| {
-    let mut paths: Vec<_> = Static::iter().filter(|path| !hidden(path)).collect();
+    let mut paths: Vec<_> = page_files::paths().collect();
     paths.sort();
     let mut all = Sha256::new();
     for path in paths {
         all.update(path.as_bytes());
-        if let Some(file) = Static::get(&path) {
-            all.update(file.metadata.sha256_hash());
+        if let Some(file) = page_files::get(&path) {
+            all.update(file.hash);
         }
     }
     let hash: [u8; 32] = all.finalize().into();
@@ -54,8 +50,8 @@ pub(crate) fn prepare_beside() {
 }
 
 fn prepare() {
-    for path in Static::iter().filter(|path| !hidden(path)) {
-        if let Some(file) = Static::get(&path) {
+    for path in page_files::paths() {
+        if let Some(file) = page_files::get(&path) {
             asset_forms::of(&path, file);
         }
     }
@@ -66,7 +62,7 @@ async fn asset(request: Request) -> Response {
         "/" => "index.html",
         path => path.trim_start_matches('/'),
     };
-    let Some(file) = Static::get(path).filter(|_| !hidden(path)) else {
+    let Some(file) = page_files::get(path) else {
         return Problem::from(ErrorCode::NotFound).into_response();
     };
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -80,9 +76,9 @@ async fn asset(request: Request) -> Response {
 }
 
 /// Browsers ask again each time and get 304 while it is the same: an upgrade shows at once, and nothing is stale.
-async fn serve(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
+async fn serve(path: &str, file: PageFile, asked: &HeaderMap) -> Response {
     // Weak, since the same file goes out compressed or not.
-    let tag = format!("W/\"{}\"", hex_of(&file.metadata.sha256_hash()[..16]));
+    let tag = format!("W/\"{}\"", hex_of(&file.hash[..16]));
     let mut response = if already_has(asked, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -100,7 +96,7 @@ async fn serve(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
 }
 
 /// A file that goes out for the first time is compressed now, on a thread that may take its time.
-async fn forms(path: &str, file: EmbeddedFile) -> Option<Forms> {
+async fn forms(path: &str, file: PageFile) -> Option<Forms> {
     if let Some(forms) = asset_forms::known(path, &file) {
         return Some(forms);
     }
@@ -156,11 +152,6 @@ fn already_has(asked: &HeaderMap, tag: &str) -> bool {
         .any(|known| known.trim() == tag)
 }
 
-/// A file no browser has business with, such as an editor's, or what tells Node that the scripts are modules.
-fn hidden(path: &str) -> bool {
-    path == "package.json" || path.split('/').any(|part| part.starts_with('.'))
-}
-
 fn content_type(path: &str) -> &'static str {
     match path.rsplit_once('.').map_or("", |(_, extension)| extension) {
         "html" => "text/html; charset=utf-8",
@@ -184,8 +175,10 @@ mod tests {
     /// What would be lost of a file in which code stands behind the end of a comment of several lines.
     #[test]
     fn no_file_has_code_behind_the_last_line_of_a_comment() {
-        for path in Static::iter().filter(|path| path.ends_with(".js") || path.ends_with(".css")) {
-            let file = Static::get(&path).expect("it is listed");
+        for path in
+            page_files::paths().filter(|path| path.ends_with(".js") || path.ends_with(".css"))
+        {
+            let file = page_files::get(&path).expect("it is listed");
             let text = String::from_utf8(file.data.into_owned()).expect("it is text");
             let ends = text.lines().filter(|line| line.trim().starts_with('*'));
             for line in ends.filter(|line| line.contains("*/")) {
@@ -216,8 +209,8 @@ mod tests {
     /// What a browser loads at most: every theme and every dialog, in the longest of the languages.
     #[test]
     fn all_of_the_page_is_small() {
-        let sizes = Static::iter().filter(|path| !hidden(path)).map(|path| {
-            let file = Static::get(&path).expect("it is listed");
+        let sizes = page_files::paths().map(|path| {
+            let file = page_files::get(&path).expect("it is listed");
             let size = asset_forms::brotli(&asset_forms::as_sent(&path, file.data), 11).len();
             (language_of(&path).map(ToOwned::to_owned), size)
         });
@@ -232,7 +225,7 @@ mod tests {
 
     #[test]
     fn every_file_has_a_content_type_of_its_own() {
-        for path in Static::iter().filter(|path| !hidden(path)) {
+        for path in page_files::paths() {
             assert_ne!(content_type(&path), "application/octet-stream", "{path}");
         }
     }

@@ -29,6 +29,7 @@ pub mod models;
 pub mod oidc;
 pub mod openapi;
 pub mod origin;
+mod page_files;
 pub mod patient_stream;
 pub mod reply_events;
 pub mod reply_stream;

@@ -13,11 +13,17 @@ const ALL_BYTES = 150_000;
 
 const read = (path) => readFileSync(new URL(path, STATIC), 'utf8');
 
-/** A file as the server sends it: without the comments that have lines of their own (`src/http/assets.rs`). */
+/**
+ * A file as the server sends it: without the comments that have lines of their own, not indented (`src/http/asset_forms.rs`), and the
+ * style sheet with its parts in their place (`src/http/page_files.rs`).
+ */
 function asSent(path) {
   if (!/\.(?:js|css)$/.test(path)) return readFileSync(new URL(path.slice(1), STATIC));
-  return read(path.slice(1)).replace(/^[ \t]*\/\*[^]*?\*\/[ \t]*$/gm, (comment) => comment.replace(/[^\n]/g, '')).replace(/^[ \t]*\/\/.*$/gm, '');
+  const whole = read(path.slice(1)).replace(/^@import "([^"]+)";$/gm, (_, part) => read(`css/${part}`));
+  return whole.replace(/^[ \t]*\/\*[^]*?\*\/[ \t]*$/gm, (comment) => comment.replace(/[^\n]/g, '')).replace(/^[ \t]*\/\/.*$/gm, '').replace(/^ +/gm, '');
 }
+
+const asSentButIndented = (path) => read(path.slice(1)).replace(/^[ \t]*\/\*[^]*?\*\/[ \t]*$/gm, '').replace(/^[ \t]*\/\/.*$/gm, '');
 
 /** What `main.js` imports, and what that imports. */
 function modules() {
@@ -55,4 +61,19 @@ test('all that is loaded to read and write is small', () => {
   const sum = sizes.reduce((total, [, size]) => total + size, largestWords);
   const largest = sizes.sort(([, one], [, other]) => other - one).slice(0, 8).map(([path, size]) => `${path} ${size}`).join(', ');
   assert.ok(sum <= ALL_BYTES, `${sum} bytes compressed; the largest: ${largest}`);
+});
+
+test('no string of several lines has one that begins with a space', () => {
+  const all = readdirSync(new URL('js/', STATIC), { recursive: true }).filter((name) => name.endsWith('.js'));
+  assert.ok(all.length > 60, 'the scripts were found');
+  for (const name of all) {
+    let open = false;
+    for (const line of asSentButIndented(`/js/${name}`).split('\n')) {
+      assert.ok(!open || !line.startsWith(' '), `${name}: ${line}`);
+      // Quotes of the other kinds, and expressions, may hold the sign.
+      const code = line.replace(/\\./g, '').replace(/'[^']*'|"[^"]*"/g, '').replace(/(?<=[=(,:\s])\/(?:\[[^\]]*\]|[^/[])+\//g, '');
+      if ((code.match(/`/g)?.length ?? 0) % 2 === 1) open = !open;
+    }
+    assert.equal(open, false, name);
+  }
 });

@@ -256,7 +256,7 @@ async fn be_slow(port: u16, how: Slow) -> Duration {
 
 /// Asks for the same file again and again and takes none of it: when the pipes are full, the server waits for it.
 async fn read_nothing(mut stream: TcpStream, began: Instant) -> Duration {
-    let ask = "GET /css/room.css HTTP/1.1\r\nHost: a\r\n\r\n".repeat(200);
+    let ask = "GET /js/room.js HTTP/1.1\r\nHost: a\r\n\r\n".repeat(200);
     loop {
         let wait = Duration::from_secs(2);
         match tokio::time::timeout(wait, stream.write_all(ask.as_bytes())).await {
