@@ -186,7 +186,7 @@ export default {
   'help.messages_hint': 'تعمل الحروف المفردة على رسالة وصلت إليها بالأسهم أو بمفتاح Tab. يمكن تعطيلها في إعدادات حسابك.', 'help.next': 'الرسالة التالية', 'help.pin': 'تثبيت أو إلغاء التثبيت',
   'help.previous': 'الرسالة السابقة', 'help.react': 'تفاعل', 'help.regenerate': 'إلى «الكتابة بطريقة أخرى»، ثم Enter',
   'help.save': 'حفظ التعديل دون إعادة السؤال',
-  'help.save_ask': 'حفظ التعديل وإعادة كتابة جوابه',
+  'help.save_ask': 'احفظ واسأل من جديد',
   'help.regions': 'الجزء التالي من الصفحة', 'help.regions_back': 'الجزء السابق', 'help.reply': 'رد', 'help.send': 'إرسال',
   'help.switch': 'الذهاب إلى غرفة', 'help.title': 'المفاتيح', 'help.writing': 'أثناء الكتابة',
   'help.search': 'البحث في الرسائل',

@@ -262,8 +262,7 @@ async fn an_edit_is_saved_alone_by_ctrl_s_and_asked_again_by_ctrl_enter() {
     )
     .await;
     press(&page, Key::Control + "/").await;
-    page.until_text(".keys-help", "Save an edit without asking again")
-        .await;
+    page.until_text(".keys-help", "Save an edit alone").await;
     page.quit().await;
 }
 
