@@ -130,7 +130,7 @@ fn short_answer(quoted: &str, longest: &str, words: usize, turns: usize) -> Stri
          - the longest of them is *{longest}*,\n\
          - and it was given {turns} of this room's conversation.\n\n\
          ### What to ask\n\n\
-         It has an answer to one question, and shows how a long one grows and is stopped:\n\n\
+         Two questions that it knows:\n\n\
          ```text\n\
          What can you do here?\n\
          Write a long answer about tides\n\

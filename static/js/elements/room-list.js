@@ -50,8 +50,9 @@ class SalonRoomList extends HTMLElement {
   }
 
   #me() {
-    return h('div.me', {}, ...this.#whoIsHere(), this.#administration(),
+    return h('div.me', {}, ...this.#whoIsHere(),
       iconButton('person', t('account.title'), () => openAccountDialog(this.#context)),
+      this.#administration(),
       iconButton('leave', t('sign_out'), () => this.#signOut(this.#context.salon.user)));
   }
 

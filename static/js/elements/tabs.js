@@ -1,5 +1,5 @@
 /**
- * Parts of a dialog, one shown at a time: a row of tabs and the part that is chosen, made when it is first looked at. Arrows go from
+ * Parts of a dialog, one shown at a time: a row of tabs and the part that is chosen, made anew whenever it is. Arrows go from
  * tab to tab, Home and End to the ends, as WAI-ARIA has it.
  */
 import { h } from '../dom.js';
@@ -15,12 +15,13 @@ export function tabs(label, parts) {
     type: 'button', role: 'tab', id: `tab-${name}`, 'aria-controls': `part-${name}`, text: title, onclick: () => choose(place),
   }));
   const choose = (chosen) => {
+    // What was done in another part shows in this one: it is read anew.
+    if (panels[chosen].hidden) panels[chosen].replaceChildren(parts[chosen][2]());
     heads.forEach((head, place) => {
       head.setAttribute('aria-selected', String(place === chosen));
       head.tabIndex = place === chosen ? 0 : -1;
       panels[place].hidden = place !== chosen;
     });
-    if (panels[chosen].childElementCount === 0) panels[chosen].append(parts[chosen][2]());
     heads[chosen].scrollIntoView?.({ block: 'nearest', inline: 'nearest' });
   };
   const key = (event) => {

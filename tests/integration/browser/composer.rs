@@ -245,9 +245,9 @@ async fn the_box_grows_to_eight_lines_and_counts_near_the_limit() {
         page.run::<String>(counter, &[]).await,
         "1 character too many"
     );
-    // Enter says why it does nothing, and what is written stays.
-    page.type_into("#composer-input", thirtyfour::Key::Enter)
-        .await;
+    // Enter says why it does nothing (with Ctrl where Enter alone makes a line), and what is written stays.
+    let keys = thirtyfour::Key::Control + thirtyfour::Key::Enter;
+    page.type_into("#composer-input", keys).await;
     page.until_text(".keys .problem", "Not sent: 1 character too many.")
         .await;
     page.until_text("#alarm", "Not sent").await;
