@@ -308,7 +308,9 @@ class SalonMessages extends HTMLElement {
     this.#lastSeq = state.messages.at(-1)?.seq ?? 0;
     this.#mark = openMark(read, this.#lastSeq);
     if (this.#target !== null) return;
-    if (this.#mark.readSeq === NO_LINE) return void this.#return(state);
+    // One's own words are not new to one.
+    const isNew = read + 1 < state.from || state.messages.some(({ seq, author }) => seq > read && author.id !== state.me);
+    if (this.#mark.readSeq === NO_LINE || !isNew) return void this.#return(state);
     if (this.#lastSeq - read <= FEW) return;
     this.#placing = true;
     this.#keeper.leave();
