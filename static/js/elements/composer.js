@@ -103,14 +103,6 @@ class SalonComposer extends HTMLElement {
     this.#narrow.onchange = null;
   }
 
-  /** Who is alone with the assistant asks by writing. */
-  #invite() {
-    const { room } = this.#room.state;
-    const alone = room?.visibility === 'direct' && !(room.people > 0);
-    const text = t(alone ? 'composer.ask_alone' : this.#narrow.matches ? 'composer.ask_short' : 'composer.ask');
-    if (this.input.placeholder !== text) this.input.placeholder = text;
-  }
-
   /** @param {import('../store.js').RoomState} state */
   update(state) {
     this.#invite();
@@ -126,7 +118,6 @@ class SalonComposer extends HTMLElement {
       this.#hintAgain();
     }
     this.#queue.update(state);
-    this.#invite();
     this.#showMode();
   }
 
