@@ -139,3 +139,11 @@ test('a copy of the library without its catalogues works all the same', async (t
   copyFileSync(new URL('words.js', root), join(folder, 'words.mjs'));
   assert.equal((await import(join(folder, 'words.mjs'))).t('copy'), 'copy');
 });
+
+test('nothing is said twice under one name', () => {
+  for (const language of Object.keys(catalogues)) {
+    const named = [...read(`words/${language}.js`).matchAll(/'([\w.]+)': /g)].map(([, name]) => name);
+    assert.ok(named.length > 500, language);
+    assert.deepEqual(named.filter((name, at) => named.indexOf(name) !== at), [], language);
+  }
+});

@@ -120,7 +120,6 @@ export default {
   'composer.title': 'رسالة',
   'composer.paste_text': 'الصق نصًا', 'composer.pasted_code': 'أُلصق بوصفه شيفرة.', 'composer.save_and_ask': 'احفظ واسأل من جديد', 'composer.save_only': 'احفظ فقط',
   'composer.save_only_hint': 'احفظ واترك الجواب كما هو',
-  'composer.ask_alone': 'اسأل المساعد',
   'composer.too_long': 'لم تُرسَل: {over}. اختصرها أو أرسلها أجزاءً.',
   'copied': 'نُسخ', 'copy': 'نسخ', 'delete': 'حذف',
   'delete_account.ask': 'حذف حسابك؟ لا رجعة في هذا.', 'delete_account.go': 'حذف الحساب', 'delete_account.go_guest': 'احذفني',

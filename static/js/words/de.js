@@ -132,7 +132,6 @@ export default {
   'composer.stop': 'Die Antwort anhalten', 'composer.title': 'Nachricht',
   'composer.paste_text': 'Als Text einfügen', 'composer.pasted_code': 'Als Code eingefügt.', 'composer.save_and_ask': 'Speichern und neu fragen', 'composer.save_only': 'Nur speichern',
   'composer.save_only_hint': 'Speichern und die Antwort lassen, wie sie ist',
-  'composer.ask_alone': 'Frage den Assistenten',
   'composer.too_long': 'Nicht gesendet: {over}. Kürze es, oder sende es in Teilen.',
   'copied': 'Kopiert', 'copy': 'Kopieren', 'delete': 'Löschen',
   'delete_account.ask': 'Dein Konto löschen? Das ist nicht rückgängig zu machen.', 'delete_account.go': 'Konto löschen',

@@ -124,7 +124,6 @@ export default {
   'composer.stop': 'Stop the answer', 'composer.title': 'Message',
   'composer.paste_text': 'Paste as text', 'composer.pasted_code': 'Pasted as code.', 'composer.save_and_ask': 'Save and ask again', 'composer.save_only': 'Save only',
   'composer.save_only_hint': 'Save, and leave the answer as it is',
-  'composer.ask_alone': 'Ask the assistant',
   'composer.too_long': 'Not sent: {over}. Shorten it, or send it in parts.',
   'copied': 'Copied', 'copy': 'Copy', 'delete': 'Delete',
   'delete_account.ask': 'Delete your account? This cannot be undone.', 'delete_account.go': 'Delete account', 'delete_account.go_guest': 'Delete me',

@@ -13,7 +13,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::support::process::{OwnedProcess, START_WITHIN, free_port, owned_command};
 
 /// Tests with a Chromium at once: each has half a dozen processes, and the machine may have two cores.
-static TURNS: Semaphore = Semaphore::const_new(2);
+const AT_ONCE: u32 = 2;
+static TURNS: Semaphore = Semaphore::const_new(AT_ONCE as usize);
 
 const FLAGS: [&str; 9] = [
     "--headless=new",
@@ -39,7 +40,15 @@ pub(crate) struct Chromium {
 impl Chromium {
     /// Waits for a turn and starts one on a free port.
     pub(crate) async fn start() -> Self {
-        let turn = TURNS.acquire().await.unwrap();
+        Self::start_in(TURNS.acquire().await.unwrap()).await
+    }
+
+    /// The same with no other beside it, for what is measured.
+    pub(crate) async fn start_alone() -> Self {
+        Self::start_in(TURNS.acquire_many(AT_ONCE).await.unwrap()).await
+    }
+
+    async fn start_in(turn: SemaphorePermit<'static>) -> Self {
         let folder = TempDir::new().unwrap();
         let port = free_port();
         let mut command = owned_command("chromedriver");

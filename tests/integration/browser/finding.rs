@@ -26,6 +26,8 @@ async fn a_word_is_found_by_its_beginning_and_marked_whole() {
     page.click("[aria-label='Search messages']").await;
     page.until_text("#search-hint", "Words or their beginnings")
         .await;
+    // From the lobby, in all rooms.
+    page.click("#search-here").await;
     let marked = "return [...document.querySelectorAll('.found mark')].map((mark) => mark.textContent).join('|') === arguments[0]";
     for (typed, marks) in [
         ("releas", "Released|release"),

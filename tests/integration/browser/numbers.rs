@@ -31,7 +31,7 @@ const READY: &str = "new MutationObserver((_, observer) => {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_machine_four_times_slower_it_is_ready_within_a_second() {
-    let chromium = Chromium::start().await;
+    let chromium = Chromium::start_alone().await;
     let provider = FakeProvider::start([]);
     let salon = start(&provider, &[]).await;
     let bob = HttpApi::guest(&salon.url(), "Bob").await;
@@ -77,7 +77,7 @@ fn two_thousand_tokens(number: usize) -> Answer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_task_is_long_while_an_answer_streams_into_a_room_of_a_thousand() {
-    let chromium = Chromium::start().await;
+    let chromium = Chromium::start_alone().await;
     let provider = FakeProvider::start((0..TRIES).map(two_thousand_tokens));
     let salon = start(&provider, &[]).await;
     let bob = HttpApi::guest(&salon.url(), "Bob").await;
@@ -121,7 +121,7 @@ async fn no_task_is_long_while_an_answer_streams_into_a_room_of_a_thousand() {
 
 #[tokio::test]
 async fn all_that_is_loaded_is_small() {
-    let chromium = Chromium::start().await;
+    let chromium = Chromium::start_alone().await;
     let provider = FakeProvider::start([]);
     let salon = start(&provider, &[]).await;
     let page = Page::open(&chromium, &salon.url()).await;

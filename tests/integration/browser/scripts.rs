@@ -241,6 +241,7 @@ async fn s53_no_payload_runs_in_a_browser_whoever_wrote_it_and_wherever_it_is_sh
 /// What is found is shown in pieces.
 async fn search(page: &Page, canary: &Canary) {
     page.click("[aria-label='Search messages']").await;
+    page.click("#search-here").await;
     page.type_into("#search-words", "onerror").await;
     page.click("#search-go").await;
     let found = "return document.querySelectorAll('.found li').length >= 20";

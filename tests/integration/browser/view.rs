@@ -143,7 +143,7 @@ async fn below_a_question_on_top_what_is_in_sight_is_read_and_what_is_not_is_off
     let page = Page::open(&chromium, &salon.url()).await;
     page.come_in("Ada").await;
     page.click(".room-menu-button").await;
-    page.click("[data-menu=reading][aria-pressed=false]").await;
+    page.click("[data-menu=reading][aria-checked=false]").await;
     page.run::<()>("document.querySelector('#room-menu').hidePopover()", &[])
         .await;
     page.send("@assistant go").await;
