@@ -35,7 +35,7 @@ use crate::support::salon::SalonProcess;
 const MAY_DIFFER: f64 = 0.004;
 
 /// What differs from run to run is hidden or made the same.
-const SETTLE: &str = "for (const one of document.querySelectorAll('time, .seconds, .when, .new-line span')) one.style.visibility = 'hidden';
+const SETTLE: &str = "for (const one of document.querySelectorAll('time, .seconds, .when, .new-line span, [data-session] small')) one.style.visibility = 'hidden';
     for (const one of document.querySelectorAll('.avatar')) one.className = one.className.replace(/hue-\\d/, 'hue-5');
     document.documentElement.style.caretColor = 'transparent';
     document.activeElement?.blur();";
