@@ -23,7 +23,7 @@ export function lastOf(message) {
 }
 
 /**
- * What was said last, or what the room is about before anything was. Who said it is apart: it may run the other way.
+ * What was said last, or what the room is about before anything was. Who said it is apart: it may run the other way, and the colon between is of neither.
  * @param {object} room @param {string} me one's own id: others may have the same name
  * @returns {{ who: string, what: string }}
  */
@@ -31,7 +31,7 @@ export function previewOf(room, me) {
   const last = room.last ?? null;
   if (last === null) return { who: '', what: room.topic ?? '' };
   const what = last.deleted ? t('preview.deleted') : lineOf(last.text) || '…';
-  const who = last.author_id === me ? t('preview.you') : room.people === 2 ? '' : `${last.author}: `;
+  const who = last.author_id === me ? t('preview.you') : room.people === 2 ? '' : last.author;
   return { who, what };
 }
 

@@ -68,7 +68,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rust_embed", &["http/"]),
     ("tokio_tungstenite", &["consumer/", "http/socket.rs"]),
     ("argon2", &["auth/"]),
-    ("sha2", &["auth/", "http/assets"]),
+    ("sha2", &["auth/", "http/assets", "http/page_files"]),
     ("jsonwebtoken", &["auth/jwt/"]),
     ("pulldown_cmark", &["chat/markdown.rs"]),
     ("ammonia", &["chat/markdown.rs"]),

@@ -43,7 +43,7 @@ test('in one line it is called what it is, in a list that has its beginning too'
   assert.equal(askedIn('@poet please go on', { cut: true }), null);
 
   const last = { author_id: 'b', author: 'bob', text: cut, deleted: false };
-  assert.deepEqual(previewOf({ last, people: 0 }, 'a'), { who: 'bob: ', what: 'Asked to go on' });
+  assert.deepEqual(previewOf({ last, people: 0 }, 'a'), { who: 'bob', what: 'Asked to go on' });
   assert.equal(gist(body), 'Asked to go on');
   assert.equal(saidIn(message(body)), 'Asked to go on');
 });

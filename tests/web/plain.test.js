@@ -35,7 +35,7 @@ test('a long text is read no further than is of use', () => {
 test('previews, quotes and notifications have plain words', () => {
   const last = lastOf({ seq: 1, author: { name: 'assistant' }, body: ALL, created_at: '2026-01-01T00:00:00.000Z' });
   const { who, what: preview } = previewOf({ last, people: 0 }, 'ada');
-  assert.equal(who, 'assistant: ');
+  assert.equal(who, 'assistant');
   assert.match(preview, /^Part 0 Some bold, soft and old code with a link/);
   assert.doesNotMatch(preview, /[#*`~[\]]/);
   assert.match(excerpt(ALL), /^Part 0 Some bold, soft and old code/);

@@ -10,7 +10,7 @@ const message = (more = {}) => ({ seq: 3, author: { id: 'b', name: 'bob' }, body
 /** As it is read. */
 const line = (of, me) => {
   const { who, what } = previewOf(of, me);
-  return who + what;
+  return who === '' ? what : `${who}: ${what}`;
 };
 
 test('the preview is the beginning of the last message', () => {

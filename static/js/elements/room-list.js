@@ -135,7 +135,7 @@ class SalonRoomList extends HTMLElement {
       href: `#/rooms/${encodeURIComponent(room.slug)}`, 'data-slug': room.slug, 'data-unread': unread > 0 && !room.muted, 'data-muted': room.muted,
       'aria-current': current ? 'page' : null,
     }, icon(shapeOf(room)),
-    h('span.room-text', {}, h('span.room-name', { dir: 'auto', text: titleOf(room, salon.user.name) }), what !== '' && h('small.room-preview', { dir: 'auto' }, h('bdi', { text: who }), what)),
+    h('span.room-text', {}, h('span.room-name', { dir: 'auto', text: titleOf(room, salon.user.name) }), what !== '' && h('small.room-preview', { dir: 'auto' }, h('bdi', { text: who }), who === '' ? what : `: ${what}`)),
     room.archived && h('span.state', { text: t('archived') }),
     room.muted && h('span.state', { 'aria-label': t('list.muted'), title: t('list.muted') }, icon('muted')),
     mentions > 0 && h('span.badge.mentioned', { 'aria-label': t('list.mentions', { count: mentions }), text: `@${mentions > 99 ? '99+' : mentions}` }),

@@ -103,7 +103,8 @@ class SalonRoom extends HTMLElement {
 
   #update() {
     const state = this.#room?.state;
-    if (state === undefined) return;
+    // What was on its way when somebody signed out is refused after that.
+    if (state === undefined || this.#context.salon.user === null) return;
     if (state.phase === 'refused' || state.phase === 'removed') {
       this.#showNothing(t('room.closed'), REFUSALS[state.refusal.code] ?? state.refusal.message, state.slug);
       this.#context.salon.closeRoom(state.slug);

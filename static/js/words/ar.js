@@ -299,7 +299,7 @@ export default {
   'people.offered': 'أشخاص في غرفك', 'people.several': 'يُدعى أكثر من ضيف «{name}»: اختر المقصود من القائمة.',
   'person.about': 'عن {name}', 'person.write': 'مراسلة', 'person.write_of': 'مراسلة {name}',
   'pins.none': 'لا شيء مثبَّت هنا.', 'pins.open': 'الرسائل المثبَّتة', 'pins.title': 'المثبَّت في {name}',
-  'preview.deleted': 'رسالة محذوفة', 'preview.you': 'أنت: ',
+  'preview.deleted': 'رسالة محذوفة', 'preview.you': 'أنت',
   'program.on': '{browser} على {system}', 'program.unknown': 'برنامج',
   'queue.ahead': 'في الصف، قبله {count} · سأل {name}', 'queue.next': 'في الصف، التالي · سأل {name}', 'queue.thinking': 'يفكر',
   'quote.earlier': 'رسالة أقدم', 'quote.show': 'إظهار الرسالة',

@@ -326,7 +326,7 @@ export default {
   'people.offered': 'Leute in deinen Räumen', 'people.several': 'Mehrere Gäste heißen „{name}“: wähle den gemeinten aus der Liste.',
   'person.about': 'Über {name}', 'person.write': 'Schreiben', 'person.write_of': '{name} schreiben',
   'pins.none': 'Hier ist nichts angeheftet.', 'pins.open': 'Angeheftete Nachrichten', 'pins.title': 'Angeheftet in {name}',
-  'preview.deleted': 'Nachricht gelöscht', 'preview.you': 'Du: ',
+  'preview.deleted': 'Nachricht gelöscht', 'preview.you': 'Du',
   'program.on': '{browser} auf {system}', 'program.unknown': 'Ein Programm',
   'queue.ahead': 'In der Reihe, {count} davor · von {name} gefragt', 'queue.next': 'In der Reihe, als Nächstes · von {name} gefragt',
   'queue.thinking': 'Denkt nach',

@@ -287,7 +287,7 @@ export default {
   'people.offered': 'People in your rooms', 'people.several': 'Several guests are called “{name}”: choose the one you mean from the list.',
   'person.about': 'About {name}', 'person.write': 'Message', 'person.write_of': 'Write to {name}',
   'pins.none': 'Nothing is pinned here.', 'pins.open': 'Pinned messages', 'pins.title': 'Pinned in {name}',
-  'preview.deleted': 'Message deleted', 'preview.you': 'You: ',
+  'preview.deleted': 'Message deleted', 'preview.you': 'You',
   'program.on': '{browser} on {system}', 'program.unknown': 'A program',
   'queue.ahead': 'Queued, {count} ahead · asked by {name}', 'queue.next': 'Queued, next · asked by {name}', 'queue.thinking': 'Thinking',
   'quote.earlier': 'An earlier message', 'quote.show': 'Show the message',

@@ -156,11 +156,14 @@ const FIRST_WORD: &str = "const line = document.querySelector('.room-link .room-
     if (!line?.textContent.includes('Antidisestablishmentarianism')) return null;
     const text = line.lastChild;
     const range = document.createRange();
-    range.setStart(text, 0);
-    range.setEnd(text, 28);
+    // Behind the colon that stands between who said it and what was said.
+    range.setStart(text, 2);
+    range.setEnd(text, 30);
     const word = range.getBoundingClientRect();
     const seen = line.getBoundingClientRect();
-    return [line.scrollWidth > line.clientWidth, word.left >= seen.left - 1 && word.right <= seen.right + 1]";
+    const who = line.firstChild.getBoundingClientRect();
+    const apart = Math.round(Math.max(word.left - who.right, who.left - word.right));
+    return [line.scrollWidth > line.clientWidth, word.left >= seen.left - 1 && word.right <= seen.right + 1, apart > 3 && apart < 20]";
 
 #[tokio::test]
 async fn a_line_that_is_cut_off_shows_its_beginning_whichever_way_it_runs() {
@@ -173,7 +176,11 @@ async fn a_line_that_is_cut_off_shows_its_beginning_whichever_way_it_runs() {
     )
     .await;
     let found = page.wait("the preview", SOON, FIRST_WORD, &[]).await;
-    assert_eq!(found, json!([true, true]), "cut off, and begun");
+    assert_eq!(
+        found,
+        json!([true, true, true]),
+        "cut off, and begun, apart from who said it"
+    );
     page.quit().await;
 }
 
