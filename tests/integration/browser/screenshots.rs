@@ -35,7 +35,7 @@ use crate::support::salon::SalonProcess;
 const MAY_DIFFER: f64 = 0.004;
 
 /// What differs from run to run is hidden or made the same.
-const SETTLE: &str = "for (const one of document.querySelectorAll('time, .seconds, .when, .new-line span, [data-session] small')) one.style.visibility = 'hidden';
+const SETTLE: &str = "for (const one of document.querySelectorAll('time, .seconds, .when, .new-line span, [data-session] small, [data-attempt] small, .spent dd')) one.style.visibility = 'hidden';
     for (const one of document.querySelectorAll('.avatar')) one.className = one.className.replace(/hue-\\d/, 'hue-5');
     document.documentElement.style.caretColor = 'transparent';
     document.activeElement?.blur();";
@@ -269,13 +269,13 @@ async fn every_state_on_a_desk_is_drawn_as_it_is_kept() {
     let mut album = Album::open(&chromium, &page).await;
     album.show(&page, "desk-guest").await;
     page.click("[data-mode=sign_up]").await;
-    album.show(&page, "desk-sign-up").await;
+    at_both_widths(&mut album, &page, "sign-up").await;
     sign_in(&page, &ada).await;
     page.see_lobby().await;
     go_to(&page, "void").await;
     page.until_text(".empty-room", "Nobody else is here yet.")
         .await;
-    album.show(&page, "desk-empty").await;
+    at_both_widths(&mut album, &page, "empty").await;
     read_sea(&page).await;
     album.show(&page, "desk-room").await;
     theme(&page, Some("dark")).await;
@@ -293,16 +293,24 @@ async fn every_state_on_a_desk_is_drawn_as_it_is_kept() {
     album.close().await;
 }
 
+/// Draws a state on a desk, and on a phone.
+async fn at_both_widths(album: &mut Album, page: &Page, name: &str) {
+    album.show(page, &format!("desk-{name}")).await;
+    resize(page, 390, 844).await;
+    album.show(page, &format!("phone-{name}")).await;
+    resize(page, 1280, 800).await;
+}
+
 /// An answer that waits, grows, is stopped.
 async fn answers(provider: &FakeProvider, page: &Page, album: &mut Album) {
     let slow = Duration::from_secs(60);
     provider.push(Answer::stream().delay(slow).piece("never").finish("end"));
     page.send("@assistant think").await;
     page.find(".message[data-state=queued] .dots").await;
-    album.show(page, "desk-thinking").await;
+    at_both_widths(album, page, "thinking").await;
     page.send("@assistant and after that?").await;
     count(page, ".prompt-queue:not([hidden]) li", 1).await;
-    album.show(page, "desk-waiting").await;
+    at_both_widths(album, page, "waiting").await;
     page.click(".prompt-queue .icon-button").await;
     count(page, ".message[data-state=stopped]", 1).await;
     page.click("#composer-send").await;
@@ -312,10 +320,10 @@ async fn answers(provider: &FakeProvider, page: &Page, album: &mut Album) {
     page.send("@assistant speak").await;
     page.see_reply("half is there", |reply| reply.text.contains("half of"))
         .await;
-    album.show(page, "desk-streaming").await;
+    at_both_widths(album, page, "streaming").await;
     page.click("#composer-send").await;
     count(page, ".message[data-state=stopped]", 3).await;
-    album.show(page, "desk-stopped").await;
+    at_both_widths(album, page, "stopped").await;
 }
 
 async fn dialogs(page: &Page, album: &mut Album) {
@@ -330,7 +338,7 @@ async fn dialogs(page: &Page, album: &mut Album) {
         let script = "document.querySelector(`[data-menu=${arguments[0]}]`).click()";
         page.run::<()>(script, &[json!(item)]).await;
         page.find(there).await;
-        album.show(page, &format!("desk-{item}")).await;
+        at_both_widths(album, page, item).await;
         close_dialogs(page).await;
     }
     for (label, name, there) in [
@@ -343,7 +351,11 @@ async fn dialogs(page: &Page, album: &mut Album) {
     ] {
         page.click(&format!("[aria-label='{label}']")).await;
         page.find(there).await;
-        album.show(page, &format!("desk-{name}")).await;
+        if name == "account" {
+            album.show(page, "desk-account").await;
+        } else {
+            at_both_widths(album, page, name).await;
+        }
         close_dialogs(page).await;
     }
     for (keys, name, there) in [
@@ -352,7 +364,7 @@ async fn dialogs(page: &Page, album: &mut Album) {
     ] {
         press(page, Key::Control + keys).await;
         page.find(there).await;
-        album.show(page, &format!("desk-{name}")).await;
+        at_both_widths(album, page, name).await;
         close_dialogs(page).await;
     }
 }
