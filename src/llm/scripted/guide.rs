@@ -26,7 +26,7 @@ const GUIDES: &[Guide] = &[
             - **Invites**: *Invite people* in a room's menu makes a link. Whoever follows it is in, with the role you chose.\n\
             - **Roles**: readers read, members write, moderators keep order, owners decide about the room.\n\
             - **Assistants**: write `@{name}` and a question. Owners may add more, each with instructions of its own.\n\
-            - **Search**: the magnifying glass finds words in all your rooms.\n\
+            - **Search**: the magnifying glass finds words, or how they begin, in this room or in all of yours.\n\
             - **Keys**: `Ctrl` and `/` lists them; a message that begins with `/` is a command.\n\n\
             I am a **built-in demo model**: I answer from a script and understand nothing. Whoever runs this server finds in its \
             `docs/operate.md`, under “The assistant”, how a real model answers here.\n",
@@ -48,7 +48,7 @@ const GUIDES: &[Guide] = &[
             - **Einladungen**: *Leute einladen* im Menü eines Raums macht einen Link. Wer ihm folgt, ist darin, in der Rolle, die du gewählt hast.\n\
             - **Rollen**: Leser lesen, Mitglieder schreiben, Moderatoren halten Ordnung, Eigentümer bestimmen über den Raum.\n\
             - **Assistenten**: schreibe `@{name}` und eine Frage. Eigentümer können weitere anlegen, jeden mit eigenen Anweisungen.\n\
-            - **Suche**: die Lupe findet Wörter in allen deinen Räumen.\n\
+            - **Suche**: die Lupe findet Wörter und Wortanfänge, in diesem Raum oder in allen deinen.\n\
             - **Tasten**: `Strg` und `/` zeigt sie; eine Nachricht, die mit `/` beginnt, ist ein Befehl.\n\n\
             Ich bin ein **eingebautes Demo-Modell**: ich antworte nach Drehbuch und verstehe nichts. Wer diesen Server betreibt, findet in \
             `docs/operate.md` unter „The assistant“, wie hier ein richtiges Modell antwortet.\n",
@@ -68,7 +68,7 @@ const GUIDES: &[Guide] = &[
             - **الدعوات**: *دعوة أشخاص* في قائمة الغرفة تصنع رابطًا، ومن يتبعه يدخل بالدور الذي اخترته.\n\
             - **الأدوار**: القراء يقرؤون، والأعضاء يكتبون، والمشرفون يحفظون النظام، والمالكون يقررون شأن الغرفة.\n\
             - **المساعدون**: اكتب `@{name}` ثم سؤالك. وللمالكين أن يضيفوا غيره، لكل منهم تعليماته.\n\
-            - **البحث**: تجد العدسة الكلمات في كل غرفك.\n\
+            - **البحث**: تجد العدسة الكلمات وبداياتها، في هذه الغرفة أو في كل غرفك.\n\
             - **المفاتيح**: يعرضها `Ctrl` مع `/`؛ والرسالة التي تبدأ بعلامة `/` أمر.\n\n\
             أنا **نموذج تجريبي مدمج**: أجيب بنص مكتوب ولا أفهم شيئًا. ومن يشغّل هذا الخادم يجد في `docs/operate.md` تحت «The assistant» كيف يجيب هنا نموذج حقيقي.\n",
     },
