@@ -287,7 +287,7 @@ impl Auth {
                     ..signed_in(token, made.identity)
                 })
             }
-            // Deleted, disabled or given another password between the two reads: as if it had been so before.
+            // Deleted, disabled or given another password between the two reads: nobody knows which, and the next try says it.
             Err(StoreError::Refused(refusal)) if refusal.code == ErrorCode::UserNotFound => {
                 Err(ErrorCode::BadCredentials.into())
             }

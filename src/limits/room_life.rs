@@ -67,12 +67,14 @@ pub const SEARCH_CHARS: usize = 256;
 pub const SEARCH_TERMS: usize = 16;
 /// A word of so many letters also finds those that begin with it; shorter ones begin too many.
 pub const SEARCH_BEGINNING_CHARS: usize = 3;
+/// So many words of one search, the first, are beginnings: each costs a look at every word that begins so.
+pub const SEARCH_BEGINNINGS: usize = 4;
 /// Messages found at once.
 pub const SEARCH_HITS: i64 = 50;
 /// The same where none is asked for.
 pub const SEARCH_HITS_DEFAULT: i64 = 20;
-/// Searches at once in one process: they leave the database's connections to those who read and write.
-pub const SEARCHES: usize = 4;
+/// Searches at once in one process: they leave the database's connections to those who read and write, SQLite's readers too.
+pub const SEARCHES: usize = 3;
 /// A search waits so long for its turn, then it is refused `busy`.
 pub const SEARCH_WAIT: Duration = Duration::from_secs(3);
 /// Rooms one search goes through: those joined last.

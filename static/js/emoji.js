@@ -54,7 +54,7 @@ export function findEmoji(all, query) {
  * @returns {string | null}
  */
 export function emojiBegun(before) {
-  const begun = /(?:^|[^\p{L}\p{M}\p{N}:])(:([\p{L}+-][\p{L}\p{M}\p{N}_+-]{1,31}))$/u.exec(before);
+  const begun = /(?:^|[^\p{L}\p{M}\p{N}:])(:((?:[+-]\p{N}|\p{L}[\p{L}\p{M}\p{N}_+-])[\p{L}\p{M}\p{N}_+-]{0,30}))$/u.exec(before);
   return begun === null || inCode(before) ? null : begun[2];
 }
 

@@ -110,6 +110,17 @@ export function takePlace() {
   }
 }
 
+const LEAVING = 'salon.leaving';
+
+/**
+ * Somebody signs out of this browser, or after all does not, or somebody is there again. Other tabs of the same person are told by the
+ * server, at about the same time: what they hold is not to be left either.
+ * @param {boolean} leaves
+ */
+export function signsOut(leaves) {
+  set(local, LEAVING, leaves ? 'yes' : '');
+}
+
 /** What one user has left in this browser. */
 export class Memory {
   #user;
@@ -137,10 +148,12 @@ export class Memory {
     if (!others) set(local, key, text);
   }
 
-  /** The page goes: what only this tab has is left to the others, unless one of them has written since. */
+  /** The page goes: what only this tab has is left to the others, unless one of them has written since; nothing at a sign-out. */
   #leaveDrafts() {
-    for (const key of Object.keys(session)) {
-      if (key.startsWith(this.#key('draft', '')) && local.getItem(key) === null) set(local, key, session.getItem(key));
+    const leaves = local.getItem(LEAVING) !== null;
+    for (const key of Object.keys(session).filter((name) => name.startsWith(this.#key('draft', '')))) {
+      if (leaves) session.removeItem(key);
+      else if (local.getItem(key) === null) set(local, key, session.getItem(key));
     }
   }
 

@@ -385,6 +385,7 @@ fn limits_of_people_and_history() -> Vec<(&'static str, i64)> {
         ),
         ("SEARCH_HITS", limits::SEARCH_HITS),
         ("SEARCH_LOOKED", limits::SEARCH_LOOKED),
+        ("SEARCH_BEGINNINGS", count(limits::SEARCH_BEGINNINGS)),
         ("SEARCHES", count(limits::SEARCHES)),
         ("SEARCH_WAIT", ms(limits::SEARCH_WAIT)),
         ("EXPORTS", count(limits::EXPORTS)),

@@ -66,7 +66,7 @@ test('a colon and two signs ask for one, behind a blank or a mark', () => {
   for (const [text, query] of [[':ro', 'ro'], ['see :ro', 'ro'], ['(:ro', 'ro'], ['one\n:tada', 'tada'], ['!:+1', '+1'], [':قل', 'قل'], ['🚀:ro', 'ro']]) {
     assert.equal(emojiBegun(text), query, text);
   }
-  for (const text of [':', ':r', '12:30', 'at :30', 'a:ro', 'http://', 'std::ro', ':ro ', ':ro:', '٣:قل', '`:ro', '```\n:ro']) {
+  for (const text of [':', ':r', '12:30', 'at :30', 'a:ro', 'http://', 'std::ro', ':ro ', ':ro:', '٣:قل', '`:ro', '```\n:ro', ':-D', 'great :-P', ':-o', ':+D']) {
     assert.equal(emojiBegun(text), null, text);
   }
 });

@@ -54,12 +54,14 @@ impl SearchQuery {
             ));
         }
         let mut query = Self::default();
-        let mut rest = text;
+        let (mut rest, mut beginnings) = (text, 0);
         while let Some((part, after)) = next_part(rest) {
             rest = after;
-            let Some(term) = Term::read(&part) else {
+            let Some(mut term) = Term::read(&part) else {
                 continue;
             };
+            beginnings += usize::from(term.begins);
+            term.begins &= beginnings <= limits::SEARCH_BEGINNINGS;
             if part.is_excluded {
                 &mut query.none
             } else {
@@ -85,11 +87,17 @@ impl SearchQuery {
     pub fn words(&self) -> Self {
         let mut words: Vec<Term> = self.all.iter().flat_map(Term::single).collect();
         words.sort_unstable();
-        words.dedup();
-        let needed = |term: &&Term| !words.iter().any(|other| other.implies(term));
         Self {
-            all: words.iter().filter(needed).cloned().collect(),
+            all: needed(&words),
             none: Vec::new(),
+        }
+    }
+
+    /// The same search without what another part of it implies.
+    pub(super) fn without_repeats(&self) -> Self {
+        Self {
+            all: needed(&self.all),
+            none: self.none.clone(),
         }
     }
 
@@ -126,6 +134,16 @@ impl SearchQuery {
         }
         merged
     }
+}
+
+/// Those that no other implies, each once, in their order.
+fn needed(terms: &[Term]) -> Vec<Term> {
+    let is_needed = |&(at, term): &(usize, &Term)| {
+        !terms.iter().take(at).any(|other| other == term)
+            && !terms.iter().any(|other| other.implies(term))
+    };
+    let needed = terms.iter().enumerate().filter(is_needed);
+    needed.map(|(_, term)| term.clone()).collect()
 }
 
 impl Term {

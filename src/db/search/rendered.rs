@@ -13,17 +13,18 @@ impl SearchQuery {
         all.chain(none).collect::<Vec<_>>().join(" & ")
     }
 
-    /// As an expression of SQLite's FTS5.
+    /// As an expression of SQLite's FTS5, without what is asked for twice: it gathers all of a beginning before it gives the first.
     #[must_use]
     pub fn fts5(&self) -> String {
+        let query = self.without_repeats();
         let join = |terms: &[Term], by: &str| {
             let terms: Vec<String> = terms.iter().map(Term::fts5).collect();
             terms.join(by)
         };
-        let all = join(&self.all, " AND ");
-        match self.none.is_empty() {
+        let all = join(&query.all, " AND ");
+        match query.none.is_empty() {
             true => all,
-            false => format!("({all}) NOT ({})", join(&self.none, " OR ")),
+            false => format!("({all}) NOT ({})", join(&query.none, " OR ")),
         }
     }
 }
@@ -64,6 +65,16 @@ mod tests {
                 "a-b-note \"it's so\" -tea -\"or not\"",
                 "('a b' <-> 'note':*) & 'it s so' & !'tea' & !'or not'",
                 "(\"a b note\"* AND \"it s so\") NOT (\"tea\" OR \"or not\")",
+            ),
+            (
+                "rel \"rel\" releases",
+                "'rel':* & 'rel' & 'releases':*",
+                "\"rel\" AND \"releases\"*",
+            ),
+            (
+                "one two six ten may",
+                "'one':* & 'two':* & 'six':* & 'ten':* & 'may'",
+                "\"one\"* AND \"two\"* AND \"six\"* AND \"ten\"* AND \"may\"",
             ),
             (
                 "OR' & !NEAR(x) :* \\",

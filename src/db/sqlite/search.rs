@@ -69,7 +69,8 @@ struct Place {
 }
 
 /// A page of what fits, newest first. In steps: what is not filtered out is met in the first. The time of a page is bounded by how
-/// many messages that have the words are looked at; where that was not enough the next page goes on behind them.
+/// many messages that have the words are looked at (and, of the few beginnings, by how many have words that begin so, which FTS5
+/// gathers first); where that was not enough the next page goes on behind them.
 pub(super) fn search(
     conn: &mut SqliteConnection,
     user: UserId,

@@ -305,6 +305,26 @@ mod tests {
         assert_ne!(collect(ask("hello")).await, collect(ask("goodbye")).await);
     }
 
+    #[test]
+    fn who_plays_with_names_and_mentions_costs_little() {
+        let question = format!("Ada: @assistant {} end", "@ ".repeat(8_000));
+        let mut prompt = ask_among("assistant", &question);
+        let lines: String = (0..40_000).map(|at| format!("x{at}: \n")).collect();
+        let turn = Turn {
+            role: TurnRole::User,
+            text: lines,
+        };
+        prompt.turns.insert(0, turn);
+        let begun = std::time::Instant::now();
+        assert!(compose(&prompt).starts_with("## "));
+        // Without a bound it takes minutes.
+        assert!(
+            begun.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            begun.elapsed()
+        );
+    }
+
     #[tokio::test]
     async fn a_long_answer_is_long() {
         let (text, _) = collect(ask("Please Write a long answer, @assistant")).await;

@@ -6,6 +6,10 @@ use crate::llm::{Prompt, TurnRole};
 
 /// Between a writer's name and what it wrote.
 const SAYS: &str = ": ";
+/// So many names are looked for: whoever would write more of them plays with the demo.
+const NAMES: usize = 64;
+/// So many mentions of a line are taken away, the first.
+const MENTIONS: usize = 32;
 
 /// A question.
 pub(super) struct Question {
@@ -34,9 +38,14 @@ impl Question {
             let lines = said.clone().flat_map(|turn| turn.text.lines());
             names.extend(lines.filter_map(|line| writer(line).map(|(name, _)| name)));
         }
+        names.sort_unstable();
+        names.dedup();
+        // A line of any text may look like one of somebody's.
+        names.retain(|name| *name != assistant);
+        names.truncate(NAMES);
+        names.push(assistant);
         // Of two names that begin alike the longer one is meant.
         names.sort_unstable_by_key(|name| std::cmp::Reverse(name.len()));
-        names.dedup();
         let line = said
             .next_back()
             .and_then(|turn| turn.text.lines().rfind(|line| !line.trim().is_empty()))
@@ -75,7 +84,9 @@ fn writer(line: &str) -> Option<(&str, &str)> {
 fn without_mentions(line: &str, names: &[&str]) -> String {
     let mut kept = String::with_capacity(line.len());
     let mut left = line;
-    while let Some((before, behind)) = left.split_once('@') {
+    let mut mentions = 0;
+    while let Some((before, behind)) = left.split_once('@').filter(|_| mentions < MENTIONS) {
+        mentions += 1;
         kept.push_str(before);
         left = behind;
         // An address of mail mentions nobody.

@@ -10,7 +10,7 @@ import { ask } from './dialogs.js';
 import { keepSection } from './keep-account.js';
 import { settingsSection } from './settings-section.js';
 import { secretBox } from './secret.js';
-import { joined, t } from '../words.js';
+import { t } from '../words.js';
 import { openOwnUsageDialog } from './usage-dialog.js';
 
 const DAY_S = 86_400;

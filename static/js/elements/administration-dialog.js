@@ -50,7 +50,7 @@ function pages(title, hint, read, row, place, search = null, lines = (items) => 
       offerMore(more, page.more, rows);
       more.onclick = () => load(place(page.items.at(-1)));
     } catch (refusal) {
-      problem.textContent = refusal.message;
+      if (turn === asked) problem.textContent = refusal.message;
     }
   };
   const trying = async (work) => {

@@ -4,7 +4,7 @@
  */
 import { Refusal, Salon, keptInBrowser } from '../salon.js';
 import { alarm, announce, h } from '../dom.js';
-import { Memory, hadAccount, knowAccount, leaveNote, takeNote, takePlace } from '../memory.js';
+import { Memory, hadAccount, knowAccount, leaveNote, signsOut, takeNote, takePlace } from '../memory.js';
 import { permalink, placeOf } from '../permalink.js';
 import { returned } from '../organisation.js';
 import { RoomBook } from '../room-book.js';
@@ -32,6 +32,8 @@ class SalonApp extends HTMLElement {
   #notifier = null;
   #narrow = matchMedia('(max-width: 720px)');
   #hiddenAt = null;
+  /** Whether one signs out: it was asked for, or the server has told so already. @type {null | 'asked' | 'done'} */
+  #leaving = null;
 
   connectedCallback() {
     addEventListener('hashchange', () => this.#route());
@@ -58,7 +60,7 @@ class SalonApp extends HTMLElement {
     const { problem, place } = returned(location.hash);
     if (place !== null) history.replaceState(null, '', location.pathname + place);
     this.#salon = new Salon(await keptInBrowser());
-    this.#salon.on('signed_out', () => this.#sessionEnded());
+    this.#salon.on('signed_out', () => this.#signedOut());
     this.#salon.on('me', ({ kind }) => knowAccount(kind === 'user'));
     try {
       this.#config = await this.#salon.api.config();
@@ -76,6 +78,7 @@ class SalonApp extends HTMLElement {
     // What is said to who signs in says nothing to who need not: the session was replaced by another page.
     takeNote();
     knowAccount(user.kind === 'user');
+    signsOut(false);
     this.#memory = new Memory(user.id);
     await this.#salon.connect(user);
     this.#book = new RoomBook(this.#salon, this.#memory);
@@ -256,16 +259,27 @@ class SalonApp extends HTMLElement {
 
   /** @param {boolean} [forGood] nobody comes back by this name */
   async #signOut(forGood = false) {
+    this.#leaving = 'asked';
+    signsOut(true);
     try {
       await this.#salon.api.signOut();
     } catch (refusal) {
-      if (refusal.status !== 401) {
+      // The socket may have been told before the answer was lost.
+      if (refusal.status !== 401 && this.#leaving !== 'done') {
+        this.#leaving = null;
+        signsOut(false);
         announce(t('app.sign_out_failed'));
         return;
       }
     }
     this.#memory.clear();
     this.#sessionEnded('', forGood);
+  }
+
+  /** The session is over. Who signs out here has still to take away what it left, and is told nothing. */
+  #signedOut() {
+    if (this.#leaving === null) this.#sessionEnded();
+    else this.#leaving = 'done';
   }
 
   /** The page is loaded anew: whatever was read lives in its memory in many places, and all of them end with it. */

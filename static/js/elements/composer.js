@@ -169,7 +169,7 @@ class SalonComposer extends HTMLElement {
 
   #setText(text) {
     this.input.value = text;
-    this.#suggestions.close();
+    this.#suggestions.forget();
     this.#measured = Infinity;
     this.#hintAgain();
   }

@@ -136,27 +136,33 @@ function retentionFields(api, { slug }) {
     [days.value, messages.value] = [kept.days ?? '', kept.messages ?? ''];
     days.disabled = messages.disabled = false;
   };
-  const wanted = () => ({ days: countOf(days), messages: countOf(messages) });
-  const isChanged = () => kept !== null && (wanted().days !== kept.days || wanted().messages !== kept.messages);
+  /** What was changed of it; a number that nobody touched is left as it is, which may be otherwise by now. */
+  const wanted = () => {
+    if (kept === null) return {};
+    const now = { days: countOf(days), messages: countOf(messages) };
+    return Object.fromEntries(Object.entries(now).filter(([part, count]) => count !== kept[part]));
+  };
+  let agreed = {};
   read();
   return {
     element: h('fieldset.retention', {}, h('legend', { text: t('retention.title') }),
       h('label', { for: 'room-days', text: t('retention.days') }), days,
       h('label', { for: 'room-messages', text: t('retention.messages') }), messages, problem, again),
     agreed: async () => {
-      if (!isChanged()) return true;
       const now = wanted();
       const goes = [
-        isLess(now.days, kept.days) && t('retention.older', { count: now.days }),
-        isLess(now.messages, kept.messages) && t('retention.before', { count: now.messages }),
+        now.days !== undefined && isLess(now.days, kept.days) && t('retention.older', { count: now.days }),
+        now.messages !== undefined && isLess(now.messages, kept.messages) && t('retention.before', { count: now.messages }),
       ].filter(Boolean);
+      agreed = now;
       return goes.length === 0 || ask(t('retention.ask', { what: joined(goes) }), t('retention.delete'));
     },
     save: async () => {
-      if (!isChanged()) return;
-      const now = wanted();
-      await api.setRetention(slug, now);
-      kept = now;
+      if (Object.keys(agreed).length === 0) return;
+      // The days are never left out.
+      const change = 'days' in agreed ? agreed : { ...agreed, days: (await api.retention(slug)).days };
+      await api.setRetention(slug, change);
+      kept = { ...kept, ...agreed };
     },
   };
 }

@@ -63,6 +63,12 @@ export class Suggestions {
     return true;
   }
 
+  /** Another text is in the box: what was closed in the one before says nothing of it. */
+  forget() {
+    this.#left = '';
+    this.close();
+  }
+
   /** Which sign is meant, of all that are written. */
   #place({ source, query }) {
     return `${this.#sources.indexOf(source)} ${this.#input.selectionStart - query.length}`;

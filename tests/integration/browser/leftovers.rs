@@ -200,6 +200,34 @@ async fn s61_after_signing_out_the_page_and_its_back_button_are_empty() {
 }
 
 #[tokio::test]
+async fn s61_signing_out_in_one_tab_leaves_nothing_of_another() {
+    let chromium = Chromium::start().await;
+    let salon = SalonProcess::start(&[]).await;
+    let ada = make(&salon).await;
+    let page = Page::open(&chromium, &salon.url()).await;
+    be_there(&page, &salon, &ada).await;
+    page.click("dialog [aria-label='Close']").await;
+    let first = page.driver.window().await.unwrap();
+    let second = page.driver.new_tab().await.unwrap();
+    page.driver.switch_to_window(second.clone()).await.unwrap();
+    page.load().await;
+    page.find(".room-link[data-slug=hideout]").await;
+    page.run::<()>("location.hash = '#/rooms/hideout'", &[])
+        .await;
+    page.see("a secret word", "complete").await;
+    page.type_into("#composer-input", " and the other half")
+        .await;
+    page.driver.switch_to_window(first).await.unwrap();
+    page.click("[aria-label='Sign out']").await;
+    page.find("#account-name").await;
+    page.driver.switch_to_window(second).await.unwrap();
+    page.find("#account-name").await;
+    let secrets = [&SECRETS[..], &["the other half", ada.token()]].concat();
+    check_empty(&page, "signed out in another tab", &secrets).await;
+    page.quit().await;
+}
+
+#[tokio::test]
 async fn s61_a_session_that_ends_elsewhere_takes_what_is_shown_along() {
     let chromium = Chromium::start().await;
     let salon = SalonProcess::start(&[]).await;

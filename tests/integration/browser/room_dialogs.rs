@@ -327,7 +327,7 @@ async fn a_direct_room_is_a_conversation_and_a_reader_is_told_so_by_its_invite()
     page.click("#direct-assistant").await;
     page.until_text(".empty-room h2", "Your conversation with assistant")
         .await;
-    page.find("#composer-input[placeholder='Ask the assistant']")
+    page.find("#composer-input[placeholder='Ask anything']")
         .await;
     page.click("[aria-label='Direct message']").await;
     page.type_into("#direct-names", "Bob").await;

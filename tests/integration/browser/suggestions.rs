@@ -287,6 +287,10 @@ async fn what_is_no_command_or_was_left_is_sent_as_it_is_and_an_edit_is_none() {
     page.type_into("#composer-input", Key::Enter).await;
     page.see("/search", "complete").await;
     assert!(!page.sees("dialog").await);
+    // What was closed there says nothing of the next message.
+    page.type_into("#composer-input", "/sea").await;
+    until_offered(&page, "Search messages").await;
+    put(&page, "").await;
     // One begins with it: not what stands within a text, nor the second line.
     for text in ["a\n/sea", "/sea\n"] {
         put(&page, text).await;
