@@ -50,15 +50,13 @@ export function openMembersDialog(context, open, opener) {
     offerMore(more, page.more, list);
     more.onclick = () => read(last).catch((refusal) => { problem.textContent = refusal.message; });
   };
-  const reload = async () => {
-    await readInto(list, async () => {
-      more.hidden = true;
-      await read(null);
-      people.refresh();
-    });
-    // The members are there, whatever becomes of these.
+  const reload = () => readInto(list, async () => {
+    more.hidden = true;
+    await read(null);
+    people.refresh();
+    // The members stay, whatever becomes of these.
     if (manages) await salon.api.bans(room.slug).then(showBans, (refusal) => { problem.textContent = refusal.message; });
-  };
+  });
   const showBans = (rows) => {
     bans.hidden = room.visibility === 'direct';
     bans.firstElementChild.textContent = t('members.banned_count', { count: rows.length });
